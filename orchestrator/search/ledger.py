@@ -1,0 +1,242 @@
+"""The ledger: an Optuna study that remembers every trial of one search.
+
+Nothing else has to survive for a search to go on: parameters, the objective of every epoch and the outcome are
+all here, in a journal file that is appended to and never rewritten.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.search.outcome import Outcome
+from orchestrator.search.space import SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class LedgerTrial:
+    """What the ledger knows of one trial.
+
+    Attributes:
+        number: counts from 0 within its study.
+        params: Optuna's flat parameters.
+        attributes: what was noted beside them.
+        epochs: objective (validation SRCC, mean over targets) by epoch, counted from 1.
+        outcome: None while the trial is unfinished.
+        objective: the best epoch's, None while unfinished or where no epoch was finite.
+        best_epoch: the epoch of `objective`.
+    """
+
+    number: int
+    params: dict[str, Any]
+    attributes: dict[str, Any]
+    epochs: dict[int, float]
+    outcome: Outcome | None
+    objective: float | None
+    best_epoch: int | None
+
+
+class Ledger:
+    """One study: asks for configurations, notes every epoch, decides on pruning, tells the outcome.
+
+    Args:
+        storage: Optuna storage; `open_journal` makes the default one.
+        study: the study's name inside the storage; created when new.
+        space: what is searched; None for a study of enqueued work only.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study: str,
+        space: SearchSpace | None,
+        sampler: BaseSampler | None = None,
+        pruner: BasePruner | None = None,
+    ) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.name = study
+        self._space = space
+        self._lock = threading.RLock()
+        self._study = optuna.create_study(
+            storage=storage,
+            study_name=study,
+            sampler=sampler,
+            pruner=pruner,
+            direction="maximize",
+            load_if_exists=True,
+        )
+
+    def __len__(self) -> int:
+        return len(self._study.get_trials(deepcopy=False))
+
+    def enqueue(self, params: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
+        """Puts a known configuration, or a piece of work described by attributes, before what is sampled."""
+        with self._lock:
+            self._study.enqueue_trial(dict(params), user_attrs=dict(attributes or {}))
+
+    def ask(self) -> LedgerTrial:
+        """Opens the next trial: the first enqueued one, else one from the sampler."""
+        with self._lock:
+            trial = self._study.ask()
+            if self._space is not None:
+                self._space.suggest(trial)
+            return self.trial(trial.number)
+
+    def waiting(self) -> int:
+        """How many enqueued trials have not been asked for yet."""
+        from optuna.trial import TrialState
+
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+    def report(self, number: int, epoch: int, objective: float) -> None:
+        """Notes an epoch's objective. An epoch noted before keeps its first value."""
+        with self._lock:
+            self._live(number).report(objective, epoch)
+
+    def should_prune(self, number: int) -> bool:
+        """Whether the pruner would stop this trial after its latest epoch."""
+        with self._lock:
+            return self._live(number).should_prune()
+
+    def note(self, number: int, **attributes: Any) -> None:
+        """Writes attributes beside an unfinished trial."""
+        with self._lock:
+            trial = self._live(number)
+            for key, value in attributes.items():
+                trial.set_user_attr(key, value)
+
+    def finish(self, number: int, outcome: Outcome, **attributes: Any) -> LedgerTrial:
+        """Closes a trial for good. One that is closed already stays as it is.
+
+        A complete trial is told its best epoch's objective. A diverged one is told PRUNED on its NaN, which
+        TPE ranks worst and learns from; infeasible and failed ones teach the sampler nothing.
+        """
+        from optuna.trial import TrialState
+
+        with self._lock:
+            trial = self.trial(number)
+            if trial.outcome is not None:
+                return trial
+            _, objective = best_epoch(trial.epochs)
+            if outcome is Outcome.COMPLETE and objective is None:
+                outcome = Outcome.DIVERGED
+            self.note(number, outcome=str(outcome), **attributes)
+            if outcome is Outcome.COMPLETE:
+                self._study.tell(number, objective)
+            elif outcome in {Outcome.PRUNED, Outcome.DIVERGED}:
+                self._study.tell(number, state=TrialState.PRUNED)
+            else:
+                self._study.tell(number, state=TrialState.FAIL)
+            return self.trial(number)
+
+    def trial(self, number: int) -> LedgerTrial:
+        """What is known of one trial."""
+        return _read(self._study.get_trials(deepcopy=False)[number])
+
+    def trials(self) -> list[LedgerTrial]:
+        """Every trial that was ever asked for, in order."""
+        from optuna.trial import TrialState
+
+        return [
+            _read(trial)
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state is not TrialState.WAITING
+        ]
+
+    def unfinished(self) -> list[LedgerTrial]:
+        """Trials that were asked for and have no outcome."""
+        return [trial for trial in self.trials() if trial.outcome is None]
+
+    def terminal(self) -> int:
+        """How many trials have ended."""
+        return sum(trial.outcome is not None for trial in self.trials())
+
+    def counts(self) -> dict[str, int]:
+        """Trials by outcome, all five words always present."""
+        found = Counter(trial.outcome for trial in self.trials() if trial.outcome)
+        return {str(outcome): found[outcome] for outcome in Outcome}
+
+    def best(self, k: int) -> list[LedgerTrial]:
+        """The k complete trials with the highest objective, distinct in their parameters, best first."""
+        complete = [t for t in self.trials() if t.outcome is Outcome.COMPLETE and t.objective is not None]
+        chosen: list[LedgerTrial] = []
+        for trial in sorted(complete, key=lambda t: (-(t.objective or 0.0), t.number)):
+            if len(chosen) < k and all(trial.params != other.params for other in chosen):
+                chosen.append(trial)
+        return chosen
+
+    def parameter_importances(self) -> dict[str, float]:
+        """Each parameter's share in the objective's variance (fANOVA); empty where too few trials tell."""
+        import optuna
+
+        try:
+            return dict(optuna.importance.get_param_importances(self._study))
+        except (ValueError, RuntimeError):
+            return {}
+
+    def _live(self, number: int) -> Any:
+        from optuna.trial import Trial
+
+        storage_id = self._study.get_trials(deepcopy=False)[number]._trial_id
+        return Trial(self._study, storage_id)
+
+
+def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
+    """The first epoch with the highest finite objective, and that objective; NaN never wins."""
+    finite = {epoch: value for epoch, value in epochs.items() if math.isfinite(value)}
+    if not finite:
+        return None, None
+    epoch = max(finite, key=lambda e: (finite[e], -e))
+    return epoch, finite[epoch]
+
+
+def open_journal(path: Path) -> BaseStorage:
+    """An Optuna storage on a journal file, after cutting a last line that a killed writer left torn.
+
+    The caller holds the sweep's lease, so nobody else is writing: a lock file that is there is a dead writer's.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if path.exists():
+        _cut_torn_line(path)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+
+
+def _cut_torn_line(path: Path) -> None:
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+
+
+def _read(trial: FrozenTrial) -> LedgerTrial:
+    attributes = dict(trial.user_attrs)
+    finished = trial.state.is_finished()
+    outcome = Outcome(attributes.pop("outcome", Outcome.FAILED)) if finished else None
+    epoch, objective = best_epoch(trial.intermediate_values)
+    return LedgerTrial(
+        number=trial.number,
+        params=dict(trial.params),
+        attributes=attributes,
+        epochs=dict(trial.intermediate_values),
+        outcome=outcome,
+        objective=objective if finished else None,
+        best_epoch=epoch if finished else None,
+    )

@@ -1,0 +1,140 @@
+"""The kinds of parameter a search-space file may hold, each a value object that suggests itself to Optuna."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+Choice = bool | int | float | str
+
+
+class Parameter(BaseModel, ABC):
+    """One searched parameter: how it is sampled, where the search begins, and when it exists at all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    when: dict[str, list[Choice]] = Field(default_factory=dict)
+
+    @abstractmethod
+    def suggest(self, trial: BaseTrial, name: str) -> Any:
+        """The trial's value of this parameter, asked for by Optuna's define-by-run interface."""
+
+    @abstractmethod
+    def flat_default(self, name: str) -> dict[str, Any]:
+        """The default as the parameters Optuna knows, to be enqueued as the first trial."""
+
+    @abstractmethod
+    def ends(self) -> tuple[list[Any], list[Any]]:
+        """The candidates for the smallest and for the largest model that this parameter can make."""
+
+
+class _Number(Parameter):
+    low: float
+    high: float
+    log: bool = False
+    default: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _Number:
+        if not self.low <= self.default <= self.high:
+            raise ValueError(f"needs low <= default <= high, got {self.low}, {self.default}, {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log scale needs low > 0, got {self.low}")
+        return self
+
+    def flat_default(self, name: str) -> dict[str, Any]:
+        return {name: self.default}
+
+    def ends(self) -> tuple[list[Any], list[Any]]:
+        return [self.low], [self.high]
+
+
+class FloatParameter(_Number):
+    """A real number between `low` and `high`, uniform or, with `log`, uniform in its logarithm."""
+
+    type: Literal["float"]
+    step: float | None = None
+
+    def suggest(self, trial: BaseTrial, name: str) -> float:
+        return trial.suggest_float(name, self.low, self.high, log=self.log, step=self.step)
+
+
+class IntParameter(_Number):
+    """An integer between `low` and `high`, both included."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    default: int
+    step: int = 1
+
+    def suggest(self, trial: BaseTrial, name: str) -> int:
+        return trial.suggest_int(name, self.low, self.high, log=self.log, step=self.step)
+
+
+class CategoricalParameter(Parameter):
+    """One of a list of choices."""
+
+    type: Literal["categorical"]
+    choices: list[Choice] = Field(min_length=1)
+    default: Choice
+
+    @model_validator(mode="after")
+    def _member(self) -> CategoricalParameter:
+        if self.default not in self.choices:
+            raise ValueError(f"default {self.default!r} is not among the choices {self.choices}")
+        return self
+
+    def suggest(self, trial: BaseTrial, name: str) -> Choice:
+        return trial.suggest_categorical(name, self.choices)
+
+    def flat_default(self, name: str) -> dict[str, Any]:
+        return {name: self.default}
+
+    def ends(self) -> tuple[list[Any], list[Any]]:
+        return list(self.choices), list(self.choices)
+
+
+class WidthsParameter(Parameter):
+    """The hidden widths of a target net: a depth, and one width a layer that exists only at that depth.
+
+    Optuna sees `depth`, `width_1`, `width_2`, …; the model gets the list.
+    """
+
+    type: Literal["widths"]
+    min_depth: int = Field(ge=1)
+    max_depth: int = Field(ge=1)
+    low: int = Field(ge=1)
+    high: int = Field(ge=1)
+    log: bool = True
+    default: list[int] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WidthsParameter:
+        if not self.min_depth <= len(self.default) <= self.max_depth:
+            raise ValueError(f"default {self.default} has not {self.min_depth} to {self.max_depth} layers")
+        if not all(self.low <= width <= self.high for width in self.default):
+            raise ValueError(f"default {self.default} is not within {self.low} to {self.high}")
+        return self
+
+    def suggest(self, trial: BaseTrial, name: str) -> list[int]:
+        depth = trial.suggest_int("depth", self.min_depth, self.max_depth)
+        return [trial.suggest_int(f"width_{i}", self.low, self.high, log=self.log) for i in range(1, depth + 1)]
+
+    def flat_default(self, name: str) -> dict[str, Any]:
+        widths = {f"width_{i}": width for i, width in enumerate(self.default, 1)}
+        return {"depth": len(self.default), **widths}
+
+    def ends(self) -> tuple[list[Any], list[Any]]:
+        return [[self.low] * self.min_depth], [[self.high] * self.max_depth]
+
+
+AnyParameter = Annotated[
+    FloatParameter | IntParameter | CategoricalParameter | WidthsParameter, Field(discriminator="type")
+]
+Fixed = bool | int | float | str | list[int]

@@ -1,0 +1,121 @@
+"""Every setting of a sweep, validated, saved with it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from orchestrator.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+class SweepSpec(BaseModel):
+    """The settings of one sweep; what is saved as `spec.yaml` and what decides whether a sweep may go on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: str = Field(default_factory=lambda: uuid4().hex[:8])
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    variant: str = "text_hyper"
+    dataset: str = "shapes"
+    data_root: Path | None = None
+    targets: tuple[str, ...] = ()
+    protocol: str = "disjoint"
+    encoders: dict[str, str] = Field(default_factory=dict)
+
+    trials: int = Field(default=12, ge=1)
+    epochs: int = Field(default=15, ge=1)
+    sampler: str = "tpe"
+    pruner: str = "halving"
+    space: Path | None = None
+    seed: int = Field(default=0, ge=0)
+    enqueue: Path | None = None
+    max_hours: float | None = Field(default=None, gt=0)
+
+    confirm: int = Field(default=3, ge=0)
+    splits: int = Field(default=5, ge=1)
+
+    concurrency: int | None = Field(default=None, ge=1)
+    cpus_per_trial: float = Field(default=1.0, gt=0)
+    gpus_per_trial: float = Field(default=0.0, ge=0)
+    address: str | None = None
+    tracking_uri: str | None = None
+
+    @field_validator("data_root", "space", "enqueue")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else path
+
+    def save(self, path: Path) -> None:
+        """Writes the spec as YAML."""
+        content = json.loads(self.model_dump_json())
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def differences(self, other: SweepSpec) -> dict[str, tuple[Any, Any]]:
+        """Settings that decide the numbers and are not the same in `other`: name → (own, other's)."""
+        free = {"schema_version", "id", "created", "name"} | RUN_ONLY
+        mine, theirs = self.model_dump(), other.model_dump()
+        return {key: (mine[key], theirs[key]) for key in mine if key not in free and mine[key] != theirs[key]}
+
+
+RUN_ONLY = {
+    "concurrency",
+    "cpus_per_trial",
+    "gpus_per_trial",
+    "address",
+    "tracking_uri",
+    "max_hours",
+    "data_root",
+}
+"""Settings of where and how fast, free to change when a sweep goes on."""
+
+
+def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
+    """A spec from a YAML file's settings, overridden by `given` (command-line options that are not None).
+
+    Raises:
+        InputError: with the setting and the reason.
+    """
+    settings = _read_config(config) if config else {}
+    settings.update({key: value for key, value in given.items() if value is not None})
+    settings.setdefault("id", uuid4().hex[:8])
+    variant, dataset = settings.get("variant", "text_hyper"), str(settings.get("dataset", "shapes"))
+    short = Path(dataset.removeprefix("csv:")).stem if dataset.startswith("csv:") else dataset
+    settings.setdefault("name", f"{variant}-{short}-{settings['id']}")
+    try:
+        return SweepSpec.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        setting = ".".join(map(str, first["loc"])).replace("_", "-")
+        source = f" ({config})" if config else ""
+        raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
+
+
+def load_spec(path: Path) -> SweepSpec:
+    """Reads a sweep's `spec.yaml`; raises InputError where it is missing, wrong, or of another schema version."""
+    try:
+        return SweepSpec.model_validate(yaml.safe_load(path.read_text()))
+    except FileNotFoundError as error:
+        raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
+    except (ValidationError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not a spec this version can read: {error}") from error
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"--config {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"--config {path}: expected a mapping of settings, got {type(content).__name__}.")
+    return {str(key).replace("-", "_"): value for key, value in content.items()}

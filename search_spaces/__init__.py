@@ -1,0 +1,1 @@
+"""One search space a variant, as YAML."""

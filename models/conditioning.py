@@ -1,0 +1,94 @@
+"""The conditioning trunk: from the feature that a hypernet sees to what its weights are read off."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the generated values are linear in.
+
+    Attributes:
+        vector: (B, width).
+        map: (B, width, H, W) where the condition is a map; `vector` is then its spatial mean.
+    """
+
+    vector: Tensor
+    map: Tensor | None = None
+
+
+class ConditioningTrunk(nn.Module):
+    """Base of the trunks.
+
+    Attributes:
+        width: Channels of the condition.
+        positions: Places of the conditioning map, H·W; 0 where there is only a vector.
+        mean_square: About E[x²] of a value of the condition at the start of training; the hypernet's
+            heads are scaled by it.
+    """
+
+    width: int
+    positions: int
+    mean_square: float
+
+    def forward(self, x: Tensor) -> Condition:
+        """Turn the feature (B, *shape) into a condition."""
+        raise NotImplementedError
+
+
+class VectorTrunk(ConditioningTrunk):
+    """LayerNorm, then linear → LayerNorm → GELU for each width, then dropout.
+
+    Args:
+        shape: (C,) of the feature.
+        widths: Widths of the layers; the last is the condition's.
+        dropout: Probability of dropping a value of the condition in training.
+    """
+
+    mean_square = 0.425  # E[GELU(z)²] of a standard normal z
+
+    def __init__(self, shape: tuple[int, ...], widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.width = widths[-1]
+        self.positions = 0
+        blocks = [
+            nn.Sequential(nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.GELU())
+            for n_in, n_out in pairwise((shape[0], *widths))
+        ]
+        self.blocks = nn.Sequential(nn.LayerNorm(shape[0]), *blocks, nn.Dropout(dropout))
+
+    def forward(self, x: Tensor) -> Condition:
+        """Turn the feature (B, C) into a condition."""
+        return Condition(self.blocks(x))
+
+
+class MapTrunk(ConditioningTrunk):
+    """1×1 convolution → ReLU for each width, as in hyperIQA, then dropout of whole channels.
+
+    Args:
+        shape: (C, H, W) of the feature.
+        widths: Channels of the layers; the last are the condition's.
+        dropout: Probability of dropping a channel of the condition in training.
+    """
+
+    mean_square = 1.0  # Kaiming's initialisation keeps that of the input, which is standardised
+
+    def __init__(self, shape: tuple[int, ...], widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.width = widths[-1]
+        self.positions = shape[1] * shape[2]
+        convolutions = [nn.Conv2d(n_in, n_out, 1) for n_in, n_out in pairwise((shape[0], *widths))]
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            assert convolution.bias is not None
+            nn.init.zeros_(convolution.bias)
+        blocks = [nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions]
+        self.blocks = nn.Sequential(*blocks, nn.Dropout2d(dropout))
+
+    def forward(self, x: Tensor) -> Condition:
+        """Turn the feature (B, C, H, W) into a condition."""
+        x = self.blocks(x)
+        return Condition(x.mean((2, 3)), x)

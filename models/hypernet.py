@@ -1,0 +1,176 @@
+"""The hypernetwork: a condition, vector or map, becomes weights and biases of a target net."""
+
+from collections.abc import Mapping, Sequence
+from math import prod, sqrt
+
+from torch import Tensor, nn
+
+from models.conditioning import Condition, ConditioningTrunk, MapTrunk, VectorTrunk
+from models.generated import FullLayer, GeneratedLayer, LowRankLayer
+from models.naming import UnknownNameError
+from models.standardize import Standardizer
+
+GENERATIONS = ("residual", "direct", "none")
+
+
+class HyperNet(nn.Module):
+    """Generates weights for a list of fully connected layers from one feature of the sample.
+
+    From a map, the weights of all layers but the last are read off a 3×3 convolution of the conditioning
+    map, flattened and cut to length, so that any widths fit; the last layer and all biases are linear in
+    the pooled map. With the layers of hyperIQA (github SSL92/hyperIQA) this is its generator exactly.
+    From a vector everything is linear in the conditioning vector.
+
+    Direct generation starts with weights of the scale that the target net's own fan-in asks for, whatever
+    the width of the conditioning (Chang et al., "Principled weight initialization for hypernetworks", ICLR
+    2020). Residual generation starts at exactly 0.
+
+    Args:
+        condition: Name of the feature that conditions the weights.
+        shape: Its shape without the batch, (C,) or (C, H, W).
+        layers: (in, out) of every layer of the target net.
+        generation: "direct": these are the weights; "residual": these are added to static ones.
+        rank: Rank of every generated weight matrix, held down to what a layer's size allows; 0 for full.
+        condition_width: Width of the conditioning, between the feature and the generated values.
+        condition_hidden: Widths of hidden layers before that; hyperIQA's are (1024, 512).
+        condition_dropout: Probability of dropping a value of the conditioning in training.
+        condition_standardize: Whether the feature is standardised by the training rows first.
+    """
+
+    def __init__(
+        self,
+        condition: str,
+        shape: tuple[int, ...],
+        layers: Sequence[tuple[int, int]],
+        *,
+        generation: str = "residual",
+        rank: int = 0,
+        condition_width: int = 32,
+        condition_hidden: Sequence[int] = (),
+        condition_dropout: float = 0.0,
+        condition_standardize: bool = True,
+    ) -> None:
+        super().__init__()
+        if generation not in ("direct", "residual"):
+            raise UnknownNameError("way of generation", generation, GENERATIONS)
+        if rank < 0:
+            raise ValueError(f"rank is 0 (full) or more, got {rank}")
+        self.condition = condition
+        self.standardizer = Standardizer(shape) if condition_standardize else None
+        widths = (*condition_hidden, condition_width)
+        trunk = MapTrunk if len(shape) == 3 else VectorTrunk
+        self.trunk: ConditioningTrunk = trunk(shape, widths, condition_dropout)
+        at_start_zero = generation == "residual"
+        self.layers = nn.ModuleList(
+            _LowRank(
+                self.trunk, size, min(rank, *size), last=size_index == len(layers) - 1, zero=at_start_zero
+            )
+            if rank
+            else _Full(self.trunk, size, last=size_index == len(layers) - 1, zero=at_start_zero)
+            for size_index, size in enumerate(layers)
+        )
+
+    @property
+    def n_generated(self) -> int:
+        """How many values are generated for one sample."""
+        return sum(head.n_values for head in self.modules() if isinstance(head, _Head))
+
+    def calibrate(self, features: Mapping[str, Tensor]) -> None:
+        """Measure the statistics that standardise the condition, on training rows."""
+        if self.standardizer is not None:
+            self.standardizer.calibrate(features[self.condition])
+
+    def forward(self, features: Mapping[str, Tensor]) -> list[GeneratedLayer]:
+        """Generate one set of weights a sample; reads `features[condition]`, (B, C) or (B, C, H, W)."""
+        x = features[self.condition].float()
+        if self.standardizer is not None:
+            x = self.standardizer(x)
+        condition = self.trunk(x)
+        return [layer(condition) for layer in self.layers]
+
+
+def build_hypernet(
+    condition: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    layers: Sequence[tuple[int, int]],
+    *,
+    generation: str,
+    rank: int | None,
+    condition_width: int,
+    condition_hidden: Sequence[int],
+    condition_dropout: float,
+    condition_standardize: bool,
+) -> HyperNet | None:
+    """The hypernet that `generation` asks for; "none", the control, has none and needs no condition."""
+    if generation == "none":
+        return None
+    return HyperNet(
+        condition,
+        shapes[condition],
+        layers,
+        generation=generation,
+        rank=rank or 0,
+        condition_width=condition_width,
+        condition_hidden=condition_hidden,
+        condition_dropout=condition_dropout,
+        condition_standardize=condition_standardize,
+    )
+
+
+class _Head(nn.Module):
+    """Generates values of one shape, (B, *shape); linear in the conditioning map or vector."""
+
+    def __init__(self, trunk: ConditioningTrunk, shape: tuple[int, ...], std: float, from_map: bool) -> None:
+        super().__init__()
+        self.shape = shape
+        self.n_values = prod(shape)
+        self.from_map = from_map and trunk.positions > 0
+        channels = -(-self.n_values // trunk.positions) if self.from_map else self.n_values
+        self.values: nn.Conv2d | nn.Linear = (
+            nn.Conv2d(trunk.width, channels, 3, padding=1)
+            if self.from_map
+            else nn.Linear(trunk.width, channels)
+        )
+        fan_in = self.values.weight[0].numel()
+        nn.init.normal_(self.values.weight, std=std / sqrt(fan_in * trunk.mean_square))
+        assert self.values.bias is not None
+        nn.init.zeros_(self.values.bias)
+
+    def forward(self, condition: Condition) -> Tensor:
+        if not self.from_map:
+            return self.values(condition.vector).unflatten(1, self.shape)
+        assert condition.map is not None
+        return self.values(condition.map).flatten(1)[:, : self.n_values].unflatten(1, self.shape)
+
+
+class _Full(nn.Module):
+    """Generates one layer's weights value by value."""
+
+    def __init__(self, trunk: ConditioningTrunk, size: tuple[int, int], *, last: bool, zero: bool) -> None:
+        super().__init__()
+        n_in, n_out = size
+        std = 0.0 if zero else 1 / sqrt(n_in)
+        self.weight = _Head(trunk, (n_out, n_in), std, from_map=not last)
+        self.bias = _Head(trunk, (n_out,), 0.0, from_map=False)
+
+    def forward(self, condition: Condition) -> FullLayer:
+        return FullLayer(self.weight(condition), self.bias(condition))
+
+
+class _LowRank(nn.Module):
+    """Generates one layer's weights as two thin factors.
+
+    For a residual that starts at 0 only the left factor is 0: were both, neither would get a gradient.
+    """
+
+    def __init__(
+        self, trunk: ConditioningTrunk, size: tuple[int, int], rank: int, *, last: bool, zero: bool
+    ) -> None:
+        super().__init__()
+        n_in, n_out = size
+        self.left = _Head(trunk, (n_out, rank), 0.0 if zero else 1 / sqrt(rank), from_map=not last)
+        self.right = _Head(trunk, (rank, n_in), 1 / sqrt(n_in), from_map=not last)
+        self.bias = _Head(trunk, (n_out,), 0.0, from_map=False)
+
+    def forward(self, condition: Condition) -> LowRankLayer:
+        return LowRankLayer(self.left(condition), self.right(condition), self.bias(condition))

@@ -1,0 +1,133 @@
+"""Stems: from stored features to the vector that the target net scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from models.standardize import module_key, standardizers
+
+
+class Stem(nn.Module):
+    """Base of the stems.
+
+    Attributes:
+        reads: Names of the features it takes.
+        width: Width of the vector it gives.
+    """
+
+    reads: tuple[str, ...]
+    width: int
+
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, ...]], reads: Sequence[str], standardize: bool, dropout: float
+    ) -> None:
+        super().__init__()
+        self.reads = tuple(reads)
+        self.standardizers = standardizers(shapes, self.reads if standardize else ())
+        self.dropout = nn.Dropout(dropout)
+
+    def calibrate(self, features: Mapping[str, Tensor]) -> None:
+        """Measure the statistics that standardise the inputs, on training rows."""
+        for name in self.reads:
+            if module_key(name) in self.standardizers:
+                self.standardizers[module_key(name)].calibrate(features[name])  # type: ignore[operator]
+
+    def read(self, features: Mapping[str, Tensor], name: str) -> Tensor:
+        """One feature in float32, standardised and with dropout where asked for."""
+        x = features[name].float()
+        key = module_key(name)
+        return self.dropout(self.standardizers[key](x) if key in self.standardizers else x)
+
+
+class Embedding(Stem):
+    """One vector feature as it is.
+
+    Args:
+        shapes: Shapes of the features by name.
+        name: The feature, of shape (D,).
+        standardize: Whether it is standardised by the training rows.
+        input_dropout: Probability of dropping one of its values in training.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        name: str,
+        *,
+        standardize: bool = True,
+        input_dropout: float = 0.0,
+    ) -> None:
+        super().__init__(shapes, (name,), standardize, input_dropout)
+        (self.width,) = shapes[name]
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """(B, D)."""
+        return self.read(features, self.reads[0])
+
+
+class LocalDistortion(Stem):
+    """The local-distortion vector of hyperIQA, from the pooled maps of four stages.
+
+    Each of the first three goes through a 1×1 convolution without bias and a linear layer, the last
+    through a linear layer alone; the results are concatenated. (The original convolves first and pools
+    then; the two commute.) Beside them may stand a linear projection of the image's channel statistics,
+    which hyperIQA does not have.
+
+    Args:
+        shapes: Shapes of the features by name; each of `levels` is (C, h, w).
+        distortion_channels: Channels of the 1×1 convolutions, for all levels but the last.
+        distortion_widths: Width of each level's part of the vector; 0 leaves a level out.
+        statistics_width: Width of the projection of `image.statistics`; 0, as in the paper, for none.
+        standardize: Whether the inputs are standardised by the training rows, channel by channel.
+        input_dropout: Probability of dropping an input value in training.
+    """
+
+    levels: ClassVar[tuple[str, ...]] = ("image.level1", "image.level2", "image.level3", "image.level4")
+    statistics: ClassVar[str] = "image.statistics"
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        *,
+        distortion_channels: Sequence[int] = (16, 32, 64),
+        distortion_widths: Sequence[int] = (16, 16, 16, 176),
+        statistics_width: int = 0,
+        standardize: bool = True,
+        input_dropout: float = 0.0,
+    ) -> None:
+        if len(distortion_widths) != len(self.levels) or len(distortion_channels) != len(self.levels) - 1:
+            raise ValueError(
+                "distortion_widths has one number for each of four levels, distortion_channels three"
+            )
+        widths = {level: width for level, width in zip(self.levels, distortion_widths, strict=True) if width}
+        reads = (*widths, *([self.statistics] if statistics_width else []))
+        if not reads:
+            raise ValueError("distortion_widths and statistics_width leave the target net without an input")
+        super().__init__(shapes, reads, standardize, input_dropout)
+        channels = dict(zip(self.levels, distortion_channels, strict=False))
+        self.parts = nn.ModuleDict(
+            {
+                module_key(level): _level(shapes[level], channels.get(level), width)
+                for level, width in widths.items()
+            }
+        )
+        if statistics_width:
+            self.parts[module_key(self.statistics)] = nn.Linear(shapes[self.statistics][0], statistics_width)
+        self.width = sum(widths.values()) + statistics_width
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """(B, width)."""
+        return torch.cat([self.parts[module_key(name)](self.read(features, name)) for name in self.reads], 1)
+
+
+def _level(shape: tuple[int, ...], channels: int | None, width: int) -> nn.Sequential:
+    n_channels, height, across = shape
+    convolution = [] if channels is None else [nn.Conv2d(n_channels, channels, 1, bias=False)]
+    n_values = (channels or n_channels) * height * across
+    part = nn.Sequential(*convolution, nn.Flatten(), nn.Linear(n_values, width))
+    for layer in part:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
+    return part

@@ -1,0 +1,66 @@
+"""The target network: a small fully connected net, some or all of whose weights a hypernet generates."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from models.generated import GeneratedLayer
+from models.naming import UnknownNameError
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+class TargetNet(nn.Module):
+    """Fully connected layers with an activation after each but the last.
+
+    A layer computes W₀x + b₀ + ΔWx + Δb: the static weights θ₀, where there are any, plus what was
+    generated for this sample, where anything was. Samples run together as batched matrix products.
+
+    Args:
+        sizes: Width of the input, of every hidden layer, and of the output.
+        static: Whether there are static weights θ₀; without them everything must be generated.
+        activation: One of `ACTIVATIONS`.
+        dropout: Probability of dropping a hidden value in training, in [0, 1).
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], *, static: bool = True, activation: str = "gelu", dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        if any(size < 1 for size in sizes):
+            raise ValueError(f"widths of a target net are at least 1, got {list(sizes)}")
+        if activation not in ACTIVATIONS:
+            raise UnknownNameError("activation", activation, ACTIVATIONS)
+        self.layers = tuple(pairwise(sizes))
+        self.static = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in self.layers if static)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, generated: Sequence[GeneratedLayer] | None = None) -> Tensor:
+        """Run the net.
+
+        Args:
+            x: Input (B, sizes[0]).
+            generated: What the hypernet made for each layer, or None for the static net alone.
+
+        Returns:
+            (B, sizes[-1]).
+        """
+        if generated is None and not self.static:
+            raise ValueError("a target net without static weights needs generated ones")
+        for index in range(len(self.layers)):
+            if index:
+                x = self.dropout(self.activation(x))
+            parts = [self.static[index](x)] if self.static else []
+            if generated is not None:
+                parts.append(generated[index].apply(x))
+            x = parts[0] if len(parts) == 1 else torch.add(*parts)
+        return x

@@ -98,9 +98,11 @@ class Ledger:
 
     def waiting(self) -> int:
         """How many enqueued trials have not been asked for yet."""
-        from optuna.trial import TrialState
+        return len(self.all()) - len(self.trials())
 
-        return len(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    def all(self) -> list[LedgerTrial]:
+        """Every trial, those included that are enqueued and not asked for yet."""
+        return [_read(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def report(self, number: int, epoch: int, objective: float) -> None:
         """Notes an epoch's objective. An epoch noted before keeps its first value."""

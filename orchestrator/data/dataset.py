@@ -1,0 +1,98 @@
+"""What a dataset is once it is loaded and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """A row that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rated images: one row an image with its prompt, its generator and its mean opinion scores.
+
+    Attributes:
+        name: what it was asked for as, for example "agiqa3k".
+        table: columns name (unique, sorted), image (absolute path), prompt, generator, digest (SHA-256 of the
+            image's bytes), a column for every target in MOS units, and `<target>_std` where raters' standard
+            deviations are known.
+        targets: the scores there are, for example ("quality", "alignment").
+        quarantined: rows that were left out.
+        data_hash: SHA-256 of names, images, prompts, generators and scores. Equal hashes mean the same rows
+            in the same order.
+    """
+
+    name: str
+    table: pd.DataFrame
+    targets: tuple[str, ...]
+    quarantined: tuple[Quarantine, ...]
+    data_hash: str
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def names(self) -> list[str]:
+        """Unique names of the rows, (N,)."""
+        return list(self.table["name"])
+
+    @property
+    def images(self) -> list[str]:
+        """Absolute paths of the images, (N,)."""
+        return list(self.table["image"])
+
+    @property
+    def prompts(self) -> list[str]:
+        """Prompts as they were written, (N,)."""
+        return list(self.table["prompt"])
+
+    @property
+    def generators(self) -> list[str]:
+        """What made each image, with its setting where it has one, (N,); "unknown" where nobody said."""
+        return list(self.table["generator"])
+
+    @property
+    def prompt_ids(self) -> NDArray[np.int64]:
+        """A number for each row, equal where the normalised prompts are equal, (N,)."""
+        import pandas as pd
+
+        return pd.factorize(self.table["prompt"].map(normalize_prompt))[0].astype("int64")
+
+    def scores(self, targets: Sequence[str] | None = None) -> NDArray[np.float64]:
+        """Mean opinion scores, (N, T) in MOS units, for some targets or for all of them.
+
+        Raises:
+            InputError: a target that this dataset does not have.
+        """
+        chosen = self.targets if targets is None else tuple(targets)
+        for target in chosen:
+            if target not in self.targets:
+                raise InputError(f"{self.name} has no score '{target}'; it has {', '.join(self.targets)}.")
+        return self.table[list(chosen)].to_numpy(dtype="float64")
+
+    def quarantine_counts(self) -> dict[str, int]:
+        """How many rows were left out for each reason."""
+        counts: dict[str, int] = {}
+        for left_out in self.quarantined:
+            counts[left_out.reason] = counts.get(left_out.reason, 0) + 1
+        return counts
+
+
+def normalize_prompt(prompt: str) -> str:
+    """The prompt without the differences that make no other prompt: case and runs of white space."""
+    return " ".join(prompt.casefold().split())

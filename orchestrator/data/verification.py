@@ -1,0 +1,100 @@
+"""Decoding every image of a dataset once, and remembering the verdict while the file stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.data.cache import cache_dir, write_atomically
+from orchestrator.data.images import UnusableImage, open_image
+from orchestrator.data.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found in one image file: the SHA-256 of its bytes, or why it cannot be used."""
+
+    digest: str = ""
+    reason: str | None = None
+
+
+_Known = dict[str, tuple[int, int, Verdict]]
+
+
+def verify_images(paths: Sequence[Path], root: Path, progress: Progress = silent) -> list[Verdict]:
+    """Decode every file once, in parallel; one of known path, size and time of change is not read again.
+
+    Args:
+        paths: absolute paths, in the order of the answer.
+        root: the dataset's folder, which names the file in the cache that keeps the verdicts.
+        progress: told about the images that had to be read.
+    """
+    cache_file = _cache_file(root)
+    known = _read(cache_file)
+    verdicts: dict[str, Verdict] = {}
+    pending: list[tuple[str, int, int]] = []
+    for path in dict.fromkeys(map(str, paths)):
+        size, modified = _stat(path)
+        kept = known.get(path)
+        if size < 0:
+            verdicts[path] = Verdict(reason="missing")
+        elif kept is not None and kept[:2] == (size, modified):
+            verdicts[path] = kept[2]
+        else:
+            pending.append((path, size, modified))
+    if pending:
+        done = 0
+        try:
+            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                answers = pool.map(_verify, [path for path, _, _ in pending])
+                for (path, size, modified), verdict in zip(pending, answers, strict=True):
+                    verdicts[path] = verdict
+                    known[path] = (size, modified, verdict)
+                    done += 1
+                    progress(done, len(pending), "checking images")
+        finally:  # an interrupted check keeps what it has seen
+            _write(cache_file, known)
+    return [verdicts[str(path)] for path in paths]
+
+
+def _verify(path: str) -> Verdict:
+    try:
+        content = Path(path).read_bytes()
+        open_image(io.BytesIO(content))
+    except UnusableImage as unusable:
+        return Verdict(reason=str(unusable))
+    except OSError:
+        return Verdict(reason="unreadable")
+    return Verdict(digest=hashlib.sha256(content).hexdigest())
+
+
+def _stat(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+def _cache_file(root: Path) -> Path:
+    key = hashlib.sha256(str(root.absolute()).encode()).hexdigest()[:16]
+    return cache_dir() / "verified" / f"{key}.json"
+
+
+def _read(path: Path) -> _Known:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {name: (size, time, Verdict(digest, reason)) for name, size, time, digest, reason in entries}
+    except (OSError, ValueError, TypeError):
+        return {}  # a cache that cannot be read is an empty cache
+
+
+def _write(path: Path, known: _Known) -> None:
+    entries = [[name, size, modified, v.digest, v.reason] for name, (size, modified, v) in known.items()]
+    write_atomically(path, json.dumps(entries))

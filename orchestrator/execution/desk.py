@@ -1,0 +1,224 @@
+"""The desk: hands out jobs, takes in their results, and tells the ledger and the watchers.
+
+It is the whole of a sweep's logic apart from Ray. Tune's searcher and scheduler only pass messages to it, so it
+runs as well under a simulated executor in virtual time.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from orchestrator.execution.job import Epoch, Job, Study
+from orchestrator.execution.watcher import Watcher
+from orchestrator.search.ledger import Ledger, LedgerTrial
+from orchestrator.search.outcome import Outcome
+from orchestrator.search.space import SearchSpace
+
+
+class Nothing(Enum):
+    """Why there is no job."""
+
+    NOW = auto()
+    """Running jobs have to end first, or every slot is taken."""
+    EVER = auto()
+    """All is handed out."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One search: the variant's or its control's."""
+
+    study: Study
+    variant: str
+    of: str | None
+    space: SearchSpace
+    ledger: Ledger
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much work a sweep is.
+
+    Attributes:
+        trials: budget of every arm, in trials that ended whichever way.
+        confirm: configurations of every arm to confirm; 0 for none.
+        splits: splits they are confirmed on, 1 to `splits`; the search itself uses split 0.
+        seed: of the sweep.
+        epochs: of every training.
+        concurrency: jobs at a time; None leaves it to Ray's resources.
+        deadline: seconds since 1970 after which no more trials are asked for.
+    """
+
+    trials: int
+    confirm: int
+    splits: int
+    seed: int
+    epochs: int
+    concurrency: int | None = None
+    deadline: float = math.inf
+
+
+class Desk:
+    """Hands out the jobs of one sweep in this order: unfinished ones, the arms' trials in turn, confirm runs.
+
+    Args:
+        plan: how much work there is.
+        arms: the searches; they keep pace with one another.
+        confirm: the ledger of confirm runs and baselines.
+        watchers: told of everything.
+    """
+
+    def __init__(self, plan: Plan, arms: Sequence[Arm], confirm: Ledger, watchers: Iterable[Watcher] = ()) -> None:
+        self.plan = plan
+        self.stopping = threading.Event()
+        self._arms = {arm.study: arm for arm in arms}
+        self._confirm = confirm
+        self._watchers = list(watchers)
+        self._live: dict[str, Job] = {}
+        self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.unfinished()]
+        self._unfinished += [self._confirm_job(trial) for trial in confirm.unfinished()]
+        if plan.confirm:
+            self._enqueue_confirm_runs(None)
+
+    # Handing out
+
+    def next_job(self) -> Job | Nothing:
+        """The next job, or why there is none."""
+        if self.stopping.is_set():
+            return Nothing.EVER
+        if self.plan.concurrency and len(self._live) >= self.plan.concurrency:
+            return Nothing.NOW
+        job = self._unfinished.pop(0) if self._unfinished else self._new_job()
+        if job is None:
+            return Nothing.NOW if self._live else Nothing.EVER
+        self._live[job.key] = job
+        for watcher in self._watchers:
+            watcher.started(job)
+        return job
+
+    def _new_job(self) -> Job | None:
+        open_arms = [arm for arm in self._arms.values() if self._may_ask(arm)]
+        if open_arms:
+            arm = min(open_arms, key=lambda arm: len(arm.ledger.trials()))
+            return self._arm_job(arm, arm.ledger.ask())
+        for arm in self._arms.values() if self.plan.confirm else ():
+            if not arm.ledger.unfinished():
+                for trial in arm.ledger.best(self.plan.confirm):
+                    self._enqueue_confirm_runs(self._arm_job(arm, trial).key)
+        if self._confirm.waiting():
+            return self._confirm_job(self._confirm.ask())
+        return None
+
+    def _may_ask(self, arm: Arm) -> bool:
+        return len(arm.ledger.trials()) < self.plan.trials and time.time() < self.plan.deadline
+
+    def _enqueue_confirm_runs(self, source: str | None) -> None:
+        """One run a split for a searched trial, or, with no source, for the baselines; none of them twice."""
+        there = {(trial.attributes["source"], trial.attributes["split"]) for trial in self._confirm.all()}
+        for split in range(1, self.plan.splits + 1):
+            if (source, split) not in there:
+                self._confirm.enqueue({}, {"source": source, "split": split})
+
+    def _arm_job(self, arm: Arm, trial: LedgerTrial) -> Job:
+        configuration = arm.space.configuration(trial.params)
+        return Job(
+            study=arm.study,
+            number=trial.number,
+            variant=arm.variant,
+            of=arm.of,
+            model=configuration.model,
+            training={**configuration.training, "epochs": self.plan.epochs},
+            split=0,
+            seed=self.plan.seed,
+            test=False,
+            params=trial.params,
+        )
+
+    def _confirm_job(self, trial: LedgerTrial) -> Job:
+        source, split = trial.attributes["source"], trial.attributes["split"]
+        shared: dict[str, Any] = {
+            "study": "confirm",
+            "number": trial.number,
+            "split": split,
+            "seed": self.plan.seed + split,
+            "test": True,
+        }
+        if source is None:
+            return Job(variant="", of=None, model={}, training={"epochs": 1}, **shared)
+        searched = self.job_of(source)
+        return Job(
+            variant=searched.variant,
+            of=searched.of,
+            model=searched.model,
+            training=searched.training,
+            source=source,
+            params=searched.params,
+            **shared,
+        )
+
+    def job_of(self, key: str) -> Job:
+        """The searched trial with this key, as the job it was."""
+        for arm in self._arms.values():
+            for trial in arm.ledger.trials():
+                job = self._arm_job(arm, trial)
+                if job.key == key:
+                    return job
+        raise KeyError(key)
+
+    # Taking in
+
+    def epoch(self, job: Job, epoch: Epoch) -> bool:
+        """Takes in an epoch; False where the job should stop now.
+
+        An epoch that is known already (a worker that starts again repeats its history) is passed over.
+        """
+        ledger = self._ledger(job)
+        if epoch.number not in ledger.trial(job.number).epochs:
+            ledger.report(job.number, epoch.number, epoch.objective)
+            for watcher in self._watchers:
+                watcher.epoch(job, epoch)
+        if math.isnan(epoch.objective):
+            self.end(job, Outcome.DIVERGED)
+            return False
+        last = epoch.number >= job.training["epochs"]
+        if job.study != "confirm" and not last and ledger.should_prune(job.number):
+            self.end(job, Outcome.PRUNED)
+            return False
+        return not self.stopping.is_set()
+
+    def end(
+        self, job: Job, outcome: Outcome, final: dict[str, float] | None = None, error: str | None = None
+    ) -> None:
+        """Closes a job; a second word on a closed one changes nothing."""
+        if self._live.pop(job.key, None) is None:
+            return
+        final = final or {}
+        trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
+        for watcher in self._watchers:
+            watcher.ended(job, trial.outcome or outcome, final, error)
+
+    def interrupt(self) -> list[Job]:
+        """Called when the executor has stopped: the jobs that are still open stay unfinished in the ledger."""
+        jobs, self._live = list(self._live.values()), {}
+        for job in jobs:
+            for watcher in self._watchers:
+                watcher.interrupted(job)
+        return jobs
+
+    def is_live(self, job: Job) -> bool:
+        """Whether the job was handed out and has not ended."""
+        return job.key in self._live
+
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        arms = all(not self._may_ask(arm) and not arm.ledger.unfinished() for arm in self._arms.values())
+        return arms and not self._confirm.unfinished() and not self._confirm.waiting()
+
+    def _ledger(self, job: Job) -> Ledger:
+        return self._confirm if job.study == "confirm" else self._arms[job.study].ledger

@@ -1,0 +1,84 @@
+"""A job: one piece of work for a worker, and what the worker says back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Study = Literal["search", "control", "confirm"]
+"""The three studies of a sweep's ledger: the variant's search, its control's, and the runs that confirm."""
+
+TITLES: dict[Study, str] = {"search": "trial", "control": "control", "confirm": "confirm"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of one configuration, or the baselines of one split.
+
+    Attributes:
+        study: the ledger's study it belongs to.
+        number: the trial's number in that study.
+        variant: a registered variant; empty for baselines.
+        of: the compared variant, where `variant` is the control.
+        model: keyword arguments of the variant.
+        training: settings of the training.
+        split: index of the split it trains on.
+        seed: of initialisation, batches and dropout.
+        test: whether the test rows are scored once at the end.
+        source: key of the searched trial that a confirm run retrains.
+    """
+
+    study: Study
+    number: int
+    variant: str
+    of: str | None
+    model: dict[str, Any]
+    training: dict[str, Any]
+    split: int
+    seed: int
+    test: bool
+    source: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Name of its folder and of its run: `trial-0007`, `control-0003`, `confirm-0012`."""
+        return f"{TITLES[self.study]}-{self.number:04d}"
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        if not self.variant:
+            return f"baselines, split {self.split}"
+        if self.source:
+            study, number = self.source.rsplit("-", 1)
+            return f"confirm {study} {int(number)}, split {self.split}"
+        return f"{TITLES[self.study]} {self.number}"
+
+    def as_config(self) -> dict[str, Any]:
+        """As the configuration that Tune carries."""
+        return {"job": asdict(self)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Job:
+        """The job that Tune carried."""
+        return cls(**config["job"])
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch of a job found, as it travels from worker to driver.
+
+    Attributes:
+        number: counted from 1.
+        objective: mean validation SRCC over targets; NaN where it diverged.
+        metrics: every figure of the epoch, by name.
+        seconds: time the worker spent on it, checkpoint included.
+        time: seconds since 1970 when it ended.
+    """
+
+    number: int
+    objective: float
+    metrics: dict[str, float]
+    seconds: float
+    time: float

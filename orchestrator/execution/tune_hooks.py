@@ -1,0 +1,96 @@
+"""Tune's view of the desk: a searcher that fetches jobs and a scheduler that brings results.
+
+Tune pickles both whenever it likes; all that they hold then is the key of the desk of this process.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from orchestrator.execution.desk import Desk, Nothing
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.search.outcome import Outcome
+
+logger = logging.getLogger(__name__)
+
+_open_desks: dict[str, Desk] = {}
+
+
+def register_desk(key: str, desk: Desk) -> None:
+    """Makes a desk known to the hooks of this process."""
+    _open_desks[key] = desk
+
+
+class DeskSearcher(Searcher):
+    """Asks the desk for the next job whenever Tune has room for one."""
+
+    def __init__(self, desk_key: str) -> None:
+        super().__init__()
+        self._desk_key = desk_key
+        self._jobs: dict[str, Job] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next job as Tune's configuration, None where there is none now, FINISHED where there will be none."""
+        job = _open_desks[self._desk_key].next_job()
+        if job is Nothing.NOW:
+            return None
+        if isinstance(job, Nothing):
+            return Searcher.FINISHED
+        self._jobs[trial_id] = job
+        return job.as_config()
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Only an error that Tune has given up on is news here: the scheduler has told all the rest."""
+        job = self._jobs.pop(trial_id, None)
+        if error and job is not None:
+            _open_desks[self._desk_key].end(job, Outcome.FAILED, error="The worker died again and again.")
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+
+class DeskScheduler(FIFOScheduler):
+    """Brings every result to the desk and stops what the desk says to stop."""
+
+    def __init__(self, desk_key: str) -> None:
+        super().__init__()
+        self._desk_key = desk_key
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """CONTINUE or STOP, as the desk decides."""
+        go_on = self._take_in(trial, result)
+        return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """A job's last result comes by here."""
+        self._take_in(trial, result)
+
+    def _take_in(self, trial: Trial, result: dict[str, Any]) -> bool:
+        try:
+            return take_in(_open_desks[self._desk_key], Job.from_config(trial.config), result)
+        except Exception:
+            # An exception in a hook would end the whole sweep or run a finished trial again.
+            logger.exception("taking in a result of %s failed", trial)
+            return False
+
+
+def take_in(desk: Desk, job: Job, result: dict[str, Any]) -> bool:
+    """Passes a worker's message to the desk; False where the worker should stop."""
+    if not desk.is_live(job):
+        return False
+    message = result["message"][0]
+    for epoch in message["epochs"]:
+        if not desk.epoch(job, Epoch(**epoch)):
+            return False
+    if outcome := message.get("outcome"):
+        desk.end(job, Outcome(outcome), final=message.get("final"), error=message.get("error"))
+        return False
+    return True

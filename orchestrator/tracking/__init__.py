@@ -1,0 +1,1 @@
+"""MLflow, the window: a local spool of what happened, and what carries it there."""

@@ -1,0 +1,76 @@
+"""What a training learns from: features, scores and the rows of its split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """One dataset under one split, as tensors.
+
+    Attributes:
+        features: name → (N, \\*shape), float16 or float32; may be memory-mapped.
+        scores: (N, T) float32, mean opinion scores in the dataset's own units.
+        targets: the T names of the score columns.
+        prompt_ids: (N,) int64; rows of one prompt share an id.
+        train, validation, test: int64 row indices; `test` may be empty.
+
+    Raises:
+        ValueError: shapes disagree, a row is out of range, or a score is not finite.
+    """
+
+    features: Mapping[str, Tensor]
+    scores: Tensor
+    targets: tuple[str, ...]
+    prompt_ids: Tensor
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+    def __post_init__(self) -> None:
+        rows = len(self.scores)
+        if self.scores.ndim != 2 or self.scores.shape[1] != len(self.targets):
+            raise ValueError(f"scores are {tuple(self.scores.shape)}, expected (N, {len(self.targets)})")
+        if self.prompt_ids.shape != (rows,):
+            raise ValueError(f"prompt_ids are {tuple(self.prompt_ids.shape)}, expected ({rows},)")
+        for name, feature in self.features.items():
+            if len(feature) != rows:
+                raise ValueError(f"feature {name} has {len(feature)} rows, the scores have {rows}")
+        for part in ("train", "validation", "test"):
+            index: Tensor = getattr(self, part)
+            if index.numel() and (int(index.min()) < 0 or int(index.max()) >= rows):
+                raise ValueError(f"the {part} split names a row outside 0..{rows - 1}")
+        if not len(self.train) or not len(self.validation):
+            raise ValueError("the split leaves no rows to train or to validate on")
+        if not bool(torch.isfinite(self.scores).all()):
+            raise ValueError("a score is not finite")
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """The affine map between MOS units and the standardised scores a model learns.
+
+    Attributes:
+        mean, std: (T,) float32 on the CPU, of the training rows; a constant score has std 1.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, scores: Tensor) -> "ScoreScale":
+        """Fit the scale to scores (n, T)."""
+        scores = scores.double()
+        std = scores.std(0, correction=0)
+        return cls(scores.mean(0).float(), torch.where(std > 0, std, torch.ones_like(std)).float())
+
+    def standardise(self, scores: Tensor) -> Tensor:
+        """MOS units → zero mean and unit variance."""
+        return (scores - self.mean.to(scores.device)) / self.std.to(scores.device)
+
+    def restore(self, standardised: Tensor) -> Tensor:
+        """Standardised units → MOS units."""
+        return standardised * self.std.to(standardised.device) + self.mean.to(standardised.device)

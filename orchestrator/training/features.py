@@ -1,0 +1,49 @@
+"""Features where a training can reach a batch of them fast."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+# Rows of up to this many values are vectors or small maps: worth holding as float32, ready to be gathered.
+_SMALL_ROW = 4096
+_RESIDENT_BYTES = 512 * 2**20
+# Per-channel statistics of a large map settle long before every row has been seen.
+_CALIBRATION_BYTES = 128 * 2**20
+
+
+class FeatureRows:
+    """The features a model reads, on its device; `batch` gathers rows as float32.
+
+    Small features are converted to float32 once, if together they take less than 512 MB; large maps stay
+    float16 and are converted a batch at a time. On a GPU everything is moved there once.
+    """
+
+    def __init__(self, features: Mapping[str, Tensor], reads: Iterable[str], device: torch.device) -> None:
+        reads = tuple(reads)
+        missing = [name for name in reads if name not in features]
+        if missing:
+            raise ValueError(
+                f"the model reads {', '.join(missing)}, but the data has {', '.join(sorted(features))}"
+            )
+        small = {name for name in reads if features[name][0].numel() <= _SMALL_ROW}
+        if sum(4 * features[name].numel() for name in small) >= _RESIDENT_BYTES:
+            small = set()
+        self.device = device
+        self._tensors = {
+            name: features[name].to(device, torch.float32 if name in small else features[name].dtype)
+            for name in reads
+        }
+
+    def batch(self, rows: Tensor) -> dict[str, Tensor]:
+        """Rows (B,) int64 on the device → name → (B, \\*shape) float32."""
+        return {name: tensor.index_select(0, rows).float() for name, tensor in self._tensors.items()}
+
+    def calibration(self, rows: Tensor) -> dict[str, Tensor]:
+        """Like `batch`, for a model's `calibrate`; a large map gives evenly spaced rows, 128 MB at most."""
+        gathered = {}
+        for name, tensor in self._tensors.items():
+            fits = max(1, _CALIBRATION_BYTES // (4 * tensor[0].numel()))
+            step = -(-len(rows) // fits)
+            gathered[name] = tensor.index_select(0, rows[::step]).float()
+        return gathered

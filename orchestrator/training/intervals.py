@@ -1,0 +1,207 @@
+"""Intervals of correlations, by a bootstrap over prompts.
+
+The images of a prompt are no independent draws, so prompts are resampled, with replacement, and all images of a
+prompt come along. A resample is a count for every prompt; ranks within it follow from cumulative sums of those
+counts along the once-sorted values, so that nothing is sorted again for a replicate.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from orchestrator.training.metrics import FloatArray, plcc, srcc, undefined_because
+
+Metric = Literal["srcc", "plcc"]
+
+# Replicates are taken by blocks of about this many weights: 8 bytes each, a handful of copies at a time.
+_BLOCK = 2_000_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its percentile bootstrap interval; all NaN where `reason` is given.
+
+    Attributes:
+        estimate: on the rows as they are.
+        low, high: bounds at `confidence`.
+        replicates: resamples that the bounds rest on; one in which a run has no correlation is left out.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+    replicates: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run's test rows; `prompts` (n,) index the prompts of all runs together."""
+
+    prediction: FloatArray
+    truth: FloatArray
+    prompts: NDArray[np.intp]
+
+
+def median_interval(
+    predictions: Sequence[ArrayLike],
+    truth: ArrayLike | Sequence[ArrayLike],
+    prompt_ids: ArrayLike | Sequence[ArrayLike],
+    metric: Metric = "srcc",
+    confidence: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Interval of the median over runs of a correlation on test.
+
+    Args:
+        predictions: one (n,) a run.
+        truth: (n,) where all runs share their test rows, else one (n_i,) a run.
+        prompt_ids: of any kind, shaped like `truth`; prompts of several runs are matched by value.
+        metric: which correlation.
+        confidence: share of resamples between the bounds, in (0, 1).
+        replicates: how many resamples.
+        seed: of the resamples; equal seeds and prompts give equal resamples.
+    """
+    runs, n_prompts = _runs(predictions, truth, prompt_ids)
+    values = _values([runs], n_prompts, metric, replicates, seed)
+    return _interval(values, _reason([runs], n_prompts), confidence)
+
+
+def paired_interval(
+    predictions: Sequence[ArrayLike],
+    others: Sequence[ArrayLike],
+    truth: ArrayLike | Sequence[ArrayLike],
+    prompt_ids: ArrayLike | Sequence[ArrayLike],
+    metric: Metric = "srcc",
+    confidence: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Interval of the median over runs of the difference `predictions` − `others`, run beside run.
+
+    Both sides of a pair are resampled together, which cancels what the test prompts do to both. Arguments are
+    those of `median_interval`; run i of `others` has the split, and so the test rows, of run i of `predictions`.
+
+    Raises:
+        ValueError: the two do not have the same number of runs.
+    """
+    if len(predictions) != len(others):
+        raise ValueError(f"{len(predictions)} runs beside {len(others)}: a paired comparison needs as many")
+    sides = [_runs(side, truth, prompt_ids) for side in (predictions, others)]
+    n_prompts = sides[0][1]
+    runs = [side for side, _ in sides]
+    return _interval(_values(runs, n_prompts, metric, replicates, seed), _reason(runs, n_prompts), confidence)
+
+
+def _runs(
+    predictions: Sequence[ArrayLike],
+    truth: ArrayLike | Sequence[ArrayLike],
+    prompt_ids: ArrayLike | Sequence[ArrayLike],
+) -> tuple[list[_Run], int]:
+    if not predictions:
+        raise ValueError("an interval needs at least one run")
+    truths, prompts = _per_run(truth, len(predictions)), _per_run(prompt_ids, len(predictions))
+    names, codes = np.unique(np.concatenate(prompts), return_inverse=True)
+    runs = []
+    for prediction, true_scores, code in zip(
+        predictions, truths, np.split(codes, np.cumsum([len(p) for p in prompts])[:-1]), strict=True
+    ):
+        run = _Run(np.asarray(prediction, np.float64), np.asarray(true_scores, np.float64), code)
+        if not run.prediction.shape == run.truth.shape == run.prompts.shape or run.truth.ndim != 1:
+            raise ValueError(
+                f"a run has predictions {run.prediction.shape}, true scores {run.truth.shape} and "
+                f"prompts {run.prompts.shape}; all must be (n,)"
+            )
+        runs.append(run)
+    return runs, len(names)
+
+
+def _per_run(values: ArrayLike | Sequence[ArrayLike], n_runs: int) -> list[NDArray[Any]]:
+    """The same array for every run, or each run its own."""
+    if isinstance(values, (list, tuple)) and values and np.ndim(values[0]) == 1:
+        if len(values) != n_runs:
+            raise ValueError(f"{n_runs} runs of predictions, but {len(values)} of what goes beside them")
+        return [np.asarray(value) for value in values]
+    return [np.asarray(values)] * n_runs
+
+
+def _reason(sides: Sequence[Sequence[_Run]], n_prompts: int) -> str | None:
+    if n_prompts < 2:
+        return "a single prompt cannot be resampled"
+    for run in (run for side in sides for run in side):
+        if reason := undefined_because(run.prediction, run.truth):
+            return reason
+    return None
+
+
+def _values(
+    sides: Sequence[Sequence[_Run]], n_prompts: int, metric: Metric, replicates: int, seed: int
+) -> FloatArray:
+    """(1 + replicates,) of the statistic, the first on the rows as they are."""
+    generator = np.random.default_rng(seed)
+    draws = generator.integers(0, n_prompts, size=(replicates, n_prompts))
+    counts = np.stack([np.bincount(draw, minlength=n_prompts) for draw in draws]) if replicates else draws
+    # Counts of at most a few hundred are exact in float64, and so are their sums.
+    counts = counts.astype(np.float64)
+    block = max(1, _BLOCK // max(len(run.truth) for run in sides[0]))
+    weighted = {"srcc": _weighted_srcc, "plcc": _weighted_plcc}[metric]
+    exact: dict[str, Callable[[FloatArray, FloatArray], float]] = {"srcc": srcc, "plcc": plcc}
+
+    def statistic(of_run: Callable[[_Run], FloatArray]) -> FloatArray:
+        first, *others = (np.stack([of_run(run) for run in side]) for side in sides)
+        return np.asarray(np.median(first - others[0] if others else first, axis=0))
+
+    parts = [statistic(lambda run: np.array([exact[metric](run.prediction, run.truth)]))]
+    for start in range(0, replicates, block):
+        part = counts[start : start + block]
+        parts.append(statistic(lambda run, part=part: weighted(run, part[:, run.prompts])))  # type: ignore[misc]
+    return np.concatenate(parts)
+
+
+def _interval(values: FloatArray, reason: str | None, confidence: float) -> Interval:
+    resampled = values[1:][np.isfinite(values[1:])]
+    if reason is None and not len(resampled):
+        reason = "no resample has a correlation"
+    if reason is not None:
+        return Interval(nan, nan, nan, confidence, 0, reason)
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(values[0]), float(low), float(high), confidence, len(resampled))
+
+
+def _weighted_plcc(run: _Run, weights: FloatArray) -> FloatArray:
+    """Pearson's correlation in every resample; weights (R, n) → (R,)."""
+    x, y = run.prediction - run.prediction.mean(), run.truth - run.truth.mean()
+    columns = np.stack((np.ones_like(x), x, y, x * x, y * y, x * y), axis=1)
+    total, sx, sy, sxx, syy, sxy = (weights @ columns).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance = sxy - sx * sy / total
+        return np.asarray(covariance / np.sqrt((sxx - sx * sx / total) * (syy - sy * sy / total)))
+
+
+def _weighted_srcc(run: _Run, weights: FloatArray) -> FloatArray:
+    """Spearman's correlation in every resample; weights (R, n) → (R,)."""
+    # Average ranks have the same mean (total + 1) / 2 whatever the ties, so they are centred exactly.
+    middle = (weights.sum(axis=1, keepdims=True) + 1) / 2
+    x = _weighted_ranks(run.prediction, weights) - middle
+    y = _weighted_ranks(run.truth, weights) - middle
+    covariance = np.einsum("rn,rn,rn->r", weights, x, y)
+    spread = np.einsum("rn,rn,rn->r", weights, x, x) * np.einsum("rn,rn,rn->r", weights, y, y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(covariance / np.sqrt(spread))
+
+
+def _weighted_ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Average rank (R, n) of every row in resamples that hold row i `weights[r, i]` times."""
+    order = np.argsort(values, kind="stable")
+    _, starts, place = np.unique(values[order], return_index=True, return_inverse=True)
+    tied = np.add.reduceat(weights[:, order], starts, axis=1)
+    ranks = np.cumsum(tied, axis=1) - (tied - 1) / 2
+    where = np.empty_like(order)
+    where[order] = place
+    return np.asarray(ranks[:, where])

@@ -76,7 +76,7 @@ class EfficientNetLite0(ImageEncoder):
 
     @cached_property
     def _net(self) -> Any:
-        return load_network().to(self.device, memory_format=torch.channels_last)
+        return load_network().to(self.device).to(memory_format=torch.channels_last)
 
 
 def load_network() -> nn.Module:

@@ -44,7 +44,9 @@ class MiniLM(PromptEncoder):
     @cached_property
     def _model(self) -> Any:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would draw over the caller's own
         return SentenceTransformer(str(_folder()), device=str(self.device))
 
 

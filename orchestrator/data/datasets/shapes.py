@@ -1,8 +1,8 @@
 """The built-in dataset: drawn scenes with known mistakes and known damage, rated by simulated people.
 
 It needs no download and is drawn in seconds, so that everything can be tried at once. Scores depend on pixels
-beyond the generator's mean: quality varies widely within each generator, and alignment depends on what the prompt
-says.
+beyond the generator's mean: quality varies widely within each generator, and alignment depends on what the
+prompt says.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Mistake:
         name: what went wrong.
         rate: how often the worst generator makes it, 0 to 1.
         penalty: what it costs in alignment, in MOS units.
-        make: the scene with the mistake in it.
+        make: the scene with the mistake in it, or the scene itself where there is nothing to get wrong.
     """
 
     name: str
@@ -105,21 +105,29 @@ def _wrong_backdrop(scene: Scene, rng: Generator) -> Scene:
 
 
 def _wrong_color(scene: Scene, rng: Generator) -> Scene:
+    if not scene.large.count:
+        return scene
     color = _other(rng, COLORS, scene.large.color, scene.small.color, _HIDDEN[scene.backdrop])
     return replace(scene, large=replace(scene.large, color=color))
 
 
 def _wrong_shape(scene: Scene, rng: Generator) -> Scene:
+    if not scene.large.count:
+        return scene
     shape = _other(rng, SHAPES, scene.large.shape, scene.small.shape)
     return replace(scene, large=replace(scene.large, shape=shape))
 
 
 def _wrong_count(scene: Scene, rng: Generator) -> Scene:
+    if not scene.large.count:
+        return scene
     count = int(rng.choice([number for number in (1, 2, 3, 4, 5) if number != scene.large.count]))
     return replace(scene, large=replace(scene.large, count=count))
 
 
 def _wrong_relation(scene: Scene, rng: Generator) -> Scene:
+    if not (scene.large.count and scene.small.count):
+        return scene
     return replace(scene, relation=_OPPOSITE[scene.relation])
 
 

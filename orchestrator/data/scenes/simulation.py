@@ -73,9 +73,11 @@ def _sample(name: str, wanted: Scene, generator: str, rng: Generator) -> Sample:
     drawn, penalty, made = wanted, 0.0, []
     for mistake in MISTAKES:
         if rng.uniform() < mistake.rate * weakness:
-            drawn = mistake.make(drawn, rng)
-            penalty += mistake.penalty
-            made.append(mistake.name)
+            wrong = mistake.make(drawn, rng)
+            if wrong != drawn:
+                drawn = wrong
+                penalty += mistake.penalty
+                made.append(mistake.name)
     loss = float(np.clip(rng.normal(0.75 * weakness - 0.1, _SPREAD), 0, 1))
     damage = _damage(loss, rng)
     # Damage also hides what was asked for, a little.

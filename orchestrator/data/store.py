@@ -1,0 +1,169 @@
+"""The feature store: what frozen encoders say about a dataset, computed once.
+
+A folder holds the arrays of one encoder for one sequence of images or prompts, and its name says which:
+`<encoder>-<hash>`, the hash being of the encoder's identity (weights and transform) and of that sequence. So
+scores, generators and splits may change, and features are not computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from orchestrator.data.arrays import ArrayFolder
+from orchestrator.data.cache import cache_dir
+from orchestrator.data.dataset import Dataset
+from orchestrator.data.extraction import compose, encode_images, encode_prompts
+from orchestrator.data.features import Feature, FeatureSet
+from orchestrator.data.progress import Progress, silent
+from orchestrator.errors import InputError
+
+if TYPE_CHECKING:
+    from models.encoders import ComposedEncoder, Encoder, ImageEncoder, PromptEncoder
+
+_ORDER = ("image", "prompt", "image_prompt")
+
+
+class FeatureStore:
+    """Features on disk, shared by all sweeps and processes that see the folder.
+
+    Args:
+        root: the folder; by default `features` in the cache.
+        device: where encoders run when something has to be computed.
+        build: makes an encoder by name; by default the registry of `models.encoders`.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        device: str = "cpu",
+        build: Callable[[str], Encoder] | None = None,
+    ) -> None:
+        self.root = root or cache_dir() / "features"
+        self._device = device
+        self._build = build
+
+    def get(
+        self,
+        dataset: Dataset,
+        encoders: Mapping[str, str],
+        features: Iterable[str],
+        progress: Progress | None = None,
+    ) -> FeatureSet:
+        """Features of every row, from the disk where they are there, else computed onto it.
+
+        Args:
+            dataset: the rows.
+            encoders: kind → name of the encoder; kinds that no feature needs are left alone.
+            features: names such as `image.level1`, `prompt.embedding`, `image_prompt.embedding`.
+            progress: told while something is computed.
+
+        Raises:
+            InputError: a feature that these encoders do not give, or no room on the disk.
+        """
+        wanted = list(dict.fromkeys(features))
+        built = self._built(wanted, encoders)
+        request = _Request(self.root, dataset, progress or silent)
+        for kind in _ORDER:
+            if kind in built:
+                request.ensure(kind, built[kind])
+        found = request.found
+        for name in wanted:
+            if name not in found:
+                kind = name.partition(".")[0]
+                given = ", ".join(sorted(other for other in found if other.startswith(f"{kind}.")))
+                raise InputError(f"The encoder {encoders[kind]} does not give '{name}'; it gives {given}.")
+        identity = {kind: encoder.identity for kind, encoder in built.items()}
+        return FeatureSet({name: found[name] for name in wanted}, identity)
+
+    def _built(self, features: Iterable[str], names: Mapping[str, str]) -> dict[str, Encoder]:
+        """The encoders that the features need, directly or as parts of a composed one, by kind."""
+        if self._build is None:
+            from models.encoders import build_encoder
+
+            self._build = build_encoder
+        built: dict[str, Encoder] = {}
+        needed = list(features)
+        for feature in needed:
+            kind = feature.partition(".")[0]
+            if kind in built:
+                continue
+            if kind not in names:
+                raise InputError(f"The feature '{feature}' needs a '{kind}' encoder; none is chosen.")
+            try:
+                encoder = self._build(names[kind]).to(self._device)
+            except ValueError as error:
+                raise InputError(str(error)) from None
+            if encoder.kind != kind:
+                raise InputError(f"{names[kind]} is an encoder of the kind '{encoder.kind}', not '{kind}'.")
+            built[kind] = encoder
+            needed.extend(getattr(encoder, "needs", ()))
+        return built
+
+
+class _Request:
+    """One dataset's features, found or computed kind by kind."""
+
+    def __init__(self, root: Path, dataset: Dataset, progress: Progress) -> None:
+        self.found: dict[str, Feature] = {}
+        self._root = root
+        self._dataset = dataset
+        self._progress = progress
+        self._identities: dict[str, str] = {}
+
+    def ensure(self, kind: str, encoder: Encoder) -> None:
+        """Find or compute the arrays of one kind; composed ones come after what they are made of."""
+        self._identities[kind] = encoder.identity
+        if kind == "image":
+            self._ensure_image(cast("ImageEncoder", encoder))
+        elif kind == "prompt":
+            self._ensure_prompt(cast("PromptEncoder", encoder))
+        else:
+            self._ensure_composed(cast("ComposedEncoder", encoder))
+
+    def _ensure_image(self, encoder: ImageEncoder) -> None:
+        digests = list(self._dataset.table["digest"])
+        folder = self._folder(encoder.name, encoder.identity, digests, len(digests))
+        produce = partial(encode_images, encoder, self._dataset.images)
+        what = f"image features by {encoder.name}"
+        for name, array in folder.ensure(produce, self._progress, what).items():
+            self.found[f"image.{name}"] = Feature(array)
+
+    def _ensure_prompt(self, encoder: PromptEncoder) -> None:
+        import numpy as np
+
+        distinct, rows = np.unique(np.array(self._dataset.prompts, dtype=object), return_inverse=True)
+        prompts = [str(prompt) for prompt in distinct]
+        folder = self._folder(encoder.name, encoder.identity, prompts, len(prompts))
+        produce = partial(encode_prompts, encoder, prompts)
+        what = f"prompt features by {encoder.name}"
+        for name, array in folder.ensure(produce, self._progress, what).items():
+            self.found[f"prompt.{name}"] = Feature(array, rows.astype(np.int64))
+
+    def _ensure_composed(self, encoder: ComposedEncoder) -> None:
+        parts: dict[str, dict[str, Feature]] = {"image": {}, "prompt": {}}
+        for need in encoder.needs:
+            kind, _, array_name = need.partition(".")
+            if need not in self.found:
+                raise InputError(
+                    f"The encoder {encoder.name} needs '{need}', which the {kind} encoder does not give."
+                )
+            parts[kind][array_name] = self.found[need]
+        made_of = [self._identities[kind] for kind, part in parts.items() if part]
+        identity = json.dumps([encoder.identity, *made_of])
+        content = [*self._dataset.table["digest"], *self._dataset.prompts]
+        folder = self._folder(encoder.name, identity, content, len(self._dataset))
+        produce = partial(compose, encoder, parts["image"], parts["prompt"], len(self._dataset))
+        what = f"image-prompt features by {encoder.name}"
+        for name, array in folder.ensure(produce, self._progress, what).items():
+            self.found[f"image_prompt.{name}"] = Feature(array)
+
+    def _folder(self, name: str, identity: str, content: Sequence[str], rows: int) -> ArrayFolder:
+        key = hashlib.sha256(json.dumps([identity, *content]).encode()).hexdigest()
+        readable = re.sub(r"[^A-Za-z0-9._@-]+", "-", name)
+        return ArrayFolder(self._root / f"{readable}-{key[:12]}", f"{identity}; content {key}", rows)

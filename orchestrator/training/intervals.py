@@ -1,8 +1,8 @@
 """Intervals of correlations, by a bootstrap over prompts.
 
-The images of a prompt are no independent draws, so prompts are resampled, with replacement, and all images of a
-prompt come along. A resample is a count for every prompt; ranks within it follow from cumulative sums of those
-counts along the once-sorted values, so that nothing is sorted again for a replicate.
+The images of a prompt are no independent draws, so prompts are resampled, with replacement, and all images
+of a prompt come along. A resample is a count for every prompt; ranks within it follow from cumulative sums of
+those counts along the once-sorted values, so that nothing is sorted again for a replicate.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ Metric = Literal["srcc", "plcc"]
 
 # Replicates are taken by blocks of about this many weights: 8 bytes each, a handful of copies at a time.
 _BLOCK = 2_000_000
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ def median_interval(
         seed: of the resamples; equal seeds and prompts give equal resamples.
     """
     runs, n_prompts = _runs(predictions, truth, prompt_ids)
-    values = _values([runs], n_prompts, metric, replicates, seed)
-    return _interval(values, _reason([runs], n_prompts), confidence)
+    return _bootstrap([runs], n_prompts, metric, confidence, replicates, seed)
 
 
 def paired_interval(
@@ -86,7 +86,7 @@ def paired_interval(
     """Interval of the median over runs of the difference `predictions` − `others`, run beside run.
 
     Both sides of a pair are resampled together, which cancels what the test prompts do to both. Arguments are
-    those of `median_interval`; run i of `others` has the split, and so the test rows, of run i of `predictions`.
+    those of `median_interval`; run i of `others` has the split, and so the test rows, of run i here.
 
     Raises:
         ValueError: the two do not have the same number of runs.
@@ -96,7 +96,7 @@ def paired_interval(
     sides = [_runs(side, truth, prompt_ids) for side in (predictions, others)]
     n_prompts = sides[0][1]
     runs = [side for side, _ in sides]
-    return _interval(_values(runs, n_prompts, metric, replicates, seed), _reason(runs, n_prompts), confidence)
+    return _bootstrap(runs, n_prompts, metric, confidence, replicates, seed)
 
 
 def _runs(
@@ -131,7 +131,43 @@ def _per_run(values: ArrayLike | Sequence[ArrayLike], n_runs: int) -> list[NDArr
     return [np.asarray(values)] * n_runs
 
 
-def _reason(sides: Sequence[Sequence[_Run]], n_prompts: int) -> str | None:
+def _bootstrap(
+    sides: Sequence[Sequence[_Run]],
+    n_prompts: int,
+    metric: Metric,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> Interval:
+    """Interval of the median over runs of the one side, or of the first side less the second."""
+    if reason := _undefined(sides, n_prompts):
+        return Interval(nan, nan, nan, confidence, 0, reason)
+    draws = np.random.default_rng(seed).integers(0, n_prompts, size=(replicates, n_prompts))
+    counts = np.stack([np.bincount(draw, minlength=n_prompts) for draw in draws]).astype(np.float64)
+    exact: dict[str, Callable[[FloatArray, FloatArray], float]] = {"srcc": srcc, "plcc": plcc}
+    weighted = {"srcc": _weighted_srcc, "plcc": _weighted_plcc}[metric]
+
+    estimate = _median_over_runs(
+        [np.array([[exact[metric](run.prediction, run.truth)] for run in side]) for side in sides]
+    )
+    block = max(1, _BLOCK // max(len(run.truth) for run in sides[0]))
+    resampled = np.concatenate(
+        [
+            _median_over_runs(
+                [np.stack([weighted(run, part[:, run.prompts]) for run in side]) for side in sides]
+            )
+            for part in np.split(counts, range(block, replicates, block))
+        ]
+    )
+    resampled = resampled[np.isfinite(resampled)]
+    if not len(resampled):
+        return Interval(nan, nan, nan, confidence, 0, "no resample has a correlation")
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(estimate[0]), float(low), float(high), confidence, len(resampled))
+
+
+def _undefined(sides: Sequence[Sequence[_Run]], n_prompts: int) -> str | None:
+    """Why there is no interval, or None."""
     if n_prompts < 2:
         return "a single prompt cannot be resampled"
     for run in (run for side in sides for run in side):
@@ -140,38 +176,10 @@ def _reason(sides: Sequence[Sequence[_Run]], n_prompts: int) -> str | None:
     return None
 
 
-def _values(
-    sides: Sequence[Sequence[_Run]], n_prompts: int, metric: Metric, replicates: int, seed: int
-) -> FloatArray:
-    """(1 + replicates,) of the statistic, the first on the rows as they are."""
-    generator = np.random.default_rng(seed)
-    draws = generator.integers(0, n_prompts, size=(replicates, n_prompts))
-    counts = np.stack([np.bincount(draw, minlength=n_prompts) for draw in draws]) if replicates else draws
-    # Counts of at most a few hundred are exact in float64, and so are their sums.
-    counts = counts.astype(np.float64)
-    block = max(1, _BLOCK // max(len(run.truth) for run in sides[0]))
-    weighted = {"srcc": _weighted_srcc, "plcc": _weighted_plcc}[metric]
-    exact: dict[str, Callable[[FloatArray, FloatArray], float]] = {"srcc": srcc, "plcc": plcc}
-
-    def statistic(of_run: Callable[[_Run], FloatArray]) -> FloatArray:
-        first, *others = (np.stack([of_run(run) for run in side]) for side in sides)
-        return np.asarray(np.median(first - others[0] if others else first, axis=0))
-
-    parts = [statistic(lambda run: np.array([exact[metric](run.prediction, run.truth)]))]
-    for start in range(0, replicates, block):
-        part = counts[start : start + block]
-        parts.append(statistic(lambda run, part=part: weighted(run, part[:, run.prompts])))  # type: ignore[misc]
-    return np.concatenate(parts)
-
-
-def _interval(values: FloatArray, reason: str | None, confidence: float) -> Interval:
-    resampled = values[1:][np.isfinite(values[1:])]
-    if reason is None and not len(resampled):
-        reason = "no resample has a correlation"
-    if reason is not None:
-        return Interval(nan, nan, nan, confidence, 0, reason)
-    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(values[0]), float(low), float(high), confidence, len(resampled))
+def _median_over_runs(sides: Sequence[FloatArray]) -> FloatArray:
+    """One side's values, or the differences of two: (runs, R) each → (R,)."""
+    values = sides[0] - sides[1] if len(sides) == 2 else sides[0]
+    return np.asarray(np.median(values, axis=0))
 
 
 def _weighted_plcc(run: _Run, weights: FloatArray) -> FloatArray:
@@ -180,8 +188,10 @@ def _weighted_plcc(run: _Run, weights: FloatArray) -> FloatArray:
     columns = np.stack((np.ones_like(x), x, y, x * x, y * y, x * y), axis=1)
     total, sx, sy, sxx, syy, sxy = (weights @ columns).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        covariance = sxy - sx * sy / total
-        return np.asarray(covariance / np.sqrt((sxx - sx * sx / total) * (syy - sy * sy / total)))
+        spread_x, spread_y = sxx - sx * sx / total, syy - sy * sy / total
+        # What rounding leaves of a constant resample is no spread.
+        defined = (spread_x > _ROUNDING * sxx) & (spread_y > _ROUNDING * syy)
+        return np.where(defined, (sxy - sx * sy / total) / np.sqrt(spread_x * spread_y), nan)
 
 
 def _weighted_srcc(run: _Run, weights: FloatArray) -> FloatArray:

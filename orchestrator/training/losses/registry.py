@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from torch import Tensor
 
 from orchestrator.errors import InputError
+from orchestrator.naming import look_up
 
 # Predictions and targets (B, T) in standardised score units, and the rows' prompt ids (B,) → a scalar.
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -53,20 +53,11 @@ def build_loss(mix: str) -> MixedLoss:
 def _term(part: str, mix: str) -> tuple[float, Loss]:
     weight_text, star, name = part.rpartition("*")
     name = name.strip()
-    if name not in _LOSSES:
-        near = get_close_matches(name, _LOSSES)
-        raise InputError(
-            f"loss {mix!r}: unknown loss {name!r}; "
-            + (f"did you mean {near[0]}?" if near else f"known: {_known()}.")
-        )
+    loss = look_up("loss", name, _LOSSES)
     try:
         weight = float(weight_text) if star else 1.0
     except ValueError:
         weight = math.nan
     if not 0 < weight < math.inf:
         raise InputError(f"loss {mix!r}: the weight of {name} must be a number above 0, as in 0.3*{name}.")
-    return weight, _LOSSES[name]
-
-
-def _known() -> str:
-    return ", ".join(list_losses())
+    return weight, loss

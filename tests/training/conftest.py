@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from orchestrator.training import TrainingData
 
+# Tensors this small are slower on several threads, and far slower where the cores are busy.
+torch.set_num_threads(1)
+
 
 class TinyScorer(nn.Module):
     """A scoring model small enough for milliseconds: a linear part, a map part, dropout, a "hypernet"."""
@@ -53,6 +56,11 @@ def make_model() -> Callable[..., TinyScorer]:
         return TinyScorer(n_targets)
 
     return build
+
+
+@pytest.fixture
+def build_data() -> Callable[..., TrainingData]:
+    return make_data
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class SweepSpec(BaseModel):
     data_root: Path | None = None
     targets: tuple[str, ...] = ()
     protocol: str = "disjoint"
-    encoders: dict[str, str] = Field(default_factory=dict)
+    encoders: tuple[str, ...] = ()
 
     trials: int = Field(default=12, ge=1)
     epochs: int = Field(default=15, ge=1)

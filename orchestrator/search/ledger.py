@@ -80,6 +80,10 @@ class Ledger:
             load_if_exists=True,
         )
 
+    def use(self, sampler: BaseSampler, pruner: BasePruner) -> None:
+        """Sampler and pruner from now on."""
+        self._study.sampler, self._study.pruner = sampler, pruner
+
     def __len__(self) -> int:
         return len(self._study.get_trials(deepcopy=False))
 

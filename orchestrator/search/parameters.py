@@ -28,6 +28,10 @@ class Parameter(BaseModel, ABC):
     def flat_default(self, name: str) -> dict[str, Any]:
         """The default as the parameters Optuna knows, to be enqueued as the first trial."""
 
+    def flat_names(self, name: str) -> set[str]:
+        """The names under which Optuna may know it."""
+        return {name}
+
     @abstractmethod
     def ends(self) -> tuple[list[Any], list[Any]]:
         """The candidates for the smallest and for the largest model that this parameter can make."""
@@ -129,6 +133,10 @@ class WidthsParameter(Parameter):
     def flat_default(self, name: str) -> dict[str, Any]:
         widths = {f"width_{i}": width for i, width in enumerate(self.default, 1)}
         return {"depth": len(self.default), **widths}
+
+    def flat_names(self, name: str) -> set[str]:
+        """`depth` and a width for every layer there may be."""
+        return {"depth", *(f"width_{i}" for i in range(1, self.max_depth + 1))}
 
     def ends(self) -> tuple[list[Any], list[Any]]:
         return [[self.low] * self.min_depth], [[self.high] * self.max_depth]

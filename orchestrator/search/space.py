@@ -95,6 +95,14 @@ class SearchSpace(BaseModel):
         self._walk(default)
         return params
 
+    def parameter_names(self) -> set[str]:
+        """Every flat parameter that a trial of this space may have."""
+        names: set[str] = set()
+        for name, value in self.items():
+            if isinstance(value, Parameter):
+                names |= value.flat_names(name)
+        return names
+
     def corners(self, largest: bool) -> Iterator[Configuration]:
         """Candidates for the smallest or largest model: numbers at their end, every mix of the categories."""
         names = [name for name, value in self.items() if isinstance(value, Parameter)]

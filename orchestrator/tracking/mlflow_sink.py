@@ -13,7 +13,7 @@ from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Event
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag

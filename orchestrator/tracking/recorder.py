@@ -96,7 +96,7 @@ class Drain:
         self._spool = spool
         self._open_sink = open_sink
         self._interval = interval
-        self._sink: Sink | None = None
+        self.sink: Sink | None = None
         self._finish = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlflow-drain", daemon=True)
         self.error: str | None = None
@@ -108,7 +108,8 @@ class Drain:
     def close(self, timeout: float) -> int:
         """Carries what is left, for `timeout` seconds at most; gives how many events are still left."""
         self._finish.set()
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         return self._spool.left()
 
     def _run(self) -> None:
@@ -132,9 +133,9 @@ class Drain:
         events, place = self._spool.read()
         if not events:
             return False
-        if self._sink is None:
-            self._sink = self._open_sink()
-        self._sink.send(events)
+        if self.sink is None:
+            self.sink = self._open_sink()
+        self.sink.send(events)
         self._spool.mark_sent(place)
         return True
 

@@ -1,0 +1,44 @@
+"""The door of every command: exit codes, and errors in one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+from orchestrator.errors import InputError
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def command(function: Callable[..., None]) -> Callable[[], None]:
+    """Makes a command of a function: 0 done, 1 failed, 2 wrong input, 130 interrupted; `debug` shows tracebacks."""
+
+    @wraps(function)
+    def guarded(*args: Any, **options: Any) -> None:
+        try:
+            function(*args, **options)
+        except (InputError, KeyboardInterrupt, Exception) as error:
+            if options.get("debug") and not isinstance(error, typer.Exit):
+                raise
+            raise typer.Exit(_explain(error)) from None
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(help=function.__doc__)(guarded)
+    return app
+
+
+def _explain(error: BaseException) -> int:
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, InputError):
+        print(f"Error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    if isinstance(error, KeyboardInterrupt):
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    print(f"Failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+    return FAILED

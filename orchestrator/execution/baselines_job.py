@@ -1,0 +1,50 @@
+"""The baselines of one split, computed as a job beside the trainings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from orchestrator.execution.job import Job
+from orchestrator.execution.task import SweepTask
+from orchestrator.execution.training_job import agreement, prediction_table
+from orchestrator.search.outcome import Outcome
+
+REASONS = "reasons.csv"
+"""In the folder of a baselines job: why a baseline has no predictions."""
+
+
+class BaselinesStep:
+    """Ridge regression on the variant's features and the predictors that see no pixel, in a single step."""
+
+    def __init__(self, job: Job, task: SweepTask) -> None:
+        torch.set_num_threads(task.threads)
+        self._job = job
+        self._task = task
+
+    def step(self) -> dict[str, Any]:
+        """Fits every baseline on the training rows and scores the test rows."""
+        from orchestrator.training.baselines import all_baselines
+
+        task, split = self._task, self._task.splits[self._job.split]
+        folder = task.trials / self._job.key
+        folder.mkdir(parents=True, exist_ok=True)
+        data = task.training_data(self._job.split)
+        reasons, final = [], {}
+        found = all_baselines(data, task.reads, task.generators, torch.from_numpy(split.test))
+        for name, by_target in found.items():
+            missing = [b.reason for b in by_target.values() if b.predictions is None]
+            if missing:
+                reasons.append({"baseline": name, "reason": missing[0]})
+                continue
+            predicted = np.stack([by_target[t].predictions for t in task.targets], axis=1)
+            table = prediction_table(task, "test", split.test, predicted)
+            table.to_csv(folder / f"{name}.csv", index=False)
+            final |= agreement(table, task.targets, f"{name}_test_")
+        pd.DataFrame(reasons, columns=["baseline", "reason"]).to_csv(folder / REASONS, index=False)
+        objective = final.get("ridge_test_srcc", 0.0)
+        epoch = {"number": 1, "objective": objective, "metrics": {}, "seconds": 0.0, "time": 0.0}
+        return {"epochs": [epoch], "outcome": str(Outcome.COMPLETE), "final": final}

@@ -1,0 +1,75 @@
+"""Puts a desk's jobs through Ray Tune until there are none."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from uuid import uuid4
+
+from orchestrator.execution.desk import Desk
+from orchestrator.execution.task import SweepTask
+
+MAX_WORKER_DEATHS = 2
+"""How often a job whose worker died starts again from its last checkpoint."""
+
+
+def run_jobs(desk: Desk, task: SweepTask, folder: Path, slots: int, cpus: float, gpus: float) -> None:
+    """Runs every job of the desk; returns when all have ended or, after a signal, when the last epoch has.
+
+    Args:
+        desk: hands out jobs and takes in results.
+        task: what the jobs share.
+        folder: for Tune's own files.
+        slots: jobs that fit side by side.
+        cpus, gpus: of one job.
+    """
+    # One job is asked for ahead, so that a slot that falls free has something to do at once.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, slots // 4))
+    from ray import tune
+
+    from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
+    from orchestrator.execution.worker import Worker
+
+    key = uuid4().hex
+    register_desk(key, desk)
+    trainable = tune.with_resources(tune.with_parameters(Worker, task=task), {"cpu": cpus, "gpu": gpus})
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=DeskSearcher(key),
+            scheduler=DeskScheduler(key),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name=key,
+            storage_path=str(folder.absolute()),
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+        ),
+    )
+    with _stop_on_signal(desk):
+        tuner.fit()
+
+
+@contextmanager
+def _stop_on_signal(desk: Desk) -> Iterator[None]:
+    """The first SIGINT or SIGTERM lets running epochs end; the second ends at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if desk.stopping.is_set():
+            raise KeyboardInterrupt
+        desk.stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

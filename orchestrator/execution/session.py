@@ -1,0 +1,67 @@
+"""A Ray session: joins a running cluster, or starts one on this machine and shuts it down again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.errors import InputError
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # its snapshots are never read: the ledger remembers
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "3600",
+}
+
+
+@contextmanager
+def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -> Iterator[int]:
+    """Yields how many jobs fit side by side.
+
+    Args:
+        address: of a running cluster ("auto" for the one of this host); None starts a local one.
+        cpus_per_job: CPUs of one job.
+        gpus_per_job: GPUs of one job; may be a fraction.
+
+    Raises:
+        InputError: no cluster answers at `address`, or it could not run a single job.
+    """
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)
+    import ray
+
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+        )
+    except ConnectionError as error:
+        raise InputError(f"No Ray cluster answers at {address}: {error}") from error
+    try:
+        yield _slots(ray.cluster_resources(), cpus_per_job, gpus_per_job)
+    finally:
+        ray.shutdown()
+
+
+def _slots(there: dict[str, float], cpus: float, gpus: float) -> int:
+    slots = math.floor(there.get("CPU", 0) / cpus + 1e-9)
+    if gpus:
+        slots = min(slots, math.floor(there.get("GPU", 0) / gpus + 1e-9))
+    if slots < 1:
+        raise InputError(
+            f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster has {there.get('CPU', 0):g} CPUs "
+            f"and {there.get('GPU', 0):g} GPUs."
+        )
+    return slots

@@ -1,0 +1,107 @@
+"""What all jobs of a sweep share: the data, the splits, and where things are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.training.data import TrainingData
+
+
+@dataclass(frozen=True, eq=False)
+class SweepTask:
+    """Travels once to every worker.
+
+    Attributes:
+        features: paths of the stored features; opened where the job runs.
+        reads: the features that the variant and its control read.
+        encoders: kind → name, of the kinds that `reads` needs.
+        names: the rows' names, (N,).
+        generators: the rows' generators, (N,).
+        prompts: the rows' prompts, (N,).
+        prompt_ids: equal where prompts are, (N,).
+        scores: mean opinion scores, (N, T).
+        targets: names of the T scores.
+        splits: by index.
+        trials: folder that holds a folder a job.
+        threads: of one job.
+        device: "cpu" or "cuda".
+    """
+
+    features: FeatureSet
+    reads: tuple[str, ...]
+    encoders: Mapping[str, str]
+    names: tuple[str, ...]
+    generators: tuple[str, ...]
+    prompts: tuple[str, ...]
+    prompt_ids: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    targets: tuple[str, ...]
+    splits: Mapping[int, Split]
+    trials: Path
+    threads: int
+    device: str
+
+    def training_data(self, split: int) -> TrainingData:
+        """The data as one of its splits divides it. Features are opened once in a process."""
+        import torch
+
+        from orchestrator.training.data import TrainingData
+
+        rows = self.splits[split]
+        return TrainingData(
+            features=self._tensors,
+            scores=torch.from_numpy(self.scores).float(),
+            targets=self.targets,
+            prompt_ids=torch.from_numpy(self.prompt_ids),
+            train=torch.from_numpy(rows.train),
+            validation=torch.from_numpy(rows.validation),
+            test=torch.from_numpy(rows.test),
+        )
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = self.features.tensors()
+        return {name: tensors[name] for name in self.reads}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Opened features are memory maps of this process.
+        return {key: value for key, value in self.__dict__.items() if key != "_tensors"}
+
+
+def make_task(
+    dataset: Dataset,
+    features: FeatureSet,
+    reads: tuple[str, ...],
+    encoders: Mapping[str, str],
+    targets: tuple[str, ...],
+    splits: Mapping[int, Split],
+    trials: Path,
+    threads: int,
+    device: str,
+) -> SweepTask:
+    """The task of a sweep over `targets` of a dataset."""
+    return SweepTask(
+        features=features,
+        reads=reads,
+        encoders={kind: encoders[kind] for kind in features.identity},
+        names=tuple(dataset.names),
+        generators=tuple(dataset.generators),
+        prompts=tuple(dataset.prompts),
+        prompt_ids=dataset.prompt_ids,
+        scores=dataset.scores(targets),
+        targets=targets,
+        splits=splits,
+        trials=trials,
+        threads=threads,
+        device=device,
+    )

@@ -1,0 +1,174 @@
+"""Running one job, a step at a time, from where its folder says it is; knows no Ray."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+
+from models import build_variant
+from models.scoring import ScoringModel
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.task import SweepTask
+from orchestrator.scorer import ScorerCard, save_scorer
+from orchestrator.search.outcome import Outcome
+from orchestrator.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from orchestrator.training.fit import Training
+from orchestrator.training.metrics import correlations, within_group_srcc
+from orchestrator.training.settings import FitSettings
+
+MODEL = "model"
+"""In the folder of a confirm run: the best epoch's model, ready to score images."""
+
+PREDICTIONS = "predictions.csv"
+"""In the folder of a confirm run: a row an image of its validation and test parts, true and predicted scores."""
+
+
+class Steps(Protocol):
+    """Work that is done in steps; every step gives a message for the desk."""
+
+    def step(self) -> dict[str, Any]:
+        """Does a step. The message holds `epochs`, and at the end `outcome` and `final`."""
+
+
+class TrainingSteps:
+    """Trains a variant, one epoch a step, and leaves a checkpoint after each."""
+
+    def __init__(self, job: Job, task: SweepTask) -> None:
+        torch.set_num_threads(task.threads)
+        self._job = job
+        self._task = task
+        self._folder = task.trials / job.key
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._history = self._folder / "epochs.jsonl"
+        data = task.training_data(job.split)
+        settings = FitSettings.from_dict({**job.training, "seed": job.seed})
+        model = build_model(job, task.features.shapes, len(task.targets))
+        self._training = Training(model, data, settings, torch.device(task.device))
+        self._pending: list[Epoch] = []
+        if has_checkpoint(self._folder):
+            self._training.load_state_dict(load_checkpoint(self._folder))
+            self._pending = [e for e in self._read_history() if e.number <= self._training.epoch]
+
+    def step(self) -> dict[str, Any]:
+        """Trains an epoch, or tells again what was done before the worker died."""
+        epochs, self._pending = self._pending, []
+        if not epochs and not self._training.finished:
+            epochs = [self._epoch()]
+        message: dict[str, Any] = {"epochs": [asdict(epoch) for epoch in epochs]}
+        if self._training.finished:
+            message |= {"outcome": str(Outcome.COMPLETE), "final": self._final()}
+        return message
+
+    def _epoch(self) -> Epoch:
+        started = time.perf_counter()
+        result = self._training.run_epoch()
+        metrics = {key: value for key, value in result.as_dict().items() if key not in {"epoch", "seconds"}}
+        epoch = Epoch(
+            number=result.epoch,
+            objective=result.objective,
+            metrics={**metrics, "epoch_seconds": result.seconds},
+            seconds=time.perf_counter() - started,
+            time=time.time(),
+        )
+        with self._history.open("a") as file:
+            file.write(json.dumps(asdict(epoch)) + "\n")
+        save_checkpoint(self._folder, self._training.state_dict())
+        return epoch
+
+    def _final(self) -> dict[str, float]:
+        best = self._training.best
+        if best is None:
+            return {}
+        figures = {key: value for key, value in best.result.as_dict().items() if key.startswith("val_")}
+        final = {f"best_{key}": value for key, value in figures.items()}
+        final["best_epoch"] = best.result.epoch
+        return final | (self._test() if self._job.test else {})
+
+    def _test(self) -> dict[str, float]:
+        """Reads the test rows, once, with the best epoch's weights."""
+        self._training.restore_best()
+        self._export()
+        split = self._task.splits[self._job.split]
+        parts = {"validation": split.validation, "test": split.test}
+        tables = [
+            prediction_table(self._task, part, rows, self._training.predict(torch.from_numpy(rows)))
+            for part, rows in parts.items()
+        ]
+        table = pd.concat(tables)
+        table.to_csv(self._folder / PREDICTIONS, index=False)
+        return agreement(table[table["part"] == "test"], self._task.targets, "test_")
+
+    def _export(self) -> None:
+        save_scorer(
+            self._folder / MODEL,
+            ScorerCard(
+                variant=self._job.variant,
+                parameters={**self._job.model, **({"of": self._job.of} if self._job.of else {})},
+                targets=self._task.targets,
+                score_mean=tuple(self._training.scale.mean.tolist()),
+                score_std=tuple(self._training.scale.std.tolist()),
+                encoders=dict(self._task.encoders),
+                encoder_identities=dict(self._task.features.identity),
+                shapes={name: self._task.features.shapes[name] for name in self._task.reads},
+            ),
+            self._training.model,
+        )
+
+    def _read_history(self) -> list[Epoch]:
+        latest: dict[int, Epoch] = {}
+        for line in self._history.read_text().splitlines():
+            try:
+                epoch = Epoch(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # the half line of a killed worker
+            latest.setdefault(epoch.number, epoch)
+        return [latest[number] for number in sorted(latest)]
+
+
+def build_model(job: Job, shapes: Mapping[str, tuple[int, ...]], n_targets: int) -> ScoringModel:
+    """The job's variant, initialised from the job's seed."""
+    of = {"of": job.of} if job.of else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.seed)
+        return build_variant(job.variant, shapes, n_targets, **of, **job.model)
+
+
+def prediction_table(task: SweepTask, part: str, rows: Any, predicted: Any) -> pd.DataFrame:
+    """Rows with their names, prompts, generators, true scores and predicted ones, (n, T) in MOS units."""
+    columns: dict[str, Any] = {
+        "part": part,
+        "name": [task.names[row] for row in rows],
+        "prompt_id": task.prompt_ids[rows],
+        "generator": [task.generators[row] for row in rows],
+    }
+    for column, target in enumerate(task.targets):
+        columns[target] = task.scores[rows, column]
+        columns[f"predicted_{target}"] = predicted[:, column]
+    return pd.DataFrame(columns)
+
+
+def agreement(table: pd.DataFrame, targets: tuple[str, ...], prefix: str) -> dict[str, float]:
+    """SRCC, PLCC, KRCC, RMSE and within-generator SRCC of a prediction table: means over targets, and each one's."""
+    found: dict[str, dict[str, float]] = {}
+    for target in targets:
+        predicted, truth = table[f"predicted_{target}"], table[target]
+        figures = correlations(predicted, truth)
+        within = within_group_srcc(predicted, truth, table["generator"])
+        found[target] = {
+            "srcc": figures.srcc,
+            "plcc": figures.plcc,
+            "krcc": figures.krcc,
+            "rmse": figures.rmse,
+            "srcc_within_generator": within.srcc,
+        }
+    means = {f"{prefix}{m}": sum(f[m] for f in found.values()) / len(found) for m in next(iter(found.values()))}
+    if len(found) > 1:
+        means |= {f"{prefix}{m}_{t}": value for t, figures in found.items() for m, value in figures.items()}
+    return means

@@ -1,0 +1,221 @@
+"""From a spec to something that can run: every name looked up, data checked, spaces read, splits made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.data.progress import Progress, silent
+from orchestrator.errors import InputError
+from orchestrator.search.pruners import build_pruner
+from orchestrator.search.samplers import build_sampler
+from orchestrator.search.space import SearchSpace, load_space
+from orchestrator.spec import SweepSpec
+from orchestrator.workspace import Workspace
+
+if TYPE_CHECKING:
+    from orchestrator.data import Dataset, FeatureSet, Split
+
+CONTROL = "plain_head"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A sweep that has passed every check.
+
+    Attributes:
+        spec: its settings.
+        dataset: checked and read.
+        targets: the scores it learns.
+        space: of the variant.
+        control_space: of the control; None where the variant is the control itself.
+        encoders: kind → name.
+        reads: features that the variant and its control read.
+        splits: by index, 0 for the search and the rest for confirm runs.
+        enqueued: configurations to try first, as Optuna's flat parameters.
+    """
+
+    spec: SweepSpec
+    dataset: Dataset
+    targets: tuple[str, ...]
+    space: SearchSpace
+    control_space: SearchSpace | None
+    encoders: dict[str, str]
+    reads: tuple[str, ...]
+    splits: Mapping[int, Split]
+    enqueued: tuple[dict[str, Any], ...]
+
+    @property
+    def control_of(self) -> str | None:
+        """What `plain_head` is the control of, where it is itself what is searched."""
+        return control_of(self.spec.variant, self.targets)
+
+    def identity(self) -> dict[str, Any]:
+        """What must agree for a sweep to go on: code version, data, splits."""
+        from orchestrator import __version__
+
+        return {
+            "code": __version__,
+            "data": self.dataset.data_hash,
+            "splits": {str(index): split.hash for index, split in self.splits.items()},
+            "space": self.space.model_dump(mode="json"),
+        }
+
+
+def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None) -> Prepared:
+    """Looks everything up and reads the data.
+
+    Args:
+        spec: the settings.
+        progress: told while data is generated or verified.
+        space: used in place of the spec's own, where a sweep goes on with the one it began with.
+
+    Raises:
+        InputError: the first thing that is wrong, in one sentence.
+    """
+    build_sampler(spec.sampler, spec.seed)
+    build_pruner(spec.pruner, spec.epochs)
+    space = space or load_space(spec.space or _shipped_space(spec))
+    enqueued = _read_enqueued(spec.enqueue, space)
+    encoders = choose_encoders(spec.encoders)
+    dataset, targets = _data(spec, progress)
+    info = _variant(spec.variant, control_of(spec.variant, targets))
+    reads = tuple(info.reads)
+    from orchestrator.data import make_split
+
+    count = spec.splits if spec.confirm else 0
+    return Prepared(
+        spec=spec,
+        dataset=dataset,
+        targets=targets,
+        space=space,
+        control_space=None if spec.variant == CONTROL else space.without_hypernet(),
+        encoders=encoders,
+        reads=reads,
+        splits={index: make_split(dataset, spec.protocol, index) for index in range(count + 1)},
+        enqueued=enqueued,
+    )
+
+
+def extract_features(prepared: Prepared, progress: Progress) -> FeatureSet:
+    """The features that the sweep reads: from the store, or computed into it."""
+    from orchestrator.data import FeatureStore
+
+    return FeatureStore().get(prepared.dataset, prepared.encoders, prepared.reads, progress)
+
+
+def save(prepared: Prepared, workspace: Workspace) -> None:
+    """Writes spec, space, splits and identity into the sweep's folder."""
+    import yaml
+
+    from orchestrator.data import save_split
+
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    workspace.splits.mkdir(exist_ok=True)
+    workspace.space.write_text(yaml.safe_dump(prepared.space.model_dump(mode="json"), sort_keys=False))
+    for index, split in prepared.splits.items():
+        save_split(split, prepared.dataset, workspace.splits / f"split_{index:02d}.json")
+    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n")
+    # Last: a folder with a spec is a sweep.
+    prepared.spec.save(workspace.spec)
+
+
+def check_unchanged(prepared: Prepared, workspace: Workspace) -> None:
+    """Raises InputError where code, data, splits or space are not those the sweep began with."""
+    before, now = json.loads(workspace.identity.read_text()), prepared.identity()
+    changed = [key for key in now if json.loads(json.dumps(now[key])) != before.get(key)]
+    if changed:
+        raise InputError(
+            f"The sweep {workspace.name} cannot go on: {' and '.join(changed)} changed since it began. "
+            f"Give a new --name, or --allow-changed to mix old and new trials."
+        )
+
+
+def control_of(variant: str, targets: tuple[str, ...]) -> str | None:
+    """The variant whose target net's input `plain_head` takes when it is searched by itself."""
+    if variant != CONTROL:
+        return None
+    return "text_hyper" if targets == ("alignment",) else "image_hyper"
+
+
+def choose_encoders(given: Iterable[str]) -> dict[str, str]:
+    """Every kind's encoder: the one given, else the default.
+
+    Raises:
+        InputError: an unknown encoder.
+    """
+    from models.encoders import build_encoder, default_encoder
+    from models.encoders.registry import KINDS
+
+    chosen = {kind: default_encoder(kind) for kind in KINDS}
+    for name in given:
+        try:
+            chosen[build_encoder(name).kind] = name
+        except ValueError as error:
+            raise InputError(str(error)) from error
+    return chosen
+
+
+def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]]:
+    from orchestrator.data import load_dataset
+
+    _variant(spec.variant, None)
+    dataset = load_dataset(spec.dataset, spec.data_root, progress)
+    missing = [target for target in spec.targets if target not in dataset.targets]
+    if missing:
+        raise InputError(
+            f"{dataset.name} has no score {' or '.join(missing)}; it has {', '.join(dataset.targets)}."
+        )
+    return dataset, spec.targets or _default_targets(spec.variant, dataset)
+
+
+def _default_targets(variant: str, dataset: Dataset) -> tuple[str, ...]:
+    meant_for = _variant(variant, None).targets
+    if meant_for is None:
+        return dataset.targets[:1]
+    targets = tuple(target for target in dataset.targets if target in meant_for)
+    if not targets:
+        raise InputError(
+            f"{variant} scores {' or '.join(meant_for)}, which {dataset.name} has not; it has "
+            f"{', '.join(dataset.targets)}: choose with --targets."
+        )
+    return targets
+
+
+def _variant(name: str, of: str | None) -> Any:
+    from models import variant_info
+
+    try:
+        return variant_info(name, of) if of else variant_info(name)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _shipped_space(spec: SweepSpec) -> str:
+    _variant(spec.variant, None)
+    return spec.variant
+
+
+def _read_enqueued(path: Path | None, space: SearchSpace) -> tuple[dict[str, Any], ...]:
+    if path is None:
+        return ()
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"--enqueue {path}: {error}") from error
+    if not isinstance(content, list) or not all(isinstance(params, dict) for params in content):
+        raise InputError(f"--enqueue {path}: expected a list of mappings, one a configuration.")
+    known = set(space.parameter_names())
+    for number, params in enumerate(content):
+        if unknown := set(params) - known:
+            raise InputError(
+                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(unknown))}, which the space "
+                f"does not search; it searches {', '.join(sorted(known))}."
+            )
+        space.configuration({**space.default_params(), **params})
+    return tuple({**space.default_params(), **params} for params in content)

@@ -1,0 +1,198 @@
+"""The dry run: builds the smallest and the largest model of the space, takes one step of each, and estimates."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from orchestrator.errors import InputError
+from orchestrator.preparation import CONTROL, Prepared
+from orchestrator.search.space import Configuration
+
+if TYPE_CHECKING:
+    from orchestrator.training.data import TrainingData
+
+_BYTES_A_PARAMETER = 4 * 5  # weight, gradient, Adam's two moments, the best epoch's copy
+_PROCESS_BYTES = 900e6  # a worker with torch and Ray loaded
+_TABLE_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Corner:
+    """One end of the space.
+
+    Attributes:
+        name: "smallest" or "largest".
+        parameters: of the model.
+        epoch_seconds: of one epoch on all training rows, from one measured step.
+        configuration: the arguments.
+    """
+
+    name: str
+    parameters: int
+    epoch_seconds: float
+    configuration: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a sweep would do, and about how long and in how much memory.
+
+    Attributes:
+        trials: of the variant; its control gets as many.
+        trainings: at most, confirm runs included.
+        images, prompts: of the data set.
+        splits: sizes of split 0's parts.
+        corners: smallest and largest model.
+        slots: trainings side by side on this machine.
+        minutes: between all trainings being of the smallest model and all being of the largest, none stopped early.
+        gigabytes_per_trial: of the largest model's worker.
+    """
+
+    variant: str
+    targets: tuple[str, ...]
+    trials: int
+    trainings: int
+    images: int
+    prompts: int
+    splits: dict[str, int]
+    corners: tuple[Corner, ...]
+    slots: int
+    minutes: tuple[float, float]
+    gigabytes_per_trial: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def show(self, console: Console) -> None:
+        """For people."""
+        parts = ", ".join(f"{count} {part}" for part, count in self.splits.items())
+        lines = [
+            f"Would search {self.variant} for {' and '.join(self.targets)} on {self.images} images of "
+            f"{self.prompts} prompts ({parts}).",
+            f"{self.trials} trials, as many of the control, and confirm runs: {self.trainings} trainings at most.",
+            *(
+                f"The {corner.name} model has {corner.parameters:,} parameters and takes about "
+                f"{corner.epoch_seconds:.2g} s an epoch: {corner.configuration}"
+                for corner in self.corners
+            ),
+            f"{self.slots} trainings side by side: {self.minutes[0]:.1f} to {self.minutes[1]:.1f} minutes if none "
+            f"is stopped early, and the features' encoding where they are not stored yet.",
+            f"Up to {self.gigabytes_per_trial:.1f} GB of memory a training.",
+            "Nothing was run.",
+        ]
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def rehearse(prepared: Prepared) -> Estimate:
+    """Checks that both ends of the space build and train; raises InputError where one does not."""
+    spec = prepared.spec
+    shapes = feature_shapes(prepared)
+    corners = tuple(_corner(prepared, shapes, largest) for largest in (False, True))
+    arms = 1 if prepared.control_space is None else 2
+    trainings = arms * (spec.trials + min(spec.confirm, spec.trials) * spec.splits)
+    slots = max(1, math.floor((os.cpu_count() or 1) / spec.cpus_per_trial))
+    slots = min(slots, spec.concurrency or slots)
+    seconds = [trainings * spec.epochs * corner.epoch_seconds / slots for corner in corners]
+    rows = sum(math.prod(shapes[name]) for name in prepared.reads) * len(prepared.dataset)
+    split = prepared.splits[0]
+    return Estimate(
+        variant=spec.variant,
+        targets=prepared.targets,
+        trials=spec.trials,
+        trainings=trainings,
+        images=len(prepared.dataset),
+        prompts=len(set(prepared.dataset.prompts)),
+        splits={part: len(getattr(split, part)) for part in ("train", "validation", "test")},
+        corners=corners,
+        slots=slots,
+        minutes=(min(seconds) / 60, max(seconds) / 60),
+        gigabytes_per_trial=(corners[1].parameters * _BYTES_A_PARAMETER + rows * 6 + _PROCESS_BYTES) / 1e9,
+    )
+
+
+def feature_shapes(prepared: Prepared) -> dict[str, tuple[int, ...]]:
+    """Shapes of all features that the chosen encoders give, without encoding anything."""
+    from models.encoders import build_encoder
+
+    encoders: dict[str, Any] = {kind: build_encoder(name) for kind, name in prepared.encoders.items()}
+    given = {kind: dict(encoders[kind].shapes) for kind in ("image", "prompt")}
+    if any(name.startswith("image_prompt.") for name in prepared.reads):
+        try:
+            given["image_prompt"] = encoders["image_prompt"].shapes_for(given["image"], given["prompt"])
+        except ValueError as error:
+            raise InputError(str(error)) from error
+    return {f"{kind}.{name}": shape for kind, named in given.items() for name, shape in named.items()}
+
+
+def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: bool) -> Corner:
+    import torch
+
+    from models import build_variant
+
+    spec = prepared.spec
+    of = {"of": prepared.control_of} if spec.variant == CONTROL else {}
+
+    def build(configuration: Configuration) -> Any:
+        try:
+            return build_variant(spec.variant, shapes, len(prepared.targets), **of, **configuration.model)
+        except ValueError as error:
+            raise InputError(f"The search space makes a model that cannot be built: {error}") from error
+
+    def size(configuration: Configuration) -> int:
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in build(configuration).parameters())
+
+    candidates = {repr(c.model): c for c in prepared.space.corners(largest)}
+    chosen = (max if largest else min)(candidates.values(), key=size)
+    return Corner(
+        name="largest" if largest else "smallest",
+        parameters=size(chosen),
+        epoch_seconds=_epoch_seconds(prepared, shapes, build(chosen), chosen),
+        configuration=chosen.model,
+    )
+
+
+def _epoch_seconds(
+    prepared: Prepared, shapes: dict[str, tuple[int, ...]], model: Any, configuration: Configuration
+) -> float:
+    """One epoch on at most 512 made-up rows, after one to warm up, scaled to all training rows."""
+    import torch
+
+    from orchestrator.training.fit import Training
+    from orchestrator.training.settings import FitSettings
+
+    torch.set_num_threads(max(1, int(prepared.spec.cpus_per_trial)))
+    data = _made_up(prepared, shapes)
+    training = Training(model, data, FitSettings.from_dict({**configuration.training, "epochs": 2}))
+    training.run_epoch()
+    began = time.perf_counter()
+    training.run_epoch()
+    return (time.perf_counter() - began) * len(prepared.splits[0].train) / len(data.train)
+
+
+def _made_up(prepared: Prepared, shapes: dict[str, tuple[int, ...]]) -> TrainingData:
+    import torch
+
+    from orchestrator.training.data import TrainingData
+
+    rows = min(_TABLE_ROWS, len(prepared.splits[0].train))
+    generator = torch.Generator().manual_seed(0)
+    features = {name: torch.randn(rows, *shapes[name], generator=generator) for name in prepared.reads}
+    index = torch.arange(rows)
+    return TrainingData(
+        features=features,
+        scores=torch.randn(rows, len(prepared.targets), generator=generator),
+        targets=prepared.targets,
+        prompt_ids=index // 8,
+        train=index,
+        validation=index,
+        test=index,
+    )

@@ -1,0 +1,52 @@
+"""The description on the sweep's run in MLflow: what was searched, on what, what came out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.search.parameters import Parameter
+
+if TYPE_CHECKING:
+    from orchestrator.preparation import Prepared
+    from orchestrator.reporting.summary import Summary
+
+
+def describe_beginning(prepared: Prepared) -> str:
+    """Markdown for a sweep that runs."""
+    return "\n\n".join((*_what(prepared), "**Running.** Trials appear below as they begin."))
+
+
+def describe_result(prepared: Prepared, summary: Summary) -> str:
+    """Markdown for a finished sweep."""
+    from orchestrator.reporting.tables import markdown_table, protocol_line, verdict
+
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
+    parts = [
+        *_what(prepared),
+        f"**What came out.** Trials: {outcomes}. Figures: {protocol_line(summary)}.",
+        markdown_table(summary),
+        "\n".join(f"- {sentence}" for sentence in verdict(summary)),
+    ]
+    if summary.optimistic:
+        parts.append("**Optimistic**: epochs and configurations were chosen on the test images, as the paper does.")
+    best = summary.best("search")
+    if best and best.representative:
+        parts.append(
+            f"The model of the best configuration is on the run *confirm trial {best.trial.number}* with the median "
+            f"validation score (`run_key = {best.representative}`)."
+        )
+    return "\n\n".join(parts)
+
+
+def _what(prepared: Prepared) -> list[str]:
+    spec, dataset, split = prepared.spec, prepared.dataset, prepared.splits[0]
+    searched = [name for name, value in prepared.space.items() if isinstance(value, Parameter)]
+    left_out = f", {len(dataset.quarantined)} left out as unusable" if dataset.quarantined else ""
+    return [
+        f"Search of **{spec.variant}** for **{' and '.join(prepared.targets)}** on **{dataset.name}** "
+        f"({len(dataset)} images, {len(set(dataset.prompts))} prompts{left_out}).",
+        f"**Searched**, by {spec.sampler} with pruner {spec.pruner}: {', '.join(searched)}. {spec.trials} trials of "
+        f"at most {spec.epochs} epochs; the control `plain_head` gets as many.",
+        f"**Split**, protocol {spec.protocol}: {len(split.train)} images train, {len(split.validation)} choose "
+        f"epochs and configurations, {len(split.test)} are the test, read once by the confirm runs.",
+    ]

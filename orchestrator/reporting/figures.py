@@ -1,0 +1,113 @@
+"""Figures of a finished sweep, as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from orchestrator.execution.desk import Arm
+from orchestrator.execution.training_job import PREDICTIONS
+from orchestrator.search.outcome import Outcome
+
+if TYPE_CHECKING:
+    from orchestrator.reporting.summary import Summary
+    from orchestrator.workspace import Workspace
+
+_COLOURS = {"search": "#3465a4", "control": "#888a85", "baselines": "#c4a000"}
+_NAMES = {"search": "hypernet", "control": "control"}
+
+
+def draw_figures(summary: Summary, arms: Sequence[Arm], workspace: Workspace) -> None:
+    """Draws `search.png`, `comparison.png` and, where runs were confirmed, `predictions.png`."""
+    with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
+        _search(arms, summary, workspace)
+        if any(line.test for line in summary.confirmed):
+            _comparison(summary, workspace)
+            _predictions(summary, workspace)
+
+
+def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    for arm in arms:
+        colour = _COLOURS[arm.study]
+        best: list[tuple[int, float]] = []
+        for trial in arm.ledger.trials():
+            if not trial.epochs:
+                continue
+            epochs = sorted(trial.epochs)
+            pruned = trial.outcome is not Outcome.COMPLETE
+            right.plot(epochs, [trial.epochs[e] for e in epochs], color=colour, alpha=0.35 if pruned else 0.9, lw=1)
+            if trial.objective is not None:
+                left.scatter(
+                    trial.number, trial.objective, color=colour, s=18, marker="x" if pruned else "o", linewidths=1
+                )
+            if trial.outcome is Outcome.COMPLETE and trial.objective is not None:
+                best.append((trial.number, max([trial.objective, *(value for _, value in best)])))
+        if best:
+            left.step(*zip(*best, strict=True), where="post", color=colour, label=f"{_NAMES[arm.study]}, best so far")
+    left.set(xlabel="trial", ylabel="validation SRCC (best epoch)", title="The search (×: stopped early)")
+    left.legend(frameon=False, loc="lower right")
+    right.set(xlabel="epoch", ylabel="validation SRCC", title="Every trial's curve")
+    _save(figure, workspace, "search.png")
+
+
+def _comparison(summary: Summary, workspace: Workspace) -> None:
+    from orchestrator.reporting.summary import BASELINES
+
+    bars: list[tuple[str, Any, str]] = []
+    for line in summary.confirmed:
+        if line.test:
+            label = f"{line.variant}\n{line.source.replace('-0', ' ').replace(' 00', ' ').replace(' 0', ' ')}"
+            bars.append((label, line.test, _COLOURS[line.study]))
+    bars += [
+        (BASELINES[b.name].split(" (")[0].replace(" on the same", "\non the same"), b.test, _COLOURS["baselines"])
+        for b in summary.baselines
+        if b.test
+    ]
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(bars) + 1.2), layout="constrained")
+    for position, (_, figures, colour) in enumerate(bars):
+        if found := figures.intervals.get("srcc"):
+            axis.plot([found.low, found.high], [position] * 2, color=colour, lw=2, alpha=0.6)
+        axis.scatter(figures.metrics["srcc"], position, color=colour, s=36, zorder=3)
+        axis.annotate(
+            f"{figures.metrics['srcc']:.3f}", (figures.metrics["srcc"], position), (0, 5), textcoords="offset points",
+            ha="center", fontsize=7,
+        )
+    axis.set_yticks(range(len(bars)), [label for label, _, _ in bars])
+    axis.invert_yaxis()
+    optimistic = " — optimistic" if summary.optimistic else ""
+    axis.set(xlabel="test SRCC: median over splits, 95 % interval over prompts", title=f"On test{optimistic}")
+    axis.grid(axis="x", alpha=0.3)
+    _save(figure, workspace, "comparison.png")
+
+
+def _predictions(summary: Summary, workspace: Workspace) -> None:
+    best = summary.best("search")
+    if best is None or best.representative is None:
+        return
+    table = pd.read_csv(workspace.trials / best.representative / PREDICTIONS)
+    table = table[table["part"] == "test"]
+    targets = summary.prepared.targets
+    figure, axes = plt.subplots(1, len(targets), figsize=(5 * len(targets), 4.4), layout="constrained", squeeze=False)
+    for axis, target in zip(axes[0], targets, strict=True):
+        for generator, rows in table.groupby("generator"):
+            axis.scatter(rows[f"predicted_{target}"], rows[target], s=9, alpha=0.7, label=str(generator))
+        low = min(table[target].min(), table[f"predicted_{target}"].min())
+        high = max(table[target].max(), table[f"predicted_{target}"].max())
+        axis.plot([low, high], [low, high], color="black", lw=0.8, alpha=0.5)
+        axis.set(xlabel=f"predicted {target}", ylabel=f"{target} (mean opinion score)")
+        axis.set_title(f"Test images, trial {best.trial.number}")
+    axes[0][-1].legend(frameon=False, fontsize=7, markerscale=1.5)
+    _save(figure, workspace, "predictions.png")
+
+
+def _save(figure: Any, workspace: Workspace, name: str) -> None:
+    figure.savefig(workspace.report / name, dpi=130)
+    plt.close(figure)

@@ -1,0 +1,149 @@
+"""A trained model with its encoders: images and prompts in, scores out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+SCHEMA_VERSION = 1
+_CARD, _WEIGHTS = "model.json", "model.safetensors"
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class ScorerCard:
+    """What has to be known beside the weights to score with them.
+
+    Attributes:
+        variant, parameters: what `build_variant` is given.
+        targets: names of the scores it gives.
+        score_mean, score_std: of the training scores, from standardised units back to MOS units.
+        encoders: kind → name.
+        encoder_identities: kind → what the encoders were when it was trained; others are refused.
+        shapes: of the features that the model reads.
+    """
+
+    variant: str
+    parameters: dict[str, Any]
+    targets: tuple[str, ...]
+    score_mean: tuple[float, ...]
+    score_std: tuple[float, ...]
+    encoders: dict[str, str]
+    encoder_identities: dict[str, str]
+    shapes: dict[str, tuple[int, ...]]
+    schema_version: int = SCHEMA_VERSION
+
+
+class ScorerError(Exception):
+    """A saved model that this installation cannot score with."""
+
+
+class Scorer:
+    """Scores images by a trained model; encodes them the same way as they were for training."""
+
+    def __init__(self, card: ScorerCard, model: nn.Module) -> None:
+        from models.encoders import build_encoder
+
+        self.card = card
+        self._model = model.eval()
+        self._encoders = {kind: build_encoder(name) for kind, name in card.encoders.items()}
+        for kind, trained_with in card.encoder_identities.items():
+            here = self._encoders[kind].identity
+            if here != trained_with:
+                raise ScorerError(f"The {kind} encoder is not the one it was trained with: {here}, {trained_with}.")
+
+    def __call__(self, images: Sequence[str | Path], prompts: Sequence[str]) -> pd.DataFrame:
+        """Scores in MOS units.
+
+        Args:
+            images: n paths.
+            prompts: n prompts, one an image.
+
+        Returns:
+            A table of n rows: image, prompt, and a column a target.
+        """
+        import pandas as pd
+        import torch
+
+        from orchestrator.training.data import ScoreScale
+        from orchestrator.training.evaluate import predict
+
+        if len(images) != len(prompts):
+            raise ValueError(f"{len(images)} images but {len(prompts)} prompts")
+        scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
+        parts = []
+        for start in range(0, len(images), _BATCH):
+            features = self._features(images[start : start + _BATCH], prompts[start : start + _BATCH])
+            rows = torch.arange(len(images[start : start + _BATCH]))
+            parts.append(torch.from_numpy(predict(self._model, features, rows, scale)))
+        scores = torch.cat(parts) if parts else torch.zeros(0, len(self.card.targets))
+        table = pd.DataFrame({"image": [str(image) for image in images], "prompt": list(prompts)})
+        for column, target in enumerate(self.card.targets):
+            table[target] = scores[:, column].numpy()
+        return table
+
+    def _features(self, images: Sequence[str | Path], prompts: Sequence[str]) -> dict[str, Any]:
+        """Features of a batch, rounded to float16 as the feature store rounds them."""
+        import numpy as np
+        import torch
+
+        from orchestrator.data import open_image
+
+        arrays: dict[str, dict[str, Any]] = {}
+        if "image" in self._encoders:
+            encoder: Any = self._encoders["image"]
+            pixels = torch.from_numpy(np.stack([encoder.preprocess(open_image(path)) for path in images]))
+            arrays["image"] = {name: array.half() for name, array in encoder.encode(pixels).items()}
+        if "prompt" in self._encoders:
+            encoder = self._encoders["prompt"]
+            arrays["prompt"] = {name: array.half() for name, array in encoder.encode(list(prompts)).items()}
+        if "image_prompt" in self._encoders:
+            encoder = self._encoders["image_prompt"]
+            composed = encoder.compose(arrays["image"], arrays["prompt"])
+            arrays["image_prompt"] = {name: array.half() for name, array in composed.items()}
+        return {f"{kind}.{name}": array for kind, named in arrays.items() for name, array in named.items()}
+
+
+def save_scorer(folder: Path, card: ScorerCard, model: nn.Module) -> None:
+    """Writes weights as safetensors and the card as JSON; nothing in the folder is code."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, folder / _WEIGHTS)
+    (folder / _CARD).write_text(json.dumps(asdict(card), indent=1) + "\n")
+
+
+def load_scorer(folder: Path) -> Scorer:
+    """Reads a saved model back.
+
+    Raises:
+        ScorerError: the folder holds none, or one of another schema version or other encoders.
+    """
+    from safetensors.torch import load_file
+
+    from models import build_variant
+
+    try:
+        card = _read_card(json.loads((folder / _CARD).read_text()))
+        state = load_file(folder / _WEIGHTS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ScorerError(f"{folder} holds no model that can be read: {error}") from error
+    model = build_variant(card.variant, card.shapes, len(card.targets), **card.parameters)
+    model.load_state_dict(state)
+    return Scorer(card, model)
+
+
+def _read_card(content: Mapping[str, Any]) -> ScorerCard:
+    if content["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"it has schema version {content['schema_version']}, this reads {SCHEMA_VERSION}")
+    shapes = {name: tuple(shape) for name, shape in content["shapes"].items()}
+    tuples = {key: tuple(content[key]) for key in ("targets", "score_mean", "score_std")}
+    return ScorerCard(**{**content, **tuples, "shapes": shapes})

@@ -1,0 +1,85 @@
+"""`python -m orchestrator.sweep`: search a variant, confirm the best, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.door import command
+
+Out = Annotated[Path, typer.Option(help="Folder that sweeps live in.")]
+
+
+@command
+def sweep(
+    variant: Annotated[str | None, typer.Option(help="What is searched: a registered variant.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="shapes, agiqa3k or csv:FILE.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Scores to learn, separated by commas.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="disjoint (no prompt in two parts) or paper.")] = None,
+    encoders: Annotated[
+        str | None, typer.Option(help="Feature extractors, separated by commas, in place of the defaults.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Budget of trials; the control gets as many.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a training.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="tpe, random, gp or cmaes.")] = None,
+    pruner: Annotated[str | None, typer.Option(help="halving, hyperband, median or none.")] = None,
+    space: Annotated[Path | None, typer.Option(help="A search space of your own, as YAML.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampler, initialisation and batches.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Trials at a time, if fewer than fit.")] = None,
+    cpus_per_trial: Annotated[float | None, typer.Option(help="CPUs of a trial.")] = None,
+    gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
+    name: Annotated[str | None, typer.Option(help="The sweep's name; an unfinished one goes on.")] = None,
+    confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,
+    splits: Annotated[int | None, typer.Option(help="Train/validation splits of a confirmation.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="Ask for no more trials after this long.")] = None,
+    enqueue: Annotated[Path | None, typer.Option(help="YAML list of configurations to try first.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with any of these settings.")] = None,
+    out: Out = Path("sweeps"),
+    allow_changed: Annotated[bool, typer.Option(help="Go on although code, data or space changed.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Check everything, run nothing, estimate.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """Search a variant's learning rates and target-net sizes, confirm the best on test, and report."""
+    from orchestrator.spec import build_spec
+    from orchestrator.sweeping import run_sweep
+
+    options: dict[str, Any] = {
+        "variant": variant,
+        "dataset": dataset,
+        "data_root": data_root,
+        "targets": _names(targets),
+        "protocol": protocol,
+        "encoders": _names(encoders),
+        "trials": trials,
+        "epochs": epochs,
+        "sampler": sampler,
+        "pruner": pruner,
+        "space": space,
+        "seed": seed,
+        "concurrency": concurrency,
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
+        "address": address,
+        "tracking_uri": tracking_uri,
+        "name": name,
+        "confirm": confirm,
+        "splits": splits,
+        "max_hours": max_hours,
+        "enqueue": enqueue,
+    }
+    spec = build_spec(options, config)
+    run_sweep(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)
+
+
+def _names(given: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in given.split(",") if name.strip()) if given else None
+
+
+if __name__ == "__main__":
+    sweep()

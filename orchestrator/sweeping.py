@@ -1,0 +1,152 @@
+"""What the sweep command does: new, resumed or finished already; dry or for real; table or JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from orchestrator.door import INTERRUPTED
+from orchestrator.errors import InputError
+from orchestrator.spec import SweepSpec, load_spec
+from orchestrator.workspace import Workspace, held
+
+if TYPE_CHECKING:
+    from orchestrator.preparation import Prepared
+
+
+def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_changed: bool) -> None:
+    """Runs a sweep, goes on with an unfinished one of the same name, or shows the result of a finished one.
+
+    Args:
+        spec: the settings.
+        out: folder that sweeps live in.
+        dry_run: check and estimate only.
+        as_json: one JSON object on standard output, everything else on standard error.
+        allow_changed: go on although code, data, splits or space changed.
+
+    Raises:
+        InputError: something asked for is wrong.
+        typer.Exit: 130, interrupted.
+    """
+    console = Console(stderr=as_json)
+    if dry_run:
+        _dry_run(spec, console, as_json)
+        return
+    workspace = Workspace((out / spec.name).absolute())
+    with held(workspace):
+        if workspace.spec.is_file():
+            before = load_spec(workspace.spec)
+            spec = _continued(spec, before)
+        result = _finished(workspace) or _run(spec, workspace, console, out, allow_changed)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+
+
+def _run(
+    spec: SweepSpec, workspace: Workspace, console: Console, out: Path, allow_changed: bool
+) -> dict[str, Any]:
+    from orchestrator.conduct import Interrupted, conduct
+    from orchestrator.preparation import check_unchanged, prepare, save
+    from orchestrator.reporting.quiet import output_to_log
+    from orchestrator.reporting.terminal import FeatureProgress
+    from orchestrator.search.space import load_space
+
+    progress = FeatureProgress(console)
+    try:
+        resumed = workspace.spec.is_file()
+        prepared = prepare(spec, progress, load_space(workspace.space) if resumed else None)
+    except InputError:
+        _remove_if_empty(workspace)
+        raise
+    finally:
+        progress.close()
+    if resumed and not allow_changed:
+        check_unchanged(prepared, workspace)
+    if not resumed:
+        save(prepared, workspace)
+    _say_what_is_left_out(console, prepared)
+    _log_to(workspace.log)
+    try:
+        with output_to_log(workspace.log) as (out_stream, err_stream):
+            return conduct(prepared, workspace, Console(file=err_stream if console.stderr else out_stream))
+    except Interrupted:
+        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def again(spec: SweepSpec, out: Path) -> str:
+    """The command that goes on with a sweep."""
+    where = "" if out == Path("sweeps") else f" --out {out}"
+    return f"python -m orchestrator.sweep --name {spec.name}{where}"
+
+
+def _continued(spec: SweepSpec, before: SweepSpec) -> SweepSpec:
+    """The settings a sweep began with, those of where and how fast as they are given now."""
+    from orchestrator.spec import RUN_ONLY
+
+    given = spec.model_fields_set
+    changed = {
+        key: (theirs, mine) for key, (mine, theirs) in spec.differences(before).items() if key in given
+    }
+    if changed:
+        told = "; ".join(f"{key} was {theirs}, now {mine}" for key, (theirs, mine) in sorted(changed.items()))
+        raise InputError(f"A sweep named {before.name} exists with other settings ({told}). Give another --name.")
+    return before.model_copy(update={key: getattr(spec, key) for key in given & RUN_ONLY})
+
+
+def _finished(workspace: Workspace) -> dict[str, Any] | None:
+    """The result of a finished sweep, shown again."""
+    if not workspace.result.is_file():
+        return None
+    result: dict[str, Any] = json.loads(workspace.result.read_text())
+    print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
+    print((workspace.report / "result.md").read_text(), file=sys.stderr)
+    return result
+
+
+def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
+    from orchestrator.preparation import prepare
+    from orchestrator.rehearsal import rehearse
+    from orchestrator.reporting.terminal import FeatureProgress
+
+    progress = FeatureProgress(console)
+    try:
+        prepared = prepare(spec, progress)
+    finally:
+        progress.close()
+    estimate = rehearse(prepared)
+    if as_json:
+        print(json.dumps(estimate.as_dict()))
+    else:
+        estimate.show(console)
+
+
+def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
+    for reason, count in prepared.dataset.quarantine_counts().items():
+        names = [left.name for left in prepared.dataset.quarantined if left.reason == reason][:3]
+        console.print(f"Left out: {count} × {reason} ({', '.join(names)} …)", style="yellow", highlight=False)
+
+
+def _log_to(path: Path) -> None:
+    """Everything that libraries have to say goes to the sweep's log file."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+def _remove_if_empty(workspace: Workspace) -> None:
+    """A sweep that never began leaves no folder behind."""
+    if not workspace.spec.is_file():
+        workspace.lease.unlink(missing_ok=True)
+        (workspace.root / ".holder.json").unlink(missing_ok=True)
+        if not any(workspace.root.iterdir()):
+            workspace.root.rmdir()

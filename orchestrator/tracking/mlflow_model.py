@@ -1,0 +1,66 @@
+"""A trained model as an MLflow model: a pyfunc whose code is this package and whose data is safetensors and JSON."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow import MlflowClient
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_REQUIREMENTS = ("torch", "torchvision", "timm", "sentence-transformers", "safetensors", "pandas", "pillow", "numpy")
+
+
+def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[str, Any]) -> None:
+    """Logs a saved scorer's folder as the run's model; a second time changes nothing.
+
+    Args:
+        client: MLflow's.
+        run_id: the run's id.
+        experiment_id: of the run.
+        data: `path` (folder of the scorer), `name`, `targets`.
+    """
+    import mlflow
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    filter_string = f"source_run_id = '{run_id}'"
+    if client.search_logged_models([experiment_id], filter_string=filter_string, max_results=1):
+        return
+    if not Path(data["path"]).is_dir():
+        return
+    mlflow.set_tracking_uri(client.tracking_uri)
+    inputs = Schema([ColSpec(DataType.string, "image"), ColSpec(DataType.string, "prompt")])
+    outputs = Schema([ColSpec(DataType.double, target) for target in data["targets"]])
+    Model.log(
+        artifact_path=None,
+        name=data["name"],
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        loader_module="orchestrator.tracking.mlflow_model",
+        data_path=data["path"],
+        signature=ModelSignature(inputs=inputs, outputs=outputs),
+        pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in _REQUIREMENTS],
+    )
+
+
+class _Pyfunc:
+    """What `mlflow.pyfunc.load_model` wraps."""
+
+    def __init__(self, folder: Path) -> None:
+        from orchestrator.scorer import load_scorer
+
+        self._score = load_scorer(folder)
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Scores of a table with columns image (a path) and prompt."""
+        scored = self._score(list(model_input["image"]), list(model_input["prompt"]))
+        return scored[list(self._score.card.targets)]
+
+
+def _load_pyfunc(data_path: str) -> _Pyfunc:
+    """MLflow's entry point."""
+    return _Pyfunc(Path(data_path))

@@ -82,7 +82,8 @@ def within_group_srcc(prediction: ArrayLike, truth: ArrayLike, groups: ArrayLike
     constant predictions or scores, are left out.
     """
     x, y = _vectors(prediction, truth)
-    _, code = np.unique(np.asarray(groups), return_inverse=True)
+    # As text, so that a missing name beside others is a group and not an error.
+    _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if code.shape != x.shape:
         raise ValueError(f"groups are {code.shape}, the predictions {x.shape}")
     found: list[tuple[float, int]] = []

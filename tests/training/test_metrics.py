@@ -119,3 +119,9 @@ def test_within_group_sees_through_a_prediction_that_only_knows_the_group() -> N
     assert srcc(groups + noise, truth) > 0.85
     assert abs(within_group_srcc(groups + noise, truth, groups).srcc) < 0.4
     assert isnan(within_group_srcc(groups, truth, groups).srcc)
+
+
+def test_a_missing_group_name_is_a_group() -> None:
+    groups = np.array(["a"] * 6 + [None] * 6, dtype=object)
+    values = np.arange(12.0)
+    assert within_group_srcc(values, values, groups).groups == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _POLL_SECONDS = 0.5
 
 Block = Mapping[str, "NDArray[np.floating[Any]]"]
 Produce = Callable[[int], Iterator[Block]]
+_Drafts = Mapping[str, "np.memmap[Any, np.dtype[np.float16]]"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class StoredArray:
 
 @dataclass(frozen=True)
 class ArrayFolder:
-    """The arrays of one encoder for one dataset.
+    """The arrays of one encoder for one dataset; the folder is there as soon as they are complete.
+
+    Until then they grow in `<folder>.partial`, where `progress.json` notes how many rows are on the disk.
 
     Attributes:
         path: the folder; its name is unique to the content.
@@ -101,12 +105,11 @@ class ArrayFolder:
         done = self._finished_rows()
         drafts = self._open_drafts() if done else {}
         if not drafts:
-            shutil.rmtree(self.path, ignore_errors=True)
-            self.path.mkdir()
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir()
             done = 0
         kept = done
-        if done:
-            progress(done, self.rows, what)
+        progress(done, self.rows, what)
         for block in produce(done) if done < self.rows else ():
             drafts = drafts or self._create_drafts(block)
             done += self._write(drafts, block, done)
@@ -116,27 +119,29 @@ class ArrayFolder:
             progress(done, self.rows, what)
         if done != self.rows:
             raise ValueError(f"{what}: {done} of {self.rows} rows were produced")
-        return self._finish(drafts)
+        return self._finish({name: draft.shape[1:] for name, draft in drafts.items()})
 
-    def _create_drafts(self, block: Block) -> dict[str, np.memmap[Any, np.dtype[np.float16]]]:
+    def _create_drafts(self, block: Block) -> _Drafts:
         shapes = {name: (self.rows, *values.shape[1:]) for name, values in block.items()}
-        needed = 2 * sum(int(np.prod(shape)) for shape in shapes.values())
-        free = shutil.disk_usage(self.path).free
+        needed = 2 * sum(math.prod(shape) for shape in shapes.values())
+        free = shutil.disk_usage(self._partial).free
         if needed > free:
             raise InputError(
-                f"The features need {needed / 1e9:.1f} GB in {self.path.parent}, where {free / 1e9:.1f} GB are "
-                "free; make room, or set HYPERASSESS_CACHE to a folder elsewhere."
+                f"The features need {needed / 1e9:.1f} GB in {self.path.parent}, where {free / 1e9:.1f} GB "
+                "are free; make room, or set HYPERASSESS_CACHE to a folder elsewhere."
             )
         return {
-            name: np.lib.format.open_memmap(self._draft(name), mode="w+", dtype=np.float16, shape=shape)
+            name: np.lib.format.open_memmap(
+                self._partial / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape
+            )
             for name, shape in shapes.items()
         }
 
-    def _open_drafts(self) -> dict[str, np.memmap[Any, np.dtype[np.float16]]]:
+    def _open_drafts(self) -> _Drafts:
         drafts = {}
         for name in self._progress()["arrays"]:
             try:
-                draft = np.lib.format.open_memmap(self._draft(name), mode="r+")
+                draft = np.lib.format.open_memmap(self._partial / f"{name}.npy", mode="r+")
             except (OSError, ValueError):
                 return {}
             if draft.dtype != np.float16 or len(draft) != self.rows:
@@ -144,9 +149,7 @@ class ArrayFolder:
             drafts[name] = draft
         return drafts
 
-    def _write(
-        self, drafts: Mapping[str, np.memmap[Any, np.dtype[np.float16]]], block: Block, start: int
-    ) -> int:
+    def _write(self, drafts: _Drafts, block: Block, start: int) -> int:
         count = 0
         for name, values in block.items():
             with np.errstate(over="ignore"):
@@ -158,19 +161,17 @@ class ArrayFolder:
             drafts[name][start : start + count] = rounded
         return count
 
-    def _keep(self, drafts: Mapping[str, np.memmap[Any, np.dtype[np.float16]]], done: int) -> None:
+    def _keep(self, drafts: _Drafts, done: int) -> None:
         for draft in drafts.values():
             draft.flush()  # before the note that says so
         note = {"identity": self.identity, "rows": self.rows, "done": done, "arrays": list(drafts)}
-        write_atomically(self.path / "progress.json", json.dumps(note))
+        write_atomically(self._partial / "progress.json", json.dumps(note))
 
-    def _finish(self, drafts: Mapping[str, np.memmap[Any, np.dtype[np.float16]]]) -> dict[str, StoredArray]:
-        shapes = {name: draft.shape[1:] for name, draft in drafts.items()}
-        for name in shapes:
-            if self._draft(name).exists():
-                self._draft(name).replace(self.path / f"{name}.npy")
+    def _finish(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, StoredArray]:
         meta = {"format": _FORMAT, "identity": self.identity, "rows": self.rows, "arrays": shapes}
-        write_atomically(self.path / "meta.json", json.dumps(meta, indent=1) + "\n")
+        write_atomically(self._partial / "meta.json", json.dumps(meta, indent=1) + "\n")
+        shutil.rmtree(self.path, ignore_errors=True)  # damaged, or we would not be here
+        self._partial.rename(self.path)
         (self.path / "progress.json").unlink(missing_ok=True)
         return {
             name: StoredArray(self.path / f"{name}.npy", self.rows, shape) for name, shape in shapes.items()
@@ -181,11 +182,12 @@ class ArrayFolder:
 
     def _progress(self) -> dict[str, Any]:
         try:
-            note = json.loads((self.path / "progress.json").read_text(encoding="utf-8"))
+            note = json.loads((self._partial / "progress.json").read_text(encoding="utf-8"))
             matches = (note["identity"], note["rows"]) == (self.identity, self.rows)
         except (OSError, ValueError, KeyError, TypeError):
             return {}
         return dict(note) if matches else {}
 
-    def _draft(self, name: str) -> Path:
-        return self.path / f"{name}.npy.part"
+    @property
+    def _partial(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.partial")

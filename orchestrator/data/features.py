@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,11 @@ class Feature:
 
     array: StoredArray
     rows: NDArray[np.int64] | None = None
+
+    @property
+    def count(self) -> int:
+        """N, how many rows the dataset has."""
+        return self.array.rows if self.rows is None else len(self.rows)
 
     def read(self) -> NDArray[np.float16]:
         """(N, *shape), memory-mapped where the rows are the same, else a copy."""
@@ -43,6 +49,11 @@ class FeatureSet:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each feature."""
         return {name: feature.array.shape for name, feature in self.features.items()}
+
+    @property
+    def nbytes(self) -> int:
+        """What `tensors` takes of memory once every row has been read."""
+        return sum(2 * feature.count * math.prod(feature.array.shape) for feature in self.features.values())
 
     def tensors(self) -> dict[str, Tensor]:
         """Each feature as (N, *shape), float16, in the dataset's order; memory-mapped where it is large."""

@@ -26,7 +26,8 @@ from orchestrator.errors import InputError
 if TYPE_CHECKING:
     from models.encoders import ComposedEncoder, Encoder, ImageEncoder, PromptEncoder
 
-_ORDER = ("image", "prompt", "image_prompt")
+_SIMPLE = ("image", "prompt")
+_ORDER = (*_SIMPLE, "image_prompt")
 
 
 class FeatureStore:
@@ -44,7 +45,7 @@ class FeatureStore:
         device: str = "cpu",
         build: Callable[[str], Encoder] | None = None,
     ) -> None:
-        self.root = root or cache_dir() / "features"
+        self.root = (root or cache_dir() / "features").absolute()  # other processes may stand elsewhere
         self._device = device
         self._build = build
 
@@ -68,18 +69,18 @@ class FeatureStore:
         """
         wanted = list(dict.fromkeys(features))
         built = self._built(wanted, encoders)
+        given = _shapes(built)
+        for name in wanted:
+            if name not in given:
+                kind = name.partition(".")[0]
+                same = ", ".join(other for other in given if other.startswith(f"{kind}."))
+                raise InputError(f"The encoder {encoders[kind]} does not give '{name}'; it gives {same}.")
         request = _Request(self.root, dataset, progress or silent)
         for kind in _ORDER:
             if kind in built:
                 request.ensure(kind, built[kind])
-        found = request.found
-        for name in wanted:
-            if name not in found:
-                kind = name.partition(".")[0]
-                given = ", ".join(sorted(other for other in found if other.startswith(f"{kind}.")))
-                raise InputError(f"The encoder {encoders[kind]} does not give '{name}'; it gives {given}.")
         identity = {kind: encoder.identity for kind, encoder in built.items()}
-        return FeatureSet({name: found[name] for name in wanted}, identity)
+        return FeatureSet({name: request.found[name] for name in wanted}, identity)
 
     def _built(self, features: Iterable[str], names: Mapping[str, str]) -> dict[str, Encoder]:
         """The encoders that the features need, directly or as parts of a composed one, by kind."""
@@ -104,6 +105,30 @@ class FeatureStore:
             built[kind] = encoder
             needed.extend(getattr(encoder, "needs", ()))
         return built
+
+
+def _shapes(built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
+    """Shape of every feature that the encoders give, known before anything is computed.
+
+    Raises:
+        InputError: a composed encoder that cannot be made of what the others give.
+    """
+    simple: dict[str, Mapping[str, tuple[int, ...]]] = {}
+    for kind in _SIMPLE:
+        if kind in built:
+            simple[kind] = cast("ImageEncoder | PromptEncoder", built[kind]).shapes
+    shapes = {f"{kind}.{name}": shape for kind, arrays in simple.items() for name, shape in arrays.items()}
+    for kind in built.keys() - simple.keys():
+        encoder = cast("ComposedEncoder", built[kind])
+        try:
+            made = encoder.shapes_for(simple.get("image", {}), simple.get("prompt", {}))
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        for need in encoder.needs:
+            if need not in shapes:
+                raise InputError(f"The encoder {encoder.name} needs '{need}', which the others do not give.")
+        shapes.update((f"{kind}.{name}", shape) for name, shape in made.items())
+    return shapes
 
 
 class _Request:
@@ -149,10 +174,6 @@ class _Request:
         parts: dict[str, dict[str, Feature]] = {"image": {}, "prompt": {}}
         for need in encoder.needs:
             kind, _, array_name = need.partition(".")
-            if need not in self.found:
-                raise InputError(
-                    f"The encoder {encoder.name} needs '{need}', which the {kind} encoder does not give."
-                )
             parts[kind][array_name] = self.found[need]
         made_of = [self._identities[kind] for kind, part in parts.items() if part]
         identity = json.dumps([encoder.identity, *made_of])

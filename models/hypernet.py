@@ -62,9 +62,7 @@ class HyperNet(nn.Module):
         self.trunk: ConditioningTrunk = trunk(shape, widths, condition_dropout)
         at_start_zero = generation == "residual"
         self.layers = nn.ModuleList(
-            _LowRank(
-                self.trunk, size, min(rank, *size), last=size_index == len(layers) - 1, zero=at_start_zero
-            )
+            _LowRank(self.trunk, size, min(rank, *size), last=size_index == len(layers) - 1, zero=at_start_zero)
             if rank
             else _Full(self.trunk, size, last=size_index == len(layers) - 1, zero=at_start_zero)
             for size_index, size in enumerate(layers)
@@ -133,9 +131,7 @@ class _Head(nn.Module):
         self.from_map = from_map and trunk.positions > 0
         channels = -(-self.n_values // trunk.positions) if self.from_map else self.n_values
         self.values: nn.Conv2d | nn.Linear = (
-            nn.Conv2d(trunk.width, channels, 3, padding=1)
-            if self.from_map
-            else nn.Linear(trunk.width, channels)
+            nn.Conv2d(trunk.width, channels, 3, padding=1) if self.from_map else nn.Linear(trunk.width, channels)
         )
         fan_in = self.values.weight[0].numel()
         self.gain = 1 / fan_in
@@ -170,9 +166,7 @@ class _LowRank(nn.Module):
     For a residual that starts at 0 only the left factor is 0: were both, neither would get a gradient.
     """
 
-    def __init__(
-        self, trunk: ConditioningTrunk, size: tuple[int, int], rank: int, *, last: bool, zero: bool
-    ) -> None:
+    def __init__(self, trunk: ConditioningTrunk, size: tuple[int, int], rank: int, *, last: bool, zero: bool) -> None:
         super().__init__()
         n_in, n_out = size
         self.left = _Head(trunk, (n_out, rank), 0.0 if zero else 1 / sqrt(rank), from_map=not last)

@@ -120,9 +120,7 @@ def variant_info(name: str, of: str = "text_hyper") -> VariantInfo:
     )
 
 
-def build_variant(
-    name: str, shapes: Mapping[str, tuple[int, ...]], n_targets: int = 1, **params: Any
-) -> ScoringModel:
+def build_variant(name: str, shapes: Mapping[str, tuple[int, ...]], n_targets: int = 1, **params: Any) -> ScoringModel:
     """Build a variant with freshly initialised weights.
 
     Args:

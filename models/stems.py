@@ -98,9 +98,7 @@ class LocalDistortion(Stem):
         input_dropout: float = 0.0,
     ) -> None:
         if len(distortion_widths) != len(self.levels) or len(distortion_channels) != len(self.levels) - 1:
-            raise ValueError(
-                "distortion_widths has one number for each of four levels, distortion_channels three"
-            )
+            raise ValueError("distortion_widths has one number for each of four levels, distortion_channels three")
         widths = {level: width for level, width in zip(self.levels, distortion_widths, strict=True) if width}
         reads = (*widths, *([self.statistics] if statistics_width else []))
         if not reads:
@@ -108,10 +106,7 @@ class LocalDistortion(Stem):
         super().__init__(shapes, reads, standardize, input_dropout)
         channels = dict(zip(self.levels, distortion_channels, strict=False))
         self.parts = nn.ModuleDict(
-            {
-                module_key(level): _level(shapes[level], channels.get(level), width)
-                for level, width in widths.items()
-            }
+            {module_key(level): _level(shapes[level], channels.get(level), width) for level, width in widths.items()}
         )
         if statistics_width:
             self.parts[module_key(self.statistics)] = nn.Linear(shapes[self.statistics][0], statistics_width)

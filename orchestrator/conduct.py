@@ -168,10 +168,20 @@ def _record_beginning(prepared: Prepared, workspace: Workspace, recorder: Record
     settings["encoders"] = ",".join(prepared.encoders.values())
     params = {key: value for key, value in settings.items() if value is not None}
     note = {"mlflow.note.content": describe_beginning(prepared)}
-    tags = {**note, **provenance(), "data_hash": dataset.data_hash, "split_hash": split.hash, "outcome": "running"}
+    tags = {
+        **note,
+        **provenance(),
+        "data_hash": dataset.data_hash,
+        "split_hash": split.hash,
+        "outcome": "running",
+    }
     recorder.record("start", SWEEP, name=spec.name, params=params, tags=tags)
     recorder.record("tags", SWEEP, tags=tags)
-    columns = [("image", "string"), ("prompt", "string"), *((target, "double") for target in prepared.targets)]
+    columns = [
+        ("image", "string"),
+        ("prompt", "string"),
+        *((target, "double") for target in prepared.targets),
+    ]
     recorder.record(
         "dataset",
         SWEEP,
@@ -227,9 +237,7 @@ def _conclude(
     return result
 
 
-def _record_end(
-    prepared: Prepared, workspace: Workspace, recorder: Recorder, summary: Any, description: str
-) -> None:
+def _record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, summary: Any, description: str) -> None:
     for line in summary.confirmed:
         if line.representative:
             folder = workspace.trials / line.representative / "model"

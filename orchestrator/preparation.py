@@ -166,9 +166,7 @@ def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]
     dataset = load_dataset(spec.dataset, spec.data_root, progress)
     missing = [target for target in spec.targets if target not in dataset.targets]
     if missing:
-        raise InputError(
-            f"{dataset.name} has no score {' or '.join(missing)}; it has {', '.join(dataset.targets)}."
-        )
+        raise InputError(f"{dataset.name} has no score {' or '.join(missing)}; it has {', '.join(dataset.targets)}.")
     return dataset, spec.targets or _default_targets(spec.variant, dataset)
 
 

@@ -13,15 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from orchestrator.errors import InputError
 
-SCHEMA_VERSION = 1
-
 
 class SweepSpec(BaseModel):
     """The settings of one sweep; what is saved as `spec.yaml` and what decides whether a sweep may go on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     id: str = Field(default_factory=lambda: uuid4().hex[:8])
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -18,6 +18,8 @@ from orchestrator.workspace import Workspace, held
 
 if TYPE_CHECKING:
     from orchestrator.preparation import Prepared
+
+_PLAIN_WIDTH = 140
 
 
 def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_changed: bool) -> None:
@@ -34,7 +36,7 @@ def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_ch
         InputError: something asked for is wrong.
         typer.Exit: 130, interrupted.
     """
-    console = Console(stderr=as_json)
+    console = make_console(sys.stderr if as_json else sys.stdout)
     if dry_run:
         _dry_run(spec, console, as_json)
         return
@@ -48,9 +50,7 @@ def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_ch
         print(json.dumps(result, allow_nan=False))
 
 
-def _run(
-    spec: SweepSpec, workspace: Workspace, console: Console, out: Path, allow_changed: bool
-) -> dict[str, Any]:
+def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, allow_changed: bool) -> dict[str, Any]:
     from orchestrator.conduct import Interrupted, conduct
     from orchestrator.preparation import check_unchanged, prepare, save
     from orchestrator.reporting.quiet import output_to_log
@@ -74,10 +74,16 @@ def _run(
     _log_to(workspace.log)
     try:
         with output_to_log(workspace.log) as (out_stream, err_stream):
-            return conduct(prepared, workspace, Console(file=err_stream if console.stderr else out_stream))
+            stream = err_stream if console.file is sys.stderr else out_stream
+            return conduct(prepared, workspace, make_console(stream))
     except Interrupted:
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def make_console(stream: TextIO) -> Console:
+    """A console on a stream; where that is no terminal, wide enough for the result table."""
+    return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
 
 
 def again(spec: SweepSpec, out: Path) -> str:
@@ -91,9 +97,7 @@ def _continued(spec: SweepSpec, before: SweepSpec) -> SweepSpec:
     from orchestrator.spec import RUN_ONLY
 
     given = spec.model_fields_set
-    changed = {
-        key: (theirs, mine) for key, (mine, theirs) in spec.differences(before).items() if key in given
-    }
+    changed = {key: (theirs, mine) for key, (mine, theirs) in spec.differences(before).items() if key in given}
     if changed:
         told = "; ".join(f"{key} was {theirs}, now {mine}" for key, (theirs, mine) in sorted(changed.items()))
         raise InputError(f"A sweep named {before.name} exists with other settings ({told}). Give another --name.")

@@ -131,9 +131,7 @@ class ArrayFolder:
                 "are free; make room, or set HYPERASSESS_CACHE to a folder elsewhere."
             )
         return {
-            name: np.lib.format.open_memmap(
-                self._partial / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape
-            )
+            name: np.lib.format.open_memmap(self._partial / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape)
             for name, shape in shapes.items()
         }
 
@@ -173,9 +171,7 @@ class ArrayFolder:
         shutil.rmtree(self.path, ignore_errors=True)  # damaged, or we would not be here
         self._partial.rename(self.path)
         (self.path / "progress.json").unlink(missing_ok=True)
-        return {
-            name: StoredArray(self.path / f"{name}.npy", self.rows, shape) for name, shape in shapes.items()
-        }
+        return {name: StoredArray(self.path / f"{name}.npy", self.rows, shape) for name, shape in shapes.items()}
 
     def _finished_rows(self) -> int:
         return int(self._progress().get("done", 0))

@@ -51,9 +51,7 @@ def check_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
     table["digest"] = [verdict.digest for verdict in verdicts]
     reasons = _reasons(table, raw.targets, [verdict.reason for verdict in verdicts])
     quarantined = tuple(
-        Quarantine(str(name), reason)
-        for name, reason in zip(table["name"], reasons, strict=True)
-        if reason is not None
+        Quarantine(str(name), reason) for name, reason in zip(table["name"], reasons, strict=True) if reason is not None
     )
     if len(quarantined) > MAX_BAD_SHARE * len(table):
         raise InputError(_too_many(raw, quarantined, len(table)))
@@ -62,9 +60,7 @@ def check_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
     return Dataset(raw.name, kept, raw.targets, quarantined, _hash(kept, raw.targets))
 
 
-def _reasons(
-    table: pd.DataFrame, targets: tuple[str, ...], image_reasons: list[str | None]
-) -> list[str | None]:
+def _reasons(table: pd.DataFrame, targets: tuple[str, ...], image_reasons: list[str | None]) -> list[str | None]:
     import numpy as np
 
     finite = np.isfinite(table[list(targets)].to_numpy(dtype="float64")).all(axis=1)

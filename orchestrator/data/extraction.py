@@ -74,10 +74,7 @@ def compose(
     parts = [{name: feature.read() for name, feature in part.items()} for part in (image, prompt)]
     for first in range(start, rows, CHUNK_ROWS):
         chunk: list[dict[str, Tensor]] = [
-            {
-                name: torch.from_numpy(values[first : first + CHUNK_ROWS]).float()
-                for name, values in part.items()
-            }
+            {name: torch.from_numpy(values[first : first + CHUNK_ROWS]).float() for name, values in part.items()}
             for part in parts
         ]
         yield _numpy(encoder.compose(*chunk))

@@ -161,8 +161,7 @@ def load_split(path: Path, dataset: Dataset) -> Split:
     absent = [name for part in parts for name in part if name not in row_of]
     if absent:
         raise InputError(
-            f"The split {path} names {len(absent)} images that {dataset.name} does not have, "
-            f"such as {absent[0]}."
+            f"The split {path} names {len(absent)} images that {dataset.name} does not have, such as {absent[0]}."
         )
     train, validation, test = (np.array(sorted(row_of[n] for n in part), dtype=np.int64) for part in parts)
     rows = (train, validation, test)

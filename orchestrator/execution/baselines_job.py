@@ -33,14 +33,16 @@ class BaselinesStep:
         folder = task.trials / self._job.key
         folder.mkdir(parents=True, exist_ok=True)
         data = task.training_data(self._job.split)
-        reasons, final = [], {}
+        reasons: list[dict[str, str | None]] = []
+        final: dict[str, float] = {}
         found = all_baselines(data, task.reads, task.generators, torch.from_numpy(split.test))
         for name, by_target in found.items():
-            missing = [b.reason for b in by_target.values() if b.predictions is None]
-            if missing:
-                reasons.append({"baseline": name, "reason": missing[0]})
+            columns = [baseline.predictions for baseline in by_target.values() if baseline.predictions is not None]
+            if len(columns) < len(by_target):
+                reason = next(baseline.reason for baseline in by_target.values() if baseline.predictions is None)
+                reasons.append({"baseline": name, "reason": reason})
                 continue
-            predicted = np.stack([by_target[t].predictions for t in task.targets], axis=1)
+            predicted = np.stack(columns, axis=1)
             table = prediction_table(task, "test", split.test, predicted)
             table.to_csv(folder / f"{name}.csv", index=False)
             final |= agreement(table, task.targets, f"{name}_test_")

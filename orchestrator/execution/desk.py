@@ -183,7 +183,7 @@ class Desk:
             ledger.report(job.number, epoch.number, epoch.objective)
             for watcher in self._watchers:
                 watcher.epoch(job, epoch)
-        if math.isnan(epoch.objective):
+        if epoch.diverged:
             self.end(job, Outcome.DIVERGED)
             return False
         last = epoch.number >= job.training["epochs"]
@@ -192,9 +192,7 @@ class Desk:
             return False
         return not self.stopping.is_set()
 
-    def end(
-        self, job: Job, outcome: Outcome, final: dict[str, float] | None = None, error: str | None = None
-    ) -> None:
+    def end(self, job: Job, outcome: Outcome, final: dict[str, float] | None = None, error: str | None = None) -> None:
         """Closes a job; a second word on a closed one changes nothing."""
         if self._live.pop(job.key, None) is None:
             return

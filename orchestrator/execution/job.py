@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Study = Literal["search", "control", "confirm"]
 """The three studies of a sweep's ledger: the variant's search, its control's, and the runs that confirm."""
@@ -71,10 +71,11 @@ class Epoch:
 
     Attributes:
         number: counted from 1.
-        objective: mean validation SRCC over targets; NaN where it diverged.
+        objective: mean validation SRCC over targets; NaN where it diverged or all its scores were the same.
         metrics: every figure of the epoch, by name.
         seconds: time the worker spent on it, checkpoint included.
         time: seconds since 1970 when it ended.
+        diverged: the loss or a prediction was not finite; the job ends here.
     """
 
     number: int
@@ -82,3 +83,11 @@ class Epoch:
     metrics: dict[str, float]
     seconds: float
     time: float
+    diverged: bool = False
+
+
+class Steps(Protocol):
+    """Work that is done in steps; every step gives a message for the desk."""
+
+    def step(self) -> dict[str, Any]:
+        """Does a step. The message holds `epochs`, and at the end `outcome` and `final`."""

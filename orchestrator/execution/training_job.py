@@ -6,8 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import torch
@@ -28,13 +27,6 @@ MODEL = "model"
 
 PREDICTIONS = "predictions.csv"
 """In the folder of a confirm run: a row an image of its validation and test parts, true and predicted scores."""
-
-
-class Steps(Protocol):
-    """Work that is done in steps; every step gives a message for the desk."""
-
-    def step(self) -> dict[str, Any]:
-        """Does a step. The message holds `epochs`, and at the end `outcome` and `final`."""
 
 
 class TrainingSteps:
@@ -76,6 +68,7 @@ class TrainingSteps:
             metrics={**metrics, "epoch_seconds": result.seconds},
             seconds=time.perf_counter() - started,
             time=time.time(),
+            diverged=result.diverged,
         )
         with self._history.open("a") as file:
             file.write(json.dumps(asdict(epoch)) + "\n")

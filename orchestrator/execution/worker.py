@@ -7,7 +7,7 @@ from typing import Any
 
 from ray import tune
 
-from orchestrator.execution.job import Job
+from orchestrator.execution.job import Job, Steps
 from orchestrator.execution.task import SweepTask
 from orchestrator.search.outcome import Outcome
 
@@ -23,6 +23,7 @@ class Worker(tune.Trainable):
     def setup(self, config: dict[str, Any], task: SweepTask) -> None:
         """Keeps what all jobs share and begins the first."""
         self._task = task
+        self._steps: Steps | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -43,10 +44,10 @@ class Worker(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._job = Job.from_config(config)
-        self._steps: Any = None
+        self._steps = None
 
 
-def _steps(job: Job, task: SweepTask) -> Any:
+def _steps(job: Job, task: SweepTask) -> Steps:
     if job.variant:
         from orchestrator.execution.training_job import TrainingSteps
 

@@ -46,12 +46,22 @@ def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None
             right.plot(epochs, [trial.epochs[e] for e in epochs], color=colour, alpha=0.35 if pruned else 0.9, lw=1)
             if trial.objective is not None:
                 left.scatter(
-                    trial.number, trial.objective, color=colour, s=18, marker="x" if pruned else "o", linewidths=1
+                    trial.number,
+                    trial.objective,
+                    color=colour,
+                    s=18,
+                    marker="x" if pruned else "o",
+                    linewidths=1,
                 )
             if trial.outcome is Outcome.COMPLETE and trial.objective is not None:
                 best.append((trial.number, max([trial.objective, *(value for _, value in best)])))
         if best:
-            left.step(*zip(*best, strict=True), where="post", color=colour, label=f"{_NAMES[arm.study]}, best so far")
+            left.step(
+                *zip(*best, strict=True),
+                where="post",
+                color=colour,
+                label=f"{_NAMES[arm.study]}, best so far",
+            )
     left.set(xlabel="trial", ylabel="validation SRCC (best epoch)", title="The search (×: stopped early)")
     left.legend(frameon=False, loc="lower right")
     right.set(xlabel="epoch", ylabel="validation SRCC", title="Every trial's curve")
@@ -67,7 +77,11 @@ def _comparison(summary: Summary, workspace: Workspace) -> None:
             label = f"{line.variant}\n{line.source.replace('-0', ' ').replace(' 00', ' ').replace(' 0', ' ')}"
             bars.append((label, line.test, _COLOURS[line.study]))
     bars += [
-        (BASELINES[b.name].split(" (")[0].replace(" on the same", "\non the same"), b.test, _COLOURS["baselines"])
+        (
+            BASELINES[b.name].split(" (")[0].replace(" on the same", "\non the same"),
+            b.test,
+            _COLOURS["baselines"],
+        )
         for b in summary.baselines
         if b.test
     ]
@@ -77,8 +91,12 @@ def _comparison(summary: Summary, workspace: Workspace) -> None:
             axis.plot([found.low, found.high], [position] * 2, color=colour, lw=2, alpha=0.6)
         axis.scatter(figures.metrics["srcc"], position, color=colour, s=36, zorder=3)
         axis.annotate(
-            f"{figures.metrics['srcc']:.3f}", (figures.metrics["srcc"], position), (0, 5), textcoords="offset points",
-            ha="center", fontsize=7,
+            f"{figures.metrics['srcc']:.3f}",
+            (figures.metrics["srcc"], position),
+            (0, 5),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
         )
     axis.set_yticks(range(len(bars)), [label for label, _, _ in bars])
     axis.invert_yaxis()

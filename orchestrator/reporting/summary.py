@@ -220,9 +220,7 @@ def _test_figures(tables: list[pd.DataFrame], targets: tuple[str, ...]) -> Figur
         return Figures(metrics, targets={target: _test_figures(tables, (target,)) for target in targets})
     truth, prompts = [table[targets[0]] for table in tables], [table["prompt_id"] for table in tables]
     predicted = _predicted(tables, targets[0])
-    return Figures(
-        metrics, {metric: median_interval(predicted, truth, prompts, metric) for metric in ("srcc", "plcc")}
-    )
+    return Figures(metrics, {metric: median_interval(predicted, truth, prompts, metric) for metric in ("srcc", "plcc")})
 
 
 def _baseline(

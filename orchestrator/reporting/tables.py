@@ -17,7 +17,16 @@ from orchestrator.reporting.summary import BASELINES, Confirmed, Figures, Summar
 from orchestrator.reporting.terminal import duration
 from orchestrator.workspace import Workspace
 
-HEADER = ("", "val SRCC", "val PLCC", "test SRCC", "95 % interval", "test PLCC", "95 % interval", "within generator")
+HEADER = (
+    "",
+    "val SRCC",
+    "val PLCC",
+    "test SRCC",
+    "95 % interval",
+    "test PLCC",
+    "95 % interval",
+    "within generator",
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ def result_rows(summary: Summary) -> list[Row]:
         if baseline.test:
             rows.append(Row("baselines", (label, "", "", *_test_cells(baseline.test))))
         else:
-            rows.append(Row("baselines", (label, "", "", "–", baseline.reason or "", "", "", "")))
+            rows.append(Row("baselines", (f"{label}: none, {baseline.reason}", *[""] * 7)))
     return rows
 
 
@@ -47,12 +56,14 @@ def print_result(console: Console, summary: Summary) -> None:
     marked = " — OPTIMISTIC: epochs and configurations were chosen on the test images" if summary.optimistic else ""
     table = Table(title=f"{what} ({protocol_line(summary)}){marked}", title_justify="left", box=None, pad_edge=False)
     for position, name in enumerate(HEADER):
-        table.add_column(name, justify="left" if position == 0 else "right", no_wrap=position > 0)
+        justify: Any = "left" if position == 0 else "right"
+        table.add_column(name, justify=justify, no_wrap=position > 0)
     previous = ""
     for row in result_rows(summary):
         if previous and row.group != previous:
             table.add_section()
             table.add_row()
+        # The only bold line is the configuration that won.
         table.add_row(*row.cells, style="bold" if not previous else "")
         previous = row.group
     console.print()
@@ -148,7 +159,7 @@ def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any
     folder = os.path.relpath(workspace.root)
     score = f'python -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     lines = {
-        "Took": f"{duration(result['seconds'])}; {slots['count']} slots were busy {slots['busy_share']:.0%} of the time",
+        "Took": f"{duration(result['seconds'])}; {slots['count']} slots, busy {slots['busy_share']:.0%} of the time",
         "Results": f"{folder}/result.json, tables and figures in {folder}/report/",
         "Look": f"{look}   (experiment “{mlflow['experiment']}”, run “{result['name']}”)",
         "Next": f"{score}   (scores images with the best model)",

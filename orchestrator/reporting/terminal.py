@@ -80,7 +80,12 @@ class TerminalView:
 
     def _draw(self) -> Group:
         table = Table(title=self._title, title_justify="left", pad_edge=False, box=None)
-        for header, justify in (("run", "left"), ("state", "left"), ("epoch", "right"), ("best SRCC", "right")):
+        for header, justify in (
+            ("run", "left"),
+            ("state", "left"),
+            ("epoch", "right"),
+            ("best SRCC", "right"),
+        ):
             table.add_column(header, justify=justify)  # type: ignore[arg-type]
         table.add_column("configuration", overflow="ellipsis", no_wrap=True)
         lines = list(self._tally.lines.values())
@@ -90,7 +95,10 @@ class TerminalView:
         return Group(table, self._footer())
 
     def _row(self, line: JobLine) -> tuple[str, Text, str, str, str]:
-        state = Text(str(line.outcome or "running"), style=_STYLES.get(line.outcome, "cyan") if line.outcome else "cyan")
+        state = Text(
+            str(line.outcome or "running"),
+            style=_STYLES.get(line.outcome, "cyan") if line.outcome else "cyan",
+        )
         best = f"{line.best:.4f}" if line.best == line.best and line.job.variant else ""
         params = " ".join(f"{key}={_short(value)}" for key, value in line.job.params.items())
         return line.job.title, state, f"{line.epoch}/{line.job.training['epochs']}", best, params

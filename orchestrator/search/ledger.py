@@ -158,9 +158,7 @@ class Ledger:
         from optuna.trial import TrialState
 
         return [
-            _read(trial)
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.state is not TrialState.WAITING
+            _read(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING
         ]
 
     def unfinished(self) -> list[LedgerTrial]:

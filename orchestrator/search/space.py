@@ -55,9 +55,7 @@ class SearchSpace(BaseModel):
             if name in seen:
                 raise ValueError(f"{name} appears twice")
             if isinstance(value, Parameter) and (unknown := set(value.when) - seen):
-                raise ValueError(
-                    f"{name}: its `when` names {', '.join(sorted(unknown))}, not a parameter above it"
-                )
+                raise ValueError(f"{name}: its `when` names {', '.join(sorted(unknown))}, not a parameter above it")
             seen.add(name)
         return self
 
@@ -109,7 +107,7 @@ class SearchSpace(BaseModel):
         ends = [value.ends()[largest] for _, value in self.items() if isinstance(value, Parameter)]
         for mix in itertools.product(*ends):
             values = dict(zip(names, mix, strict=True))
-            yield self._walk(lambda name, parameter, values=values: values[name])  # type: ignore[misc]
+            yield self._walk(lambda name, parameter, values=values: values[name])
 
     def _walk(self, choose: Any) -> Configuration:
         chosen: dict[str, Any] = {}

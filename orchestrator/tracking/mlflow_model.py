@@ -11,7 +11,16 @@ from mlflow import MlflowClient
 if TYPE_CHECKING:
     import pandas as pd
 
-_REQUIREMENTS = ("torch", "torchvision", "timm", "sentence-transformers", "safetensors", "pandas", "pillow", "numpy")
+_REQUIREMENTS = (
+    "torch",
+    "torchvision",
+    "timm",
+    "sentence-transformers",
+    "safetensors",
+    "pandas",
+    "pillow",
+    "numpy",
+)
 
 
 def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[str, Any]) -> None:

@@ -96,9 +96,7 @@ class MlflowSink:
         }
         if key != SWEEP:
             tags[MLFLOW_PARENT_RUN_ID] = self._run_ids[SWEEP]
-        run = self._client.create_run(
-            self.experiment_id, start_time=event.time, tags=tags, run_name=event.data["name"]
-        )
+        run = self._client.create_run(self.experiment_id, start_time=event.time, tags=tags, run_name=event.data["name"])
         self._run_ids[key] = run.info.run_id
         return True
 

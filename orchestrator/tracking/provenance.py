@@ -16,7 +16,11 @@ def provenance() -> dict[str, str]:
     """Tags of a run: commit and whether the tree was clean, versions, host, processors."""
     from orchestrator import __version__
 
-    tags = {"version.hyperassess": __version__, "host": socket.gethostname(), "python": platform.python_version()}
+    tags = {
+        "version.hyperassess": __version__,
+        "host": socket.gethostname(),
+        "python": platform.python_version(),
+    }
     tags["cpus"] = str(os.cpu_count())
     tags |= {f"version.{name}": found for name in _PACKAGES if (found := _version(name))}
     root = Path(__file__).resolve().parents[2]

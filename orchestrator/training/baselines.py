@@ -83,9 +83,7 @@ def prompt_mean(data: TrainingData, rows: Tensor) -> dict[str, Baseline]:
     )
 
 
-def generator_prompt_mean(
-    data: TrainingData, generators: Sequence[object], rows: Tensor
-) -> dict[str, Baseline]:
+def generator_prompt_mean(data: TrainingData, generators: Sequence[object], rows: Tensor) -> dict[str, Baseline]:
     """An effect of the generator plus one of the prompt, by least squares; 0 for what is new."""
     codes = _codes(generators, len(data.scores))
     prompts = _codes(data.prompt_ids.numpy(), len(data.scores))

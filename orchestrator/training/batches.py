@@ -13,9 +13,7 @@ def shuffled_batches(rows: Tensor, batch_size: int, generator: Generator) -> tup
     return torch.tensor_split(order, -(-len(rows) // batch_size))
 
 
-def prompt_batches(
-    rows: Tensor, prompt_ids: Tensor, batch_size: int, generator: Generator
-) -> tuple[Tensor, ...]:
+def prompt_batches(rows: Tensor, prompt_ids: Tensor, batch_size: int, generator: Generator) -> tuple[Tensor, ...]:
     """Rows (n,) in batches of whole prompts, about as many batches and rows a batch as `shuffled_batches`.
 
     A batch may exceed `batch_size` by half a prompt. A prompt of more than `batch_size` rows is cut into

@@ -36,18 +36,14 @@ def predict(
     model.eval()
     try:
         with torch.inference_mode():
-            outputs = [
-                model(features.batch(part)) for part in torch.split(rows.to(features.device), batch_rows)
-            ]
+            outputs = [model(features.batch(part)) for part in torch.split(rows.to(features.device), batch_rows)]
             predicted: NDArray[np.float32] = scale.restore(torch.cat(outputs)).float().cpu().numpy()
     finally:
         model.train(training)
     return predicted
 
 
-def evaluate(
-    model: nn.Module, data: TrainingData, rows: Tensor, scale: ScoreScale
-) -> dict[str, Correlations]:
+def evaluate(model: nn.Module, data: TrainingData, rows: Tensor, scale: ScoreScale) -> dict[str, Correlations]:
     """Target → agreement of the model's scores of rows (n,) with the truth."""
     return compare(predict(model, data.features, rows, scale), data.scores[rows], data.targets)
 
@@ -55,10 +51,7 @@ def evaluate(
 def compare(predicted: NDArray[np.float32], truth: Tensor, targets: Iterable[str]) -> dict[str, Correlations]:
     """Target → agreement of predictions (n, T) with true scores (n, T)."""
     true_scores = truth.cpu().numpy()
-    return {
-        target: correlations(predicted[:, column], true_scores[:, column])
-        for column, target in enumerate(targets)
-    }
+    return {target: correlations(predicted[:, column], true_scores[:, column]) for column, target in enumerate(targets)}
 
 
 def reads_of(model: nn.Module) -> tuple[str, ...]:

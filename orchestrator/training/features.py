@@ -23,16 +23,13 @@ class FeatureRows:
         reads = tuple(reads)
         missing = [name for name in reads if name not in features]
         if missing:
-            raise ValueError(
-                f"the model reads {', '.join(missing)}, but the data has {', '.join(sorted(features))}"
-            )
+            raise ValueError(f"the model reads {', '.join(missing)}, but the data has {', '.join(sorted(features))}")
         small = {name for name in reads if features[name][0].numel() <= _SMALL_ROW}
         if sum(4 * features[name].numel() for name in small) >= _RESIDENT_BYTES:
             small = set()
         self.device = device
         self._tensors = {
-            name: features[name].to(device, torch.float32 if name in small else features[name].dtype)
-            for name in reads
+            name: features[name].to(device, torch.float32 if name in small else features[name].dtype) for name in reads
         }
 
     def batch(self, rows: Tensor) -> dict[str, Tensor]:

@@ -153,9 +153,7 @@ def _bootstrap(
     block = max(1, _BLOCK // max(len(run.truth) for run in sides[0]))
     resampled = np.concatenate(
         [
-            _median_over_runs(
-                [np.stack([weighted(run, part[:, run.prompts]) for run in side]) for side in sides]
-            )
+            _median_over_runs([np.stack([weighted(run, part[:, run.prompts]) for run in side]) for side in sides])
             for part in np.split(counts, range(block, replicates, block))
         ]
     )

@@ -62,9 +62,7 @@ def train(model: ScoringModel, features: dict[str, Tensor], scores: Tensor, step
 
 def rule(features: dict[str, Tensor], names: tuple[str, ...]) -> Tensor:
     """A score that is linear in the means of three channels of each feature."""
-    parts = [
-        features[name].flatten(2).mean(2) if features[name].ndim > 2 else features[name] for name in names
-    ]
+    parts = [features[name].flatten(2).mean(2) if features[name].ndim > 2 else features[name] for name in names]
     score = sum(part[:, 0] - part[:, 1] + 0.5 * part[:, 2] for part in (p / p.std(0) for p in parts))
     return (score / score.std())[:, None]
 

@@ -57,9 +57,7 @@ def test_repeats_itself_whatever_the_global_generator_did(
 
 
 def test_seeds_differ(make_model, data: TrainingData) -> None:
-    first, second = (
-        next(iter(fit(make_model(), data, replace(SETTINGS["plain"], seed=seed)))) for seed in (0, 1)
-    )
+    first, second = (next(iter(fit(make_model(), data, replace(SETTINGS["plain"], seed=seed)))) for seed in (0, 1))
     assert first.train_loss != second.train_loss
 
 
@@ -89,9 +87,7 @@ def test_a_state_of_another_training_is_refused(make_model, data: TrainingData) 
     with pytest.raises(ValueError, match="settings differ"):
         Training(make_model(), data, replace(SETTINGS["plain"], lr=0.5)).load_state_dict(state)
     with pytest.raises(ValueError, match="score mean differ"):
-        Training(make_model(), replace(data, scores=data.scores + 1), SETTINGS["plain"]).load_state_dict(
-            state
-        )
+        Training(make_model(), replace(data, scores=data.scores + 1), SETTINGS["plain"]).load_state_dict(state)
     other = make_model()
     other.head = torch.nn.Linear(8, 1, bias=False)
     with pytest.raises(ValueError, match="another model"):

@@ -106,9 +106,7 @@ def test_covers_the_true_correlation_about_as_often_as_it_says() -> None:
         (np.arange(6.0), list("aaaaaa"), "single prompt"),
     ],
 )
-def test_without_a_correlation_there_is_no_interval(
-    prediction: Values, names: list[str], reason: str
-) -> None:
+def test_without_a_correlation_there_is_no_interval(prediction: Values, names: list[str], reason: str) -> None:
     truth = np.array([1.0, 3, 2, 5, 4, 6])
     found = median_interval([truth, prediction], truth, np.array(names), replicates=10)
     assert isnan(found.estimate) and isnan(found.low) and isnan(found.high)

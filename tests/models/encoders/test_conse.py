@@ -93,7 +93,5 @@ def test_on_real_images_own_prompts_are_nearer_than_others(encoder):
     image = images.encode(torch.from_numpy(np.stack([images.preprocess(picture) for picture in opened])))
     prompt = build_encoder("minilm").encode(list(table.prompt))["embedding"]
     own = encoder.compose(image, {"embedding": prompt})["embedding"][:, -1]
-    others = [
-        encoder.compose(image, {"embedding": prompt.roll(k, 0)})["embedding"][:, -1] for k in (3, 7, 11)
-    ]
+    others = [encoder.compose(image, {"embedding": prompt.roll(k, 0)})["embedding"][:, -1] for k in (3, 7, 11)]
     assert own.mean() > torch.stack(others).mean() + 0.05

@@ -45,8 +45,7 @@ def original_layout(weights: dict[str, Tensor], x: Tensor) -> tuple[list[Tensor]
 
     def normalise(x: Tensor, name: str) -> Tensor:
         mean, variance, gain, bias = (
-            weights[f"{name}.{part}"][:, None, None]
-            for part in ("running_mean", "running_var", "weight", "bias")
+            weights[f"{name}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
         )
         return (x - mean) / torch.sqrt(variance + 1e-3) * gain + bias
 
@@ -57,9 +56,7 @@ def original_layout(weights: dict[str, Tensor], x: Tensor) -> tuple[list[Tensor]
             name, stride, shortcut = f"_blocks.{index}", first_stride if repeat == 0 else 1, x
             if f"{name}._expand_conv.weight" in weights:
                 x = F.relu6(normalise(convolve(x, f"{name}._expand_conv"), f"{name}._bn0"))
-            x = F.relu6(
-                normalise(convolve(x, f"{name}._depthwise_conv", stride, depthwise=True), f"{name}._bn1")
-            )
+            x = F.relu6(normalise(convolve(x, f"{name}._depthwise_conv", stride, depthwise=True), f"{name}._bn1"))
             x = normalise(convolve(x, f"{name}._project_conv"), f"{name}._bn2")
             if x.shape == shortcut.shape:
                 x = x + shortcut
@@ -86,9 +83,7 @@ def test_it_agrees_with_the_original_layout(weights, name):
     for array, (stage, grid) in pooled.items():
         expected = F.adaptive_avg_pool2d(stages[stage], grid)
         torch.testing.assert_close(arrays[array], expected, rtol=1e-3, atol=1e-3)
-    statistics = [stage.mean((2, 3)) for stage in stages] + [
-        stage.std((2, 3), correction=0) for stage in stages
-    ]
+    statistics = [stage.mean((2, 3)) for stage in stages] + [stage.std((2, 3), correction=0) for stage in stages]
     torch.testing.assert_close(arrays["statistics"], torch.cat(statistics, 1), rtol=1e-3, atol=1e-3)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.execution.job import Epoch, Job, Study
 from orchestrator.execution.watcher import Watcher
-from orchestrator.search.ledger import Ledger, LedgerTrial
+from orchestrator.search.ledger import Ledger, LedgerTrial, best_epoch
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
 
@@ -196,10 +196,15 @@ class Desk:
         """Closes a job; a second word on a closed one changes nothing."""
         if self._live.pop(job.key, None) is None:
             return
-        final = final or {}
+        final = final or self._best_so_far(job)
         trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
         for watcher in self._watchers:
             watcher.ended(job, trial.outcome or outcome, final, error)
+
+    def _best_so_far(self, job: Job) -> dict[str, float]:
+        """What stands for a job that did not train to its end."""
+        epoch, objective = best_epoch(self._ledger(job).trial(job.number).epochs)
+        return {} if epoch is None or objective is None else {"best_val_srcc": objective, "best_epoch": epoch}
 
     def interrupt(self) -> list[Job]:
         """Called when the executor has stopped: the jobs that are still open stay unfinished in the ledger."""

@@ -18,14 +18,16 @@ def describe_beginning(prepared: Prepared) -> str:
 
 def describe_result(prepared: Prepared, summary: Summary) -> str:
     """Markdown for a finished sweep."""
-    from orchestrator.reporting.tables import markdown_table, protocol_line, verdict
+    from orchestrator.reporting.tables import markdown_table, protocol_line, summary_line, verdict
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
+    # The interface folds a long description: what came out stands first.
     parts = [
-        *_what(prepared),
-        f"**What came out.** Trials: {outcomes}. Figures: {protocol_line(summary)}.",
+        f"**{summary_line(summary)}** Trials: {outcomes}.",
         markdown_table(summary),
+        f"Figures: {protocol_line(summary)}.",
         "\n".join(f"- {sentence}" for sentence in verdict(summary)),
+        *_what(prepared),
     ]
     if summary.optimistic:
         parts.append("**Optimistic**: epochs and configurations were chosen on the test images, as the paper does.")

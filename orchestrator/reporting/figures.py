@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from orchestrator.execution.desk import Arm
 from orchestrator.execution.training_job import PREDICTIONS
@@ -62,8 +63,11 @@ def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None
                 color=colour,
                 label=f"{_NAMES[arm.study]}, best so far",
             )
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="trial", ylabel="validation SRCC (best epoch)", title="The search (×: stopped early)")
-    left.legend(frameon=False, loc="lower right")
+    if left.get_legend_handles_labels()[0]:
+        left.legend(frameon=False, loc="lower right")
     right.set(xlabel="epoch", ylabel="validation SRCC", title="Every trial's curve")
     _save(figure, workspace, "search.png")
 
@@ -74,7 +78,7 @@ def _comparison(summary: Summary, workspace: Workspace) -> None:
     bars: list[tuple[str, Any, str]] = []
     for line in summary.confirmed:
         if line.test:
-            label = f"{line.variant}\n{line.source.replace('-0', ' ').replace(' 00', ' ').replace(' 0', ' ')}"
+            label = f"{line.variant}\n{'trial' if line.study == 'search' else 'control'} {line.trial.number}"
             bars.append((label, line.test, _COLOURS[line.study]))
     bars += [
         (

@@ -205,7 +205,7 @@ def _representative(runs: list[LedgerTrial]) -> str | None:
 def _medians(finals: list[dict[str, float]], prefix: str, targets: tuple[str, ...]) -> Figures:
     def medians(suffix: str) -> dict[str, float]:
         names = ("srcc", "plcc", "krcc", "rmse")
-        return {name: _median([final[f"{prefix}{name}{suffix}"] for final in finals]) for name in names}
+        return {name: _median([final.get(f"{prefix}{name}{suffix}", math.nan) for final in finals]) for name in names}
 
     each = {target: Figures(medians(f"_{target}")) for target in targets} if len(targets) > 1 else {}
     return Figures(metrics=medians(""), targets=each)

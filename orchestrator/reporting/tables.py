@@ -81,11 +81,21 @@ def protocol_line(summary: Summary) -> str:
     return f"protocol {spec.protocol}, medians over {spec.splits} splits"
 
 
+def summary_line(summary: Summary) -> str:
+    """The headline in one sentence."""
+    best = summary.best("search")
+    if best is None:
+        return "No trial came to anything."
+    part, figures = ("test", best.test) if best.test else ("validation", best.validation)
+    metrics = figures.metrics
+    return f"Best: trial {best.trial.number}, {part} SRCC {metrics['srcc']:.4f}, PLCC {metrics['plcc']:.4f}."
+
+
 def verdict(summary: Summary) -> list[str]:
     """What the paired comparisons say, one sentence each."""
     best = summary.best("search")
     if best is None:
-        return ["No trial trained to its end, so there is nothing to report: see the outcomes above."]
+        return ["No trial came to a finite score, so there is nothing to report: see the outcomes above."]
     sentences = []
     for comparison in summary.comparisons:
         name = "the control (plain_head)" if comparison.against == "control" else BASELINES[comparison.against]

@@ -175,10 +175,15 @@ class Ledger:
         return {str(outcome): found[outcome] for outcome in Outcome}
 
     def best(self, k: int) -> list[LedgerTrial]:
-        """The k complete trials with the highest objective, distinct in their parameters, best first."""
-        complete = [t for t in self.trials() if t.outcome is Outcome.COMPLETE and t.objective is not None]
+        """The k best trials, distinct in their parameters: complete ones by objective, then pruned ones by theirs.
+
+        A pruned trial's best epoch is a fair, if early, judgement of its configuration, which whoever asks will
+        train to the end; without them a search that pruned hard would have fewer than k to offer.
+        """
+        rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
+        eligible = [trial for trial in self.trials() if trial.outcome in rank and trial.objective is not None]
         chosen: list[LedgerTrial] = []
-        for trial in sorted(complete, key=lambda t: (-(t.objective or 0.0), t.number)):
+        for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
             if len(chosen) < k and all(trial.params != other.params for other in chosen):
                 chosen.append(trial)
         return chosen

@@ -136,7 +136,10 @@ class MlflowSink:
         found = self._client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
-        return found.experiment_id if found is not None else self._client.create_experiment(name)
+        if found is not None:
+            return found.experiment_id
+        # Without its kind MLflow guesses, and opens on a page about traces of language models.
+        return self._client.create_experiment(name, tags={"mlflow.experimentKind": "custom_model_development"})
 
     def _known_runs(self) -> dict[str, str]:
         """Runs that this sweep made before, by key: asked for once, when the sink is opened."""

@@ -8,16 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from orchestrator.execution.desk import Desk
 from orchestrator.execution.task import SweepTask
 
+if TYPE_CHECKING:
+    from ray import tune
+
 MAX_WORKER_DEATHS = 2
 """How often a job whose worker died starts again from its last checkpoint."""
 
 
-def run_jobs(desk: Desk, task: SweepTask, folder: Path, slots: int, cpus: float, gpus: float) -> None:
+def run_jobs(
+    desk: Desk,
+    task: SweepTask,
+    folder: Path,
+    slots: int,
+    cpus: float,
+    gpus: float,
+    worker: type[tune.Trainable] | None = None,
+) -> None:
     """Runs every job of the desk; returns when all have ended or, after a signal, when the last epoch has.
 
     Args:
@@ -26,6 +38,7 @@ def run_jobs(desk: Desk, task: SweepTask, folder: Path, slots: int, cpus: float,
         folder: for Tune's own files.
         slots: jobs that fit side by side.
         cpus, gpus: of one job.
+        worker: the trainable; `Worker` unless a benchmark has one of its own.
     """
     # One job is asked for ahead, so that a slot that falls free has something to do at once.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, slots // 4))
@@ -36,7 +49,7 @@ def run_jobs(desk: Desk, task: SweepTask, folder: Path, slots: int, cpus: float,
 
     key = uuid4().hex
     register_desk(key, desk)
-    trainable = tune.with_resources(tune.with_parameters(Worker, task=task), {"cpu": cpus, "gpu": gpus})
+    trainable = tune.with_resources(tune.with_parameters(worker or Worker, task=task), {"cpu": cpus, "gpu": gpus})
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(

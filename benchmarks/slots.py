@@ -1,0 +1,127 @@
+"""The busy share of the trial slots: this project beside the stock recipe, on like work, one after the other.
+
+The work is sleep, so that what is measured is the executor: 24 trials of at most 6 epochs of 0.3 s on two slots, both
+with halving and with MLflow on SQLite. Busy share: seconds slept over slots times wall time from the first trial's
+start to the last one's end.
+"""
+
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import ray
+from ray import tune
+
+from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.run import run_jobs
+from orchestrator.execution.session import ray_session
+from orchestrator.execution.worker import Worker
+from orchestrator.search.ledger import Ledger, open_journal
+from orchestrator.search.pruners import build_pruner
+from orchestrator.search.samplers import build_sampler
+from orchestrator.search.space import load_space
+from orchestrator.tracking.mlflow_sink import MlflowSink
+from orchestrator.tracking.recorder import SWEEP, Drain, Recorder
+from orchestrator.tracking.spool import Spool
+
+_TRIALS, _EPOCHS, _SECONDS, _SLOTS = 24, 6, 0.3, 2
+
+
+class SleepingWorker(Worker):
+    """Sleeps where a worker would train."""
+
+    def step(self):
+        self._epoch = getattr(self, "_epoch", 0) + 1 if getattr(self, "_number", None) == self._job.number else 1
+        self._number = self._job.number
+        time.sleep(_SECONDS)
+        value = random.Random(self._job.number).random() * self._epoch
+        epoch = {"number": self._epoch, "objective": value, "metrics": {"val_srcc": value}, "seconds": _SECONDS}
+        message = {"epochs": [{**epoch, "time": time.time()}]}
+        done = self._epoch == _EPOCHS
+        return {"message": [message | ({"outcome": "complete", "final": {}} if done else {})], "done": done}
+
+
+class _Clock:
+    """When the first job began, when the last ended, how many epochs there were."""
+
+    def __init__(self):
+        self.began = self.last = None
+        self.epochs = 0
+
+    def started(self, job: Job) -> None:
+        pass
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        self.began = self.began or time.monotonic() - _SECONDS
+        self.last = time.monotonic()
+        self.epochs += 1
+
+    def ended(self, job, outcome, final, error) -> None:
+        pass
+
+    def interrupted(self, job: Job) -> None:
+        pass
+
+
+def own(folder: Path) -> float:
+    ledger = Ledger(open_journal(folder / "ledger"), "search", load_space("text_hyper"))
+    ledger.use(build_sampler("tpe", 0), build_pruner("halving", _EPOCHS))
+    confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
+    recorder, clock = Recorder(Spool(folder / "spool"), folder / "trials"), _Clock()
+    recorder.record("start", SWEEP, name="bench", params={}, tags={})
+    drain = Drain(
+        Spool(folder / "spool"), lambda: MlflowSink(f"sqlite:///{folder / 'own.db'}", "bench", "bench", "bench")
+    )
+    drain.start()
+    arm = Arm("search", "text_hyper", None, load_space("text_hyper"), ledger)
+    desk = Desk(Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock])
+    run_jobs(desk, None, folder / "tune", _SLOTS, 1, 0, worker=SleepingWorker)
+    drain.close(60)
+    return clock.epochs * _SECONDS / (_SLOTS * (clock.last - clock.began))
+
+
+def stock(folder: Path) -> float:
+    from optuna.samplers import TPESampler
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    log = folder / "epochs"
+
+    def train(config):
+        for epoch in range(1, _EPOCHS + 1):
+            time.sleep(_SECONDS)
+            with log.open("a") as file:
+                file.write(f"{time.time()}\n")
+            tune.report({"val_srcc": config["x"] * epoch})
+
+    tuner = tune.Tuner(
+        tune.with_resources(train, {"cpu": 1}),
+        param_space={"x": tune.uniform(0, 1)},
+        tune_config=tune.TuneConfig(
+            metric="val_srcc",
+            mode="max",
+            num_samples=_TRIALS,
+            search_alg=OptunaSearch(sampler=TPESampler(seed=0)),
+            scheduler=ASHAScheduler(max_t=_EPOCHS, grace_period=1, reduction_factor=3),
+        ),
+        run_config=tune.RunConfig(
+            storage_path=str(folder / "stock"),
+            verbose=0,
+            callbacks=[MLflowLoggerCallback(f"sqlite:///{folder / 'stock.db'}", experiment_name="bench")],
+        ),
+    )
+    tuner.fit()
+    times = [float(line) for line in log.read_text().splitlines()]
+    return len(times) * _SECONDS / (_SLOTS * (max(times) - min(times) + _SECONDS))
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name, ray_session(None, 1, 0):
+        folder = Path(name)
+        mine = own(folder)
+        theirs = stock(folder)
+        print(f"busy share of {_SLOTS} slots: {mine:.2f}; the stock recipe: {theirs:.2f} ({mine / theirs:.1f} times)")
+    assert not ray.is_initialized()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+    from numpy.typing import NDArray
 
+_Map: TypeAlias = "NDArray[np.floating[Any]]"
 _Painter = Callable[[int, "Generator"], Image.Image]
 
 
@@ -30,21 +32,20 @@ def _grass(size: int, rng: Generator) -> Image.Image:
 
 
 def _sand(size: int, rng: Generator) -> Image.Image:
-    rows = np.linspace(0, 1, size)[:, None]
-    ripples = 9 * np.sin(rows * 70 + 2.5 * np.sin(np.linspace(0, 7, size))[None, :] + rng.uniform(0, 6))
-    grain = rng.normal(0, 13, size=(size, size))
-    return _tinted((222, 192, 136), ripples + grain)
+    y, x = _grid(size)
+    ripples = 9 * np.sin(70 * y + 2.5 * np.sin(7 * x) + rng.uniform(0, 6))
+    return _tinted((222, 192, 136), ripples + 13 * _grain(size, rng))
 
 
 def _water(size: int, rng: Generator) -> Image.Image:
-    y, x = np.mgrid[0:size, 0:size] / size
-    phase = rng.uniform(0, 6, size=3)
-    waves = np.sin(30 * y + 4 * np.sin(8 * x + phase[0]) + phase[1]) + 0.6 * np.sin(55 * y + 5 * x + phase[2])
-    return _tinted((22, 92, 150), 16 * waves - 50 * y)
+    y, x = _grid(size)
+    long = np.sin(30 * y + 4 * np.sin(8 * x + rng.uniform(0, 6)) + rng.uniform(0, 6))
+    short = np.sin(55 * y + 5 * x + rng.uniform(0, 6))
+    return _tinted((22, 92, 150), 16 * (long + 0.6 * short) - 50 * y)
 
 
 def _night(size: int, rng: Generator) -> Image.Image:
-    image = _tinted((10, 12, 34), rng.normal(0, 2, size=(size, size)))
+    image = _tinted((10, 12, 34), 2 * _grain(size, rng))
     draw = ImageDraw.Draw(image)
     for x, y, radius, shade in rng.uniform(size=(110, 4)):
         r = 0.8 + 1.8 * radius**3
@@ -55,9 +56,9 @@ def _night(size: int, rng: Generator) -> Image.Image:
 
 
 def _snow(size: int, rng: Generator) -> Image.Image:
-    y, x = np.mgrid[0:size, 0:size] / size
+    y, x = _grid(size)
     drifts = np.sin(9 * y + 1.6 * np.sin(5 * x + rng.uniform(0, 6)) + rng.uniform(0, 6))
-    return _tinted((228, 234, 244), 11 * drifts + rng.normal(0, 3, size=(size, size)))
+    return _tinted((228, 234, 244), 11 * drifts + 3 * _grain(size, rng))
 
 
 def _bricks(size: int, rng: Generator) -> Image.Image:
@@ -73,10 +74,23 @@ def _bricks(size: int, rng: Generator) -> Image.Image:
     return image
 
 
-def _tinted(color: tuple[int, int, int], light: np.ndarray) -> Image.Image:
+def _grid(size: int) -> tuple[_Map, _Map]:
+    """Heights (size, 1) and widths (1, size) from 0 to 1: what depends on one of them is computed once a line.
+
+    In float64: sines in float32 differ from processor to processor, by enough to change a pixel.
+    """
+    line = np.linspace(0, 1, size)
+    return line[:, None], line[None, :]
+
+
+def _grain(size: int, rng: Generator) -> _Map:
+    return rng.standard_normal((size, size), dtype=np.float32)
+
+
+def _tinted(color: tuple[int, int, int], light: _Map) -> Image.Image:
     """A color, lighter and darker by a map of (size, size) in grey levels."""
-    pixels = np.asarray(color, dtype=np.float64) + light[:, :, None]
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    bands = [np.clip(light + level, 0, 255).astype(np.uint8) for level in color]
+    return Image.merge("RGB", [Image.fromarray(band) for band in bands])
 
 
 _PAINTERS: dict[str, _Painter] = {

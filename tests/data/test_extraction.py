@@ -1,0 +1,55 @@
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import BrightnessEncoder, save_image
+from torch import Tensor
+
+from orchestrator.data.extraction import encode_images
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    for number in range(50):
+        save_image(tmp_path / f"{number}.png", number)
+    return [str(tmp_path / f"{number}.png") for number in range(50)]
+
+
+class Watched(BrightnessEncoder):
+    """Notes which threads encode, and how many threads torch has there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, int]] = []
+
+    def encode(self, pixels: Tensor) -> dict[str, Tensor]:
+        self.seen.append((threading.current_thread().name, torch.get_num_threads()))
+        return super().encode(pixels)
+
+
+@pytest.mark.parametrize("start", [0, 5, 49, 50])
+def test_blocks_come_in_order_from_any_row(paths: list[str], start: int) -> None:
+    blocks = list(encode_images(BrightnessEncoder(), paths, start))
+    means = np.concatenate([block["mean"][:, 0] for block in blocks]) if blocks else np.zeros(0)
+    assert np.allclose(means, np.arange(start, 50), atol=0.2)
+
+
+def test_weights_load_before_there_are_threads(paths: list[str]) -> None:
+    encoder = Watched()
+    before = torch.get_num_threads()
+    list(encode_images(encoder, paths))
+    assert encoder.seen[0][0] == threading.current_thread().name
+    assert {threads for name, threads in encoder.seen[1:]} == {1}
+    assert threading.current_thread().name not in {name for name, threads in encoder.seen[1:]}
+    assert torch.get_num_threads() == before
+
+
+def test_stopping_early_stops_the_threads(paths: list[str]) -> None:
+    before = threading.active_count()
+    blocks = encode_images(BrightnessEncoder(), paths)
+    next(blocks)
+    next(blocks)
+    blocks.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before

@@ -1,0 +1,138 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from orchestrator.data import Dataset, list_protocols, load_split, make_split, save_split
+from orchestrator.errors import InputError
+
+PROMPTS = [f"prompt {number}" for number in range(60)]
+some_prompts = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), min_size=40, max_size=90)
+
+
+def _dataset(prompts: list[str]) -> Dataset:
+    """One row a prompt, named by where it stands."""
+    names = [f"{row:04d}.png" for row in range(len(prompts))]
+    table = pd.DataFrame({"name": names, "prompt": prompts, "quality": np.arange(len(prompts), dtype=float)})
+    return Dataset("made", table, ("quality",), (), "hash")
+
+
+def _parts(dataset: Dataset, index: int = 0) -> tuple[set[str], set[str], set[str]]:
+    try:
+        split = make_split(dataset, "disjoint", index)
+    except InputError:
+        assume(False)
+    prompts = np.array([" ".join(prompt.casefold().split()) for prompt in dataset.prompts], dtype=object)
+    rows = np.concatenate([split.train, split.validation, split.test])
+    assert sorted(rows) == list(range(len(dataset)))
+    return set(prompts[split.train]), set(prompts[split.validation]), set(prompts[split.test])
+
+
+@given(some_prompts, st.integers(0, 50))
+def test_no_prompt_is_in_two_parts_and_no_row_is_lost(prompts: list[str], index: int) -> None:
+    train, validation, test = _parts(_dataset(prompts), index)
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+
+
+@given(some_prompts, some_prompts)
+def test_a_prompt_stays_in_the_test_set_when_others_come(prompts: list[str], more: list[str]) -> None:
+    few = _parts(_dataset(prompts))[2]
+    many = _parts(_dataset(prompts + more))[2]
+    normalized = {" ".join(prompt.casefold().split()) for prompt in prompts}
+    assert many & normalized == few
+
+
+@given(some_prompts, st.integers(1, 50))
+def test_the_index_chooses_validation_and_never_test(prompts: list[str], index: int) -> None:
+    dataset = _dataset(prompts)
+    assert _parts(dataset, 0)[2] == _parts(dataset, index)[2]
+
+
+def test_indices_validate_on_different_prompts() -> None:
+    chosen = {frozenset(_parts(_dataset(PROMPTS), index)[1]) for index in range(10)}
+    assert len(chosen) == 10
+    assert set().union(*chosen) == set(PROMPTS) - _parts(_dataset(PROMPTS))[2]
+
+
+def test_shares_are_a_fifth_each() -> None:
+    split = make_split(_dataset([f"prompt {number}" for number in range(3000)]))
+    assert split.test.size / 3000 == pytest.approx(0.2, abs=0.02)
+    assert split.validation.size / (3000 - split.test.size) == pytest.approx(0.2, abs=0.001)
+
+
+def test_spelling_does_not_tear_a_prompt_apart() -> None:
+    spelled = [prompt.title() for prompt in PROMPTS] + [f"  {p.replace(' ', '   ')}" for p in PROMPTS]
+    train, validation, test = _parts(_dataset(PROMPTS + spelled))
+    assert len(train) + len(validation) + len(test) == len(PROMPTS)
+
+
+def test_too_few_prompts_are_refused_with_what_to_do() -> None:
+    with pytest.raises(InputError, match="has 3 prompts, .* choose --protocol paper"):
+        make_split(_dataset(["a", "b", "c"]))
+
+
+@given(st.integers(8, 200), st.integers(0, 20))
+def test_the_papers_protocol_divides_images_and_admits_it(rows: int, index: int) -> None:
+    dataset = _dataset(["the same"] * rows)
+    split = make_split(dataset, "paper", index)
+    assert split.optimistic
+    assert np.array_equal(split.validation, split.test)
+    assert sorted([*split.train, *split.test]) == list(range(rows))
+    assert split.test.size == round(0.2 * rows)
+
+
+def test_the_papers_protocol_varies_with_its_index() -> None:
+    splits = [make_split(_dataset(PROMPTS), "paper", index) for index in range(5)]
+    assert len({split.hash for split in splits}) == 5
+    assert not make_split(_dataset(PROMPTS), "disjoint").optimistic
+
+
+@pytest.mark.parametrize("protocol", list_protocols())
+def test_a_split_is_the_same_every_time_and_after_saving(protocol: str, tmp_path: Path) -> None:
+    dataset = _dataset(PROMPTS)
+    split = make_split(dataset, protocol, 3)
+    assert make_split(dataset, protocol, 3).hash == split.hash
+    save_split(split, dataset, tmp_path / "split.json")
+    loaded = load_split(tmp_path / "split.json", dataset)
+    assert (loaded.protocol, loaded.index, loaded.hash) == (protocol, 3, split.hash)
+    for part in ("train", "validation", "test"):
+        assert np.array_equal(getattr(loaded, part), getattr(split, part))
+
+
+def test_a_saved_split_follows_names_into_another_order(tmp_path: Path) -> None:
+    dataset = _dataset(PROMPTS)
+    split = make_split(dataset)
+    save_split(split, dataset, tmp_path / "split.json")
+    turned = Dataset("made", dataset.table[::-1].reset_index(drop=True), ("quality",), (), "hash")
+    loaded = load_split(tmp_path / "split.json", turned)
+    assert {turned.names[row] for row in loaded.test} == {dataset.names[row] for row in split.test}
+
+
+def test_a_split_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    dataset, path = _dataset(PROMPTS), tmp_path / "split.json"
+    with pytest.raises(InputError, match="cannot be read"):
+        load_split(path, dataset)
+    save_split(make_split(dataset), dataset, path)
+    with pytest.raises(InputError, match="images that made does not have"):
+        load_split(path, _dataset(PROMPTS[:50]))
+    content = json.loads(path.read_text())
+    content["train"].append(content["test"].pop())
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="changed after it was saved"):
+        load_split(path, dataset)
+    path.write_text("[]")
+    with pytest.raises(InputError, match="no saved split"):
+        load_split(path, dataset)
+
+
+def test_protocols_and_indices_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(InputError, match="There are disjoint, paper"):
+        make_split(_dataset(PROMPTS), "random")
+    with pytest.raises(InputError, match="counts from 0"):
+        make_split(_dataset(PROMPTS), "paper", -1)

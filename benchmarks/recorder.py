@@ -28,9 +28,7 @@ def main() -> None:
             job = Job("search", number, "text_hyper", None, {}, {}, 0, 0, False, params={"lr": 0.1, "depth": 2})
             recorder.started(job)
             for epoch in range(1, _EPOCHS + 1):
-                metrics = {
-                    metric: 0.5 for metric in ("val_srcc", "val_plcc", "val_krcc", "val_rmse", "train_loss", "lr")
-                }
+                metrics = dict.fromkeys(("val_srcc", "val_plcc", "val_krcc", "val_rmse", "train_loss", "lr"), 0.5)
                 recorder.epoch(job, Epoch(epoch, 0.5, metrics, 0.1, time.time()))
             recorder.ended(job, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         spooled = time.perf_counter() - began

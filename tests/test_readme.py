@@ -1,0 +1,82 @@
+"""Every command that the README shows is run, on small made data."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = [
+    re.sub(r"\s+#.*", "", line)
+    for line in (ROOT / "README.md").read_text().splitlines()
+    if line.startswith("python -m orchestrator.")
+]
+SMALL = ["--trials", "2", "--epochs", "2", "--confirm", "1", "--splits", "1", "--pruner", "none"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working folder with `ratings.csv`, `AGIQA-3K/` and the two fox pictures: 24 prompts × 4 images."""
+    made = tmp_path_factory.mktemp("readme")
+    random = np.random.default_rng(0)
+    agiqa = made / "AGIQA-3K"
+    (agiqa / "image").mkdir(parents=True)
+    ratings, rows = [], []
+    for prompt in range(24):
+        for copy in range(4):
+            name = f"{'glide' if copy % 2 else 'DALLE2'}_{'normal' if copy < 2 else 'lowstep'}_{prompt:03d}.jpg"
+            pixels = random.integers(0, 256, (48, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(agiqa / "image" / name)
+            quality, alignment = random.random(2) * 5
+            ratings.append({"image": f"AGIQA-3K/image/{name}", "prompt": f"thing {prompt}", "alignment": alignment})
+            scores = {"mos_quality": quality, "std_quality": 0.5, "mos_align": alignment, "std_align": 0.5}
+            rows.append({"name": name, "prompt": f"thing {prompt}", "adj1": "", "adj2": "", "style": "", **scores})
+    pd.DataFrame(ratings).to_csv(made / "ratings.csv", index=False)
+    pd.DataFrame(rows).to_csv(agiqa / "data.csv", index=False)
+    for fox in ("fox1.png", "fox2.png"):
+        Image.fromarray(random.integers(0, 256, (64, 80, 3), dtype=np.uint8)).save(made / fox)
+    return made
+
+
+def test_the_readme_shows_commands():
+    assert {command.split()[2] for command in COMMANDS} == {
+        "orchestrator.sweep",
+        "orchestrator.sweeps",
+        "orchestrator.score",
+    }
+
+
+def test_its_commands_do_what_it_says(folder):
+    """In the order of sweeps first, so that there is something to list and to score with."""
+    sweeps = [command for command in COMMANDS if "orchestrator.sweep " in command]
+    for number, command in enumerate(sweeps):
+        done = run(folder, command, *SMALL, "--name", f"readme-{number}", "--json")
+        assert json.loads(done)["counts"]["complete"] == 2
+    listed = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps" in command))
+    assert all(f"readme-{number}" in listed for number in range(len(sweeps)))
+    scored = run(folder, next(command for command in COMMANDS if "orchestrator.score" in command))
+    assert "fox1.png" in scored and "fox2.png" in scored
+
+
+def run(folder: Path, command: str, *more: str) -> str:
+    arguments = shlex.split(command.replace("~/", f"{folder}/").replace("SWEEP", "readme-0"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        [sys.executable, *arguments[1:], *more],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout

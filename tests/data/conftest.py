@@ -1,17 +1,20 @@
 """Small made datasets, and a cache of each test's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
-from orchestrator.data import Dataset, load_dataset
+from models.encoders import ComposedEncoder, Encoder, ImageEncoder, PromptEncoder
+from orchestrator.data import Dataset
+from orchestrator.data.checks import RawDataset, check_dataset
 
 REPOSITORY = Path(__file__).parents[2]
-MakeDataset = Callable[..., Dataset]
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +58,105 @@ def write_csv(write_images: Callable[[Sequence[str]], Path]) -> Callable[..., Pa
     return write
 
 
+class BrightnessEncoder(ImageEncoder):
+    """An image's mean brightness; counts the images it is asked for."""
+
+    def __init__(self, version: int = 1) -> None:
+        self.name = "brightness"
+        self.size = 4
+        self.shapes = {"mean": (1,), "map": (3, 2, 2)}
+        self.version = version
+        self.encoded = 0
+
+    @property
+    def identity(self) -> str:
+        return f"brightness {self.version}"
+
+    def encode(self, pixels: Tensor) -> dict[str, Tensor]:
+        self.encoded += len(pixels)
+        values = pixels.float()
+        return {"mean": values.mean((1, 2, 3))[:, None], "map": torch.nn.functional.avg_pool2d(values, 2)}
+
+
+class LengthEncoder(PromptEncoder):
+    """A prompt's length, and how many blanks are in it; counts the prompts."""
+
+    identity = "length 1"  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.name = "length"
+        self.shapes = {"embedding": (2,)}
+        self.encoded = 0
+
+    def encode(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        self.encoded += len(prompts)
+        return {"embedding": torch.tensor([[float(len(prompt)), float(prompt.count(" "))] for prompt in prompts])}
+
+
+class SumEncoder(ComposedEncoder):
+    """Brightness of the image and length of the prompt together; counts the rows."""
+
+    identity = "sum 1"  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.name = "sum"
+        self.needs = ("image.mean", "prompt.embedding")
+        self.composed = 0
+
+    def shapes_for(
+        self, image: Mapping[str, tuple[int, ...]], prompt: Mapping[str, tuple[int, ...]]
+    ) -> dict[str, tuple[int, ...]]:
+        return {"embedding": (1,)}
+
+    def compose(self, image: Mapping[str, Tensor], prompt: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        self.composed += len(image["mean"])
+        return {"embedding": image["mean"] + prompt["embedding"][:, :1]}
+
+
+class Encoders:
+    """One of each kind, to be built by name and looked at afterwards."""
+
+    def __init__(self) -> None:
+        self.image = BrightnessEncoder()
+        self.prompt = LengthEncoder()
+        self.both = SumEncoder()
+
+    def build(self, name: str) -> Encoder:
+        return {"brightness": self.image, "length": self.prompt, "sum": self.both}[name]
+
+
 @pytest.fixture
-def make_dataset(write_csv: Callable[..., Path]) -> MakeDataset:
-    """A checked dataset of small images."""
-    return lambda rows=8, **columns: load_dataset(f"csv:{write_csv(rows, **columns)}")
+def encoders() -> Encoders:
+    return Encoders()
+
+
+def save_image(path: Path, brightness: int) -> None:
+    """An image of one grey."""
+    Image.new("RGB", (4, 4), (min(brightness, 255),) * 3).save(path)
+
+
+def make_raw(folder: Path, prompts: Sequence[str]) -> RawDataset:
+    """Image i, of brightness i, for every prompt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(len(prompts)):
+        save_image(folder / f"{number:03d}.png", number)
+    names = [f"{number:03d}.png" for number in range(len(prompts))]
+    table = pd.DataFrame(
+        {
+            "name": names,
+            "image": [str(folder / name) for name in names],
+            "prompt": list(prompts),
+            "generator": "pencil",
+            "quality": np.linspace(1, 5, len(names)),
+        }
+    )
+    return RawDataset("made", table, ("quality",), folder)
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[[Sequence[str]], Dataset]:
+    """A checked dataset of one image a prompt."""
+    return lambda prompts: check_dataset(make_raw(tmp_path / "images", prompts))
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,7 @@ def test_animations_are_refused() -> None:
         open_image(io.BytesIO(content))
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_decompression_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     content = _encoded(Image.new("RGB", (20, 20)), "PNG")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 399)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.data import Dataset, list_protocols, load_split, make_split, save_split
@@ -12,6 +12,8 @@ from orchestrator.errors import InputError
 
 PROMPTS = [f"prompt {number}" for number in range(60)]
 some_prompts = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), min_size=40, max_size=90)
+
+few = settings(max_examples=30, deadline=None)  # each one hashes a hundred prompts
 
 
 def _dataset(prompts: list[str]) -> Dataset:
@@ -32,6 +34,7 @@ def _parts(dataset: Dataset, index: int = 0) -> tuple[set[str], set[str], set[st
     return set(prompts[split.train]), set(prompts[split.validation]), set(prompts[split.test])
 
 
+@few
 @given(some_prompts, st.integers(0, 50))
 def test_no_prompt_is_in_two_parts_and_no_row_is_lost(prompts: list[str], index: int) -> None:
     train, validation, test = _parts(_dataset(prompts), index)
@@ -40,6 +43,7 @@ def test_no_prompt_is_in_two_parts_and_no_row_is_lost(prompts: list[str], index:
     assert not validation & test
 
 
+@few
 @given(some_prompts, some_prompts)
 def test_a_prompt_stays_in_the_test_set_when_others_come(prompts: list[str], more: list[str]) -> None:
     few = _parts(_dataset(prompts))[2]
@@ -48,6 +52,7 @@ def test_a_prompt_stays_in_the_test_set_when_others_come(prompts: list[str], mor
     assert many & normalized == few
 
 
+@few
 @given(some_prompts, st.integers(1, 50))
 def test_the_index_chooses_validation_and_never_test(prompts: list[str], index: int) -> None:
     dataset = _dataset(prompts)
@@ -55,8 +60,8 @@ def test_the_index_chooses_validation_and_never_test(prompts: list[str], index: 
 
 
 def test_indices_validate_on_different_prompts() -> None:
-    chosen = {frozenset(_parts(_dataset(PROMPTS), index)[1]) for index in range(10)}
-    assert len(chosen) == 10
+    chosen = {frozenset(_parts(_dataset(PROMPTS), index)[1]) for index in range(60)}
+    assert len(chosen) == 60
     assert set().union(*chosen) == set(PROMPTS) - _parts(_dataset(PROMPTS))[2]
 
 
@@ -77,6 +82,7 @@ def test_too_few_prompts_are_refused_with_what_to_do() -> None:
         make_split(_dataset(["a", "b", "c"]))
 
 
+@few
 @given(st.integers(8, 200), st.integers(0, 20))
 def test_the_papers_protocol_divides_images_and_admits_it(rows: int, index: int) -> None:
     dataset = _dataset(["the same"] * rows)

@@ -15,10 +15,13 @@ class Stem(nn.Module):
     Attributes:
         reads: Names of the features it takes.
         width: Width of the vector it gives.
+        statistics: The feature that any stem may project beside its own: means and deviations of every stage's
+            channels.
     """
 
     reads: tuple[str, ...]
     width: int
+    statistics: ClassVar[str] = "image.statistics"
 
     def __init__(
         self, shapes: Mapping[str, tuple[int, ...]], reads: Sequence[str], standardize: bool, dropout: float
@@ -42,13 +45,14 @@ class Stem(nn.Module):
 
 
 class Embedding(Stem):
-    """One vector feature as it is.
+    """One vector feature as it is; beside it may stand a linear projection of the image's channel statistics.
 
     Args:
         shapes: Shapes of the features by name.
         name: The feature, of shape (D,).
-        standardize: Whether it is standardised by the training rows.
-        input_dropout: Probability of dropping one of its values in training.
+        statistics_width: Width of the projection of `image.statistics`; 0 for none.
+        standardize: Whether the inputs are standardised by the training rows.
+        input_dropout: Probability of dropping an input value in training.
     """
 
     def __init__(
@@ -56,15 +60,21 @@ class Embedding(Stem):
         shapes: Mapping[str, tuple[int, ...]],
         name: str,
         *,
+        statistics_width: int = 0,
         standardize: bool = True,
         input_dropout: float = 0.0,
     ) -> None:
-        super().__init__(shapes, (name,), standardize, input_dropout)
-        (self.width,) = shapes[name]
+        super().__init__(shapes, (name, self.statistics) if statistics_width else (name,), standardize, input_dropout)
+        (width,) = shapes[name]
+        self.width = width + statistics_width
+        self.projection = nn.Linear(shapes[self.statistics][0], statistics_width) if statistics_width else None
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """(B, D)."""
-        return self.read(features, self.reads[0])
+        """(B, width)."""
+        embedding = self.read(features, self.reads[0])
+        if self.projection is None:
+            return embedding
+        return torch.cat([embedding, self.projection(self.read(features, self.statistics))], 1)
 
 
 class LocalDistortion(Stem):
@@ -85,7 +95,6 @@ class LocalDistortion(Stem):
     """
 
     levels: ClassVar[tuple[str, ...]] = ("image.level1", "image.level2", "image.level3", "image.level4")
-    statistics: ClassVar[str] = "image.statistics"
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from models.target_net import TargetNet
 
 @register_variant(
     hypernet_sees=("prompt.embedding",),
-    target_net_sees=("image_prompt.embedding",),
+    target_net_sees=("image_prompt.embedding", Embedding.statistics),
     targets=("alignment",),
 )
 def text_hyper(
@@ -23,6 +23,7 @@ def text_hyper(
     dropout: float = 0.2,
     input_dropout: float = 0.2,
     standardize: bool = True,
+    statistics_width: int = 64,
     generation: str = "residual",
     rank: int | None = 2,
     condition_width: int = 32,
@@ -36,7 +37,13 @@ def text_hyper(
     `activation="sigmoid"`); from a few hundred prompts that overfits, so by default a low-rank correction
     to static weights is generated instead. Parameters are those of `Embedding`, `TargetNet` and `HyperNet`.
     """
-    stem = Embedding(shapes, "image_prompt.embedding", standardize=standardize, input_dropout=input_dropout)
+    stem = Embedding(
+        shapes,
+        "image_prompt.embedding",
+        statistics_width=statistics_width,
+        standardize=standardize,
+        input_dropout=input_dropout,
+    )
     target_net = TargetNet(
         [stem.width, *widths, n_targets],
         static=generation != "direct",

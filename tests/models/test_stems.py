@@ -60,3 +60,14 @@ def test_input_dropout_drops_input_values_in_training_only():
     dropped = (stem(rows) == 0).float().mean()
     assert 0.2 < dropped < 0.4
     assert (stem.eval()(rows) == 1).all()
+
+
+def test_statistics_join_an_embedding_too():
+    shapes = {"x.embedding": (6,), "image.statistics": (30,)}
+    features = {name: torch.randn(3, *shape) for name, shape in shapes.items()}
+    stem = Embedding(shapes, "x.embedding", statistics_width=4)
+    assert stem.reads == ("x.embedding", "image.statistics") and stem.width == 10
+    result = stem(features)
+    torch.testing.assert_close(result[:, :6], features["x.embedding"])
+    torch.testing.assert_close(result[:, 6:], stem.projection(features["image.statistics"]))
+    assert Embedding(shapes, "x.embedding")(features).shape == (3, 6)

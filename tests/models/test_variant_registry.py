@@ -3,7 +3,7 @@ import pytest
 from models import UnknownNameError, build_variant, list_variants, variant_info
 from models.registry import register_variant
 
-SHAPES = {"prompt.embedding": (8,), "image_prompt.embedding": (12,)}
+SHAPES = {"prompt.embedding": (8,), "image_prompt.embedding": (12,), "image.statistics": (10,)}
 
 
 def test_the_variants_of_the_paper_and_the_control_are_there():
@@ -32,7 +32,7 @@ def test_the_control_has_the_variants_parameters_less_the_hypernets():
 
 
 def test_the_control_needs_only_what_the_target_net_sees():
-    build_variant("plain_head", {"image_prompt.embedding": (12,)}, of="text_hyper")
+    build_variant("plain_head", {key: SHAPES[key] for key in SHAPES if key != "prompt.embedding"}, of="text_hyper")
 
 
 def test_the_control_is_not_its_own_control():

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import BrightnessEncoder, save_image
+from tests.data.conftest import BrightnessEncoder, save_image
 from torch import Tensor
 
 from orchestrator.data.extraction import encode_images

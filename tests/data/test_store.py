@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import BrightnessEncoder, Encoders, make_raw, save_image
+from tests.data.conftest import BrightnessEncoder, Encoders, make_raw, save_image
 
 from orchestrator.data import Dataset, FeatureStore
 from orchestrator.data.checks import check_dataset

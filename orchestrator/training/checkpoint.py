@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from orchestrator.training.data import ScoreScale
 from orchestrator.training.fit import TrainingState
 
 SCHEMA_VERSION = 1
@@ -33,7 +35,8 @@ def save_checkpoint(folder: Path, state: TrainingState, extra: Mapping[str, Any]
     `last-<epoch>.safetensors` is what it goes on from, `best-<epoch>.safetensors` the best epoch's model, and
     `checkpoint.json` names the two with their digests, the meta and `extra` (any JSON). Each save writes
     files of new names and then replaces the index in one step, so that a process killed at any moment leaves
-    the old checkpoint or the new one whole. A loss of power is not covered: files are not synced.
+    the old checkpoint or the new one whole. That holds for the epochs of one training; another one needs a
+    folder of its own. A loss of power is not covered: files are not synced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {_LAST: _write(folder, f"{_LAST}-{state.meta['epoch']}.safetensors", state.tensors)}
@@ -67,6 +70,25 @@ def load_checkpoint(folder: Path) -> TrainingState:
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / _INDEX} lacks {error}, so this checkpoint is damaged.") from error
     return TrainingState(tensors, best, meta)
+
+
+def load_best(folder: Path) -> tuple[dict[str, Tensor], ScoreScale, dict[str, Any]]:
+    """The best epoch's model state, the scale that brings its output to MOS units, and the training's meta.
+
+    What `predict` needs; the optimizer's state is not read.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`, or no epoch had a finite objective yet.
+    """
+    index = _read_index(folder)
+    try:
+        files, meta = index["files"], index["meta"]
+        if _BEST not in files:
+            raise CheckpointError(f"{folder} holds no best epoch: none has had a finite objective.")
+        scale = ScoreScale(torch.tensor(meta["score_mean"]), torch.tensor(meta["score_std"]))
+        return _read(folder, files[_BEST]), scale, meta
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / _INDEX} lacks {error}, so this checkpoint is damaged.") from error
 
 
 def checkpoint_extra(folder: Path) -> dict[str, Any]:

@@ -3,14 +3,16 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from orchestrator.training import FitSettings, Training, TrainingData
+from orchestrator.training import FitSettings, Training, TrainingData, predict
 from orchestrator.training.checkpoint import (
     CheckpointError,
     checkpoint_extra,
     has_checkpoint,
+    load_best,
     load_checkpoint,
     save_checkpoint,
 )
@@ -85,10 +87,40 @@ def test_a_save_cut_off_anywhere_leaves_a_whole_checkpoint(
     assert load_checkpoint(tmp_path).meta["epoch"] == training.epoch
 
 
+def test_the_best_epoch_scores_as_it_did_when_it_was_measured(
+    tmp_path: Path, make_model, two_targets: TrainingData
+) -> None:
+    training = Training(make_model(2), two_targets, SETTINGS)
+    while not training.finished:
+        training.run_epoch()
+    save_checkpoint(tmp_path, training.state_dict())
+    state, scale, meta = load_best(tmp_path)
+    model = make_model(2, seed=8)
+    model.load_state_dict(state)
+    found = predict(model, two_targets.features, two_targets.validation, scale)
+    training.restore_best()
+    np.testing.assert_array_equal(found, training.predict(two_targets.validation))
+    assert training.best is not None
+    assert meta["best"]["epoch"] == training.best.result.epoch
+    assert meta["targets"] == ["quality", "alignment"]
+
+
+def test_a_best_epoch_is_written_once(tmp_path: Path, training: Training) -> None:
+    save_checkpoint(tmp_path, training.state_dict())
+    (best,) = tmp_path.glob("best-*.safetensors")
+    written = best.stat().st_mtime_ns, best.stat().st_ino
+    state = training.state_dict()
+    save_checkpoint(tmp_path, replace(state, meta={**state.meta, "epoch": 2}))
+    assert (best.stat().st_mtime_ns, best.stat().st_ino) == written
+    assert not (tmp_path / "last-1.safetensors").exists()
+
+
 def test_a_training_without_a_best_epoch_is_kept(tmp_path: Path, make_model, data: TrainingData) -> None:
     save_checkpoint(tmp_path, Training(make_model(), data, SETTINGS).state_dict())
     state = load_checkpoint(tmp_path)
     assert state.best == {} and state.meta["best"] is None
+    with pytest.raises(CheckpointError, match="no best epoch"):
+        load_best(tmp_path)
 
 
 def test_damage_is_found(tmp_path: Path, training: Training) -> None:
@@ -116,3 +148,23 @@ def test_damage_is_found(tmp_path: Path, training: Training) -> None:
         index.write_text(wrong)
         with pytest.raises(CheckpointError, match=message):
             load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["last", "best"])
+@pytest.mark.parametrize("kept", [0, 7, 0.5, -1])
+def test_a_truncated_file_is_found(tmp_path: Path, training: Training, kind: str, kept: float) -> None:
+    save_checkpoint(tmp_path, training.state_dict())
+    path = tmp_path / f"{kind}-1.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    with pytest.raises(CheckpointError, match=f"{kind}-1.safetensors"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_damaged_best_epoch_is_mended_by_the_next_save(tmp_path: Path, training: Training) -> None:
+    save_checkpoint(tmp_path, training.state_dict())
+    (tmp_path / "best-1.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError):
+        load_best(tmp_path)
+    save_checkpoint(tmp_path, training.state_dict())
+    assert load_best(tmp_path)[0].keys() == training.model.state_dict().keys()

@@ -1,0 +1,87 @@
+"""Every registered variant, trained as the orchestrator trains it."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import ScoringModel, build_variant, list_variants, variant_info
+from orchestrator.training import FitSettings, Training, TrainingData
+from orchestrator.training.checkpoint import load_checkpoint, save_checkpoint
+
+SHAPES = {
+    "prompt.embedding": (8,),
+    "image_prompt.embedding": (12,),
+    "image.map": (6, 7, 7),
+    "image.level1": (4, 8, 8),
+    "image.level2": (5, 4, 4),
+    "image.level3": (6, 2, 2),
+    "image.level4": (8, 1, 1),
+    "image.statistics": (10,),
+}
+SETTINGS = FitSettings(
+    epochs=4, lr=0.01, hypernet_lr_ratio=0.5, batch_size=32, loss="huber+0.3*rank", prompt_grouped=True, ema=0.9
+)
+HYPER = [name for name in list_variants() if variant_info(name).hypernet_sees]
+
+
+def build(name: str, seed: int = 0) -> ScoringModel:
+    torch.manual_seed(seed)
+    return build_variant(name, SHAPES, widths=[16, 8])
+
+
+@pytest.fixture(scope="module")
+def planted() -> TrainingData:
+    """Scores that are the sum of the first channel of every feature; 8 images a prompt."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.arange(320)
+    features = {}
+    for name, shape in SHAPES.items():
+        channels = torch.randn(len(rows), *shape[:1], *(1 for _ in shape[1:]), generator=generator)
+        features[name] = channels.expand(len(rows), *shape).contiguous().half()
+    score = sum(feature.flatten(1)[:, 0].float() for feature in features.values())
+    assert isinstance(score, torch.Tensor)
+    return TrainingData(features, 3 + score[:, None], ("quality",), rows // 8, rows[:192], rows[192:256], rows[256:])
+
+
+@pytest.mark.parametrize("name", list_variants())
+def test_learns_a_planted_rule(name: str, planted: TrainingData) -> None:
+    training = Training(build(name), planted, SETTINGS)
+    results = [training.run_epoch() for _ in range(SETTINGS.epochs)]
+    assert results[-1].train_loss < results[0].train_loss
+    assert training.best is not None and training.best.result.objective > 0.2
+
+
+@pytest.mark.parametrize("name", list_variants())
+def test_goes_on_from_disk_bit_for_bit_from_every_epoch(name: str, planted: TrainingData, tmp_path: Path) -> None:
+    whole = Training(build(name), planted, SETTINGS)
+    results = []
+    for epoch in range(SETTINGS.epochs):
+        save_checkpoint(tmp_path / str(epoch), whole.state_dict())
+        results.append({**asdict(whole.run_epoch()), "seconds": 0})
+    for epoch in range(SETTINGS.epochs):
+        resumed = Training(build(name, seed=1), planted, SETTINGS)
+        resumed.load_state_dict(load_checkpoint(tmp_path / str(epoch)))
+        while not resumed.finished:
+            assert {**asdict(resumed.run_epoch()), "seconds": 0} == results[resumed.epoch - 1]
+        end = whole.model.state_dict()
+        assert all(torch.equal(value, end[key]) for key, value in resumed.model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", HYPER)
+@pytest.mark.parametrize("ratio", [0.0, 1e-3, 1.0])
+def test_the_hypernet_learns_at_its_own_rate_to_the_end(name: str, ratio: float, planted: TrainingData) -> None:
+    """In the last epoch as well, whatever the schedule has left of the rate; with the ratio 0 not at all."""
+    training = Training(build(name), planted, FitSettings(epochs=3, hypernet_lr_ratio=ratio, batch_size=32))
+    while training.epoch < 2:
+        training.run_epoch()
+    before = {key: value.detach().clone() for key, value in training.model.named_parameters()}
+    training.run_epoch()
+    moved = {key: float((value.detach() - before[key]).abs().max()) for key, value in training.model.named_parameters()}
+    in_hypernet = {key: size for key, size in moved.items() if key.startswith("hypernet.")}
+    elsewhere = {key: size for key, size in moved.items() if key not in in_hypernet}
+    assert in_hypernet and elsewhere and min(elsewhere.values()) > 0
+    if ratio:
+        assert min(in_hypernet.values()) > 0
+    assert max(in_hypernet.values()) <= 3 * ratio * max(elsewhere.values())

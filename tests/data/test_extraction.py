@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.data.conftest import BrightnessEncoder, save_image
 from torch import Tensor
 
 from orchestrator.data.extraction import encode_images
+from tests.data.conftest import BrightnessEncoder, save_image
 
 
 @pytest.fixture

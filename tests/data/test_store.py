@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.data.conftest import BrightnessEncoder, Encoders, make_raw, save_image
 
 from orchestrator.data import Dataset, FeatureStore
 from orchestrator.data.checks import check_dataset
 from orchestrator.errors import InputError
+from tests.data.conftest import BrightnessEncoder, Encoders, make_raw, save_image
 
 _NAMES = {"image": "brightness", "prompt": "length", "image_prompt": "sum"}
 _PROMPTS = [f"{'x' * (number % 4 + 1)}" for number in range(40)]

@@ -81,10 +81,9 @@ class Desk:
         self._confirm = confirm
         self._watchers = list(watchers)
         self._live: dict[str, Job] = {}
-        self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.unfinished()]
+        self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
         self._unfinished += [self._confirm_job(trial) for trial in confirm.unfinished()]
-        if plan.confirm:
-            self._enqueue_confirm_runs(None)
+        self._enqueue_confirm_runs()
 
     # Handing out
 
@@ -107,10 +106,7 @@ class Desk:
         if open_arms:
             arm = min(open_arms, key=lambda arm: len(arm.ledger.trials()))
             return self._arm_job(arm, arm.ledger.ask())
-        for arm in self._arms.values() if self.plan.confirm else ():
-            if not arm.ledger.unfinished():
-                for trial in arm.ledger.best(self.plan.confirm):
-                    self._enqueue_confirm_runs(self._arm_job(arm, trial).key)
+        self._enqueue_confirm_runs()
         if self._confirm.waiting():
             return self._confirm_job(self._confirm.ask())
         return None
@@ -118,12 +114,21 @@ class Desk:
     def _may_ask(self, arm: Arm) -> bool:
         return len(arm.ledger.trials()) < self.plan.trials and time.time() < self.plan.deadline
 
-    def _enqueue_confirm_runs(self, source: str | None) -> None:
-        """One run a split for a searched trial, or, with no source, for the baselines; none of them twice."""
+    def _enqueue_confirm_runs(self) -> None:
+        for source, split in self._confirm_runs_due():
+            self._confirm.enqueue({}, {"source": source, "split": split})
+
+    def _confirm_runs_due(self) -> list[tuple[str | None, int]]:
+        """Baselines (of no source) and confirm runs of arms that are done, one a split, if not queued yet."""
+        if not self.plan.confirm:
+            return []
+        sources: list[str | None] = [None]
+        for arm in self._arms.values():
+            if not self._may_ask(arm) and not arm.ledger.unfinished():
+                sources += [self._arm_job(arm, trial).key for trial in arm.ledger.best(self.plan.confirm)]
         there = {(trial.attributes["source"], trial.attributes["split"]) for trial in self._confirm.all()}
-        for split in range(1, self.plan.splits + 1):
-            if (source, split) not in there:
-                self._confirm.enqueue({}, {"source": source, "split": split})
+        runs = [(source, split) for source in sources for split in range(1, self.plan.splits + 1)]
+        return [run for run in runs if run not in there]
 
     def _arm_job(self, arm: Arm, trial: LedgerTrial) -> Job:
         configuration = arm.space.configuration(trial.params)
@@ -221,7 +226,8 @@ class Desk:
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         arms = all(not self._may_ask(arm) and not arm.ledger.unfinished() for arm in self._arms.values())
-        return arms and not self._confirm.unfinished() and not self._confirm.waiting()
+        confirmed = not self._confirm.unfinished() and not self._confirm.waiting()
+        return arms and confirmed and not self._confirm_runs_due()
 
     def _ledger(self, job: Job) -> Ledger:
         return self._confirm if job.study == "confirm" else self._arms[job.study].ledger

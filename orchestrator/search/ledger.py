@@ -165,6 +165,14 @@ class Ledger:
         """Trials that were asked for and have no outcome."""
         return [trial for trial in self.trials() if trial.outcome is None]
 
+    def reopen(self) -> list[LedgerTrial]:
+        """Unfinished trials, to go on with; one whose `ask` was killed half-way gets the parameters it lacks."""
+        with self._lock:
+            for trial in self.unfinished():
+                if self._space is not None:
+                    self._space.suggest(self._live(trial.number))
+            return self.unfinished()
+
     def terminal(self) -> int:
         """How many trials have ended."""
         return sum(trial.outcome is not None for trial in self.trials())
@@ -189,7 +197,7 @@ class Ledger:
         return chosen
 
     def parameter_importances(self) -> dict[str, float]:
-        """Each parameter's share in the objective's variance (fANOVA); empty where too few trials tell."""
+        """Each parameter's share in the objective's variance (PED-ANOVA); empty where too few trials tell."""
         import optuna
 
         try:

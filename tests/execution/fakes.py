@@ -1,0 +1,193 @@
+"""A sweep without Ray: an executor in virtual time, and work that is a formula."""
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.storages import BaseStorage, InMemoryStorage
+
+from orchestrator.execution.desk import Arm, Desk, Nothing, Plan
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.tune_hooks import take_in
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.outcome import Outcome
+from orchestrator.search.pruners import build_pruner
+from orchestrator.search.samplers import build_sampler
+from orchestrator.search.space import SearchSpace
+
+SPACE = SearchSpace.model_validate(
+    {
+        "model": {"widths": {"type": "widths", "min_depth": 1, "max_depth": 2, "low": 8, "high": 32, "default": [16]}},
+        "hypernet": {"rank": {"type": "int", "low": 1, "high": 4, "default": 2}},
+        "training": {"lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True, "default": 1e-3}},
+    }
+)
+
+
+class Watched:
+    """Writes down what a watcher is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def started(self, job: Job) -> None:
+        self.told.append(("started", job.key))
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        self.told.append(("epoch", job.key, epoch.number))
+
+    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+        self.told.append(("ended", job.key, str(outcome)))
+
+    def interrupted(self, job: Job) -> None:
+        self.told.append(("interrupted", job.key))
+
+    def of(self, what: str) -> list[Any]:
+        return [told[1:] if len(told) > 2 else told[1] for told in self.told if told[0] == what]
+
+
+@dataclass
+class Work:
+    """What jobs find.
+
+    Attributes:
+        wrong: key → (what goes wrong, in which epoch); "diverged", "failed", "infeasible".
+        seconds: of an epoch of a job.
+        disk: key → epochs whose checkpoint is on disk; outlives executors.
+        trained: every epoch that was really trained, (key, number).
+    """
+
+    wrong: dict[str, tuple[str, int]] = field(default_factory=dict)
+    seconds: Callable[[Job], float] = lambda job: 1.0 + 0.1 * job.number
+    disk: dict[str, int] = field(default_factory=dict)
+    trained: list[tuple[str, int]] = field(default_factory=list)
+
+    def objective(self, job: Job, epoch: int) -> float:
+        return (1 - abs(math.log10(job.params["lr"]) + 3) / 4) * (1 - 0.5**epoch)
+
+    def first(self, job: Job) -> dict[str, Any] | None:
+        """A worker that begins tells the history that it finds on disk."""
+        done = self.disk.get(job.key, 0)
+        return self._message(job, range(1, done + 1)) if done else None
+
+    def next(self, job: Job) -> dict[str, Any]:
+        if not job.variant:
+            return {"epochs": [epoch(1, 0.3)], "outcome": "complete", "final": {"ridge_test_srcc": 0.3}}
+        number = self.disk.get(job.key, 0) + 1
+        what, where = self.wrong.get(job.key, ("", 0))
+        if number == where and what in {"failed", "infeasible"}:
+            return {"epochs": [], "outcome": what, "error": f"Traceback\n{what}"}
+        self.disk[job.key] = number
+        self.trained.append((job.key, number))
+        return self._message(job, [number])
+
+    def _message(self, job: Job, numbers: Any) -> dict[str, Any]:
+        what, where = self.wrong.get(job.key, ("", 0))
+        epochs = [
+            epoch(n, math.nan, diverged=True) if (what, where) == ("diverged", n) else epoch(n, self.objective(job, n))
+            for n in numbers
+        ]
+        message: dict[str, Any] = {"epochs": epochs}
+        if epochs[-1]["number"] == job.training["epochs"] or epochs[-1]["diverged"]:
+            best = max((e["objective"] for e in epochs if e["objective"] == e["objective"]), default=0.0)
+            message |= {"outcome": "complete", "final": {"best_val_srcc": best}}
+        return message
+
+
+class FakeExecutor:
+    """Does what Tune does with a desk, in virtual time.
+
+    Args:
+        desk: whose jobs are run.
+        work: what they find.
+        clock: a list of one number, seconds; moved on.
+    """
+
+    def __init__(self, desk: Desk, work: Work, slots: int = 2, clock: list[float] | None = None) -> None:
+        self.desk, self.work, self.slots = desk, work, slots
+        self.clock = clock if clock is not None else [0.0]
+        self.most = 0
+        self._order = itertools.count()
+        self._running: list[tuple[float, int, Job]] = []
+        self._new: set[str] = set()
+
+    def run(self, events: float = math.inf) -> bool:
+        """Handles so many messages, then stops before a freed slot is filled; True where nothing is left to do."""
+        while events > 0:
+            self._fill()
+            if not self._running:
+                return True
+            events -= 1
+            self.clock[0], _, job = heapq.heappop(self._running)
+            message = (self.work.first(job) if job.key in self._new else None) or self.work.next(job)
+            self._new.discard(job.key)
+            if take_in(self.desk, job, {"message": [message]}):
+                self._push(job)
+        return False
+
+    def _fill(self) -> None:
+        while len(self._running) < self.slots:
+            job = self.desk.next_job()
+            if job is Nothing.NOW:
+                assert self._running, "nothing runs and the desk says to wait: the sweep would hang"
+                return
+            if isinstance(job, Nothing):
+                return
+            self._new.add(job.key)
+            self._push(job)
+        self.most = max(self.most, len(self._running))
+
+    def _push(self, job: Job) -> None:
+        heapq.heappush(self._running, (self.clock[0] + self.work.seconds(job), next(self._order), job))
+
+
+def epoch(number: int, objective: float, diverged: bool = False) -> dict[str, Any]:
+    metrics = {"val_srcc": objective, "train_loss": 1.0 / number}
+    return {
+        "number": number,
+        "objective": objective,
+        "metrics": metrics,
+        "seconds": 1.0,
+        "time": 1e9 + number,
+        "diverged": diverged,
+    }
+
+
+@dataclass
+class FakeSweep:
+    """The ledgers of a sweep on one storage, opened anew for every desk, as a new process would."""
+
+    plan: Plan
+    storage: BaseStorage = field(default_factory=InMemoryStorage)
+    control: bool = True
+    pruner: str = "none"
+    sampler: str = "random"
+
+    def desk(self, *watchers: Any) -> Desk:
+        self.arms = [self._arm("search", "text_hyper", None, SPACE)]
+        if self.control:
+            self.arms.append(self._arm("control", "plain_head", "text_hyper", SPACE.without_hypernet()))
+        self.confirm = Ledger(self.storage, "confirm", None)
+        return Desk(self.plan, self.arms, self.confirm, watchers)
+
+    def _arm(self, study: Any, variant: str, of: str | None, space: SearchSpace) -> Arm:
+        ledger = Ledger(self.storage, study, space)
+        ledger.use(build_sampler(self.sampler, len(ledger)), build_pruner(self.pruner, self.plan.epochs))
+        return Arm(study, variant, of, space, ledger)
+
+    def assert_done(self) -> None:
+        """Every budget met exactly, nothing open, every confirm run once."""
+        for arm in self.arms:
+            assert arm.ledger.terminal() == len(arm.ledger.all()) == self.plan.trials
+            assert [trial.number for trial in arm.ledger.all()] == list(range(self.plan.trials))
+        titles = {"search": "trial", "control": "control"}
+        sources: list[str | None] = [None] if self.plan.confirm else []
+        for arm in self.arms:
+            sources += [f"{titles[arm.study]}-{t.number:04d}" for t in arm.ledger.best(self.plan.confirm)]
+        wanted = {(source, split) for source in sources for split in range(1, self.plan.splits + 1)}
+        confirmed = [(t.attributes["source"], t.attributes["split"]) for t in self.confirm.all()]
+        assert sorted(confirmed, key=str) == sorted(wanted, key=str)
+        assert all(trial.outcome for trial in self.confirm.all())

@@ -58,19 +58,19 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console) -> dict[
     spec = prepared.spec
     began = time.monotonic()
     features = _features(prepared, console)
-    books = open_books(prepared, workspace)
-    recorder = Recorder(Spool(workspace.spool), workspace.trials)
-    _record_beginning(prepared, workspace, recorder)
-    tracking_uri = resolve_tracking_uri(spec.tracking_uri)
-    drain = Drain(Spool(workspace.spool), lambda: open_sink(spec, tracking_uri))
-    try:
-        with ray_session(spec.address, spec.cpus_per_trial, spec.gpus_per_trial) as fitting:
+    with ray_session(spec.address, spec.cpus_per_trial, spec.gpus_per_trial) as fitting:
+        books = open_books(prepared, workspace)
+        recorder = Recorder(Spool(workspace.spool), workspace.trials)
+        _record_beginning(prepared, workspace, recorder)
+        tracking_uri = resolve_tracking_uri(spec.tracking_uri)
+        drain = Drain(Spool(workspace.spool), lambda: open_sink(spec, tracking_uri))
+        drain.start()
+        try:
             slots = min(fitting, spec.concurrency or fitting)
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             with TerminalView(console, tally, title) as view:
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, [recorder, tally, view])
-                drain.start()
                 task = _task(prepared, features, workspace)
                 run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
                 desk.interrupt()
@@ -78,17 +78,20 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console) -> dict[
                 recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
                 recorder.record("end", SWEEP, status="KILLED")
                 raise Interrupted
-        return _conclude(prepared, workspace, books, recorder, drain, tally, tracking_uri, began, console)
-    finally:
-        left = drain.close(timeout=60)
-        if left:
-            console.print(
-                f"{left} events have not reached MLflow at {tracking_uri}"
-                f"{f' ({drain.error})' if drain.error else ''}; they wait in {workspace.spool} and go out when the "
-                f"sweep is run again by its name.",
-                style="yellow",
-                soft_wrap=True,
-            )
+            return _conclude(prepared, workspace, books, recorder, drain, tally, tracking_uri, began, console)
+        finally:
+            _say_what_waits(console, workspace, drain, tracking_uri)
+
+
+def _say_what_waits(console: Console, workspace: Workspace, drain: Drain, tracking_uri: str) -> None:
+    if left := drain.close(timeout=60):
+        why = f" ({drain.error})" if drain.error else ""
+        console.print(
+            f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait in {workspace.spool} and go out "
+            f"when the sweep is run again by its name.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def open_books(prepared: Prepared, workspace: Workspace) -> Books:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -19,6 +20,9 @@ def command(function: Callable[..., None]) -> Callable[[], None]:
 
     @wraps(function)
     def guarded(*args: Any, **options: Any) -> None:
+        # Threads that spin while they wait make each other many times slower on cores that are shared. Workers
+        # inherit it; it has to be set before torch is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         try:
             function(*args, **options)
         except (InputError, KeyboardInterrupt, Exception) as error:

@@ -202,10 +202,12 @@ def _read_enqueued(path: Path | None, space: SearchSpace) -> tuple[dict[str, Any
         return ()
     import yaml
 
+    from orchestrator.errors import reason
+
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"--enqueue {path}: {error}") from error
+        raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
     if not isinstance(content, list) or not all(isinstance(params, dict) for params in content):
         raise InputError(f"--enqueue {path}: expected a list of mappings, one a configuration.")
     known = set(space.parameter_names())

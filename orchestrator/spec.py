@@ -11,7 +11,7 @@ from uuid import uuid4
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, reason
 
 
 class SweepSpec(BaseModel):
@@ -113,7 +113,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"--config {path}: {error}") from error
+        raise InputError(f"--config {path} cannot be read: {reason(error)}.") from error
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: expected a mapping of settings, got {type(content).__name__}.")
     return {str(key).replace("-", "_"): value for key, value in content.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -76,6 +77,10 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
         with output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
             return conduct(prepared, workspace, make_console(stream))
+    except InputError:
+        if not workspace.ledger.exists():
+            shutil.rmtree(workspace.root)  # it never began
+        raise
     except Interrupted:
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,6 +40,7 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
         os.environ.setdefault(key, value)
     import ray
 
+    _check_answers(address)
     try:
         ray.init(
             address=address,
@@ -53,6 +55,18 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
         yield _slots(ray.cluster_resources(), cpus_per_job, gpus_per_job)
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str | None) -> None:
+    """Ray itself would try for minutes; where there is a host and a port, a connection tells at once."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            pass
+    except (OSError, ValueError) as error:
+        raise InputError(f"No Ray cluster answers at {address}: {error}.") from error
 
 
 def _slots(there: dict[str, float], cpus: float, gpus: float) -> int:

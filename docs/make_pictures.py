@@ -1,0 +1,35 @@
+"""Draws the README's picture from a finished sweep: `python docs/make_pictures.py SWEEP`."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.conduct import open_books
+from orchestrator.preparation import prepare
+from orchestrator.reporting.summary import summarise
+from orchestrator.reporting.tables import print_pointers, print_result
+from orchestrator.search.space import load_space
+from orchestrator.spec import load_spec
+from orchestrator.workspace import find_sweep
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def main(sweep: str) -> None:
+    workspace = find_sweep(sweep, Path("sweeps"))
+    prepared = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
+    books = open_books(prepared, workspace)
+    console = Console(record=True, width=140, file=io.StringIO(), force_terminal=True)
+    console.print("$ make sweep", highlight=False)
+    print_result(console, summarise(prepared, books.arms, books.confirm, workspace.trials))
+    result = json.loads(workspace.result.read_text())
+    result["mlflow"]["tracking_uri"] = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    print_pointers(console, workspace, result)
+    console.save_svg(str(IMAGES / "terminal.svg"), title="")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

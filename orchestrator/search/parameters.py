@@ -16,7 +16,7 @@ Choice = bool | int | float | str
 class Parameter(BaseModel, ABC):
     """One searched parameter: how it is sampled, where the search begins, and when it exists at all."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     when: dict[str, list[Choice]] = Field(default_factory=dict)
 
@@ -41,6 +41,7 @@ class _Number(Parameter):
     low: float
     high: float
     log: bool = False
+    step: float | None = Field(default=None, gt=0)
     default: float
 
     @model_validator(mode="after")
@@ -49,6 +50,10 @@ class _Number(Parameter):
             raise ValueError(f"needs low <= default <= high, got {self.low}, {self.default}, {self.high}")
         if self.log and self.low <= 0:
             raise ValueError(f"a log scale needs low > 0, got {self.low}")
+        if self.log and self.step not in {None, 1}:
+            raise ValueError(f"a log scale has no step, got {self.step}")
+        if self.step and not all(_whole((end - self.low) / self.step) for end in (self.default, self.high)):
+            raise ValueError(f"default and high must be whole steps of {self.step} above low")
         return self
 
     def flat_default(self, name: str) -> dict[str, Any]:
@@ -58,11 +63,14 @@ class _Number(Parameter):
         return [self.low], [self.high]
 
 
+def _whole(steps: float) -> bool:
+    return abs(steps - round(steps)) < 1e-8
+
+
 class FloatParameter(_Number):
     """A real number between `low` and `high`, uniform or, with `log`, uniform in its logarithm."""
 
     type: Literal["float"]
-    step: float | None = None
 
     def suggest(self, trial: BaseTrial, name: str) -> float:
         return trial.suggest_float(name, self.low, self.high, log=self.log, step=self.step)
@@ -75,7 +83,7 @@ class IntParameter(_Number):
     low: int
     high: int
     default: int
-    step: int = 1
+    step: int = Field(default=1, ge=1)
 
     def suggest(self, trial: BaseTrial, name: str) -> int:
         return trial.suggest_int(name, self.low, self.high, log=self.log, step=self.step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -51,9 +52,12 @@ class SearchSpace(BaseModel):
         if sum(isinstance(value, WidthsParameter) for _, value in searched) > 1:
             raise ValueError("only one parameter of type widths is possible")
         seen: set[str] = set()
+        flat: set[str] = set()
         for name, value in self.items():
-            if name in seen:
-                raise ValueError(f"{name} appears twice")
+            names = value.flat_names(name) if isinstance(value, Parameter) else {name}
+            if twice := flat & names:
+                raise ValueError(f"{min(twice)} appears twice")
+            flat |= names
             if isinstance(value, Parameter) and (unknown := set(value.when) - seen):
                 raise ValueError(f"{name}: its `when` names {', '.join(sorted(unknown))}, not a parameter above it")
             seen.add(name)
@@ -77,10 +81,20 @@ class SearchSpace(BaseModel):
         """The configuration that Optuna's flat `params` stand for; raises InputError where one is missing or out."""
         from optuna.trial import FixedTrial
 
-        try:
-            return self.suggest(FixedTrial(dict(params)))
-        except ValueError as error:
-            raise InputError(f"These parameters do not fit the search space: {error}") from error
+        trial = FixedTrial(dict(params))
+
+        def known(name: str, parameter: Parameter) -> Any:
+            try:
+                with warnings.catch_warnings(action="ignore"):  # out of range is only a warning to Optuna
+                    value = parameter.suggest(trial, name)
+            except ValueError as error:
+                raise InputError(f"These parameters do not fit the search space: {name}: {error}") from error
+            for flat, distribution in trial.distributions.items():
+                if not distribution._contains(distribution.to_internal_repr(params[flat])):
+                    raise InputError(f"These parameters do not fit the search space: {flat} is {params[flat]!r}.")
+            return value
+
+        return self._walk(known)
 
     def default_params(self) -> dict[str, Any]:
         """The file's defaults as Optuna's flat parameters: the first trial of every search."""
@@ -153,6 +167,7 @@ def first_reason(error: ValidationError) -> str:
     """The first thing pydantic found, as `key: reason` in one line."""
     first = error.errors()[0]
     inside_unions = {"float", "int", "categorical", "widths"}
-    key = ".".join(str(part) for part in first["loc"] if part not in inside_unions and "[" not in str(part))
+    inside = [part for part in first["loc"][2:] if part not in inside_unions and "[" not in str(part)]
+    key = ".".join(map(str, (*first["loc"][:2], *inside)))
     message = first["msg"].removeprefix("Value error, ")
     return f"{key}: {message}" if key else message

@@ -236,7 +236,7 @@ class TestConformance:
 
     def test_importances_name_parameters_or_nothing(self, ledger):
         assert ledger.parameter_importances() == {}
-        for _ in range(40):
+        for _ in range(20):
             trial = ledger.ask()
             ledger.report(trial.number, 1, math.log10(trial.params["lr"]))
             ledger.finish(trial.number, Outcome.COMPLETE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -62,6 +63,7 @@ class MlflowSink:
         tags: dict[str, Any] = {}
         metrics: list[Metric] = []
         end: Event | None = None
+        settled: set[str] = set()
         for event in events:
             params.update(event.data.get("params", {}))
             tags.update(event.data.get("tags", {}))
@@ -70,12 +72,15 @@ class MlflowSink:
                 end = None
                 if fresh:
                     tags = {}
+                else:  # MLflow refuses to change a parameter, and a sweep may go on with another concurrency
+                    settled = set(self._client.get_run(self._run_ids[key]).data.params)
             elif event.kind == "end":
                 end = event
             elif event.kind == "metrics":
                 step, time = event.data["step"], event.time
-                metrics += [Metric(name, value, time, step) for name, value in event.data["metrics"].items()]
+                metrics += [Metric(_allowed(name), value, time, step) for name, value in event.data["metrics"].items()]
         run_id = self._run_ids[key]
+        params = {name: value for name, value in params.items() if _allowed(name) not in settled}
         self._log(run_id, params, tags, metrics)
         for event in events:
             self._send_files(run_id, event)
@@ -88,7 +93,7 @@ class MlflowSink:
             self._client.update_run(self._run_ids[key], status="RUNNING")
             return False
         tags = {
-            **{name: str(value) for name, value in event.data.get("tags", {}).items()},
+            **{_allowed(name): str(value)[:8000] for name, value in event.data.get("tags", {}).items()},
             MLFLOW_RUN_NAME: event.data["name"],
             MLFLOW_SOURCE_NAME: self._source,
             SWEEP_TAG: self._sweep_id,
@@ -101,8 +106,8 @@ class MlflowSink:
         return True
 
     def _log(self, run_id: str, params: dict[str, Any], tags: dict[str, Any], metrics: list[Metric]) -> None:
-        pending_params = [Param(key, str(value)[:6000]) for key, value in params.items()]
-        pending_tags = [RunTag(key, str(value)[:8000]) for key, value in tags.items()]
+        pending_params = [Param(_allowed(key), str(value)[:6000]) for key, value in params.items()]
+        pending_tags = [RunTag(_allowed(key), str(value)[:8000]) for key, value in tags.items()]
         while pending_params or pending_tags or metrics:
             self._client.log_batch(
                 run_id,
@@ -145,6 +150,11 @@ class MlflowSink:
         """Runs that this sweep made before, by key: asked for once, when the sink is opened."""
         runs = _all_runs(self._client, self.experiment_id, f"tags.{SWEEP_TAG} = '{self._sweep_id}'")
         return {run.data.tags[KEY_TAG]: run.info.run_id for run in runs if KEY_TAG in run.data.tags}
+
+
+def _allowed(name: str) -> str:
+    """A name as MLflow takes it: targets are columns of anybody's table."""
+    return re.sub(r"[^\w.\- :]", "_", name)[:250]
 
 
 def _all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterable[Run]:

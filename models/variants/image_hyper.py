@@ -21,23 +21,24 @@ def image_hyper(
     widths: Sequence[int] = (128, 64),
     activation: str = "gelu",
     dropout: float = 0.2,
-    input_dropout: float = 0.2,
+    input_dropout: float = 0.4,
     standardize: bool = True,
-    distortion_channels: Sequence[int] = (16, 32, 64),
-    distortion_widths: Sequence[int] = (16, 16, 16, 176),
-    statistics_width: int = 128,
+    distortion_channels: Sequence[int] = (8, 8, 8),
+    distortion_widths: Sequence[int] = (8, 8, 8, 16),
+    statistics_width: int = 64,
     generation: str = "residual",
     rank: int | None = 2,
     condition_width: int = 32,
     condition_hidden: Sequence[int] = (),
-    condition_dropout: float = 0.2,
+    condition_dropout: float = 0.5,
     condition_standardize: bool = True,
 ) -> ScoringModel:
     """Deepest image map → weights of the net that scores the local-distortion vector.
 
-    The paper's form is `generation="direct"`, `rank=0`, `widths=(112, 56, 28, 14)`,
-    `activation="sigmoid"`, `condition_hidden=(1024, 512)`, `condition_width=112`, `statistics_width=0`, no
-    dropout and no standardisation. Parameters are those of `LocalDistortion`, `TargetNet` and `HyperNet`.
+    The paper's form is `generation="direct"`, `rank=0`, `widths=(112, 56, 28, 14)`, `activation="sigmoid"`,
+    `condition_hidden=(1024, 512)`, `condition_width=112`, `distortion_channels=(16, 32, 64)`,
+    `distortion_widths=(16, 16, 16, 176)`, `statistics_width=0`, no dropout and no standardisation. Parameters are
+    those of `LocalDistortion`, `TargetNet` and `HyperNet`.
     """
     stem = LocalDistortion(
         shapes,

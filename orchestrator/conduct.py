@@ -6,9 +6,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -222,7 +221,7 @@ def _conclude(
     from orchestrator.reporting.summary import summarise
     from orchestrator.reporting.tables import print_pointers, print_result, write_tables
 
-    with console.status("Summing up") if console.is_terminal else _Nothing():
+    with console.status("Summing up") if console.is_terminal else nullcontext():
         busy = tally.busy_share()
         summary = summarise(prepared, books.arms, books.confirm, workspace.trials)
         workspace.report.mkdir(exist_ok=True)
@@ -268,17 +267,3 @@ def mlflow_ids(spec: SweepSpec, tracking_uri: str, drain: Drain, result: dict[st
         if result[part]:
             result[part]["mlflow_run_id"] = sink.run_id(result[part]["run"] or result[part]["source"]) if sink else None
     return ids
-
-
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *args: Any) -> None: ...
-
-
-def folder_of(out: Path, name: str) -> Workspace:
-    """The workspace of a sweep by its name."""
-    return Workspace((out / name).absolute())
-
-
-__all__: Sequence[str] = ("Books", "Interrupted", "conduct", "open_books")

@@ -35,7 +35,7 @@ def draw_figures(summary: Summary, arms: Sequence[Arm], workspace: Workspace) ->
 
 
 def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None:
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    figure, (left, right, bars) = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained", width_ratios=[1, 1, 0.7])
     for arm in arms:
         colour = _COLOURS[arm.study]
         best: list[tuple[int, float]] = []
@@ -69,7 +69,20 @@ def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None
     if left.get_legend_handles_labels()[0]:
         left.legend(frameon=False, loc="lower right")
     right.set(xlabel="epoch", ylabel="validation SRCC", title="Every trial's curve")
+    _importances(bars, arms[0])
     _save(figure, workspace, "search.png")
+
+
+def _importances(axis: Any, arm: Arm) -> None:
+    """Which parameters the objective depended on, in the variant's search."""
+    shares = sorted(arm.ledger.parameter_importances().items(), key=lambda item: item[1])
+    axis.set_title(f"What mattered ({_NAMES[arm.study]})")
+    if not shares:
+        axis.text(0.5, 0.5, "too few trials to tell", ha="center", transform=axis.transAxes)
+        axis.set_axis_off()
+        return
+    axis.barh([name for name, _ in shares], [share for _, share in shares], color=_COLOURS[arm.study])
+    axis.set(xlabel="share of the objective's variance")
 
 
 def _comparison(summary: Summary, workspace: Workspace) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelStatus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,17 +37,22 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    filter_string = f"source_run_id = '{run_id}'"
-    if client.search_logged_models([experiment_id], filter_string=filter_string, max_results=1):
-        return
     if not Path(data["path"]).is_dir():
         return
+    filter_string = f"source_run_id = '{run_id}'"
+    found = client.search_logged_models([experiment_id], filter_string=filter_string, max_results=1)
+    if found and found[0].status == LoggedModelStatus.READY:
+        return
+    # Left to itself, `Model.log` files it under the experiment "Default".
+    params = client.get_run(run_id).data.params
+    model = found[0] if found else client.create_logged_model(experiment_id, data["name"], run_id, params=params)
     mlflow.set_tracking_uri(client.tracking_uri)
     inputs = Schema([ColSpec(DataType.string, "image"), ColSpec(DataType.string, "prompt")])
     outputs = Schema([ColSpec(DataType.double, target) for target in data["targets"]])
     Model.log(
         artifact_path=None,
         name=data["name"],
+        model_id=model.model_id,
         flavor=mlflow.pyfunc,
         run_id=run_id,
         loader_module="orchestrator.tracking.mlflow_model",

@@ -307,6 +307,34 @@ def test_a_deleted_experiment_comes_back(tracked):
     assert tracked.send_all().experiment_id == experiment and SWEEP in tracked.runs()
 
 
+def test_a_model_is_logged_once_in_the_experiment_of_its_run(tracked, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text('{"made": "up"}')
+    recorder = tracked.recorder
+    recorder.record("start", SWEEP, name="s", params={"sampler": "tpe"}, tags={})
+    for path in ("model", "gone"):
+        recorder.record("model", SWEEP, path=str(tmp_path / path), name="text_hyper-trial-0", targets=["alignment"])
+    sink = tracked.send_all()
+    tracked.send_all()
+    (model,) = tracked.client.search_logged_models([sink.experiment_id])
+    assert (model.name, model.source_run_id, str(model.status)) == ("text_hyper-trial-0", sink.run_id(SWEEP), "READY")
+    assert model.params == {"sampler": "tpe"}
+    (output,) = tracked.run(SWEEP).outputs.model_outputs
+    assert output.model_id == model.model_id
+
+
+def test_a_model_whose_logging_was_killed_is_logged_to_its_end(tracked, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    sink = tracked.send_all()
+    begun = tracked.client.create_logged_model(sink.experiment_id, "m", sink.run_id(SWEEP))
+    tracked.recorder.record("model", SWEEP, path=str(tmp_path / "model"), name="m", targets=["alignment"])
+    tracked.send_all()
+    (model,) = tracked.client.search_logged_models([sink.experiment_id])
+    assert model.model_id == begun.model_id and str(model.status) == "READY"
+
+
 def test_requests_a_trial(server, tmp_path, monkeypatch, record_property):
     """The stock recipe needed about 125 a trial."""
     tracked, sent = Tracked(server, tmp_path), []

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 # Rows of up to this many values are vectors or small maps: worth holding as float32, ready to be gathered.
-_SMALL_ROW = 4096
+_SMALL_ROW = 8192
 _RESIDENT_BYTES = 512 * 2**20
 # Per-channel statistics of a large map settle long before every row has been seen.
 _CALIBRATION_BYTES = 128 * 2**20

@@ -74,10 +74,12 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console) -> dict[
                 run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
                 desk.interrupt()
             if not desk.finished():
-                recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
-                recorder.record("end", SWEEP, status="KILLED")
                 raise Interrupted
             return _conclude(prepared, workspace, books, recorder, drain, tally, tracking_uri, began, console)
+        except (Interrupted, KeyboardInterrupt):
+            recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
+            recorder.record("end", SWEEP, status="KILLED")
+            raise
         finally:
             _say_what_waits(console, workspace, drain, tracking_uri)
 

@@ -81,7 +81,7 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
         if not workspace.ledger.exists():
             shutil.rmtree(workspace.root)  # it never began
         raise
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 

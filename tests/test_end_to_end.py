@@ -22,6 +22,8 @@ from orchestrator.tracking.recorder import STATUS
 from orchestrator.workspace import Workspace
 
 TRIALS, EPOCHS, CONFIRM, SPLITS = 3, 4, 1, 2
+REPORTED = '"op_code":7'
+"""In Optuna's journal: an epoch's objective."""
 SETTINGS = ["--trials", str(TRIALS), "--epochs", str(EPOCHS), "--confirm", str(CONFIRM), "--splits", str(SPLITS)]
 
 
@@ -193,7 +195,7 @@ def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder):
     journal = Workspace(folder / "sweeps" / "stopped").ledger
     deadline = time.monotonic() + 240
     try:
-        while not (journal.exists() and journal.read_text().count("intermediate_value") >= 3):
+        while not (journal.exists() and journal.read_text().count(REPORTED) >= 3):
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -202,7 +204,7 @@ def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder):
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == 130, err[-3000:]
-    assert "python -m orchestrator.sweep --name stopped" in out and "Traceback" not in out + err
+    assert "python -m orchestrator.sweep --name stopped" in out and "Traceback" not in out + err, out + err
     workspace = Workspace(folder / "sweeps" / "stopped")
     before = {study: ledger.all() for study, ledger in books(workspace).items()}
     assert not workspace.result.exists()
@@ -219,6 +221,18 @@ def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder):
             assert old.outcome in {None, new.outcome}
     assert len(after["confirm"]) == (2 * CONFIRM + 1) * SPLITS
     assert_ledger_and_mlflow_agree(folder, workspace)
+
+
+def test_interrupted_before_the_first_trial_it_can_go_on(folder):
+    process = start(folder, *SETTINGS, "--name", "early", "--tracking-uri", f"sqlite:///{folder}/early.db")
+    spec = Workspace(folder / "sweeps" / "early").spec
+    while not spec.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err[-3000:]
+    assert "--name early" in out and "Traceback" not in out + err
 
 
 def test_dry_run_says_what_would_happen_and_writes_nothing(folder):

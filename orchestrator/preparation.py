@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.data.progress import Progress, silent
 from orchestrator.errors import InputError
+from orchestrator.naming import unknown
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import SearchSpace, load_space
@@ -51,7 +52,7 @@ class Prepared:
     @property
     def control_of(self) -> str | None:
         """What `plain_head` is the control of, where it is itself what is searched."""
-        return control_of(self.spec.variant, self.targets)
+        return control_of(self.spec.variant, self.targets, self.space)
 
     def identity(self) -> dict[str, Any]:
         """What must agree for a sweep to go on: code version, data, splits."""
@@ -82,8 +83,9 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     enqueued = _read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
     dataset, targets = _data(spec, progress)
-    info = _variant(spec.variant, control_of(spec.variant, targets))
+    info = _variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
+    _check_keys(space, spec, info.parameters)
     from orchestrator.data import make_split
 
     count = spec.splits if spec.confirm else 0
@@ -134,11 +136,12 @@ def check_unchanged(prepared: Prepared, workspace: Workspace) -> None:
         )
 
 
-def control_of(variant: str, targets: tuple[str, ...]) -> str | None:
-    """The variant whose target net's input `plain_head` takes when it is searched by itself."""
+def control_of(variant: str, targets: tuple[str, ...], space: SearchSpace) -> str | None:
+    """The variant whose target net `plain_head` takes when it is searched by itself: its space's `of`, if any."""
     if variant != CONTROL:
         return None
-    return "text_hyper" if targets == ("alignment",) else "image_hyper"
+    named = space.model.get("of")
+    return named if isinstance(named, str) else "text_hyper" if targets == ("alignment",) else "image_hyper"
 
 
 def choose_encoders(given: Iterable[str]) -> dict[str, str]:
@@ -192,6 +195,24 @@ def _variant(name: str, of: str | None) -> Any:
         raise InputError(str(error)) from error
 
 
+def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) -> None:
+    """Raises InputError for a key that neither the variant nor the training has, and for values out of range."""
+    from orchestrator.training.settings import FitSettings
+
+    source = spec.space or f"The space of {spec.variant}"
+    known = {"model": set(parameters), "hypernet": set(parameters)}
+    for section, names in known.items():
+        for key in getattr(space, section):
+            if key not in names:
+                raise InputError(f"{source}: {section}.{key}: {unknown(f'parameter of {spec.variant}', key, names)}")
+    for largest in (False, True):
+        for training in {repr(corner.training): corner.training for corner in space.corners(largest)}.values():
+            try:
+                FitSettings.from_dict({**training, "epochs": spec.epochs})
+            except InputError as error:
+                raise InputError(f"{source}: training: {error}") from error
+
+
 def _shipped_space(spec: SweepSpec) -> str:
     _variant(spec.variant, None)
     return spec.variant
@@ -206,15 +227,15 @@ def _read_enqueued(path: Path | None, space: SearchSpace) -> tuple[dict[str, Any
 
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
     if not isinstance(content, list) or not all(isinstance(params, dict) for params in content):
         raise InputError(f"--enqueue {path}: expected a list of mappings, one a configuration.")
     known = set(space.parameter_names())
     for number, params in enumerate(content):
-        if unknown := set(params) - known:
+        if strange := set(params) - known:
             raise InputError(
-                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(unknown))}, which the space "
+                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(strange))}, which the space "
                 f"does not search; it searches {', '.join(sorted(known))}."
             )
         space.configuration({**space.default_params(), **params})

@@ -142,7 +142,7 @@ def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: boo
 
     def build(configuration: Configuration) -> Any:
         try:
-            return build_variant(spec.variant, shapes, len(prepared.targets), **of, **configuration.model)
+            return build_variant(spec.variant, shapes, len(prepared.targets), **{**configuration.model, **of})
         except ValueError as error:
             raise InputError(f"The search space makes a model that cannot be built: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -89,6 +90,7 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
     settings.setdefault("id", uuid4().hex[:8])
     variant, dataset = settings.get("variant", "text_hyper"), str(settings.get("dataset", "shapes"))
     short = Path(dataset.removeprefix("csv:")).stem if dataset.startswith("csv:") else dataset
+    short = re.sub(r"[^A-Za-z0-9._-]+", "-", short)[:60]
     settings.setdefault("name", f"{variant}-{short}-{settings['id']}")
     try:
         return SweepSpec.model_validate(settings)
@@ -106,13 +108,13 @@ def load_spec(path: Path) -> SweepSpec:
     except FileNotFoundError as error:
         raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
     except (ValidationError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not a spec this version can read: {error}") from error
+        raise InputError(f"{path} is not a spec this version can read: {' '.join(str(error).split())}") from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"--config {path} cannot be read: {reason(error)}.") from error
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: expected a mapping of settings, got {type(content).__name__}.")

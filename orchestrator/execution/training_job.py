@@ -130,7 +130,7 @@ def build_model(job: Job, shapes: Mapping[str, tuple[int, ...]], n_targets: int)
     of = {"of": job.of} if job.of else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        return build_variant(job.variant, shapes, n_targets, **of, **job.model)
+        return build_variant(job.variant, shapes, n_targets, **{**job.model, **of})
 
 
 def prediction_table(task: SweepTask, part: str, rows: Any, predicted: Any) -> pd.DataFrame:

@@ -1,0 +1,231 @@
+"""The commands' contract with whoever types them: exit codes, one sentence, no traceback, a quick --help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+from orchestrator.score import score
+from orchestrator.spec import SweepSpec
+from orchestrator.sweep import sweep
+from orchestrator.sweeps import sweeps
+
+HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "transformers", "sklearn", "matplotlib", "scipy", "numpy"}
+
+
+@pytest.fixture
+def folder(elsewhere: Path) -> Path:
+    """The working folder: `ratings.csv` and what is wrong with its kin."""
+    rows = []
+    for number in range(48):
+        name = f"{number:02d}.png"
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(elsewhere / name)
+        rows.append({"image": name, "prompt": f"thing {number // 2}", "alignment": number / 10})
+    table = pd.DataFrame(rows)
+    table.to_csv(elsewhere / "ratings.csv", index=False)
+    table.drop(columns="prompt").to_csv(elsewhere / "no_prompt.csv", index=False)
+    table.drop(columns="image").to_csv(elsewhere / "no_image.csv", index=False)
+    table.drop(columns="alignment").to_csv(elsewhere / "no_score.csv", index=False)
+    table.rename(columns={"alignment": "beauty"}).to_csv(elsewhere / "beauty.csv", index=False)
+    table.head(6).to_csv(elsewhere / "few.csv", index=False)
+    table.assign(image="gone.png").assign(name=table["image"]).to_csv(elsewhere / "gone.csv", index=False)
+    (elsewhere / "empty_space.yaml").write_text("training: {lr: 0.1}\n")
+    (elsewhere / "wrong_space.yaml").write_text("training: {lr: {type: float, low: 1, high: 0, default: 1}}\n")
+    number = {"type": "float", "low": 1e-4, "high": 1e-2, "default": 1e-3}
+    (elsewhere / "unknown_key.yaml").write_text(yaml.safe_dump({"model": {"wings": number}}))
+    (elsewhere / "unknown_setting.yaml").write_text(yaml.safe_dump({"training": {"lr": number, "speed": number}}))
+    (elsewhere / "enqueue_unknown.yaml").write_text("- {wings: 2}\n")
+    (elsewhere / "enqueue_range.yaml").write_text("- {lr: 7.0}\n")
+    (elsewhere / "enqueue_dict.yaml").write_text("lr: 0.1\n")
+    (elsewhere / "config_list.yaml").write_text("- 1\n")
+    (elsewhere / "config_unknown.yaml").write_text("trails: 3\n")
+    (elsewhere / "no.yaml").write_text("a: [1\nb: 2")
+    whole = {"type": "int", "low": 0, "high": 8, "default": 8}
+    (elsewhere / "range.yaml").write_text(yaml.safe_dump({"training": {"batch_size": whole}}))
+    losses = {"type": "categorical", "choices": ["huber", "hubber"], "default": "huber"}
+    (elsewhere / "loss.yaml").write_text(yaml.safe_dump({"training": {"loss": losses}}))
+    (elsewhere / "binary").write_bytes(b"\xff\xfe\x00\x01")
+    return elsewhere
+
+
+WRONG = {
+    "unknown variant": (["--variant", "text_hypr"], ["text_hypr", "text_hyper"]),
+    "nothing like it": (["--variant", "zzz"], ["zzz", "image_hyper", "plain_head"]),
+    "unknown data set": (["--dataset", "shape"], ["shape", "shapes"]),
+    "missing folder": (["--dataset", "agiqa3k", "--data-root", "absent"], ["absent"]),
+    "no folder": (["--dataset", "agiqa3k"], ["data-root"]),
+    "a folder without the data": (["--dataset", "agiqa3k", "--data-root", "."], ["data.csv"]),
+    "missing file": (["--dataset", "csv:absent.csv"], ["absent.csv"]),
+    "csv of nothing": (["--dataset", "csv:"], ["csv:FILE"]),
+    "csv without prompt": (["--dataset", "csv:no_prompt.csv"], ["no_prompt.csv", "prompt"]),
+    "csv without image": (["--dataset", "csv:no_image.csv"], ["no_image.csv", "image"]),
+    "csv without score": (["--dataset", "csv:no_score.csv"], ["no_score.csv", "score"]),
+    "csv of missing images": (["--dataset", "csv:gone.csv"], ["gone.csv", "48"]),
+    "too few prompts": (["--dataset", "csv:few.csv"], ["few.csv", "prompts"]),
+    "a target that the data lack": (["--dataset", "csv:ratings.csv", "--targets", "quality"], ["quality", "alignment"]),
+    "no score that the variant is for": (["--dataset", "csv:beauty.csv"], ["alignment", "beauty", "--targets"]),
+    "unknown protocol": (["--dataset", "csv:ratings.csv", "--protocol", "fair"], ["fair", "disjoint", "paper"]),
+    "unknown sampler": (["--sampler", "tpee"], ["tpee", "tpe"]),
+    "unknown pruner": (["--pruner", "halfing"], ["halfing", "halving"]),
+    "unknown encoder": (["--encoders", "minlm"], ["minlm", "minilm"]),
+    "missing space": (["--space", "absent.yaml"], ["absent.yaml"]),
+    "empty space": (["--space", "empty_space.yaml"], ["empty_space.yaml", "empty"]),
+    "wrong space": (["--space", "wrong_space.yaml"], ["wrong_space.yaml", "training.lr", "low <= default"]),
+    "binary space": (["--space", "binary"], ["binary", "YAML"]),
+    "a space of another model": (["--dataset", "csv:ratings.csv", "--space", "unknown_key.yaml"], ["wings"]),
+    "a setting there is not": (["--dataset", "csv:ratings.csv", "--space", "unknown_setting.yaml"], ["speed"]),
+    "missing enqueue": (["--enqueue", "absent.yaml"], ["--enqueue", "absent.yaml"]),
+    "enqueue of unknown keys": (["--enqueue", "enqueue_unknown.yaml"], ["wings", "lr"]),
+    "enqueue out of range": (["--enqueue", "enqueue_range.yaml"], ["lr", "7.0"]),
+    "enqueue that is no list": (["--enqueue", "enqueue_dict.yaml"], ["list"]),
+    "binary enqueue": (["--enqueue", "binary"], ["binary"]),
+    "missing config": (["--config", "absent.yaml"], ["absent.yaml"]),
+    "config that is a list": (["--config", "config_list.yaml"], ["mapping"]),
+    "config with a typo": (["--config", "config_unknown.yaml"], ["trails"]),
+    "config that is no YAML": (["--config", "no.yaml"], ["no.yaml"]),
+    "enqueue that is no YAML": (["--enqueue", "no.yaml"], ["no.yaml"]),
+    "a value out of range": (["--dataset", "csv:ratings.csv", "--space", "range.yaml"], ["range.yaml", "batch_size"]),
+    "a loss there is not": (["--dataset", "csv:ratings.csv", "--space", "loss.yaml"], ["loss.yaml", "hubber"]),
+    "binary config": (["--config", "binary"], ["binary"]),
+    "no trials": (["--trials", "0"], ["--trials", "0"]),
+    "no epochs": (["--epochs", "-1"], ["--epochs"]),
+    "no splits": (["--splits", "0"], ["--splits"]),
+    "negative seed": (["--seed", "-1"], ["--seed"]),
+    "no concurrency": (["--concurrency", "0"], ["--concurrency"]),
+    "no time": (["--max-hours", "0"], ["--max-hours"]),
+    "no cpus": (["--cpus-per-trial", "0"], ["--cpus-per-trial"]),
+    "a name that is a path": (["--name", "../mine"], ["--name"]),
+}
+
+
+@pytest.mark.parametrize("arguments, named", WRONG.values(), ids=WRONG)
+def test_wrong_input_is_one_clear_sentence(folder, arguments, named):
+    before = sorted(path.name for path in folder.iterdir())
+    found = CliRunner().invoke(sweep, arguments)
+    assert found.exit_code == 2, (found.stderr, found.exception)
+    lines = [line for line in found.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1 and lines[0].startswith("Error: "), found.stderr
+    assert all(word in lines[0] for word in named), lines[0]
+    assert len(lines[0]) < 400
+    assert sorted(path.name for path in folder.iterdir() if path.name != "sweeps") == before
+    assert not list((folder / "sweeps").glob("*")) if (folder / "sweeps").exists() else True
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_the_dry_run_finds_the_same(folder, dry):
+    found = CliRunner().invoke(sweep, ["--dataset", "csv:ratings.csv", "--targets", "charm", *dry])
+    assert found.exit_code == 2 and "charm" in found.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--trials", "many"], ["--no-such-option"], ["--seed"]])
+def test_what_cannot_be_parsed_is_wrong_input_too(arguments):
+    found = CliRunner().invoke(sweep, arguments)
+    assert found.exit_code == 2 and "Traceback" not in found.stderr and arguments[0] in found.stderr
+
+
+def test_debug_shows_where(folder):
+    found = CliRunner().invoke(sweep, ["--variant", "text_hypr", "--debug"])
+    assert type(found.exception).__name__ == "InputError"
+
+
+def test_an_error_of_ours_is_exit_code_1(monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("the moon is full")
+
+    monkeypatch.setattr("orchestrator.sweeping.run_sweep", broken)
+    found = CliRunner().invoke(sweep, [])
+    assert found.exit_code == 1 and "the moon is full" in found.stderr and "--debug" in found.stderr
+
+
+def test_ctrl_c_is_exit_code_130(monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.sweeping.run_sweep", interrupted)
+    found = CliRunner().invoke(sweep, [])
+    assert found.exit_code == 130 and "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("module", ["sweep", "sweeps", "score"])
+def test_help_imports_nothing_heavy(module):
+    code = (
+        f"import sys, runpy; sys.argv = ['{module}', '--help']\n"
+        f"try: runpy.run_module('orchestrator.{module}', run_name='__main__')\n"
+        f"except SystemExit as done: code = done.code\n"
+        f"heavy = {HEAVY!r} & {{name.partition('.')[0] for name in sys.modules}}\n"
+        f"print(code, sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip() == "0 []" and "--" in done.stdout
+
+
+def made_sweep(folder: Path, name: str, result: dict | None = None, **settings: object) -> SweepSpec:
+    spec = SweepSpec(name=name, **settings)
+    (folder / "sweeps" / name).mkdir(parents=True)
+    spec.save(folder / "sweeps" / name / "spec.yaml")
+    if result is not None:
+        (folder / "sweeps" / name / "result.json").write_text(json.dumps(result))
+        (folder / "sweeps" / name / "report").mkdir()
+        (folder / "sweeps" / name / "report" / "result.md").write_text(f"# {name}\n\n| a [b] | 0.5000 |\n")
+    return spec
+
+
+class TestSweeps:
+    def test_lists_all(self, elsewhere):
+        made_sweep(elsewhere, "first", {"best": {"test": {"srcc": 0.61234}}})
+        made_sweep(elsewhere, "second", {"best": None}, variant="image_hyper")
+        third = made_sweep(elsewhere, "third")
+        found = CliRunner().invoke(sweeps, [], env={"COLUMNS": "200"})
+        lines = found.stdout.splitlines()
+        assert found.exit_code == 0 and [line.split()[0] for line in lines[1:]] == ["first", "second", "third"]
+        assert "0.6123" in lines[1] and "image_hyper" in lines[2] and third.id in lines[3] and "unfinished" in lines[3]
+
+    def test_shows_one_by_name_id_and_folder(self, elsewhere):
+        spec = made_sweep(elsewhere, "first", {"best": None})
+        for reference in ("first", spec.id, "sweeps/first", str(elsewhere / "sweeps" / "first")):
+            found = CliRunner().invoke(sweeps, [reference])
+            assert found.exit_code == 0 and "| a [b] | 0.5000 |" in found.stdout
+
+    def test_tells_how_to_go_on_with_an_unfinished_one(self, elsewhere):
+        made_sweep(elsewhere, "first")
+        found = CliRunner().invoke(sweeps, ["first"])
+        assert found.exit_code == 0 and "orchestrator.sweep --name first" in found.stdout
+
+    def test_an_unknown_one(self, elsewhere):
+        assert "no sweeps" in CliRunner().invoke(sweeps, ["frist"]).stderr
+        made_sweep(elsewhere, "first")
+        found = CliRunner().invoke(sweeps, ["frist"])
+        assert found.exit_code == 2 and "did you mean first?" in found.stderr
+
+    def test_nothing_to_list(self):
+        assert CliRunner().invoke(sweeps, []).exit_code == 0
+
+
+class TestScore:
+    @pytest.mark.parametrize(
+        "model, image, named",
+        [
+            ("absent", "00.png", "no sweeps"),
+            ("unfinished", "00.png", "not finished"),
+            ("unconfirmed", "00.png", "confirmed no configuration"),
+            ("broken", "00.png", "no model that can be read"),
+            ("broken", "binary", "binary cannot be scored"),
+            ("broken", "absent.png", "absent.png"),
+        ],
+    )
+    def test_wrong_input(self, folder, model, image, named):
+        if model != "absent":
+            made_sweep(folder, "unfinished")
+            made_sweep(folder, "unconfirmed", {"best": {"run": None}})
+            made_sweep(folder, "broken", {"best": {"run": "confirm-0001"}})
+            (folder / "sweeps" / "broken" / "trials" / "confirm-0001" / "model").mkdir(parents=True)
+        found = CliRunner().invoke(score, [image, "--model", model, "--prompt", "a thing"])
+        assert found.exit_code == 2 and named in found.stderr and found.stderr.count("\n") == 1, found.stderr

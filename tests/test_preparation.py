@@ -1,0 +1,103 @@
+"""From a spec to what can run: lookups, defaults, identity."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from models import list_variants
+from orchestrator.errors import InputError
+from orchestrator.preparation import check_unchanged, prepare, save
+from orchestrator.rehearsal import rehearse
+from orchestrator.search.space import load_space
+from orchestrator.spec import build_spec, load_spec
+from orchestrator.workspace import Workspace
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    rows = []
+    for number in range(60):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / f"{number:02d}.png")
+        scores = {"quality": number / 10, "alignment": 6 - number / 10, "authenticity": (number * 7) % 11}
+        rows.append({"image": f"{number:02d}.png", "prompt": f"thing {number // 2}", **scores})
+    pd.DataFrame(rows).to_csv(tmp_path / "ratings.csv", index=False)
+    return tmp_path / "ratings.csv"
+
+
+@pytest.fixture
+def spec(csv):
+    return lambda **given: build_spec({"dataset": f"csv:{csv}", "trials": 4, "epochs": 2, "splits": 2, **given})
+
+
+@pytest.mark.parametrize("variant", list_variants())
+def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec, variant):
+    prepared = prepare(spec(variant=variant))
+    small, large = rehearse(prepared).corners
+    assert 0 < small.parameters < large.parameters and small.epoch_seconds > 0
+    assert set(prepared.splits) == {0, 1, 2}
+    assert (prepared.control_space is None) == (variant == "plain_head")
+
+
+def test_targets_are_those_that_the_variant_is_for(spec):
+    assert prepare(spec(variant="text_hyper")).targets == ("alignment",)
+    assert prepare(spec(variant="image_hyper")).targets == ("quality", "authenticity")
+    assert prepare(spec(variant="image_hyper", targets=("alignment",))).targets == ("alignment",)
+
+
+def test_plain_head_is_of_what_its_space_says(spec, tmp_path):
+    assert prepare(spec(variant="plain_head")).control_of == "text_hyper"
+    own = load_space("plain_head").model_dump(mode="json")
+    del own["model"]["of"]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+    without = spec(variant="plain_head", space=tmp_path / "own.yaml", targets=("alignment",))
+    assert prepare(without).control_of == "text_hyper"
+
+
+def test_without_confirm_one_split_is_made(spec):
+    assert set(prepare(spec(confirm=0)).splits) == {0}
+
+
+def test_enqueued_configurations_are_filled_up_with_defaults(spec, tmp_path):
+    (tmp_path / "first.yaml").write_text("- {lr: 0.002}\n- {}\n")
+    prepared = prepare(spec(enqueue=tmp_path / "first.yaml"))
+    default = prepared.space.default_params()
+    assert prepared.enqueued == ({**default, "lr": 0.002}, default)
+
+
+def test_an_encoder_takes_the_place_of_its_kinds_default(spec):
+    prepared = prepare(spec(encoders=("efficientnet_lite0@256",)))
+    assert prepared.encoders == {"image": "efficientnet_lite0@256", "prompt": "minilm", "image_prompt": "conse"}
+
+
+def test_a_saved_sweep_is_prepared_again_and_is_the_same(spec, tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    prepared = prepare(spec())
+    save(prepared, workspace)
+    again = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
+    check_unchanged(again, workspace)
+    assert again.space == prepared.space
+    saved = json.loads((workspace.splits / "split_01.json").read_text())
+    assert saved["test"] == [prepared.dataset.names[row] for row in prepared.splits[1].test]
+
+
+def test_what_changed_is_named(spec, csv, tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    one = spec()
+    save(prepare(one), workspace)
+    csv.write_text(csv.read_text().replace("thing 3", "thing three"))
+    with pytest.raises(InputError, match=r"mine cannot go on: data and splits changed .*--allow-changed"):
+        check_unchanged(prepare(one), workspace)
+
+
+def test_a_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):
+    space = load_space("text_hyper").model_dump(mode="json")
+    space["hypernet"]["condition_widht"] = 8
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space))
+    with pytest.raises(InputError, match=r"mine\.yaml: hypernet\.condition_widht: .*condition_width") as caught:
+        prepare(spec(space=tmp_path / "mine.yaml"))
+    assert "\n" not in str(caught.value)

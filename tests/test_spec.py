@@ -1,0 +1,77 @@
+"""A sweep's settings: read, refused, saved, compared."""
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from orchestrator.errors import InputError
+from orchestrator.spec import RUN_ONLY, SweepSpec, build_spec, load_spec
+
+
+def test_saved_and_read_back_it_is_the_same(tmp_path):
+    spec = build_spec({"variant": "image_hyper", "targets": ("quality",), "data_root": Path("x"), "max_hours": 1.5})
+    spec.save(tmp_path / "spec.yaml")
+    assert load_spec(tmp_path / "spec.yaml") == spec
+    assert spec.created.tzinfo is UTC and spec.data_root == Path.cwd() / "x"
+
+
+def test_an_unnamed_sweep_is_named_by_what_it_is():
+    spec = build_spec({"variant": "image_hyper", "dataset": "csv:/some/where/my ratings.csv".replace(" ", "_")})
+    assert spec.name == f"image_hyper-my_ratings-{spec.id}"
+    assert build_spec({}).name != build_spec({}).name
+
+
+def test_a_csv_of_any_name_makes_a_sweep():
+    spec = build_spec({"dataset": "csv:my ratings (2).csv"})
+    assert spec.name.startswith("text_hyper-my")
+
+
+def test_options_override_the_config(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("trials: 5\ncpus-per-trial: 2\nname: mine\n")
+    spec = build_spec({"trials": 7, "epochs": None}, config)
+    assert (spec.trials, spec.cpus_per_trial, spec.name, spec.epochs) == (7, 2, "mine", 15)
+
+
+def test_an_empty_config_is_no_mapping(tmp_path):
+    (tmp_path / "config.yaml").write_text("")
+    with pytest.raises(InputError, match="mapping"):
+        build_spec({}, tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("given", [{"trials": 0}, {"name": "a b"}, {"max_hours": -1}, {"cpus_per_trial": "many"}])
+def test_a_wrong_setting_is_named_as_its_option(given):
+    (name,) = given
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')}") as caught:
+        build_spec(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_differences_are_those_that_decide_numbers():
+    first = build_spec({"name": "a"})
+    assert first.differences(build_spec({"name": "b", "concurrency": 3, "tracking_uri": "x", "max_hours": 2})) == {}
+    other = build_spec({"name": "a", "trials": 9, "seed": 1})
+    assert first.differences(other) == {"trials": (12, 9), "seed": (0, 1)}
+    assert set(SweepSpec.model_fields) > RUN_ONLY
+
+
+@pytest.mark.parametrize("change", [{"schema_version": 2}, {"trials": "x"}, {"wings": 2}])
+def test_a_spec_of_another_kind_is_refused(tmp_path, change):
+    path = tmp_path / "spec.yaml"
+    build_spec({"name": "a"}).save(path)
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    with pytest.raises(InputError, match=r"spec\.yaml"):
+        load_spec(path)
+
+
+def test_no_spec_is_no_sweep(tmp_path):
+    with pytest.raises(InputError, match="There is no sweep at"):
+        load_spec(tmp_path / "spec.yaml")
+
+
+def test_a_spec_is_a_value():
+    with pytest.raises(ValidationError):
+        build_spec({}).trials = 3

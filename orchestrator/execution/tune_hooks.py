@@ -6,6 +6,7 @@ Tune pickles both whenever it likes; all that they hold then is the key of the d
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -48,7 +49,7 @@ class DeskSearcher(Searcher):
         """Only an error that Tune has given up on is news here: the scheduler has told all the rest."""
         job = self._jobs.pop(trial_id, None)
         if error and job is not None:
-            _open_desks[self._desk_key].end(job, Outcome.FAILED, error="The worker died again and again.")
+            _give_up(_open_desks[self._desk_key], job, "The worker died again and again.")
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -74,12 +75,23 @@ class DeskScheduler(FIFOScheduler):
         self._take_in(trial, result)
 
     def _take_in(self, trial: Trial, result: dict[str, Any]) -> bool:
+        desk = _open_desks[self._desk_key]
         try:
-            return take_in(_open_desks[self._desk_key], Job.from_config(trial.config), result)
+            return take_in(desk, Job.from_config(trial.config), result)
         except Exception:
             # An exception in a hook would end the whole sweep or run a finished trial again.
             logger.exception("taking in a result of %s failed", trial)
+            if "job" in trial.config:
+                _give_up(desk, Job.from_config(trial.config), traceback.format_exc())
             return False
+
+
+def _give_up(desk: Desk, job: Job, error: str) -> None:
+    """Ends a job that cannot go on: one left open would have the sweep wait for it for ever."""
+    try:
+        desk.end(job, Outcome.FAILED, error=error)
+    except Exception:
+        logger.exception("%s stays unfinished", job.key)
 
 
 def take_in(desk: Desk, job: Job, result: dict[str, Any]) -> bool:

@@ -127,6 +127,7 @@ def load_scorer(folder: Path) -> Scorer:
     Raises:
         ScorerError: the folder holds none, or one of another schema version or other encoders.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from models import build_variant
@@ -134,7 +135,7 @@ def load_scorer(folder: Path) -> Scorer:
     try:
         card = _read_card(json.loads((folder / _CARD).read_text()))
         state = load_file(folder / _WEIGHTS)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ScorerError(f"{folder} holds no model that can be read: {error}") from error
     model = build_variant(card.variant, card.shapes, len(card.targets), **card.parameters)
     model.load_state_dict(state)

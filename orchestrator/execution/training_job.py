@@ -47,6 +47,7 @@ class TrainingSteps:
         if has_checkpoint(self._folder):
             self._training.load_state_dict(load_checkpoint(self._folder))
             self._pending = [e for e in self._read_history() if e.number <= self._training.epoch]
+        self._rewrite_history(self._pending)
 
     def step(self) -> dict[str, Any]:
         """Trains an epoch, or tells again what was done before the worker died."""
@@ -71,7 +72,7 @@ class TrainingSteps:
             diverged=result.diverged,
         )
         with self._history.open("a") as file:
-            file.write(json.dumps(asdict(epoch)) + "\n")
+            file.write(_line(epoch))
         save_checkpoint(self._folder, self._training.state_dict())
         return epoch
 
@@ -123,6 +124,16 @@ class TrainingSteps:
                 continue  # the half line of a killed worker
             latest.setdefault(epoch.number, epoch)
         return [latest[number] for number in sorted(latest)]
+
+    def _rewrite_history(self, epochs: list[Epoch]) -> None:
+        """Leaves these epochs only: to half a line of a killed worker the next one would be glued."""
+        draft = self._history.with_suffix(".draft")
+        draft.write_text("".join(map(_line, epochs)))
+        draft.replace(self._history)
+
+
+def _line(epoch: Epoch) -> str:
+    return json.dumps(asdict(epoch)) + "\n"
 
 
 def build_model(job: Job, shapes: Mapping[str, tuple[int, ...]], n_targets: int) -> ScoringModel:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import os
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,11 +43,8 @@ def result_rows(summary: Summary) -> list[Row]:
     """The configurations, best first, then the controls, then the baselines."""
     rows = [row for line in summary.confirmed for row in _configuration_rows(line)]
     for baseline in summary.baselines:
-        label = BASELINES[baseline.name]
         if baseline.test:
-            rows.append(Row("baselines", (label, "", "", *_test_cells(baseline.test))))
-        else:
-            rows.append(Row("baselines", (f"{label}: none, {baseline.reason}", *[""] * 7)))
+            rows.append(Row("baselines", (BASELINES[baseline.name], "", "", *_test_cells(baseline.test))))
     return rows
 
 
@@ -103,11 +102,14 @@ def verdict(summary: Summary) -> list[str]:
         if not math.isfinite(found.estimate):
             continue
         of = f" of {comparison.target}" if len(summary.prepared.targets) > 1 else ""
-        word = "better than" if found.low > 0 else "worse than" if found.high < 0 else "not told apart from"
+        word = "is better than" if found.low > 0 else "is worse than" if found.high < 0 else "cannot be told apart from"
         sentences.append(
-            f"Trial {best.trial.number} is {word} {name}: test SRCC{of} {found.estimate:+.4f}, "
+            f"Trial {best.trial.number} {word} {name}: test SRCC{of} {found.estimate:+.4f}, "
             f"paired 95 % interval [{found.low:+.4f}, {found.high:+.4f}]."
         )
+    for baseline in summary.baselines:
+        if baseline.test is None:
+            sentences.append(f"No figure for the {BASELINES[baseline.name]}: {baseline.reason}.")
     return sentences
 
 
@@ -126,6 +128,13 @@ def write_tables(summary: Summary, folder: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(("what", *HEADER[1:]))
         writer.writerows(row.cells for row in result_rows(summary))
+
+
+def _tool(name: str) -> str:
+    """How to call a program of this environment: by its name where that finds it, else by its path."""
+    beside = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    return name if found and Path(found).parent == beside.parent else os.path.relpath(beside)
 
 
 def _configuration_rows(line: Confirmed) -> list[Row]:
@@ -163,16 +172,16 @@ def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any
     mlflow, slots = result["mlflow"], result["slots"]
     uri = mlflow["tracking_uri"]
     here = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    look = "mlflow ui" if uri == here else f"mlflow ui --backend-store-uri {uri}" if "://" in uri else uri
+    look = _tool("mlflow") + (" ui" if uri == here else f" ui --backend-store-uri {uri}")
     if uri.startswith("http"):
         look = f"{uri}/#/experiments/{mlflow['experiment_id']}"
     folder = os.path.relpath(workspace.root)
-    score = f'python -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
+    score = f'{_tool("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     lines = {
         "Took": f"{duration(result['seconds'])}; {slots['count']} slots, busy {slots['busy_share']:.0%} of the time",
         "Results": f"{folder}/result.json, tables and figures in {folder}/report/",
         "Look": f"{look}   (experiment “{mlflow['experiment']}”, run “{result['name']}”)",
-        "Next": f"{score}   (scores images with the best model)",
+        "Next": score,
     }
     console.print()
     for name, text in lines.items():

@@ -1,0 +1,307 @@
+"""A job as its worker runs it, without Ray: whole, killed at any moment, and gone wrong."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from models.encoders.base import ComposedEncoder, ImageEncoder, PromptEncoder
+from orchestrator.execution import training_job
+from orchestrator.execution.baselines_job import REASONS
+from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
+from orchestrator.execution.worker import Worker
+from orchestrator.scorer import ScorerError, load_scorer
+from tests.execution.tasks import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_task
+
+
+@pytest.fixture
+def task(tmp_path):
+    return make_task(tmp_path)
+
+
+def start(job, task) -> Worker:
+    """The trainable as Tune would make it, but in this process."""
+    worker = Worker.__new__(Worker)
+    worker.setup(job.as_config(), task)
+    return worker
+
+
+def finish(worker) -> list[dict]:
+    messages = []
+    while True:
+        result = worker.step()
+        messages += result["message"]
+        if result["done"]:
+            return messages
+        assert len(messages) < 50
+
+
+def epochs_of(messages):
+    return [epoch for message in messages for epoch in message["epochs"]]
+
+
+def numbers(messages):
+    """What must be the same, killed or not: everything but times."""
+    timed = {"seconds", "epoch_seconds", "time"}
+    return [
+        {k: v for k, v in {**epoch, **epoch["metrics"]}.items() if k not in timed | {"metrics"}}
+        for epoch in epochs_of(messages)
+    ]
+
+
+def test_an_epoch_a_step_and_the_best_at_the_end(task):
+    messages = finish(start(make_job(), task))
+    assert [[epoch["number"] for epoch in message["epochs"]] for message in messages] == [[1], [2], [3]]
+    last = messages[-1]
+    objectives = [epoch["objective"] for epoch in epochs_of(messages)]
+    assert last["outcome"] == "complete" and last["final"]["best_val_srcc"] == max(objectives)
+    assert last["final"]["best_epoch"] == objectives.index(max(objectives)) + 1
+    assert not any(key.startswith("test_") for key in last["final"]) and "outcome" not in messages[0]
+    assert not (task.trials / "trial-0000" / PREDICTIONS).exists(), "a searched trial never sees test"
+    assert json.dumps(messages) and all(epoch["seconds"] > 0 for epoch in epochs_of(messages))
+
+
+def test_the_same_job_twice_is_the_same_to_the_last_bit(task, tmp_path):
+    one = finish(start(make_job(), task))
+    assert numbers(finish(start(make_job(), make_task(tmp_path / "again")))) == numbers(one)
+    other = finish(start(make_job(seed=4), make_task(tmp_path / "other")))
+    assert numbers(other) != numbers(one)
+
+
+@pytest.mark.parametrize("test", [False, True], ids=["trial", "confirm"])
+@pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
+def test_killed_after_any_epoch_it_repeats_its_history_and_goes_on(task, tmp_path, killed_after, test):
+    whole = finish(start(make_job(test=test), make_task(tmp_path / "whole")))
+    job = make_job(test=test)
+    worker, before = start(job, task), []
+    for _ in range(killed_after):
+        before += worker.step()["message"]
+    after = finish(start(job, task))
+    assert numbers(after) == numbers(whole)
+    assert after[-1]["final"] == whole[-1]["final"]
+    if killed_after:
+        assert [epoch["number"] for epoch in after[0]["epochs"]] == list(range(1, killed_after + 1))
+        # With its own times: MLflow takes a point twice only where they are equal.
+        assert epochs_of(after)[:killed_after] == epochs_of(before)
+
+
+@pytest.mark.parametrize("torn", ["", '{"number": 2, "obj', '{"number": 2}\n'])
+def test_killed_between_history_and_checkpoint(task, tmp_path, torn, monkeypatch):
+    """The epoch is in the history but not in the checkpoint; then it is killed once more, later."""
+    whole = finish(start(make_job(epochs=4), make_task(tmp_path / "whole")))
+    worker = start(make_job(epochs=4), task)
+    worker.step()
+    history = task.trials / "trial-0000" / "epochs.jsonl"
+    if torn:
+        history.open("a").write(torn)
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(training_job, "save_checkpoint", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                worker.step()
+    second = start(make_job(epochs=4), task)
+    second.step()
+    second.step()
+    assert numbers(finish(start(make_job(epochs=4), task))) == numbers(whole)
+
+
+def test_a_worker_runs_one_job_after_another(task, tmp_path):
+    worker = start(make_job(0), task)
+    first = finish(worker)
+    assert worker.reset_config(make_job(1, seed=9).as_config()) is True
+    second = finish(worker)
+    assert numbers(second) == numbers(finish(start(make_job(1, seed=9), make_task(tmp_path / "alone"))))
+    assert numbers(second) != numbers(first)
+
+
+class TestGoneWrong:
+    def test_an_error_is_a_failed_job_with_its_traceback(self, task):
+        (message,) = finish(start(make_job(model={"wings": 2}), task))
+        assert message["outcome"] == "failed" and message["epochs"] == []
+        assert "Traceback" in message["error"] and "wings" in message["error"]
+
+    @pytest.mark.parametrize("error", [MemoryError("no"), torch.OutOfMemoryError("CUDA out of memory")])
+    def test_no_memory_is_infeasible(self, task, monkeypatch, error):
+        def greedy(*arguments):
+            raise error
+
+        monkeypatch.setattr(training_job.Training, "run_epoch", greedy)
+        (message,) = finish(start(make_job(), task))
+        assert message["outcome"] == "infeasible" and type(error).__name__ in message["error"]
+
+    def test_not_a_number_is_diverged_and_ends_there(self, task):
+        job = make_job(epochs=9, training={"lr": 1e30, "batch_size": 16, "epochs": 9, "clip_norm": 0.0})
+        messages = finish(start(job, task))
+        assert epochs_of(messages)[-1]["diverged"] and math.isnan(epochs_of(messages)[-1]["objective"])
+        assert len(epochs_of(messages)) < 9
+        again = finish(start(job, task))
+        assert epochs_of(again)[-1]["diverged"] and len(epochs_of(again)) == len(epochs_of(messages))
+
+    def test_a_damaged_checkpoint_is_a_failed_job(self, task):
+        worker = start(make_job(), task)
+        worker.step()
+        (weights,) = (task.trials / "trial-0000").glob("last-*.safetensors")
+        weights.write_bytes(b"not weights")
+        (message,) = finish(start(make_job(), task))
+        assert message["outcome"] == "failed" and "SHA-256" in message["error"]
+
+    def test_a_long_traceback_is_cut_to_its_end(self, task, monkeypatch):
+        def wordy(training):
+            raise RuntimeError("x" * 20000 + "the end")
+
+        monkeypatch.setattr(training_job.Training, "run_epoch", wordy)
+        (message,) = finish(start(make_job(), task))
+        assert len(message["error"]) <= 8000 and message["error"].rstrip().endswith("the end")
+
+
+class TestConfirm:
+    @pytest.mark.parametrize("targets", [("alignment",), ("quality", "alignment")], ids=len)
+    def test_predictions_and_their_agreement(self, tmp_path, targets):
+        task = make_task(tmp_path, targets)
+        final = finish(start(make_job(5, test=True), task))[-1]["final"]
+        table = pd.read_csv(task.trials / "confirm-0005" / PREDICTIONS)
+        split = task.splits[1]
+        names = [task.names[row] for row in (*split.validation, *split.test)]
+        assert list(table["name"]) == names and set(table["part"]) == {"validation", "test"}
+        assert list(table["generator"]) == [f"g{int(name[:3]) % 3}" for name in names]
+        test = table[table["part"] == "test"]
+        for column, target in enumerate(targets):
+            np.testing.assert_allclose(test[target], task.scores[split.test, column], rtol=1e-12)
+        srcc = [stats.spearmanr(test[f"predicted_{t}"], test[t]).statistic for t in targets]
+        plcc = [stats.pearsonr(test[f"predicted_{t}"], test[t]).statistic for t in targets]
+        assert final["test_srcc"] == pytest.approx(np.mean(srcc), abs=1e-6)
+        assert final["test_plcc"] == pytest.approx(np.mean(plcc), abs=1e-5)
+        validation = table[table["part"] == "validation"]
+        val = np.mean([stats.spearmanr(validation[f"predicted_{t}"], validation[t]).statistic for t in targets])
+        assert final["best_val_srcc"] == pytest.approx(val, abs=1e-6), "the best epoch's weights predict"
+        if len(targets) > 1:
+            assert final["test_srcc_quality"] == pytest.approx(srcc[0], abs=1e-6)
+
+    def test_the_control_trains_without_a_hypernet(self, task):
+        job = make_job(1, test=True, variant="plain_head", of="text_hyper", model={"widths": [8]})
+        finish(start(job, task))
+        card = json.loads((task.trials / "confirm-0001" / "model" / "model.json").read_text())
+        assert card["variant"] == "plain_head" and card["parameters"] == {"widths": [8], "of": "text_hyper"}
+
+    def test_baselines_of_a_split(self, task):
+        job = make_job(2, test=True, variant="", model={}, source=None, training={"epochs": 1}, params={})
+        (message,) = finish(start(job, task))
+        folder = task.trials / "confirm-0002"
+        assert message["outcome"] == "complete" and message["epochs"][0]["number"] == 1
+        ridge = pd.read_csv(folder / "ridge.csv")
+        assert len(ridge) == len(task.splits[1].test)
+        srcc = stats.spearmanr(ridge["predicted_alignment"], ridge["alignment"]).statistic
+        assert message["final"]["ridge_test_srcc"] == pytest.approx(srcc)
+        reasons = pd.read_csv(folder / REASONS, index_col="baseline")["reason"]
+        assert "prompt_mean" in reasons and not (folder / "prompt_mean.csv").exists()
+
+
+class LookUp:
+    """Encoders that know the made features by an image's grey and by a prompt's number."""
+
+    tensors = MadeFeatures({}, {}).tensors()
+
+
+class MadeImages(LookUp, ImageEncoder):
+    identity = "made image 1"  # type: ignore[assignment]
+    shapes = {"statistics": SHAPES["image.statistics"], "row": (1,)}
+
+    def preprocess(self, image: Image.Image) -> np.ndarray:
+        return np.full((3, 1, 1), image.convert("L").getpixel((0, 0)), np.uint8)
+
+    def encode(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        rows = pixels[:, 0, 0, 0].long()
+        return {"statistics": self.tensors["image.statistics"][rows].float(), "row": rows[:, None].float()}
+
+
+class MadePrompts(LookUp, PromptEncoder):
+    identity = "made prompt 1"  # type: ignore[assignment]
+
+    def encode(self, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
+        rows = torch.tensor([int(prompt.split()[1]) for prompt in prompts])
+        return {"embedding": self.tensors["prompt.embedding"][rows].float()}
+
+
+class MadeBoth(LookUp, ComposedEncoder):
+    identity = "made image_prompt 1"  # type: ignore[assignment]
+    needs = ("image.row",)
+
+    def shapes_for(self, image, prompt):
+        return {"embedding": SHAPES["image_prompt.embedding"]}
+
+    def compose(self, image, prompt):
+        return {"embedding": self.tensors["image_prompt.embedding"][image["row"][:, 0].long()].float()}
+
+
+@pytest.fixture
+def made_encoders(monkeypatch):
+    kinds = {"made_image": MadeImages, "made_prompt": MadePrompts, "made_image_prompt": MadeBoth}
+    monkeypatch.setattr("models.encoders.build_encoder", lambda name: kinds[name]())
+
+
+@pytest.fixture
+def confirmed(task, monkeypatch) -> Path:
+    """A confirm run whose prompts each have an embedding of their own, as the encoder gives them."""
+    tensors = MadeFeatures({}, {}).tensors()
+    tensors["prompt.embedding"] = tensors["prompt.embedding"][torch.arange(ROWS) // PER_PROMPT]
+    monkeypatch.setattr(MadeFeatures, "tensors", lambda self: tensors)
+    finish(start(make_job(5, test=True), task))
+    return task.trials / "confirm-0005"
+
+
+class TestScorer:
+    def test_the_saved_model_scores_as_it_did(self, confirmed, made_encoders, tmp_path):
+        table = pd.read_csv(confirmed / PREDICTIONS)
+        rows = [int(name[:3]) for name in table["name"]]
+        images = [tmp_path / name for name in table["name"]]
+        for row, path in zip(rows, images, strict=True):
+            Image.new("RGB", (2, 2), (row, row, row)).save(path)
+        scored = load_scorer(confirmed / "model")(images, [f"prompt {row // PER_PROMPT}" for row in rows])
+        np.testing.assert_allclose(scored["alignment"], table["predicted_alignment"], rtol=1e-5)
+        assert list(scored["image"]) == [str(path) for path in images]
+
+    def test_nothing_to_score(self, confirmed, made_encoders):
+        scored = load_scorer(confirmed / "model")([], [])
+        assert list(scored.columns) == ["image", "prompt", "alignment"] and len(scored) == 0
+
+    def test_as_many_prompts_as_images(self, confirmed, made_encoders):
+        with pytest.raises(ValueError, match="1 images but 2 prompts"):
+            load_scorer(confirmed / "model")(["a.png"], ["a", "b"])
+
+    def test_other_encoders_are_refused(self, confirmed, made_encoders, monkeypatch):
+        monkeypatch.setattr(MadePrompts, "identity", "made prompt 2")
+        with pytest.raises(ScorerError, match="prompt encoder is not the one"):
+            load_scorer(confirmed / "model")
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda folder: (folder / "model.json").unlink(),
+            lambda folder: (folder / "model.json").write_text("{"),
+            lambda folder: (folder / "model.json").write_text("{}"),
+            lambda folder: (folder / "model.json").write_text('{"schema_version": 99}'),
+            lambda folder: (folder / "model.safetensors").unlink(),
+            lambda folder: (folder / "model.safetensors").write_bytes(b"torn"),
+        ],
+    )
+    def test_a_damaged_folder_is_refused_in_a_sentence(self, confirmed, made_encoders, damage):
+        damage(confirmed / "model")
+        with pytest.raises(ScorerError, match="holds no model that can be read"):
+            load_scorer(confirmed / "model")
+
+    def test_nothing_in_the_folder_is_code(self, confirmed):
+        assert {path.suffix for path in (confirmed / "model").iterdir()} == {".json", ".safetensors"}
+
+
+def test_steps_are_made_again_from_the_folder_alone(task):
+    """What a confirm run found can be told again after its worker is gone."""
+    first = finish(start(make_job(5, test=True), task))[-1]
+    again = TrainingSteps(make_job(5, test=True), task).step()
+    assert again["outcome"] == "complete" and again["final"] == first["final"]

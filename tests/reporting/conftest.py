@@ -1,0 +1,99 @@
+"""A small sweep that has really run: real trainings and baselines on made features, under the fake executor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from models import variant_info
+from orchestrator.data import Dataset
+from orchestrator.execution.desk import Plan
+from orchestrator.execution.job import Job
+from orchestrator.execution.task import SweepTask
+from orchestrator.execution.worker import Worker
+from orchestrator.preparation import Prepared
+from orchestrator.reporting.summary import Summary, summarise
+from orchestrator.spec import SweepSpec
+from orchestrator.workspace import Workspace
+from tests.execution.fakes import SPACE, FakeExecutor, FakeSweep, Work
+from tests.execution.tasks import make_task
+
+
+@dataclass
+class RealWork(Work):
+    """Trains for real, in this process; what is to go wrong does."""
+
+    task: SweepTask | None = None
+    workers: dict[str, Worker] = field(default_factory=dict)
+
+    def first(self, job: Job) -> dict[str, Any] | None:
+        self.workers[job.key] = Worker.__new__(Worker)
+        self.workers[job.key].setup(job.as_config(), self.task)
+        return None
+
+    def next(self, job: Job) -> dict[str, Any]:
+        if job.key in self.wrong:
+            return super().next(job)
+        return self.workers[job.key].step()["message"][0]
+
+
+@dataclass
+class Made:
+    prepared: Prepared
+    sweep: FakeSweep
+    workspace: Workspace
+    task: SweepTask
+    watchers: tuple[Any, ...] = ()
+
+    def summary(self) -> Summary:
+        return summarise(self.prepared, self.sweep.arms, self.sweep.confirm, self.workspace.trials)
+
+
+@pytest.fixture(scope="session")
+def run_sweep() -> Callable[..., Made]:
+    def run(
+        folder: Path,
+        targets: tuple[str, ...] = ("alignment",),
+        wrong: dict[str, tuple[str, int]] | None = None,
+        watchers: tuple[Any, ...] = (),
+        **settings: Any,
+    ) -> Made:
+        given = {"trials": 3, "epochs": 3, "confirm": 2, "splits": 3, **settings}
+        spec = SweepSpec(name="made", variant="text_hyper", **given)
+        workspace = Workspace(folder / "sweeps" / "made")
+        workspace.report.mkdir(parents=True)
+        task = make_task(workspace.root, targets)
+        table = pd.DataFrame({"name": task.names, "prompt": task.prompts, "generator": task.generators})
+        dataset = Dataset("made", table.assign(image=table["name"]), targets, (), "hash")
+        prepared = Prepared(
+            spec=spec,
+            dataset=dataset,
+            targets=targets,
+            space=SPACE,
+            control_space=SPACE.without_hypernet(),
+            encoders=dict(task.encoders),
+            reads=tuple(variant_info("text_hyper").reads),
+            splits=task.splits,
+            enqueued=(),
+        )
+        plan = Plan(trials=spec.trials, confirm=spec.confirm, splits=spec.splits, seed=0, epochs=spec.epochs)
+        sweep = FakeSweep(plan)
+        assert FakeExecutor(sweep.desk(*watchers), RealWork(wrong or {}, task=task)).run()
+        return Made(prepared, sweep, workspace, task, watchers)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def made(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """One target."""
+    return run_sweep(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="session")
+def two(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two targets."""
+    return run_sweep(tmp_path_factory.mktemp("two"), ("quality", "alignment"), confirm=1, splits=2)

@@ -1,0 +1,107 @@
+"""The result as people see it: tables, sentences, figures, description."""
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from orchestrator.reporting.describe import describe_beginning, describe_result
+from orchestrator.reporting.figures import draw_figures
+from orchestrator.reporting.summary import BASELINES
+from orchestrator.reporting.tables import HEADER, markdown_table, print_result, result_rows, verdict, write_tables
+
+
+def shown(summary, width=160):
+    console = Console(file=io.StringIO(), width=width)
+    print_result(console, summary)
+    return console.file.getvalue()
+
+
+def test_a_row_for_every_configuration_and_baseline(made):
+    summary = made.summary()
+    rows = result_rows(summary)
+    assert len(rows) == 4 + len(BASELINES) and all(len(row.cells) == len(HEADER) for row in rows)
+    best = summary.best("search")
+    assert f"trial {best.trial.number}" in rows[0].cells[0]
+    assert rows[0].cells[HEADER.index("test SRCC")] == f"{best.test.metrics['srcc']:.4f}"
+    low, high = best.test.intervals["srcc"].low, best.test.intervals["srcc"].high
+    assert f"[{low:.3f}, {high:.3f}]" in rows[0].cells
+
+
+def test_several_targets_have_a_row_each_beneath_their_configuration(two):
+    rows = result_rows(two.summary())
+    labels = [row.cells[0].strip() for row in rows]
+    assert labels[1:3] == ["quality", "alignment"]
+    best = two.summary().best("search")
+    assert f"{best.test.targets['quality'].metrics['srcc']:.4f}" in rows[1].cells
+
+
+def test_the_files_hold_the_table(made, tmp_path):
+    summary = made.summary()
+    write_tables(summary, tmp_path)
+    with (tmp_path / "result.csv").open() as file:
+        lines = list(csv.reader(file))
+    assert [tuple(line) for line in lines[1:]] == [row.cells for row in result_rows(summary)]
+    assert markdown_table(summary) in (tmp_path / "result.md").read_text()
+
+
+def test_every_line_of_the_markdown_table_has_as_many_cells(made, two):
+    for one in (made, two):
+        lines = markdown_table(one.summary()).splitlines()
+        assert {line.count("|") for line in lines} == {len(HEADER) + 1}
+
+
+def test_the_terminal_shows_every_figure(made):
+    text = shown(made.summary())
+    assert all(cell.strip() in text for row in result_rows(made.summary())[:4] for cell in row.cells[1:])
+
+
+@pytest.mark.parametrize(
+    "low, high, word", [(0.1, 0.3, "better"), (-0.3, -0.1, "worse"), (-0.1, 0.1, "not told apart")]
+)
+def test_the_verdict_follows_the_interval(made, low, high, word):
+    summary = made.summary()
+    comparison = next(c for c in summary.comparisons if c.against == "control")
+    difference = replace(comparison.difference, estimate=(low + high) / 2, low=low, high=high)
+    summary = replace(summary, comparisons=(replace(comparison, difference=difference),))
+    (sentence,) = verdict(summary)
+    assert word in sentence and "plain_head" in sentence
+
+
+def test_a_sweep_of_which_nothing_came_is_still_reported(run_sweep, tmp_path):
+    wrong = {f"{arm}-{n:04d}": ("failed", 1) for arm in ("trial", "control") for n in range(3)}
+    made = run_sweep(tmp_path, wrong=wrong)
+    summary = made.summary()
+    write_tables(summary, tmp_path)
+    draw_figures(summary, made.sweep.arms, made.workspace)
+    assert shown(summary) and verdict(summary) and describe_result(made.prepared, summary)
+
+
+@pytest.mark.parametrize("confirm", [0, 1])
+def test_figures_are_drawn(run_sweep, tmp_path, confirm):
+    made = run_sweep(tmp_path, confirm=confirm, splits=1, wrong={"trial-0001": ("diverged", 2)})
+    draw_figures(made.summary(), made.sweep.arms, made.workspace)
+    drawn = {path.name: path for path in made.workspace.report.iterdir()}
+    assert {"search.png"} <= set(drawn) and ("comparison.png" in drawn) == ("predictions.png" in drawn) == bool(confirm)
+    assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000 for path in drawn.values())
+
+
+def test_figures_of_several_targets(two):
+    draw_figures(two.summary(), two.sweep.arms, two.workspace)
+    assert (two.workspace.report / "predictions.png").is_file()
+
+
+def test_the_description_says_what_was_searched_and_what_came_out(made):
+    beginning, result = describe_beginning(made.prepared), describe_result(made.prepared, made.summary())
+    for text in (beginning, result):
+        assert "text_hyper" in text and "alignment" in text and "widths, rank, lr" in text and "disjoint" in text
+    assert "Running" in beginning and "Running" not in result and markdown_table(made.summary()) in result
+    assert made.summary().best("search").representative in result
+
+
+def test_optimistic_results_are_said_to_be(made):
+    summary = replace(made.summary(), optimistic=True)
+    assert "optimistic" in shown(summary).lower()
+    assert "ptimistic" in describe_result(made.prepared, summary)

@@ -81,10 +81,11 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console) -> dict[
             recorder.record("end", SWEEP, status="KILLED")
             raise
         finally:
-            _say_what_waits(console, workspace, drain, tracking_uri)
+            say_what_waits(console, workspace, drain, tracking_uri)
 
 
-def _say_what_waits(console: Console, workspace: Workspace, drain: Drain, tracking_uri: str) -> None:
+def say_what_waits(console: Console, workspace: Workspace, drain: Drain, tracking_uri: str) -> None:
+    """Closes a drain, with a word about what has not arrived."""
     if left := drain.close(timeout=60):
         why = f" ({drain.error})" if drain.error else ""
         console.print(

@@ -46,7 +46,7 @@ def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_ch
         if workspace.spec.is_file():
             before = load_spec(workspace.spec)
             spec = _continued(spec, before)
-        result = _finished(workspace) or _run(spec, workspace, console, out, allow_changed)
+        result = _finished(workspace, spec, console) or _run(spec, workspace, console, out, allow_changed)
     if as_json:
         print(json.dumps(result, allow_nan=False))
 
@@ -109,14 +109,31 @@ def _continued(spec: SweepSpec, before: SweepSpec) -> SweepSpec:
     return before.model_copy(update={key: getattr(spec, key) for key in given & RUN_ONLY})
 
 
-def _finished(workspace: Workspace) -> dict[str, Any] | None:
-    """The result of a finished sweep, shown again."""
+def _finished(workspace: Workspace, spec: SweepSpec, console: Console) -> dict[str, Any] | None:
+    """The result of a finished sweep, shown again; what still waits for MLflow goes out."""
     if not workspace.result.is_file():
         return None
     result: dict[str, Any] = json.loads(workspace.result.read_text())
     print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
     print((workspace.report / "result.md").read_text(), file=sys.stderr)
+    _send_what_waits(workspace, spec, console)
     return result
+
+
+def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) -> None:
+    from orchestrator.tracking.spool import Spool
+
+    spool = Spool(workspace.spool)
+    if not spool.left():
+        return
+    from orchestrator.conduct import say_what_waits
+    from orchestrator.tracking.recorder import Drain
+    from orchestrator.tracking.target import open_sink, resolve_tracking_uri
+
+    tracking_uri = resolve_tracking_uri(spec.tracking_uri)
+    drain = Drain(spool, lambda: open_sink(spec, tracking_uri))
+    drain.start()
+    say_what_waits(console, workspace, drain, tracking_uri)
 
 
 def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:

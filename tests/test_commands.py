@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from orchestrator.score import score
 from orchestrator.spec import SweepSpec
 from orchestrator.sweep import sweep
 from orchestrator.sweeps import sweeps
+from orchestrator.tracking.spool import Event, Spool
 
 HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "transformers", "sklearn", "matplotlib", "scipy", "numpy"}
 
@@ -207,6 +209,31 @@ class TestSweeps:
 
     def test_nothing_to_list(self):
         assert CliRunner().invoke(sweeps, []).exit_code == 0
+
+
+class TestAFinishedSweepByItsName:
+    @pytest.fixture
+    def spool(self, elsewhere):
+        made_sweep(elsewhere, "first", {"best": None})
+        spool = Spool(elsewhere / "sweeps" / "first" / "spool")
+        spool.append(Event("end", "sweep", {"status": "FINISHED"}))
+        return spool
+
+    def test_what_waited_for_mlflow_goes_out(self, spool, monkeypatch):
+        taken = []
+        sink = SimpleNamespace(send=taken.extend)
+        monkeypatch.setattr("orchestrator.tracking.target.open_sink", lambda spec, uri: sink)
+        found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
+        assert found.exit_code == 0 and json.loads(found.stdout) == {"best": None} and "finished" in found.stderr
+        assert [event.kind for event in taken] == ["end"] and spool.left() == 0
+
+    def test_what_still_cannot_is_said(self, spool, monkeypatch):
+        def away(spec, uri):
+            raise ConnectionError("nobody there")
+
+        monkeypatch.setattr("orchestrator.tracking.target.open_sink", away)
+        found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
+        assert found.exit_code == 0 and "nobody there" in found.stderr and spool.left() == 1
 
 
 class TestScore:

@@ -52,7 +52,7 @@ class Tally:
         """A job finished an epoch."""
         line = self.lines[job.key]
         line.epoch, line.latest = epoch.number, epoch.objective
-        if not line.best >= epoch.objective:
+        if epoch.objective > line.best or math.isnan(line.best):
             line.best = epoch.objective
         now = time.monotonic()
         self.first_epoch_at = self.first_epoch_at or now

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.interruption import Interruption
+from orchestrator.execution.watcher import Watcher
 from orchestrator.preparation import CONTROL, Prepared, extract_features
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
@@ -44,7 +46,7 @@ class Books:
     confirm: Ledger
 
 
-def conduct(prepared: Prepared, workspace: Workspace, console: Console) -> dict[str, Any]:
+def conduct(prepared: Prepared, workspace: Workspace, console: Console, interruption: Interruption) -> dict[str, Any]:
     """Runs the sweep to its end, or on from where it stopped; returns its result, which is also in `result.json`.
 
     Raises:
@@ -69,9 +71,11 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console) -> dict[
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             with TerminalView(console, tally, title) as view:
-                desk = Desk(_plan(spec, began), books.arms, books.confirm, [recorder, tally, view])
+                watchers: list[Watcher] = [recorder, tally, view]
+                desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 task = _task(prepared, features, workspace)
-                run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
+                with interruption.patient():
+                    run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
                 desk.interrupt()
             if not desk.finished():
                 raise Interrupted

@@ -53,6 +53,7 @@ def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_ch
 
 def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, allow_changed: bool) -> dict[str, Any]:
     from orchestrator.conduct import Interrupted, conduct
+    from orchestrator.execution.interruption import Interruption
     from orchestrator.preparation import check_unchanged, prepare, save
     from orchestrator.reporting.quiet import output_to_log
     from orchestrator.reporting.terminal import FeatureProgress
@@ -73,10 +74,11 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
         save(prepared, workspace)
     _say_what_is_left_out(console, prepared)
     _log_to(workspace.log)
+    interruption = Interruption()
     try:
-        with output_to_log(workspace.log) as (out_stream, err_stream):
+        with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
-            return conduct(prepared, workspace, make_console(stream))
+            return conduct(prepared, workspace, make_console(stream), interruption)
     except InputError:
         if not workspace.ledger.exists():
             shutil.rmtree(workspace.root)  # it never began

@@ -72,11 +72,19 @@ class Desk:
         arms: the searches; they keep pace with one another.
         confirm: the ledger of confirm runs and baselines.
         watchers: told of everything.
+        stopping: set by whoever wants the sweep to stop; no job is handed out from then on.
     """
 
-    def __init__(self, plan: Plan, arms: Sequence[Arm], confirm: Ledger, watchers: Iterable[Watcher] = ()) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        arms: Sequence[Arm],
+        confirm: Ledger,
+        watchers: Iterable[Watcher] = (),
+        stopping: threading.Event | None = None,
+    ) -> None:
         self.plan = plan
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
         self._arms = {arm.study: arm for arm in arms}
         self._confirm = confirm
         self._watchers = list(watchers)

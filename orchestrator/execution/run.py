@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -67,22 +63,4 @@ def run_jobs(
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
         ),
     )
-    with _stop_on_signal(desk):
-        tuner.fit()
-
-
-@contextmanager
-def _stop_on_signal(desk: Desk) -> Iterator[None]:
-    """The first SIGINT or SIGTERM lets running epochs end; the second ends at once."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if desk.stopping.is_set():
-            raise KeyboardInterrupt
-        desk.stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    tuner.fit()

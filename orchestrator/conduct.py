@@ -113,10 +113,10 @@ def open_books(prepared: Prepared, workspace: Workspace) -> Books:
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
         ledger.use(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
-        if not known:
-            own = space.parameter_names()
-            for params in (*prepared.enqueued, space.default_params()):
-                ledger.enqueue({key: value for key, value in params.items() if key in own})
+        own = space.parameter_names()
+        # They are a ledger's first trials, in this order: those that a kill left out are the rest.
+        for params in (*prepared.enqueued, space.default_params())[known:]:
+            ledger.enqueue({key: value for key, value in params.items() if key in own})
         arms.append(Arm(study, variant, of, space, ledger))  # type: ignore[arg-type]
     return Books(tuple(arms), Ledger(storage, "confirm", None))
 

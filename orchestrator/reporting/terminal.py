@@ -79,15 +79,16 @@ class TerminalView:
         """Drawn at the end."""
 
     def _draw(self) -> Group:
-        table = Table(title=self._title, title_justify="left", pad_edge=False, box=None)
+        table = Table(title=self._title, title_justify="left", pad_edge=False, box=None, expand=True)
         for header, justify in (
             ("run", "left"),
             ("state", "left"),
             ("epoch", "right"),
             ("best SRCC", "right"),
         ):
-            table.add_column(header, justify=justify)  # type: ignore[arg-type]
-        table.add_column("configuration", overflow="ellipsis", no_wrap=True)
+            table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        # What is left of the width is its: long configurations must not push the figures out.
+        table.add_column("configuration", overflow="ellipsis", no_wrap=True, ratio=1)
         lines = list(self._tally.lines.values())
         shown = self._tally.running() + [line for line in reversed(lines) if line.outcome][:_ROWS]
         for line in shown[: _ROWS + len(self._tally.running())]:

@@ -29,11 +29,11 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / _INDEX).is_file()
 
 
-def save_checkpoint(folder: Path, state: TrainingState, extra: Mapping[str, Any] | None = None) -> None:
+def save_checkpoint(folder: Path, state: TrainingState) -> None:
     """Save a training's state in `folder`, in the place of an earlier one.
 
     `last-<epoch>.safetensors` is what it goes on from, `best-<epoch>.safetensors` the best epoch's model, and
-    `checkpoint.json` names the two with their digests, the meta and `extra` (any JSON). Each save writes
+    `checkpoint.json` names the two with their digests, and the meta. Each save writes
     files of new names and then replaces the index in one step, so that a process killed at any moment leaves
     the old checkpoint or the new one whole. That holds for the epochs of one training; another one needs a
     folder of its own. A loss of power is not covered: files are not synced.
@@ -46,7 +46,6 @@ def save_checkpoint(folder: Path, state: TrainingState, extra: Mapping[str, Any]
         "schema_version": SCHEMA_VERSION,
         "files": files,
         "meta": dict(state.meta),
-        "extra": dict(extra or {}),
     }
     _replace(folder / _INDEX, (json.dumps(index, indent=1, allow_nan=False) + "\n").encode())
     named = {entry["name"] for entry in files.values()}
@@ -89,12 +88,6 @@ def load_best(folder: Path) -> tuple[dict[str, Tensor], ScoreScale, dict[str, An
         return _read(folder, files[_BEST]), scale, meta
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / _INDEX} lacks {error}, so this checkpoint is damaged.") from error
-
-
-def checkpoint_extra(folder: Path) -> dict[str, Any]:
-    """The `extra` that a checkpoint was saved with; raises CheckpointError as `load_checkpoint` does."""
-    extra: dict[str, Any] = _read_index(folder).get("extra", {})
-    return extra
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import torch
 from orchestrator.training import FitSettings, Training, TrainingData, predict
 from orchestrator.training.checkpoint import (
     CheckpointError,
-    checkpoint_extra,
     has_checkpoint,
     load_best,
     load_checkpoint,
@@ -48,7 +47,7 @@ def test_the_folder_holds_one_checkpoint_and_what_else_was_there(tmp_path: Path,
     (tmp_path / "epochs.jsonl").write_text("{}\n")
     while not training.finished:
         training.run_epoch()
-        save_checkpoint(tmp_path, training.state_dict(), {"variant": "text_hyper"})
+        save_checkpoint(tmp_path, training.state_dict())
     assert training.best is not None
     assert {path.name for path in tmp_path.iterdir()} == {
         "epochs.jsonl",
@@ -56,7 +55,6 @@ def test_the_folder_holds_one_checkpoint_and_what_else_was_there(tmp_path: Path,
         f"last-{SETTINGS.epochs}.safetensors",
         f"best-{training.best.result.epoch}.safetensors",
     }
-    assert checkpoint_extra(tmp_path) == {"variant": "text_hyper"}
 
 
 @pytest.mark.parametrize("calls_before_death", range(3))

@@ -6,7 +6,8 @@ import json
 import logging
 import math
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +55,11 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
     """
     from orchestrator.execution.run import run_jobs
-    from orchestrator.execution.session import ray_session
 
     spec = prepared.spec
     began = time.monotonic()
     features = _features(prepared, console)
-    with ray_session(spec.address, spec.cpus_per_trial, spec.gpus_per_trial) as fitting:
+    with _session(spec, interruption) as fitting:
         books = open_books(prepared, workspace)
         recorder = Recorder(Spool(workspace.spool), workspace.trials)
         _record_beginning(prepared, workspace, recorder)
@@ -86,6 +86,20 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
             raise
         finally:
             say_what_waits(console, workspace, drain, tracking_uri)
+
+
+@contextmanager
+def _session(spec: SweepSpec, interruption: Interruption) -> Iterator[int]:
+    """The Ray session; a signal while it starts is heeded once it has: a half-started one crashes the process."""
+    from orchestrator.execution.session import ray_session
+
+    with ExitStack() as stack:
+        with interruption.patient():
+            session = ray_session(spec.address, spec.cpus_per_trial, spec.gpus_per_trial)
+            fitting = stack.enter_context(session)
+        if interruption.stopping.is_set():
+            raise KeyboardInterrupt
+        yield fitting
 
 
 def say_what_waits(console: Console, workspace: Workspace, drain: Drain, tracking_uri: str) -> None:

@@ -28,11 +28,24 @@ def command(function: Callable[..., None]) -> Callable[[], None]:
         except (InputError, KeyboardInterrupt, Exception) as error:
             if options.get("debug") and not isinstance(error, typer.Exit):
                 raise
-            raise typer.Exit(_explain(error)) from None
+            code = _explain(error)
+            if code == INTERRUPTED:
+                _forget_interrupt()
+            raise typer.Exit(code) from None
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=function.__doc__)(guarded)
     return app
+
+
+def _forget_interrupt() -> None:
+    """Lets the process end with our code although a KeyboardInterrupt passed through it.
+
+    Where one passes through code that a library evaluates from a string (`dataclass` and `namedtuple` do, at import),
+    CPython notes it as unhandled and, whatever handles it later, kills itself by SIGINT at its end. Evaluating any
+    other string clears that note.
+    """
+    eval("None")
 
 
 def _explain(error: BaseException) -> int:

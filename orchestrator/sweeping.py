@@ -63,19 +63,19 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
     try:
         resumed = workspace.spec.is_file()
         prepared = prepare(spec, progress, load_space(workspace.space) if resumed else None)
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         _remove_if_empty(workspace)
         raise
     finally:
         progress.close()
     if resumed and not allow_changed:
         check_unchanged(prepared, workspace)
-    if not resumed:
-        save(prepared, workspace)
-    _say_what_is_left_out(console, prepared)
-    _log_to(workspace.log)
     interruption = Interruption()
     try:
+        if not resumed:
+            save(prepared, workspace)
+        _say_what_is_left_out(console, prepared)
+        _log_to(workspace.log)
         with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
             return conduct(prepared, workspace, make_console(stream), interruption)
@@ -84,6 +84,8 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
             shutil.rmtree(workspace.root)  # it never began
         raise
     except (Interrupted, KeyboardInterrupt):
+        if not workspace.spec.is_file():
+            raise
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 

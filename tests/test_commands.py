@@ -1,6 +1,7 @@
 """The commands' contract with whoever types them: exit codes, one sentence, no traceback, a quick --help."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -256,3 +257,23 @@ class TestScore:
             (folder / "sweeps" / "broken" / "trials" / "confirm-0001" / "model").mkdir(parents=True)
         found = CliRunner().invoke(score, [image, "--model", model, "--prompt", "a thing"])
         assert found.exit_code == 2 and named in found.stderr and found.stderr.count("\n") == 1, found.stderr
+
+
+def test_an_interrupt_in_code_made_from_a_string_ends_with_130_too(tmp_path):
+    """CPython would kill the process by SIGINT at its end, handled or not."""
+    (tmp_path / "interrupted.py").write_text(
+        "from orchestrator.door import command\n"
+        "@command\n"
+        "def interrupted() -> None:\n"
+        "    exec('raise KeyboardInterrupt')  # as in an import that makes a dataclass\n"
+        "interrupted()\n"
+    )
+    paths = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[1])))
+    process = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert (process.returncode, process.stdout, process.stderr) == (130, "", "Interrupted.\n")

@@ -79,7 +79,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     """
     build_sampler(spec.sampler, spec.seed)
     build_pruner(spec.pruner, spec.epochs)
-    space = space or load_space(spec.space or _shipped_space(spec))
+    space = space or _space(spec)
     enqueued = _read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
     dataset, targets = _data(spec, progress)
@@ -94,7 +94,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
         dataset=dataset,
         targets=targets,
         space=space,
-        control_space=None if spec.variant == CONTROL else space.without_hypernet(),
+        control_space=space.without_hypernet() if info.hypernet_sees else None,
         encoders=encoders,
         reads=reads,
         splits={index: make_split(dataset, spec.protocol, index) for index in range(count + 1)},
@@ -213,9 +213,17 @@ def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) 
                 raise InputError(f"{source}: training: {error}") from error
 
 
-def _shipped_space(spec: SweepSpec) -> str:
+def _space(spec: SweepSpec) -> SearchSpace:
+    """The shipped space; or the user's, which the shipped one's defaults complete."""
     _variant(spec.variant, None)
-    return spec.variant
+    if spec.space is None:
+        return load_space(spec.variant)
+    own = load_space(spec.space)
+    of = control_of(spec.variant, spec.targets, own)
+    if of is None:
+        return own.filled_from(load_space(spec.variant))
+    _variant(of, None)
+    return own.filled_from(load_space(of).without_hypernet())
 
 
 def _read_enqueued(path: Path | None, space: SearchSpace) -> tuple[dict[str, Any], ...]:

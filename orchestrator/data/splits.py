@@ -147,14 +147,19 @@ def slots(dataset: Dataset, index: int) -> _Rows:
     return np.setdiff1d(np.arange(len(names), dtype=np.int64), held_out), held_out, held_out
 
 
+def check_protocol(name: str) -> None:
+    """Raises InputError for a protocol that there is not."""
+    if name not in _protocols:
+        raise InputError(f"No protocol is named '{name}'. There are {', '.join(list_protocols())}.")
+
+
 def make_split(dataset: Dataset, protocol: str = "disjoint", index: int = 0) -> Split:
     """Divide a dataset; the same dataset, protocol and index always give the same split.
 
     Raises:
         InputError: unknown protocol, negative index, or too few rows or prompts for a part.
     """
-    if protocol not in _protocols:
-        raise InputError(f"No protocol is named '{protocol}'. There are {', '.join(list_protocols())}.")
+    check_protocol(protocol)
     if index < 0:
         raise InputError(f"A split's index counts from 0; {index} was asked for.")
     rows = _protocols[protocol].divide(dataset, index)

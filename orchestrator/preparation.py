@@ -86,8 +86,10 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
     _check_keys(space, spec, info.parameters)
-    from orchestrator.data import make_split
+    from orchestrator.data import check_searchable, make_split
 
+    if spec.trials > 1:
+        check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
     return Prepared(
         spec=spec,

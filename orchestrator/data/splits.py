@@ -57,16 +57,23 @@ class Split:
 class _Protocol:
     divide: _Divide
     optimistic: bool
+    searchable: bool
 
 
 _protocols: dict[str, _Protocol] = {}
 
 
-def register_protocol(name: str, optimistic: bool = False) -> Callable[[_Divide], _Divide]:
-    """Make a way to divide known under a name: (dataset, index) → rows of train, validation, test."""
+def register_protocol(name: str, optimistic: bool = False, searchable: bool = True) -> Callable[[_Divide], _Divide]:
+    """Make a way to divide known under a name: (dataset, index) → rows of train, validation, test.
+
+    Args:
+        name: the protocol's.
+        optimistic: whether choices are made on the rows that judge them.
+        searchable: whether configurations may be chosen under it; not where one split's test trains in another.
+    """
 
     def register(divide: _Divide) -> _Divide:
-        _protocols[name] = _Protocol(divide, optimistic)
+        _protocols[name] = _Protocol(divide, optimistic, searchable)
         return divide
 
     return register
@@ -87,9 +94,31 @@ def disjoint(dataset: Dataset, index: int) -> _Rows:
     Raises:
         InputError: fewer than two prompts in a part.
     """
-    prompts = np.array([normalize_prompt(prompt) for prompt in dataset.prompts], dtype=object)
+    prompts = _normalised(dataset)
+    return _by_prompt(dataset, prompts, {prompt for prompt in prompts if _uniform(prompt) < TEST_SHARE}, index)
+
+
+@register_protocol("random", searchable=False)
+def random(dataset: Dataset, index: int) -> _Rows:
+    """No prompt is in two parts, and the index chooses the test prompts too, as the literature's random splits do.
+
+    For configurations that nobody searches: over several indices a test prompt of one trains in another.
+
+    Raises:
+        InputError: fewer than two prompts in a part.
+    """
+    prompts = _normalised(dataset)
+    order = sorted(set(prompts), key=lambda prompt: _sha256(f"test {index}:{prompt}"))
+    return _by_prompt(dataset, prompts, set(order[: round(TEST_SHARE * len(order))]), index)
+
+
+def _normalised(dataset: Dataset) -> NDArray[np.object_]:
+    return np.array([normalize_prompt(prompt) for prompt in dataset.prompts], dtype=object)
+
+
+def _by_prompt(dataset: Dataset, prompts: NDArray[np.object_], test: set[str], index: int) -> _Rows:
+    """The rows of the test prompts, and the others' by a validation share that the index chooses."""
     distinct = sorted(set(prompts))
-    test = {prompt for prompt in distinct if _uniform(prompt) < TEST_SHARE}
     rest = sorted((p for p in distinct if p not in test), key=lambda prompt: _sha256(f"{index}:{prompt}"))
     validation = set(rest[: round(VALIDATION_SHARE * len(rest))])
     train = set(rest) - validation
@@ -151,6 +180,16 @@ def check_protocol(name: str) -> None:
     """Raises InputError for a protocol that there is not."""
     if name not in _protocols:
         raise InputError(f"No protocol is named '{name}'. There are {', '.join(list_protocols())}.")
+
+
+def check_searchable(name: str) -> None:
+    """Raises InputError for a protocol under which no configuration may be chosen."""
+    check_protocol(name)
+    if not _protocols[name].searchable:
+        raise InputError(
+            f"--protocol {name} is for one fixed configuration (--trials 1): its splits train on one another's test "
+            "prompts, so a search would choose by them. Search with --protocol disjoint."
+        )
 
 
 def make_split(dataset: Dataset, protocol: str = "disjoint", index: int = 0) -> Split:

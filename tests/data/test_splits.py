@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.data import Dataset, list_protocols, load_split, make_split, save_split
+from orchestrator.data import Dataset, check_searchable, list_protocols, load_split, make_split, save_split
 from orchestrator.errors import InputError
 
 PROMPTS = [f"prompt {number}" for number in range(60)]
@@ -187,3 +187,26 @@ def test_protocols_and_indices_that_do_not_exist_are_refused() -> None:
         make_split(_dataset(PROMPTS), "random")
     with pytest.raises(InputError, match="counts from 0"):
         make_split(_dataset(PROMPTS), "paper", -1)
+
+
+@few
+@given(some_prompts, st.integers(0, 50))
+def test_random_splits_are_prompt_disjoint_too(prompts: list[str], index: int) -> None:
+    dataset = _dataset(prompts)
+    try:
+        split = make_split(dataset, "random", index)
+    except InputError:
+        assume(False)
+    ids = dataset.prompt_ids
+    train, validation, test = (set(ids[rows]) for rows in (split.train, split.validation, split.test))
+    assert not (train & validation or train & test or validation & test)
+    assert len(test) == round(0.2 * len(set(ids)))
+
+
+def test_random_splits_test_other_prompts_each_and_are_not_for_searching() -> None:
+    dataset = _dataset(PROMPTS)
+    tests = [set(make_split(dataset, "random", index).test) for index in range(20)]
+    assert len(set().union(*tests)) > 0.9 * len(PROMPTS)
+    check_searchable("disjoint")
+    with pytest.raises(InputError, match="one fixed configuration"):
+        check_searchable("random")

@@ -184,7 +184,7 @@ def test_a_split_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 def test_protocols_and_indices_that_do_not_exist_are_refused() -> None:
     with pytest.raises(InputError, match="There are disjoint, paper"):
-        make_split(_dataset(PROMPTS), "random")
+        make_split(_dataset(PROMPTS), "chance")
     with pytest.raises(InputError, match="counts from 0"):
         make_split(_dataset(PROMPTS), "paper", -1)
 

@@ -47,6 +47,11 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+def names(given: str | None) -> tuple[str, ...] | None:
+    """The names of an option that takes several, separated by commas; None where it was not given."""
+    return tuple(name.strip() for name in given.split(",") if name.strip()) if given else None
+
+
 def _forget_interrupt() -> None:
     """Lets the process end with our code although a KeyboardInterrupt passed through it.
 

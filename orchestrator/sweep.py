@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.door import command, names
 
 Out = Annotated[Path, typer.Option(help="Folder that sweeps live in.")]
 
@@ -53,9 +53,9 @@ def sweep(
         "variant": variant,
         "dataset": dataset,
         "data_root": data_root,
-        "targets": _names(targets),
+        "targets": names(targets),
         "protocol": protocol,
-        "encoders": _names(encoders),
+        "encoders": names(encoders),
         "trials": trials,
         "epochs": epochs,
         "sampler": sampler,
@@ -75,10 +75,6 @@ def sweep(
     }
     spec = build_spec(options, config)
     run_sweep(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)
-
-
-def _names(given: str | None) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in given.split(",") if name.strip()) if given else None
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _PLAIN_WIDTH = 140
 
 
-def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_changed: bool) -> None:
+def run_sweep(
+    spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_changed: bool, stream: TextIO | None = None
+) -> None:
     """Runs a sweep, goes on with an unfinished one of the same name, or shows the result of a finished one.
 
     Args:
@@ -32,12 +34,13 @@ def run_sweep(spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_ch
         dry_run: check and estimate only.
         as_json: one JSON object on standard output, everything else on standard error.
         allow_changed: go on although code, data, splits or space changed.
+        stream: where progress and tables go, if not there.
 
     Raises:
         InputError: something asked for is wrong.
         typer.Exit: 130, interrupted.
     """
-    console = make_console(sys.stderr if as_json else sys.stdout)
+    console = make_console(stream or (sys.stderr if as_json else sys.stdout))
     if dry_run:
         _dry_run(spec, console, as_json)
         return

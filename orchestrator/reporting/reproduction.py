@@ -1,0 +1,209 @@
+"""The reproduction's rows: the paper's figures, the corrected ones, ours, and what they have to beat."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.reporting.claims import SWAPPED, Claim
+
+HEADER = (
+    "table",
+    "what",
+    "split",
+    "paper",
+    "corrected",
+    "ours, paper's form",
+    "ours, shipped form",
+    "minus its control",
+    "ridge",
+    "no pixel",
+)
+_FORMS = ("paper", "shipped")
+_NO_PIXEL = ("generator_mean", "prompt_mean", "generator_prompt_mean")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """SRCC and PLCC with the SRCC's 95 % interval, where it has one."""
+
+    srcc: float
+    plcc: float
+    interval: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        bounds = f" [{self.interval[0]:.3f}, {self.interval[1]:.3f}]" if self.interval else ""
+        return f"{self.srcc:.4f}{bounds} / {self.plcc:.4f}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the paper under one protocol.
+
+    Attributes:
+        claim: what the paper says.
+        protocol: "own" or "random"; empty for figures that the paper quotes.
+        divided: how the rows were divided: the protocol's name.
+        ours: form → our figures.
+        control: form → difference in test SRCC to the same net without its hypernet, (estimate, low, high).
+        ridge: on the same features.
+        no_pixel: the best of the predictors that see no pixel, by SRCC, and its name.
+    """
+
+    claim: Claim
+    protocol: str
+    divided: str
+    ours: Mapping[str, Pair]
+    control: Mapping[str, tuple[float, float, float]]
+    ridge: Pair | None
+    no_pixel: tuple[str, Pair] | None
+
+    @property
+    def label(self) -> str:
+        """Table, system and protocol."""
+        return f"{self.claim.table} {self.claim.what}, {self.protocol}"
+
+    def metrics(self) -> dict[str, float]:
+        """Our figures by name."""
+        found = {f"{form} {name}": getattr(pair, name) for form, pair in self.ours.items() for name in ("srcc", "plcc")}
+        return {**found, "claimed srcc": self.claim.srcc, "claimed plcc": self.claim.plcc}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def cells(self) -> tuple[str, ...]:
+        """As text, one for each of `HEADER`."""
+        claim = self.claim
+        corrected = f"{claim.corrected[0]:.4f} / {claim.corrected[1]:.4f}" if claim.corrected else ""
+        optimistic = " (optimistic)" if self.protocol == "own" else ""
+        return (
+            claim.table,
+            claim.what,
+            f"{self.divided}{optimistic}",
+            f"{claim.srcc:.4f} / {claim.plcc:.4f}",
+            "not recoverable" if claim.note == SWAPPED else corrected,
+            *(str(self.ours[form]) if form in self.ours else "" for form in _FORMS),
+            "; ".join(f"{d:+.3f} [{low:+.3f}, {high:+.3f}]" for d, low, high in self.control.values()),
+            str(self.ridge) if self.ridge else "",
+            f"{self.no_pixel[0]}: {self.no_pixel[1]}" if self.no_pixel else "",
+        )
+
+
+RunsOf = Callable[[Claim], Iterable[tuple[str, str, Any]]]
+
+
+def collect_rows(claims: Iterable[Claim], runs_of: RunsOf, results: Mapping[Any, dict[str, Any]]) -> list[Row]:
+    """One row a claim and protocol, from the runs' `result.json`."""
+    rows = []
+    for claim in claims:
+        by_protocol: dict[str, dict[str, Any]] = {}
+        for protocol, form, run in runs_of(claim):
+            by_protocol.setdefault(protocol, {})[form] = run
+        if not by_protocol:
+            rows.append(Row(claim, "", "", {}, {}, None, None))
+        for protocol, runs in by_protocol.items():
+            found = {form: results[run] for form, run in runs.items()}
+            some = next(iter(found.values()))
+            rows.append(
+                Row(
+                    claim=claim,
+                    protocol=protocol,
+                    divided=next(iter(runs.values())).protocol,
+                    ours={form: pair for form, result in found.items() if (pair := _best(result, claim.target))},
+                    control={form: d for form, result in found.items() if (d := _difference(result, claim.target))},
+                    ridge=_pair(some["baselines"].get("ridge"), claim.target),
+                    no_pixel=_no_pixel(some["baselines"], claim.target),
+                )
+            )
+    return rows
+
+
+def _best(result: dict[str, Any], target: str) -> Pair | None:
+    return _pair((result["best"] or {}).get("test"), target)
+
+
+def _pair(figures: dict[str, Any] | None, target: str) -> Pair | None:
+    figures = (figures or {}).get("targets", {}).get(target, figures)
+    if not figures or figures.get("srcc") is None:
+        return None
+    bounds = figures.get("interval")
+    interval = (bounds[0], bounds[1]) if bounds and None not in bounds else None
+    return Pair(figures["srcc"], figures["plcc"] if figures["plcc"] is not None else math.nan, interval)
+
+
+def _difference(result: dict[str, Any], target: str) -> tuple[float, float, float] | None:
+    for comparison in result["comparisons"]:
+        if (comparison["against"], comparison["target"]) == ("control", target):
+            found = (comparison["srcc_difference"], *comparison["interval"])
+            return None if None in found else found
+    return None
+
+
+def _no_pixel(baselines: dict[str, Any], target: str) -> tuple[str, Pair] | None:
+    found = [(name, pair) for name in _NO_PIXEL if (pair := _pair(baselines.get(name), target))]
+    return max(found, key=lambda pair: pair[1].srcc) if found else None
+
+
+def notes(rows: Iterable[Row]) -> list[str]:
+    """What has to be known beside the figures, once each."""
+    said = dict.fromkeys(f"Table {row.claim.table}: {row.claim.note}." for row in rows if row.claim.note)
+    corrected = dict.fromkeys(
+        f"Table {row.claim.table}, {row.claim.what}: the printed figures come from other cells of their source."
+        for row in rows
+        if row.claim.corrected
+    )
+    return [
+        *corrected,
+        *said,
+        "Own: as the paper divides, with the best epoch chosen on the test images. Random: no prompt is in two parts, "
+        "epochs are chosen on validation.",
+        "“Minus its control”: median difference in test SRCC to the same net without its hypernet, paired, with its "
+        "95 % interval; paper's form first.",
+    ]
+
+
+def heading(dataset: str, splits: int) -> str:
+    """What the table is."""
+    return f"The paper's tables on {dataset}: test SRCC [95 % interval] / PLCC, medians over {splits} splits"
+
+
+def print_rows(console: Console, rows: Iterable[Row], dataset: str, splits: int) -> None:
+    """The table on the terminal: two lines a row keep it narrow."""
+    rows = list(rows)
+    table = Table(title=heading(dataset, splits), title_justify="left", box=None, pad_edge=False)
+    for name in ("table", "split", "paper", "ours, paper's form", "ours, shipped form", "ridge", "no pixel"):
+        table.add_column(name, no_wrap=name != "no pixel")
+    for row in rows:
+        cells = dict(zip(HEADER, row.cells(), strict=True))
+        table.add_row(f"[bold]{cells['table']}[/bold] {cells['what']}", style="dim")
+        printed = cells["paper"] + (f" ({cells['corrected']})" if cells["corrected"] else "")
+        ours = (cells["ours, paper's form"], cells["ours, shipped form"])
+        table.add_row("", cells["split"], printed, *ours, cells["ridge"], cells["no pixel"])
+    console.print()
+    console.print(table)
+    for note in notes(rows):
+        console.print(note, highlight=False, soft_wrap=True)
+
+
+def write_report(rows: list[Row], dataset: str, splits: int, folder: Path) -> None:
+    """`reproduction.md`, `.csv` and `.png` in `folder`."""
+    from orchestrator.reporting.reproduction_figure import draw_rows
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [HEADER, ("---",) * 3 + ("---:",) * (len(HEADER) - 3), *(row.cells() for row in rows)]
+    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    remarks = "\n".join(f"- {note}" for note in notes(rows))
+    (folder / "reproduction.md").write_text(f"{heading(dataset, splits)}.\n\n{table}\n\n{remarks}\n")
+    with (folder / "reproduction.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(row.cells() for row in rows)
+    draw_rows(rows, heading(dataset, splits), folder / "reproduction.png")

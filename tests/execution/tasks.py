@@ -56,6 +56,7 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
         prompts=tuple(f"prompt {prompt}" for prompt in prompt_ids),
         prompt_ids=prompt_ids,
         scores=scores,
+        stds=0.3 + random.random(scores.shape),
         targets=targets,
         splits={index: make_split(index) for index in range(4)},
         trials=folder / "trials",

@@ -12,7 +12,7 @@ from orchestrator.data.splits import Split
 from orchestrator.execution.job import Job
 from orchestrator.execution.task import SweepTask
 
-ROWS, PER_PROMPT = 96, 4
+ROWS, PER_PROMPT = 144, 6
 SHAPES = {
     "prompt.embedding": (64,),
     "image_prompt.embedding": (9,),

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from orchestrator.errors import InputError
-from orchestrator.naming import look_up
+from orchestrator.naming import unknown
 from orchestrator.training.losses import build_loss
 
 # What a search-space file can get wrong: a list or a mapping where one value belongs.
@@ -83,8 +83,8 @@ class FitSettings:
         if given is None:
             return ()
         if isinstance(given, Mapping):
-            for name in given:
-                look_up("target in target_weights", name, dict.fromkeys(targets))
+            if strange := [name for name in given if name not in targets]:
+                raise InputError(f"target_weights: {unknown('target', strange[0], targets)}")
             return tuple(given.get(target, 1.0) for target in targets)
         if len(given) != len(targets):
             raise InputError(f"target_weights has {len(given)} numbers, the targets are {', '.join(targets)}.")
@@ -99,9 +99,9 @@ class FitSettings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "FitSettings":
         """The inverse of `as_dict`; raises InputError on a key that is no setting."""
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise InputError(f"{', '.join(unknown)}: no such setting of a training.")
+        strange = sorted(set(values) - {field.name for field in fields(cls)})
+        if strange:
+            raise InputError(f"{', '.join(strange)}: no such setting of a training.")
         return cls(**values)
 
 

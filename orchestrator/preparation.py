@@ -86,6 +86,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
     _check_keys(space, spec, info.parameters)
+    _check_training(space, spec, dataset, targets)
     from orchestrator.data import check_searchable, make_split
 
     if spec.trials > 1:
@@ -198,21 +199,32 @@ def _variant(name: str, of: str | None) -> Any:
 
 
 def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) -> None:
-    """Raises InputError for a key that neither the variant nor the training has, and for values out of range."""
-    from orchestrator.training.settings import FitSettings
-
-    source = spec.space or f"The space of {spec.variant}"
+    """Raises InputError for a key that the variant has not."""
+    source = _source(spec)
     known = {"model": set(parameters), "hypernet": set(parameters)}
     for section, names in known.items():
         for key in getattr(space, section):
             if key not in names:
                 raise InputError(f"{source}: {section}.{key}: {unknown(f'parameter of {spec.variant}', key, names)}")
+
+
+def _check_training(space: SearchSpace, spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...]) -> None:
+    """Raises InputError for a key that no training has, for values out of range, for what this data cannot give."""
+    from orchestrator.training.losses import build_loss
+    from orchestrator.training.settings import FitSettings
+
     for largest in (False, True):
         for training in {repr(corner.training): corner.training for corner in space.corners(largest)}.values():
             try:
-                FitSettings.from_dict({**training, "epochs": spec.epochs})
+                settings = FitSettings.from_dict({**training, "epochs": spec.epochs})
+                settings.weights_of(targets)
+                build_loss(settings.loss).check_std(dataset.lacking_stds(targets))
             except InputError as error:
-                raise InputError(f"{source}: training: {error}") from error
+                raise InputError(f"{_source(spec)}: training: {error}") from error
+
+
+def _source(spec: SweepSpec) -> str:
+    return str(spec.space or f"The space of {spec.variant}")
 
 
 def _space(spec: SweepSpec) -> SearchSpace:

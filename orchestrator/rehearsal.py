@@ -196,4 +196,5 @@ def _made_up(prepared: Prepared, shapes: dict[str, tuple[int, ...]]) -> Training
         train=index,
         validation=index,
         test=index,
+        stds=torch.ones(rows, len(prepared.targets)),
     )

@@ -11,11 +11,14 @@ from PIL import Image
 
 from models import list_variants
 from orchestrator.errors import InputError
+from orchestrator.execution.task import make_task
 from orchestrator.preparation import check_unchanged, prepare, save
 from orchestrator.rehearsal import rehearse
 from orchestrator.search.space import load_space
 from orchestrator.spec import build_spec, load_spec
+from orchestrator.training import FitSettings
 from orchestrator.workspace import Workspace
+from tests.execution.tasks import MadeFeatures
 
 
 @pytest.fixture
@@ -104,6 +107,66 @@ def test_what_a_space_of_ones_own_leaves_out_is_the_shipped_default(spec, tmp_pa
     assert space.configuration({"lr": 0.004}).model == expected.model
     assert space.configuration({"lr": 0.004}).training == {**expected.training, "lr": 0.004}
     assert set(space.hypernet) == set(shipped.hypernet)
+
+
+@pytest.fixture
+def changed_space(tmp_path):
+    """A shipped space with other values in its training section."""
+
+    def change(variant: str, **training):
+        space = load_space(variant).model_dump(mode="json")
+        space["training"].update(training)
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space))
+        return tmp_path / "mine.yaml"
+
+    return change
+
+
+CHOICES = {"type": "categorical", "choices": ["huber", "huber+0.5*fidelity"], "default": "huber"}
+
+
+@pytest.mark.parametrize("loss", ["fidelity", CHOICES])
+def test_a_loss_that_needs_deviations_is_refused_where_the_data_has_none(spec, csv, changed_space, loss):
+    searched = spec(space=changed_space("text_hyper", loss=loss))
+    with pytest.raises(InputError, match=r"mine\.yaml: training: The loss fidelity .*csv:ratings\.csv.*alignment_std"):
+        prepare(searched)
+    table = pd.read_csv(csv)
+    table.assign(alignment_std=[-1.0, "n/a", *[0.5] * 58]).to_csv(csv, index=False)
+    with pytest.raises(InputError, match=r"2 of 60 rows whose alignment_std is no number of 0 or above"):
+        prepare(searched)
+    table.assign(alignment_std=0.5).to_csv(csv, index=False)
+    prepared = prepare(searched)
+    assert rehearse(prepared).corners
+    task = make_task(
+        prepared.dataset, MadeFeatures({}, {}), (), {}, ("alignment",), prepared.splits, csv.parent, 1, "cpu"
+    )
+    assert task.stds.shape == (60, 1) and set(task.stds[:, 0]) == {0.5}
+
+
+@pytest.mark.parametrize("weights", [[1.0, 0.5], {"authenticity": 0.5}])
+def test_targets_are_weighted_from_the_space(spec, changed_space, tmp_path, weights):
+    prepared = prepare(spec(variant="image_hyper", space=changed_space("image_hyper", target_weights=weights)))
+    for space in (prepared.space, prepared.control_space):
+        training = space.configuration(space.default_params()).training
+        assert FitSettings.from_dict(training).weights_of(prepared.targets) == (1.0, 0.5)
+    assert rehearse(prepared).corners
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    save(prepared, workspace)
+    assert load_space(workspace.space) == prepared.space
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 0.5, 2.0], "has 3 numbers, the targets are quality, authenticity"),
+        ({"qualty": 2.0}, "did you mean quality"),
+        ([1, -1], "numbers above 0"),
+        ({"low": 0.1, "high": 2.0}, "type"),
+    ],
+)
+def test_weights_that_do_not_fit_the_targets_are_refused(spec, changed_space, weights, message):
+    with pytest.raises(InputError, match=rf"mine\.yaml: training.*{message}"):
+        prepare(spec(variant="image_hyper", space=changed_space("image_hyper", target_weights=weights)))
 
 
 def test_a_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):

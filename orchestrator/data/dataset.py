@@ -85,6 +85,22 @@ class Dataset:
                 raise InputError(f"{self.name} has no score '{target}'; it has {', '.join(self.targets)}.")
         return self.table[list(chosen)].to_numpy(dtype="float64")
 
+    def stds(self, targets: Sequence[str]) -> NDArray[np.float64] | None:
+        """The raters' standard deviations, (N, T) in MOS units; None where `lacking_stds` says why."""
+        if self.lacking_stds(targets):
+            return None
+        return self.table[[f"{target}_std" for target in targets]].to_numpy(dtype="float64")
+
+    def lacking_stds(self, targets: Sequence[str]) -> str | None:
+        """Why the raters' standard deviations of these scores are not known, or None where they are."""
+        for column in (f"{target}_std" for target in targets):
+            if column not in self.table:
+                return f"{self.name} has no column {column}"
+            # A NaN is not at least 0 either.
+            if bad := int((~self.table[column].between(0, float("inf"), inclusive="left")).sum()):
+                return f"{self.name} has {bad} of {len(self)} rows whose {column} is no number of 0 or above"
+        return None
+
     def quarantine_counts(self) -> dict[str, int]:
         """How many rows were left out for each reason."""
         return {reason: len(names) for reason, names in self.quarantined_names().items()}

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.job import Job
 from orchestrator.execution.task import SweepTask
-from orchestrator.execution.training_job import agreement, prediction_table
+from orchestrator.execution.training_job import prediction_table
 from orchestrator.search.outcome import Outcome
 
 REASONS = "reasons.csv"
@@ -26,7 +27,7 @@ class BaselinesStep:
         self._task = task
 
     def step(self) -> dict[str, Any]:
-        """Fits every baseline on the training rows and scores the test rows."""
+        """Fits every baseline on the training rows and scores the validation and the test rows."""
         from orchestrator.training.baselines import all_baselines
 
         task, split = self._task, self._task.splits[self._job.split]
@@ -35,17 +36,22 @@ class BaselinesStep:
         data = task.training_data(self._job.split)
         reasons: list[dict[str, str | None]] = []
         final: dict[str, float] = {}
-        found = all_baselines(data, task.reads, task.generators, torch.from_numpy(split.test))
+        parts = {"validation": split.validation, "test": split.test}
+        rows = torch.from_numpy(np.concatenate(list(parts.values())))
+        found = all_baselines(data, task.reads, task.generators, rows)
         for name, by_target in found.items():
             columns = [baseline.predictions for baseline in by_target.values() if baseline.predictions is not None]
             if len(columns) < len(by_target):
                 reason = next(baseline.reason for baseline in by_target.values() if baseline.predictions is None)
                 reasons.append({"baseline": name, "reason": reason})
                 continue
-            predicted = np.stack(columns, axis=1)
-            table = prediction_table(task, "test", split.test, predicted)
+            predicted = np.split(np.stack(columns, axis=1), [len(split.validation)])
+            table = pd.concat(
+                prediction_table(task, part, own, scores)
+                for (part, own), scores in zip(parts.items(), predicted, strict=True)
+            )
             table.to_csv(folder / f"{name}.csv", index=False)
-            final |= agreement(table, task.targets, f"{name}_test_")
+            final |= flat_agreement(table, task.targets, f"{name}_test_")
         pd.DataFrame(reasons, columns=["baseline", "reason"]).to_csv(folder / REASONS, index=False)
         objective = final.get("ridge_test_srcc", 0.0)
         epoch = {"number": 1, "objective": objective, "metrics": {}, "seconds": 0.0, "time": 0.0}

@@ -30,6 +30,7 @@ class SweepTask:
         prompts: the rows' prompts, (N,).
         prompt_ids: equal where prompts are, (N,).
         scores: mean opinion scores, (N, T).
+        stds: the raters' standard deviations of the scores, (N, T); None where they are not known.
         targets: names of the T scores.
         splits: by index.
         trials: folder that holds a folder a job.
@@ -45,6 +46,7 @@ class SweepTask:
     prompts: tuple[str, ...]
     prompt_ids: NDArray[np.int64]
     scores: NDArray[np.float64]
+    stds: NDArray[np.float64] | None
     targets: tuple[str, ...]
     splits: Mapping[int, Split]
     trials: Path
@@ -66,6 +68,7 @@ class SweepTask:
             train=torch.from_numpy(rows.train),
             validation=torch.from_numpy(rows.validation),
             test=torch.from_numpy(rows.test),
+            stds=None if self.stds is None else torch.from_numpy(self.stds).float(),
         )
 
     @cached_property
@@ -99,6 +102,7 @@ def make_task(
         prompts=tuple(dataset.prompts),
         prompt_ids=dataset.prompt_ids,
         scores=dataset.scores(targets),
+        stds=dataset.stds(targets),
         targets=targets,
         splits=splits,
         trials=trials,

@@ -13,13 +13,13 @@ import torch
 
 from models import build_variant
 from models.scoring import ScoringModel
+from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.task import SweepTask
 from orchestrator.scorer import ScorerCard, save_scorer
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from orchestrator.training.fit import Training
-from orchestrator.training.metrics import correlations, within_group_srcc
 from orchestrator.training.settings import FitSettings
 
 MODEL = "model"
@@ -97,7 +97,7 @@ class TrainingSteps:
         ]
         table = pd.concat(tables)
         table.to_csv(self._folder / PREDICTIONS, index=False)
-        return agreement(table[table["part"] == "test"], self._task.targets, "test_")
+        return flat_agreement(table, self._task.targets, "test_")
 
     def _export(self) -> None:
         save_scorer(
@@ -156,23 +156,3 @@ def prediction_table(task: SweepTask, part: str, rows: Any, predicted: Any) -> p
         columns[target] = task.scores[rows, column]
         columns[f"predicted_{target}"] = predicted[:, column]
     return pd.DataFrame(columns)
-
-
-def agreement(table: pd.DataFrame, targets: tuple[str, ...], prefix: str) -> dict[str, float]:
-    """SRCC, PLCC, KRCC, RMSE and within-generator SRCC of a prediction table: means over targets, and each one's."""
-    found: dict[str, dict[str, float]] = {}
-    for target in targets:
-        predicted, truth = table[f"predicted_{target}"], table[target]
-        figures = correlations(predicted, truth)
-        within = within_group_srcc(predicted, truth, table["generator"])
-        found[target] = {
-            "srcc": figures.srcc,
-            "plcc": figures.plcc,
-            "krcc": figures.krcc,
-            "rmse": figures.rmse,
-            "srcc_within_generator": within.srcc,
-        }
-    means = {f"{prefix}{m}": sum(f[m] for f in found.values()) / len(found) for m in next(iter(found.values()))}
-    if len(found) > 1:
-        means |= {f"{prefix}{m}_{t}": value for t, figures in found.items() for m, value in figures.items()}
-    return means

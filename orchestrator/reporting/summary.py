@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from orchestrator.execution.agreement import Agreement, agreement, mean_agreement
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.desk import Arm
-from orchestrator.execution.training_job import PREDICTIONS, agreement
+from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.search.ledger import Ledger, LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.intervals import Interval, median_interval, paired_interval
 
 if TYPE_CHECKING:
     from orchestrator.preparation import Prepared
+
+HEADLINES = ("srcc", "plcc", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt")
+"""The test figures that a sweep's run in MLflow shows."""
 
 BASELINES = {
     "ridge": "ridge regression on the same features",
@@ -38,11 +42,13 @@ class Figures:
         intervals: srcc and plcc → bootstrap interval of that median, resampling prompts.
             Several targets have one each, their mean has none.
         targets: target → its own figures, where there are several.
+        reasons: metric → why it is NaN in all runs, where it is.
     """
 
     metrics: dict[str, float]
     intervals: dict[str, Interval] = field(default_factory=dict)
     targets: dict[str, Figures] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Summary:
         if best := self.best("search"):
             metrics |= {f"val_{name}": best.validation.metrics[name] for name in ("srcc", "plcc")}
             if best.test:
-                metrics |= {f"test_{name}": best.test.metrics[name] for name in ("srcc", "plcc")}
+                metrics |= {f"test_{name}": best.test.metrics[name] for name in HEADLINES}
         if (control := self.best("control")) and control.test:
             metrics["control_test_srcc"] = control.test.metrics["srcc"]
         metrics |= {f"{b.name}_test_srcc": b.test.metrics["srcc"] for b in self.baselines if b.test}
@@ -178,7 +184,7 @@ def _confirmed(
         source = f"{title}-{trial.number:04d}"
         own = sorted(runs.get(source, []), key=lambda run: run.attributes["split"])
         finals = [run.attributes["final"] for run in own] or [trial.attributes["final"]]
-        tables = _test_parts(_tables(own, trials, PREDICTIONS))
+        tables = _tables(own, trials, PREDICTIONS)
         lines.append(
             Confirmed(
                 source=source,
@@ -213,14 +219,24 @@ def _medians(finals: list[dict[str, float]], prefix: str, targets: tuple[str, ..
 
 def _test_figures(tables: list[pd.DataFrame], targets: tuple[str, ...]) -> Figures:
     """Medians over the runs' tables; with intervals for one target, and for each of several."""
-    figures = [agreement(table, targets, "") for table in tables]
-    names = [name for name in figures[0] if not any(name.endswith(f"_{target}") for target in targets)]
-    metrics = {name: _median([found[name] for found in figures]) for name in names}
-    if len(targets) > 1:
-        return Figures(metrics, targets={target: _test_figures(tables, (target,)) for target in targets})
-    truth, prompts = [table[targets[0]] for table in tables], [table["prompt_id"] for table in tables]
-    predicted = _predicted(tables, targets[0])
-    return Figures(metrics, {metric: median_interval(predicted, truth, prompts, metric) for metric in ("srcc", "plcc")})
+    runs = [{target: agreement(table, target) for target in targets} for table in tables]
+    each = {target: _target_figures(tables, [run[target] for run in runs], target) for target in targets}
+    return _medians_of([mean_agreement(run) for run in runs], targets=each) if len(targets) > 1 else each[targets[0]]
+
+
+def _target_figures(tables: list[pd.DataFrame], runs: list[Agreement], target: str) -> Figures:
+    tests = _test_parts(tables)
+    truth, prompts = [table[target] for table in tests], [table["prompt_id"] for table in tests]
+    predicted = _predicted(tests, target)
+    return _medians_of(
+        runs, intervals={metric: median_interval(predicted, truth, prompts, metric) for metric in ("srcc", "plcc")}
+    )
+
+
+def _medians_of(runs: list[Agreement], **more: Any) -> Figures:
+    metrics = {name: _median([run.metrics[name] for run in runs]) for name in runs[0].metrics}
+    reasons = {name: runs[0].reasons[name] for name, value in metrics.items() if not math.isfinite(value)}
+    return Figures(metrics, reasons=reasons, **more)
 
 
 def _baseline(
@@ -243,7 +259,7 @@ def _comparisons(
         return _test_parts([pd.read_csv(trials / key / PREDICTIONS) for key in line.runs]) if line else []
 
     own = of("search")
-    others = {"control": of("control"), **tables}
+    others = {"control": of("control"), **{name: _test_parts(found) for name, found in tables.items()}}
     return [
         Comparison(
             name,
@@ -300,6 +316,8 @@ def _figures(figures: Figures) -> dict[str, Any]:
     if "srcc" in figures.intervals:
         found["interval"] = _bounds(figures.intervals["srcc"])
         found["plcc_interval"] = _bounds(figures.intervals["plcc"])
+    if figures.reasons:
+        found["reasons"] = figures.reasons
     if figures.targets:
         found["targets"] = {target: _figures(own) for target, own in figures.targets.items()}
     return found

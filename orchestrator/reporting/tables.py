@@ -27,8 +27,11 @@ HEADER = (
     "95 % interval",
     "test PLCC",
     "95 % interval",
-    "within generator",
+    "fitted PLCC",
+    "SRCC in generator",
+    "SRCC in prompt",
 )
+"""Fitted: after a logistic curve fitted on validation. In generator, in prompt: mean SRCC inside each one's images."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def print_result(console: Console, summary: Summary) -> None:
     table = Table(title=f"{what} ({protocol_line(summary)}){marked}", title_justify="left", box=None, pad_edge=False)
     for position, name in enumerate(HEADER):
         justify: Any = "left" if position == 0 else "right"
-        table.add_column(name, justify=justify, no_wrap=position > 0)
+        # On two lines, so that the widest cell and not its heading decides a column's width.
+        table.add_column("\n".join(name.rsplit(" ", 1)), justify=justify, no_wrap=position > 0)
     previous = ""
     for row in result_rows(summary):
         if previous and row.group != previous:
@@ -149,7 +153,7 @@ def _configuration_rows(line: Confirmed) -> list[Row]:
 
 def _figures_row(group: str, label: str, validation: Figures, test: Figures | None) -> Row:
     cells = (f"{validation.metrics['srcc']:.4f}", f"{validation.metrics['plcc']:.4f}")
-    return Row(group, (label, *cells, *(_test_cells(test) if test else ("",) * 5)))
+    return Row(group, (label, *cells, *(_test_cells(test) if test else ("",) * (len(HEADER) - 3))))
 
 
 def _test_cells(figures: Figures) -> tuple[str, ...]:
@@ -157,13 +161,18 @@ def _test_cells(figures: Figures) -> tuple[str, ...]:
         found = figures.intervals.get(metric)
         return f"[{found.low:.3f}, {found.high:.3f}]" if found else ""
 
-    within = figures.metrics["srcc_within_generator"]
+    def number(metric: str, digits: int = 3) -> str:
+        value = figures.metrics[metric]
+        return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
     return (
-        f"{figures.metrics['srcc']:.4f}",
+        number("srcc", 4),
         interval("srcc"),
-        f"{figures.metrics['plcc']:.4f}",
+        number("plcc", 4),
         interval("plcc"),
-        f"{within:.3f}" if math.isfinite(within) else "–",
+        number("plcc_fitted", 4),
+        number("srcc_within_generator"),
+        number("srcc_within_prompt"),
     )
 
 

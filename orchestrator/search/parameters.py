@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -153,4 +153,14 @@ class WidthsParameter(Parameter):
 AnyParameter = Annotated[
     FloatParameter | IntParameter | CategoricalParameter | WidthsParameter, Field(discriminator="type")
 ]
-Fixed = bool | int | float | str | list[int]
+Fixed = bool | int | float | str | list[int] | list[float]
+
+
+def _is_no_parameter(values: dict[str, float]) -> dict[str, float]:
+    if set(values) & {"low", "high", "default", "log", "step", "min_depth", "max_depth"}:
+        raise ValueError("a searched value needs a type: float, int, categorical or widths")
+    return values
+
+
+FixedByName = Annotated[dict[str, float], AfterValidator(_is_no_parameter)]
+"""A number for each of some names, such as what each target weighs."""

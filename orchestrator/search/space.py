@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from orchestrator.errors import InputError
-from orchestrator.search.parameters import AnyParameter, Fixed, Parameter, WidthsParameter
+from orchestrator.search.parameters import AnyParameter, Fixed, FixedByName, Parameter, WidthsParameter
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -35,14 +35,15 @@ class SearchSpace(BaseModel):
     """What a sweep may vary, in three sections.
 
     `model`: the target net and what feeds it; `hypernet`: what makes its weights, which the control, having no
-    hypernet, goes without; `training`: optimiser, loss, batches. A value that is no mapping is held fixed.
+    hypernet, goes without; `training`: optimiser, loss, batches. A value that is no mapping is held fixed, and in
+    `training` a mapping of names to numbers is, too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: dict[str, AnyParameter | Fixed] = {}
     hypernet: dict[str, AnyParameter | Fixed] = {}
-    training: dict[str, AnyParameter | Fixed] = {}
+    training: dict[str, AnyParameter | Fixed | FixedByName] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> SearchSpace:
@@ -63,7 +64,7 @@ class SearchSpace(BaseModel):
             seen.add(name)
         return self
 
-    def items(self) -> Iterator[tuple[str, AnyParameter | Fixed]]:
+    def items(self) -> Iterator[tuple[str, AnyParameter | Fixed | FixedByName]]:
         """Every name and its parameter, in the order of the file."""
         for section in SECTIONS:
             yield from getattr(self, section).items()

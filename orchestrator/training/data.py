@@ -17,9 +17,11 @@ class TrainingData:
         targets: the T names of the score columns.
         prompt_ids: (N,) int64; rows of one prompt share an id.
         train, validation, test: int64 row indices; `test` may be empty.
+        stds: (N, T) float32, the raters' standard deviations in the scores' units; None where they are not known.
 
     Raises:
-        ValueError: shapes disagree, a row is out of range, or a score is not finite.
+        ValueError: shapes disagree, a row is out of range, a score is not finite, or a standard deviation is not
+            finite or below 0.
     """
 
     features: Mapping[str, Tensor]
@@ -29,6 +31,7 @@ class TrainingData:
     train: Tensor
     validation: Tensor
     test: Tensor
+    stds: Tensor | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.scores)
@@ -47,6 +50,11 @@ class TrainingData:
             raise ValueError("the split leaves no rows to train or to validate on")
         if not bool(torch.isfinite(self.scores).all()):
             raise ValueError("a score is not finite")
+        if self.stds is not None:
+            if self.stds.shape != self.scores.shape:
+                raise ValueError(f"stds are {tuple(self.stds.shape)}, the scores {tuple(self.scores.shape)}")
+            if not bool((torch.isfinite(self.stds) & (self.stds >= 0)).all()):
+                raise ValueError("a rating standard deviation is not finite or below 0")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from orchestrator.training.data import ScoreScale, TrainingData
 from orchestrator.training.ema import AveragedWeights
 from orchestrator.training.evaluate import compare, predict, reads_of
 from orchestrator.training.features import FeatureRows
-from orchestrator.training.losses import build_loss
+from orchestrator.training.losses import LossBatch, build_loss
 from orchestrator.training.optimizer import AdamW, lr_share
 from orchestrator.training.result import BestEpoch, EpochResult
 from orchestrator.training.settings import FitSettings
@@ -52,6 +52,10 @@ class Training:
         epoch: epochs done.
         best: the best epoch so far; None before a first finite objective.
         scale: between MOS units and the model's.
+
+    Raises:
+        InputError: the loss needs raters' standard deviations that the data has not, or a weight is of no target.
+        ValueError: a feature that the model reads is missing.
     """
 
     def __init__(
@@ -65,9 +69,11 @@ class Training:
         self.best: BestEpoch | None = None
         self.scale = ScoreScale.of(data.scores[data.train])
         self._diverged = False
-        self._loss = build_loss(settings.loss)
+        self._loss = build_loss(settings.loss, settings.weights_of(data.targets))
+        self._loss.check_std("the data has none" if data.stds is None else None)
         self._features = FeatureRows(data.features, reads_of(model), device)
         self._targets = self.scale.standardise(data.scores).to(device)
+        self._stds = None if data.stds is None else (data.stds / self.scale.std).to(device)
         self._prompt_ids = data.prompt_ids.to(device)
         self._validation_scores = data.scores[data.validation]
         calibrate: Any = model.calibrate
@@ -146,7 +152,8 @@ class Training:
 
     def _step(self, rows: Tensor, lr_share: float) -> Tensor:
         prediction = self.model(self._features.batch(rows))
-        loss = self._loss(prediction, self._targets[rows], self._prompt_ids[rows])
+        stds = None if self._stds is None else self._stds[rows]
+        loss = self._loss(prediction, LossBatch(self._targets[rows], self._prompt_ids[rows], stds))
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         if self.settings.clip_norm:

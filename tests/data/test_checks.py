@@ -106,3 +106,24 @@ def test_a_dataset_knows_its_scores_and_prompts(write_csv: WriteCsv) -> None:
     assert dataset.table["alignment_std"].tolist() == [0.5] * 4
     with pytest.raises(InputError, match="no score 'beauty'; it has quality, alignment"):
         dataset.scores(["beauty"])
+
+
+@pytest.mark.parametrize(
+    "deviations, lacking",
+    [
+        ([0.5, 0.0, 1.0, 2.0], None),
+        ([0.5, "", "n/a", 2.0], "2 of 4 rows whose alignment_std is no number of 0 or above"),
+        ([0.5, -0.1, 1.0, 2.0], "1 of 4 rows"),
+        ([0.5, "inf", 1.0, 2.0], "1 of 4 rows"),
+        (None, "no column alignment_std"),
+    ],
+)
+def test_deviations_are_whole_or_not_there(write_csv: WriteCsv, deviations: list[object], lacking: str | None) -> None:
+    columns = {} if deviations is None else {"alignment_std": deviations}
+    path = write_csv(4, prompt=["a", "b", "c", "d"], alignment=[1, 2, 3, 4], **columns)
+    dataset = load_dataset(f"csv:{path}")
+    stds, why = dataset.stds(["alignment"]), dataset.lacking_stds(["alignment"])
+    if lacking is None:
+        assert why is None and stds is not None and stds[:, 0].tolist() == deviations
+    else:
+        assert stds is None and why is not None and lacking in why

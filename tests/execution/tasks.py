@@ -12,7 +12,7 @@ from orchestrator.data.splits import Split
 from orchestrator.execution.job import Job
 from orchestrator.execution.task import SweepTask
 
-ROWS, PER_PROMPT = 96, 4
+ROWS, PER_PROMPT = 144, 6
 SHAPES = {
     "prompt.embedding": (64,),
     "image_prompt.embedding": (9,),
@@ -56,6 +56,7 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
         prompts=tuple(f"prompt {prompt}" for prompt in prompt_ids),
         prompt_ids=prompt_ids,
         scores=scores,
+        stds=0.3 + random.random(scores.shape),
         targets=targets,
         splits={index: make_split(index) for index in range(4)},
         trials=folder / "trials",

@@ -14,6 +14,7 @@ from scipy import stats
 
 from models.encoders.base import ComposedEncoder, ImageEncoder, PromptEncoder
 from orchestrator.execution import training_job
+from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
 from orchestrator.execution.worker import Worker
@@ -195,10 +196,20 @@ class TestConfirm:
         (message,) = finish(start(job, task))
         folder = task.trials / "confirm-0002"
         assert message["outcome"] == "complete" and message["epochs"][0]["number"] == 1
-        ridge = pd.read_csv(folder / "ridge.csv")
-        assert len(ridge) == len(task.splits[1].test)
+        whole, split = pd.read_csv(folder / "ridge.csv"), task.splits[1]
+        assert list(whole["name"]) == [task.names[row] for row in (*split.validation, *split.test)]
+        ridge, validation = (whole[whole["part"] == part] for part in ("test", "validation"))
+        assert len(ridge) == len(split.test) and len(validation) == len(split.validation)
         srcc = stats.spearmanr(ridge["predicted_alignment"], ridge["alignment"]).statistic
         assert message["final"]["ridge_test_srcc"] == pytest.approx(srcc)
+        assert message["final"] == pytest.approx(
+            {
+                **flat_agreement(whole, task.targets, "ridge_test_"),
+                **flat_agreement(pd.read_csv(folder / "generator_mean.csv"), task.targets, "generator_mean_test_"),
+            },
+            nan_ok=True,
+        )
+        assert message["final"]["ridge_test_plcc_fitted"] > 0.3
         reasons = pd.read_csv(folder / REASONS, index_col="baseline")["reason"]
         assert "prompt_mean" in reasons and not (folder / "prompt_mean.csv").exists()
 

@@ -11,11 +11,16 @@ from scipy import stats
 from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.reporting.summary import BASELINES
 from orchestrator.search.outcome import Outcome
+from orchestrator.training.logistic import FittedPlcc, fit_logistic
 
 
-def predictions(made, key, part="test"):
-    table = pd.read_csv(made.workspace.trials / key / PREDICTIONS)
+def predictions(made, key, part="test", file=PREDICTIONS):
+    table = pd.read_csv(made.workspace.trials / key / file)
     return table[table["part"] == part]
+
+
+def validation_of(made, line):
+    return [predictions(made, key, "validation") for key in line.runs]
 
 
 def srcc(table, target="alignment"):
@@ -45,6 +50,16 @@ def test_test_figures_are_medians_over_the_confirm_runs(made):
             interval = line.test.intervals[metric]
             assert interval.low <= line.test.metrics[metric] <= interval.high
             assert interval.estimate == pytest.approx(line.test.metrics[metric], abs=1e-6)
+        within = [np.mean([srcc(rows) for _, rows in table.groupby("prompt_id")]) for table in tables]
+        assert line.test.metrics["srcc_within_prompt"] == pytest.approx(median(within), abs=1e-6)
+        fits = [fit_logistic(t["predicted_alignment"], t["alignment"]).curve for t in validation_of(made, line)]
+        fitted = [
+            stats.pearsonr(fit(table["predicted_alignment"]), table["alignment"]).statistic
+            for fit, table in zip(fits, tables, strict=True)
+            if fit is not None
+        ]
+        assert fitted
+        assert line.test.metrics["plcc_fitted"] == pytest.approx(median(fitted), abs=1e-6)
         validation = [srcc(predictions(made, key, "validation")) for key in line.runs]
         assert line.validation.metrics["srcc"] == pytest.approx(median(validation), abs=1e-6)
 
@@ -68,9 +83,11 @@ def test_the_run_with_the_median_validation_score_stands_for_its_configuration(m
 def test_baselines_are_on_the_same_splits_or_say_why_not(made):
     found = {line.name: line for line in made.summary().baselines}
     assert set(found) == set(BASELINES)
-    tables = [pd.read_csv(made.workspace.trials / key / "ridge.csv") for key in baseline_keys(made)]
+    tables = [predictions(made, key, file="ridge.csv") for key in baseline_keys(made)]
     assert len(tables) == 3
     assert found["ridge"].test.metrics["srcc"] == pytest.approx(median(map(srcc, tables)), abs=1e-6)
+    assert found["ridge"].test.metrics["plcc_fitted"] > 0.3
+    assert np.isfinite(found["ridge"].test.metrics["srcc_within_prompt"])
     assert found["prompt_mean"].test is None and found["prompt_mean"].reason
 
 
@@ -84,7 +101,7 @@ def test_comparisons_are_paired_by_split(made):
     differences = [a - b for a, b in zip(own, others, strict=True)]
     assert found["control"].estimate == pytest.approx(median(differences), abs=1e-6)
     assert found["control"].low <= found["control"].estimate <= found["control"].high
-    ridge = [srcc(pd.read_csv(made.workspace.trials / key / "ridge.csv")) for key in baseline_keys(made)]
+    ridge = [srcc(predictions(made, key, file="ridge.csv")) for key in baseline_keys(made)]
     differences = [a - b for a, b in zip(own, ridge, strict=True)]
     assert found["ridge"].estimate == pytest.approx(median(differences), abs=1e-6)
 
@@ -99,12 +116,22 @@ def test_the_result_is_json_without_nan(made, two):
         assert read["baselines"]["prompt_mean"]["srcc"] is None and read["baselines"]["prompt_mean"]["reason"]
 
 
+def test_a_figure_that_no_run_has_is_null_with_its_reason(made, monkeypatch):
+    failed = FittedPlcc(np.nan, "no logistic fit: the search did not converge")
+    monkeypatch.setattr("orchestrator.execution.agreement.fitted_plcc", lambda *given: failed)
+    test = made.summary().as_result()["best"]["test"]
+    assert test["plcc_fitted"] is None and test["reasons"] == {"plcc_fitted": failed.reason}
+    monkeypatch.undo()
+    assert "reasons" not in made.summary().as_result()["best"]["test"]
+
+
 def test_headline_metrics_are_finite_and_agree_with_the_result(made):
     summary = made.summary()
     headline, result = summary.headline_metrics(), summary.as_result()
     assert all(np.isfinite(value) for value in headline.values())
     assert headline["test_srcc"] == pytest.approx(result["best"]["test"]["srcc"], abs=1e-6)
     assert headline["control_test_srcc"] == pytest.approx(result["control"]["test"]["srcc"], abs=1e-6)
+    assert {"test_plcc_fitted", "test_srcc_within_generator", "test_srcc_within_prompt"} <= set(headline)
     assert headline["trials_complete"] == 3
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from dataclasses import replace
 
 import pytest
@@ -62,6 +63,35 @@ def test_every_line_of_the_markdown_table_has_as_many_cells(made, two):
 def test_the_terminal_shows_every_figure(made):
     text = shown(made.summary())
     assert all(cell.strip() in text for row in result_rows(made.summary())[:4] for cell in row.cells[1:])
+
+
+def test_the_table_fits_a_terminal_of_140_columns(made):
+    """Every row of a sweep that learned is on one line: none of its cells is cut or wrapped."""
+
+    def learned(line):
+        metrics = {name: abs(value) for name, value in line.test.metrics.items()}
+        interval = next(iter(made.summary().best("search").test.intervals.values()))
+        intervals = dict.fromkeys(("srcc", "plcc"), replace(interval, low=0.5, high=0.75))
+        return replace(line, test=replace(line.test, metrics=metrics, intervals=intervals))
+
+    summary = made.summary()
+    baselines = tuple(learned(line) if line.test else line for line in summary.baselines)
+    summary = replace(summary, confirmed=tuple(map(learned, summary.confirmed)), baselines=baselines)
+    lines = shown(summary, width=140).splitlines()
+    assert "generator" in lines[3] and all(len(line) <= 140 for line in lines[:10])
+    for row in result_rows(summary):
+        assert any(line.split() == " ".join(row.cells).split() for line in lines), row.cells
+
+
+def test_a_figure_that_is_not_there_is_a_dash(made):
+    summary = made.summary()
+    best = summary.best("search")
+    missing = {"plcc_fitted": math.nan, "srcc_within_prompt": math.nan}
+    test = replace(best.test, metrics={**best.test.metrics, **missing})
+    row = result_rows(replace(summary, confirmed=(replace(best, test=test),)))[0]
+    dashes = [name for name, cell in zip(HEADER, row.cells, strict=True) if cell == "–"]
+    assert dashes == ["fitted PLCC", "SRCC in prompt"]
+    assert row.cells[HEADER.index("SRCC in generator")] == f"{test.metrics['srcc_within_generator']:.3f}"
 
 
 @pytest.mark.parametrize("low, high, word", [(0.1, 0.3, "better"), (-0.3, -0.1, "worse"), (-0.1, 0.1, "told apart")])

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from orchestrator.errors import InputError
 from orchestrator.search.parameters import Parameter, WidthsParameter
-from orchestrator.search.space import SearchSpace, load_space
+from orchestrator.search.space import SearchSpace, first_reason, load_space
 
 WIDTHS = {"type": "widths", "min_depth": 1, "max_depth": 3, "low": 8, "high": 64, "default": [32, 16]}
 CONTENT = {
@@ -134,6 +134,32 @@ def test_when_of_a_parameter_that_is_not_there_does_not_hold():
     space = SearchSpace.model_validate({"training": chain})
     assert space.configuration({"a": 0}).training == {"a": 0}
     assert space.configuration({"a": 1, "b": 1, "c": 2}).training == {"a": 1, "b": 1, "c": 2}
+
+
+@pytest.mark.parametrize("weights", [[2, 1], [1.0, 0.5], {"quality": 2.0, "alignment": 0.5}])
+def test_lists_and_named_numbers_are_held_fixed(weights):
+    content = {**CONTENT, "training": {**CONTENT["training"], "target_weights": weights}}
+    space = SearchSpace.model_validate(content)
+    assert space.parameter_names() == SPACE.parameter_names()
+    corners = [*space.corners(True), space.configuration(space.default_params())]
+    assert all(corner.training["target_weights"] == weights for corner in corners)
+    assert SearchSpace.model_validate(yaml.safe_load(yaml.safe_dump(space.model_dump(mode="json")))) == space
+
+
+@pytest.mark.parametrize(
+    "section, value",
+    [
+        ("training", {"low": 0.1, "high": 2.0}),
+        ("training", {"min_depth": 1, "max_depth": 2}),
+        ("training", {"quality": "much"}),
+        ("model", {"quality": 2.0}),
+    ],
+)
+def test_a_mapping_that_is_neither_a_parameter_nor_named_numbers_is_refused(section, value):
+    content = {**CONTENT, section: {**CONTENT[section], "extra": value}}
+    with pytest.raises(ValidationError) as caught:
+        SearchSpace.model_validate(content)
+    assert first_reason(caught.value) == f"{section}.extra: Unable to extract tag using discriminator 'type'"
 
 
 def test_corners_are_the_ends_of_every_number_and_all_categories():

@@ -26,6 +26,9 @@ def test_scale_restores_mos_units() -> None:
         ({"features": {"prompt.embedding": torch.zeros(2, 6)}}, "has 2 rows"),
         ({"test": torch.tensor([160])}, "the test split"),
         ({"train": torch.tensor([], dtype=torch.int64)}, "no rows"),
+        ({"stds": torch.ones(160, 2)}, "stds are"),
+        ({"stds": torch.full((160, 1), float("nan"))}, "standard deviation"),
+        ({"stds": torch.full((160, 1), -0.1)}, "standard deviation"),
     ],
 )
 def test_data_that_does_not_fit_together_is_refused(

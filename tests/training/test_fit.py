@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from orchestrator.errors import InputError
 from orchestrator.training import FitSettings, Training, TrainingData, correlations, fit
 from orchestrator.training.result import EpochResult
 
@@ -19,6 +20,7 @@ SETTINGS = {
         prompt_grouped=True,
         ema=0.9,
         seed=7,
+        target_weights={"quality": 2.0},
     ),
 }
 
@@ -167,6 +169,53 @@ def test_grouped_batches_give_the_rank_loss_its_pairs(make_model, data: Training
     shuffled = Training(make_model(), data, settings).run_epoch()
     assert grouped.train_loss > 0.4
     assert shuffled.train_loss < grouped.train_loss
+
+
+def test_a_loss_that_needs_deviations_gets_them_in_the_models_units(make_model, data: TrainingData) -> None:
+    settings = replace(SETTINGS["plain"], loss="fidelity")
+    with pytest.raises(InputError, match="fidelity needs the raters' standard deviations: the data has none"):
+        Training(make_model(), data, settings)
+    rated = replace(data, stds=torch.rand(data.scores.shape) + 0.2)
+    ten_times = replace(rated, scores=10 * rated.scores, stds=10 * rated.stds)
+    one, other = (Training(make_model(), given, settings).run_epoch() for given in (rated, ten_times))
+    assert other.train_loss == pytest.approx(one.train_loss, rel=1e-5), "the unit of the scores is no matter"
+    unsure = Training(make_model(), replace(rated, stds=10 * rated.stds), settings).run_epoch()
+    assert unsure.train_loss < 0.5 * one.train_loss
+    learned = list(fit(make_model(), rated, replace(settings, epochs=15)))
+    assert max(result.objective for result in learned) > 0.7
+
+
+@pytest.mark.parametrize("loss", ["plcc", "score_distance", "mse+0.5*plcc"])
+def test_the_other_losses_learn(make_model, data: TrainingData, loss: str) -> None:
+    results = list(fit(make_model(), data, replace(SETTINGS["plain"], epochs=15, loss=loss)))
+    assert max(result.objective for result in results) > 0.7
+
+
+def test_a_target_that_weighs_more_is_learned_better(make_model, two_targets: TrainingData) -> None:
+    """Where the model has no room for both: a head of one number for two targets of opposite sign."""
+
+    class Torn(torch.nn.Module):
+        reads = ("prompt.embedding",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.body = torch.nn.Linear(6, 1)
+
+        def calibrate(self, features: object) -> None:
+            pass
+
+        def forward(self, features):
+            return self.body(features["prompt.embedding"]).expand(-1, 2)
+
+    opposed = replace(two_targets, scores=torch.cat((two_targets.scores[:, :1], -two_targets.scores[:, :1]), 1))
+    for weights, sign in (({"quality": 5.0}, 1), ((1.0, 5.0), -1)):
+        training = Training(Torn(), opposed, replace(SETTINGS["plain"], lr=0.1, target_weights=weights))
+        while not training.finished:
+            result = training.run_epoch()
+        assert sign * result.validation["quality"].srcc > 0.5
+    with pytest.raises(InputError, match="target_weights has 3 numbers"):
+        Training(Torn(), opposed, replace(SETTINGS["plain"], target_weights=(1.0, 1.0, 1.0)))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -3,22 +3,23 @@
 from torch import Tensor
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
+from orchestrator.training.losses.batch import LossBatch
 from orchestrator.training.losses.registry import register_loss
 
 
 @register_loss
-def l1(prediction: Tensor, target: Tensor, prompt_ids: Tensor) -> Tensor:
+def l1(prediction: Tensor, batch: LossBatch) -> Tensor:
     """Mean absolute error, hyperIQA's loss."""
-    return l1_loss(prediction, target)
+    return l1_loss(prediction, batch.target)
 
 
 @register_loss
-def mse(prediction: Tensor, target: Tensor, prompt_ids: Tensor) -> Tensor:
+def mse(prediction: Tensor, batch: LossBatch) -> Tensor:
     """Mean squared error."""
-    return mse_loss(prediction, target)
+    return mse_loss(prediction, batch.target)
 
 
 @register_loss
-def huber(prediction: Tensor, target: Tensor, prompt_ids: Tensor) -> Tensor:
+def huber(prediction: Tensor, batch: LossBatch) -> Tensor:
     """Squared within one standard deviation of the score, absolute beyond."""
-    return huber_loss(prediction, target)
+    return huber_loss(prediction, batch.target)

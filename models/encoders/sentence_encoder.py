@@ -41,6 +41,8 @@ class SentenceEncoder(PromptEncoder):
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:  # type: ignore[override]
         """`embedding` (D,), by the model's settings where they tell, else by the loaded model."""
+        if self.pooling:
+            return {"embedding": (int(_read(self.folder / "config.json")["hidden_size"]),)}
         width = _width(self.folder) or self._model.encode([""], show_progress_bar=False).shape[1]
         return {"embedding": (int(width),)}
 
@@ -72,7 +74,7 @@ class SentenceEncoder(PromptEncoder):
         model = SentenceTransformer(str(self.folder), local_files_only=True, **options)
         if self.pooling:
             words, pool = model[0], model[1]
-            modules = [words, type(pool)(words.get_word_embedding_dimension(), self.pooling)]
+            modules = [words, type(pool)(self.shapes["embedding"][0], self.pooling)]
             model = SentenceTransformer(modules=modules, device=str(self.device))
         if self.max_tokens:
             model.max_seq_length = self.max_tokens

@@ -87,8 +87,9 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     reads = tuple(info.reads)
     _check_keys(space, spec, info.parameters)
     _check_training(space, spec, dataset, targets)
-    from orchestrator.data import check_searchable, make_split
+    from orchestrator.data import FeatureStore, check_searchable, make_split
 
+    FeatureStore().shapes(encoders, reads)  # says now what would be missing later, weights above all
     if spec.trials > 1:
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
@@ -159,9 +160,10 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
     chosen = {kind: default_encoder(kind) for kind in KINDS}
     for name in given:
         try:
-            chosen[build_encoder(name).kind] = name
+            encoder = build_encoder(name)
         except ValueError as error:
             raise InputError(str(error)) from error
+        chosen[encoder.kind] = encoder.name
     return chosen
 
 

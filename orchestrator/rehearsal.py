@@ -120,17 +120,10 @@ def rehearse(prepared: Prepared) -> Estimate:
 
 
 def feature_shapes(prepared: Prepared) -> dict[str, tuple[int, ...]]:
-    """Shapes of all features that the chosen encoders give, without encoding anything."""
-    from models.encoders import build_encoder
+    """Shapes of all that the encoders give which the sweep reads of, without encoding anything."""
+    from orchestrator.data import FeatureStore
 
-    encoders: dict[str, Any] = {kind: build_encoder(name) for kind, name in prepared.encoders.items()}
-    given = {kind: dict(encoders[kind].shapes) for kind in ("image", "prompt")}
-    if any(name.startswith("image_prompt.") for name in prepared.reads):
-        try:
-            given["image_prompt"] = encoders["image_prompt"].shapes_for(given["image"], given["prompt"])
-        except ValueError as error:
-            raise InputError(str(error)) from error
-    return {f"{kind}.{name}": shape for kind, named in given.items() for name, shape in named.items()}
+    return FeatureStore().shapes(prepared.encoders, prepared.reads)
 
 
 def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: bool) -> Corner:

@@ -53,9 +53,13 @@ class Scorer:
 
         self.card = card
         self._model = model.eval()
-        self._encoders = {kind: build_encoder(name) for kind, name in card.encoders.items()}
+        try:
+            self._encoders = {kind: build_encoder(name) for kind, name in card.encoders.items()}
+            identities = {kind: encoder.identity for kind, encoder in self._encoders.items()}
+        except ValueError as error:
+            raise ScorerError(str(error)) from error
         for kind, trained_with in card.encoder_identities.items():
-            here = self._encoders[kind].identity
+            here = identities[kind]
             if here != trained_with:
                 raise ScorerError(f"The {kind} encoder is not the one it was trained with: {here}, {trained_with}.")
 
@@ -94,20 +98,26 @@ class Scorer:
         import numpy as np
         import torch
 
+        from models.encoders import JointEncoder
         from orchestrator.data import open_image
 
+        def pixels(encoder: Any) -> Any:
+            return torch.from_numpy(np.stack([encoder.preprocess(open_image(path)) for path in images]))
+
         arrays: dict[str, dict[str, Any]] = {}
-        if "image" in self._encoders:
-            encoder: Any = self._encoders["image"]
-            pixels = torch.from_numpy(np.stack([encoder.preprocess(open_image(path)) for path in images]))
-            arrays["image"] = {name: array.half() for name, array in encoder.encode(pixels).items()}
-        if "prompt" in self._encoders:
-            encoder = self._encoders["prompt"]
-            arrays["prompt"] = {name: array.half() for name, array in encoder.encode(list(prompts)).items()}
-        if "image_prompt" in self._encoders:
-            encoder = self._encoders["image_prompt"]
-            composed = encoder.compose(arrays["image"], arrays["prompt"])
-            arrays["image_prompt"] = {name: array.half() for name, array in composed.items()}
+        for kind in ("image", "prompt", "image_prompt"):  # the last may be composed of the others
+            encoder: Any = self._encoders.get(kind)
+            if encoder is None:
+                continue
+            if kind == "image":
+                made = encoder.encode(pixels(encoder))
+            elif kind == "prompt":
+                made = encoder.encode(list(prompts))
+            elif isinstance(encoder, JointEncoder):
+                made = encoder.encode(pixels(encoder), list(prompts))
+            else:
+                made = encoder.compose(arrays["image"], arrays["prompt"])
+            arrays[kind] = {name: array.half() for name, array in made.items()}
         return {f"{kind}.{name}": array for kind, named in arrays.items() for name, array in named.items()}
 
 

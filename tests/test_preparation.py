@@ -77,6 +77,41 @@ def test_an_encoder_takes_the_place_of_its_kinds_default(spec):
     assert prepared.encoders == {"image": "efficientnet_lite0@256", "prompt": "minilm", "image_prompt": "conse"}
 
 
+@pytest.fixture
+def no_weights(tmp_path, monkeypatch):
+    """A machine without weights and without a network."""
+    monkeypatch.setenv("HYPERASSESS_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+@pytest.mark.parametrize(
+    ("variant", "encoder", "place"),
+    [
+        ("image_hyper", "resnet50", "weights/resnet50-"),
+        ("image_hyper", "timm:resnet18@256", "weights/timm/resnet18.safetensors"),
+        ("text_hyper", "keyphrase_mpnet", "weights/keyphrase_mpnet"),
+        ("text_hyper", "blip", "weights/blip"),
+    ],
+)
+def test_missing_weights_are_said_before_anything_runs(spec, no_weights, variant, encoder, place):
+    with pytest.raises(InputError, match=f"weights of {encoder} are not on this machine .*download .*{place}"):
+        prepare(spec(variant=variant, encoders=(encoder,)))
+
+
+def test_weights_that_nothing_reads_may_be_missing(spec, no_weights):
+    assert prepare(spec(variant="image_hyper", encoders=("blip",))).encoders["image_prompt"] == "blip"
+
+
+def test_encoders_that_do_not_go_together_are_said_before_anything_runs(spec, no_weights, tmp_path):
+    encoders = ("timm:swin_tiny_patch4_window7_224",)
+    (tmp_path / "weights" / "timm").mkdir(parents=True)
+    (tmp_path / "weights" / "timm" / "swin_tiny_patch4_window7_224.pth").touch()
+    with pytest.raises(InputError, match="conse needs an image encoder that gives ImageNet class probabilities"):
+        prepare(spec(variant="text_hyper", encoders=encoders))
+
+
 def test_a_saved_sweep_is_prepared_again_and_is_the_same(spec, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     prepared = prepare(spec())

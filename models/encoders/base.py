@@ -29,7 +29,11 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Name, hash of the weights, and transform: changes whenever the arrays would."""
+        """Name, hash of the weights, and transform: changes whenever the arrays would.
+
+        Raises:
+            MissingWeightsError: The weights are not on this machine and cannot be downloaded.
+        """
 
     def to(self, device: torch.device | str) -> Self:
         """Run on `device` from now on; call it before anything is encoded."""
@@ -78,26 +82,54 @@ class PromptEncoder(Encoder):
         """Arrays (B, *shape), float32, of a batch of prompts."""
 
 
-class ComposedEncoder(Encoder):
-    """Makes arrays about image and prompt together from the stored arrays of the two.
+class ImagePromptEncoder(Encoder):
+    """Makes arrays about an image and its prompt together; one of the two below.
 
     Attributes:
-        needs: Names of the features it is composed of.
+        needs: Names of the features it is composed of; none where it sees image and prompt for itself.
     """
 
     kind = "image_prompt"
-    needs: tuple[str, ...]
+    needs: tuple[str, ...] = ()
 
     @abstractmethod
     def shapes_for(
         self, image: Mapping[str, tuple[int, ...]], prompt: Mapping[str, tuple[int, ...]]
     ) -> dict[str, tuple[int, ...]]:
-        """Shape of each array, given those of the image's and the prompt's arrays.
+        """Shape of each array, given those of the image's and the prompt's arrays that it needs.
 
         Raises:
             ValueError: It cannot be composed of these.
         """
 
+
+class ComposedEncoder(ImagePromptEncoder):
+    """Makes its arrays from the stored arrays of image and prompt."""
+
     @abstractmethod
     def compose(self, image: Mapping[str, Tensor], prompt: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Arrays (B, *shape), float32, of the image's and the prompt's arrays, (B, …) row by row."""
+
+
+class JointEncoder(ImagePromptEncoder):
+    """A network that reads pixels and prompt together.
+
+    Attributes:
+        shapes: Shape of each array by its name.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def shapes_for(
+        self, image: Mapping[str, tuple[int, ...]], prompt: Mapping[str, tuple[int, ...]]
+    ) -> dict[str, tuple[int, ...]]:
+        """Its own shapes, whatever the other encoders give."""
+        return dict(self.shapes)
+
+    @abstractmethod
+    def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Pixels (3, H, W) of one opened image, ready for `encode`."""
+
+    @abstractmethod
+    def encode(self, pixels: Tensor, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """Arrays (B, *shape), float32, of pixels (B, 3, H, W), uint8, and as many prompts; from several threads."""

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 TRANSFORM = "upright, over white, RGB, whole image to a square by Pillow's antialiased bicubic"
+CROPPED = "upright, over white, RGB, shorter side by Pillow's antialiased bicubic, middle square"
 
 
 def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -13,6 +14,22 @@ def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
     It is turned upright by its EXIF tag, laid over white where it is transparent, and resized whole: what
     stands at the border of a picture counts for how well it shows its prompt, so nothing is cropped.
     """
+    return _channels_first(_resized(_upright(image), size, size))
+
+
+def to_cropped_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Pixels (3, size, size) of the middle of an image, its shorter side resized to `size`.
+
+    For networks that were trained on such pixels. Rounded as torchvision's Resize and CenterCrop round.
+    """
+    image = _upright(image)
+    shorter = min(image.size)
+    width, height = (size if side == shorter else int(size * side / shorter) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return _channels_first(_resized(image, width, height).crop((left, top, left + size, top + size)))
+
+
+def _upright(image: Image.Image) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         # Pillow would clip 16-bit grey at 255 rather than scale it.
@@ -20,7 +37,12 @@ def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("RGB")
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    return image.convert("RGB")
+
+
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+    return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _channels_first(image: Image.Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))

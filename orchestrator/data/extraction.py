@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from models.encoders import ComposedEncoder, ImageEncoder, PromptEncoder
+    from models.encoders import ComposedEncoder, Encoder, ImageEncoder, JointEncoder, PromptEncoder
 
 _PROMPTS = 32
 # Small batches stay in the processor's caches; a GPU wants larger ones.
@@ -29,33 +29,29 @@ _IMAGES_ON_CPU, _IMAGES_ON_GPU = 8, 64
 def encode_images(encoder: ImageEncoder, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
     """Blocks of the arrays of `paths[start:]`, in order.
 
-    Each of torch's threads decodes and encodes whole batches by itself. That is as fast as all of them at work on
-    one batch on an idle machine and several times faster on a busy one, since no thread waits for another, and some
-    images are decoded while others are in the network.
+    Raises:
+        InputError: an image that could be read when the dataset was checked, and cannot any more.
+    """
+
+    def encode(rows: slice) -> Block:
+        return _numpy(encoder.encode(_pixels(encoder, paths[rows])))
+
+    return _side_by_side(encode, encoder, range(start, len(paths)))
+
+
+def encode_pairs(
+    encoder: JointEncoder, paths: Sequence[str], prompts: Sequence[str], start: int = 0
+) -> Iterator[Block]:
+    """Blocks of the arrays of `paths[start:]` together with their prompts, in order.
 
     Raises:
         InputError: an image that could be read when the dataset was checked, and cannot any more.
     """
-    import torch
 
-    on_cpu = torch.device(encoder.device).type == "cpu"
-    size = _IMAGES_ON_CPU if on_cpu else _IMAGES_ON_GPU
-    batches = (paths[first : first + size] for first in range(start, len(paths), size))
-    for first in islice(batches, 1):
-        yield _encode_batch(encoder, first)  # loads the weights before there are threads that would each load them
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    ahead: deque[Future[Block]] = deque()
-    try:
-        for batch in batches:
-            ahead.append(pool.submit(_encode_batch, encoder, batch))
-            if len(ahead) > 2 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # some of torch's libraries count threads for the whole process
+    def encode(rows: slice) -> Block:
+        return _numpy(encoder.encode(_pixels(encoder, paths[rows]), prompts[rows]))
+
+    return _side_by_side(encode, encoder, range(start, len(paths)))
 
 
 def encode_prompts(encoder: PromptEncoder, prompts: Sequence[str], start: int = 0) -> Iterator[Block]:
@@ -90,14 +86,42 @@ def compose(
         yield _numpy(encoder.compose(*chunk))
 
 
-def _encode_batch(encoder: ImageEncoder, paths: Sequence[str]) -> Block:
+def _side_by_side(encode: Callable[[slice], Block], encoder: Encoder, rows: range) -> Iterator[Block]:
+    """What `encode` makes of batches of rows, in order.
+
+    Each of torch's threads decodes and encodes whole batches by itself. That is as fast as all of them at work on
+    one batch on an idle machine and several times faster on a busy one, since no thread waits for another, and some
+    images are decoded while others are in the network.
+    """
     import torch
 
-    pixels = np.stack([_pixels(encoder, path) for path in paths])
-    return _numpy(encoder.encode(torch.from_numpy(pixels)))
+    on_cpu = torch.device(encoder.device).type == "cpu"
+    size = _IMAGES_ON_CPU if on_cpu else _IMAGES_ON_GPU
+    batches = (slice(first, min(first + size, rows.stop)) for first in rows[::size])
+    for first in islice(batches, 1):
+        yield encode(first)  # loads the weights before there are threads that would each load them
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    ahead: deque[Future[Block]] = deque()
+    try:
+        for batch in batches:
+            ahead.append(pool.submit(encode, batch))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # some of torch's libraries count threads for the whole process
 
 
-def _pixels(encoder: ImageEncoder, path: str) -> NDArray[np.uint8]:
+def _pixels(encoder: ImageEncoder | JointEncoder, paths: Sequence[str]) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.stack([_pixels_of(encoder, path) for path in paths]))
+
+
+def _pixels_of(encoder: ImageEncoder | JointEncoder, path: str) -> NDArray[np.uint8]:
     try:
         return encoder.preprocess(open_image(path))
     except UnusableImage as unusable:

@@ -18,13 +18,20 @@ from typing import TYPE_CHECKING, cast
 from orchestrator.data.arrays import ArrayFolder
 from orchestrator.data.cache import cache_dir
 from orchestrator.data.dataset import Dataset
-from orchestrator.data.extraction import compose, encode_images, encode_prompts
+from orchestrator.data.extraction import compose, encode_images, encode_pairs, encode_prompts
 from orchestrator.data.features import Feature, FeatureSet
 from orchestrator.data.progress import Progress, silent
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
-    from models.encoders import ComposedEncoder, Encoder, ImageEncoder, PromptEncoder
+    from models.encoders import (
+        ComposedEncoder,
+        Encoder,
+        ImageEncoder,
+        ImagePromptEncoder,
+        JointEncoder,
+        PromptEncoder,
+    )
 
 _SIMPLE = ("image", "prompt")
 _ORDER = (*_SIMPLE, "image_prompt")
@@ -69,12 +76,7 @@ class FeatureStore:
         """
         wanted = list(dict.fromkeys(features))
         built = self._built(wanted, encoders)
-        given = _shapes(built)
-        for name in wanted:
-            if name not in given:
-                kind = name.partition(".")[0]
-                same = ", ".join(other for other in given if other.startswith(f"{kind}."))
-                raise InputError(f"The encoder {encoders[kind]} does not give '{name}'; it gives {same}.")
+        _check(wanted, built)
         request = _Request(self.root, dataset, progress or silent)
         for kind in _ORDER:
             if kind in built:
@@ -82,8 +84,21 @@ class FeatureStore:
         identity = {kind: encoder.identity for kind, encoder in built.items()}
         return FeatureSet({name: request.found[name] for name in wanted}, identity)
 
+    def shapes(self, encoders: Mapping[str, str], features: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Shapes of all that the encoders give which these features need; nothing is encoded.
+
+        Args:
+            encoders: kind → name of the encoder; kinds that no feature needs are left alone.
+            features: names such as `image.level1`.
+
+        Raises:
+            InputError: a feature that these encoders do not give, or an encoder whose weights cannot be had.
+        """
+        wanted = list(features)
+        return _check(wanted, self._built(wanted, encoders))
+
     def _built(self, features: Iterable[str], names: Mapping[str, str]) -> dict[str, Encoder]:
-        """The encoders that the features need, directly or as parts of a composed one, by kind."""
+        """The encoders that the features need, directly or as parts of a composed one, by kind; their weights here."""
         if self._build is None:
             from models.encoders import build_encoder
 
@@ -98,13 +113,29 @@ class FeatureStore:
                 raise InputError(f"The feature '{feature}' needs a '{kind}' encoder; none is chosen.")
             try:
                 encoder = self._build(names[kind]).to(self._device)
+                if encoder.kind != kind:
+                    raise InputError(f"{names[kind]} is an encoder of the kind '{encoder.kind}', not '{kind}'.")
+                _ = encoder.identity  # only weights that are here have one
             except ValueError as error:
                 raise InputError(str(error)) from None
-            if encoder.kind != kind:
-                raise InputError(f"{names[kind]} is an encoder of the kind '{encoder.kind}', not '{kind}'.")
             built[kind] = encoder
             needed.extend(getattr(encoder, "needs", ()))
         return built
+
+
+def _check(wanted: Iterable[str], built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
+    """Shape of every feature that the encoders give.
+
+    Raises:
+        InputError: a wanted feature that they do not give.
+    """
+    given = _shapes(built)
+    for name in wanted:
+        if name not in given:
+            kind = name.partition(".")[0]
+            same = ", ".join(other for other in given if other.startswith(f"{kind}."))
+            raise InputError(f"The encoder {built[kind].name} does not give '{name}'; it gives {same}.")
+    return given
 
 
 def _shapes(built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
@@ -119,7 +150,7 @@ def _shapes(built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
             simple[kind] = cast("ImageEncoder | PromptEncoder", built[kind]).shapes
     shapes = {f"{kind}.{name}": shape for kind, arrays in simple.items() for name, shape in arrays.items()}
     for kind in built.keys() - simple.keys():
-        encoder = cast("ComposedEncoder", built[kind])
+        encoder = cast("ImagePromptEncoder", built[kind])
         try:
             made = encoder.shapes_for(simple.get("image", {}), simple.get("prompt", {}))
         except ValueError as error:
@@ -143,11 +174,15 @@ class _Request:
 
     def ensure(self, kind: str, encoder: Encoder) -> None:
         """Find or compute the arrays of one kind; composed ones come after what they are made of."""
+        from models.encoders import JointEncoder
+
         self._identities[kind] = encoder.identity
         if kind == "image":
             self._ensure_image(cast("ImageEncoder", encoder))
         elif kind == "prompt":
             self._ensure_prompt(cast("PromptEncoder", encoder))
+        elif isinstance(encoder, JointEncoder):
+            self._ensure_joint(encoder)
         else:
             self._ensure_composed(cast("ComposedEncoder", encoder))
 
@@ -169,6 +204,15 @@ class _Request:
         what = f"prompt features by {encoder.name}"
         for name, array in folder.ensure(produce, self._progress, what).items():
             self.found[f"prompt.{name}"] = Feature(array, rows.astype(np.int64))
+
+    def _ensure_joint(self, encoder: JointEncoder) -> None:
+        prompts = list(self._dataset.prompts)
+        content = [*self._dataset.table["digest"], *prompts]
+        folder = self._folder(encoder.name, encoder.identity, content, len(self._dataset))
+        produce = partial(encode_pairs, encoder, self._dataset.images, prompts)
+        what = f"image-prompt features by {encoder.name}"
+        for name, array in folder.ensure(produce, self._progress, what).items():
+            self.found[f"image_prompt.{name}"] = Feature(array)
 
     def _ensure_composed(self, encoder: ComposedEncoder) -> None:
         parts: dict[str, dict[str, Feature]] = {"image": {}, "prompt": {}}

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from models.encoders import ComposedEncoder, Encoder, ImageEncoder, PromptEncoder
+from models.encoders import ComposedEncoder, Encoder, ImageEncoder, JointEncoder, PromptEncoder
+from models.encoders.pixels import to_pixels
 from orchestrator.data import Dataset
 from orchestrator.data.checks import RawDataset, check_dataset
 
@@ -113,6 +115,28 @@ class SumEncoder(ComposedEncoder):
         return {"embedding": image["mean"] + prompt["embedding"][:, :1]}
 
 
+class BesideEncoder(JointEncoder):
+    """Brightness of the image beside the length of its prompt, both seen for itself; counts the rows."""
+
+    def __init__(self, version: int = 1) -> None:
+        self.name = "beside"
+        self.shapes = {"embedding": (2,)}
+        self.version = version
+        self.encoded = 0
+
+    @property
+    def identity(self) -> str:
+        return f"beside {self.version}"
+
+    def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
+        return to_pixels(image, 4)
+
+    def encode(self, pixels: Tensor, prompts: Sequence[str]) -> dict[str, Tensor]:
+        self.encoded += len(pixels)
+        lengths = torch.tensor([float(len(prompt)) for prompt in prompts])
+        return {"embedding": torch.stack([pixels.float().mean((1, 2, 3)), lengths], 1)}
+
+
 class Encoders:
     """One of each kind, to be built by name and looked at afterwards."""
 
@@ -120,9 +144,10 @@ class Encoders:
         self.image = BrightnessEncoder()
         self.prompt = LengthEncoder()
         self.both = SumEncoder()
+        self.joint = BesideEncoder()
 
     def build(self, name: str) -> Encoder:
-        return {"brightness": self.image, "length": self.prompt, "sum": self.both}[name]
+        return {"brightness": self.image, "length": self.prompt, "sum": self.both, "beside": self.joint}[name]
 
 
 @pytest.fixture

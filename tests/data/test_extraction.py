@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from orchestrator.data.extraction import encode_images
-from tests.data.conftest import BrightnessEncoder, save_image
+from orchestrator.data.extraction import encode_images, encode_pairs
+from tests.data.conftest import BesideEncoder, BrightnessEncoder, save_image
 
 
 @pytest.fixture
@@ -34,6 +34,15 @@ def test_blocks_come_in_order_from_any_row(paths: list[str], start: int) -> None
     blocks = list(encode_images(BrightnessEncoder(), paths, start))
     means = np.concatenate([block["mean"][:, 0] for block in blocks]) if blocks else np.zeros(0)
     assert np.allclose(means, np.arange(start, 50), atol=0.2)
+
+
+@pytest.mark.parametrize("start", [0, 5, 49, 50])
+def test_images_stay_with_their_prompts(paths: list[str], start: int) -> None:
+    prompts = ["x" * (7 * number % 50) for number in range(50)]
+    blocks = list(encode_pairs(BesideEncoder(), paths, prompts, start))
+    rows = np.concatenate([block["embedding"] for block in blocks]) if blocks else np.zeros((0, 2))
+    assert np.allclose(rows[:, 0], np.arange(start, 50), atol=0.2)
+    assert rows[:, 1].tolist() == [len(prompt) for prompt in prompts[start:]]
 
 
 def test_weights_load_before_there_are_threads(paths: list[str]) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.encoders import MissingWeightsError
 from orchestrator.data import Dataset, FeatureStore
 from orchestrator.data.checks import check_dataset
 from orchestrator.errors import InputError
-from tests.data.conftest import BrightnessEncoder, Encoders, make_raw, save_image
+from tests.data.conftest import BesideEncoder, BrightnessEncoder, Encoders, make_raw, save_image
 
 _NAMES = {"image": "brightness", "prompt": "length", "image_prompt": "sum"}
 _PROMPTS = [f"{'x' * (number % 4 + 1)}" for number in range(40)]
@@ -101,6 +102,87 @@ def test_a_killed_extraction_goes_on_where_it_was(
     tensors = store.get(dataset, _NAMES, ["image.mean"]).tensors()
     assert encoders.image.encoded == 300 - 256
     assert torch.allclose(tensors["image.mean"][:256, 0].float(), torch.arange(256.0), atol=1.0)
+
+
+_JOINT = {"image": "brightness", "prompt": "length", "image_prompt": "beside"}
+
+
+def test_a_joint_encoder_sees_every_row_for_itself(
+    make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
+) -> None:
+    dataset = make_dataset(_PROMPTS)
+    for _ in range(2):
+        found = store.get(dataset, _JOINT, ["image_prompt.embedding"])
+        assert (encoders.image.encoded, encoders.prompt.encoded, encoders.joint.encoded) == (0, 0, 40)
+    embedding = found.tensors()["image_prompt.embedding"].float()
+    lengths = torch.tensor([float(len(prompt)) for prompt in _PROMPTS])
+    assert torch.equal(embedding[:, 1], lengths)
+    assert torch.allclose(embedding[:, 0], torch.arange(40.0), atol=0.2)
+    assert dict(found.identity) == {"image_prompt": "beside 1"}
+
+
+def test_joint_features_are_of_weights_images_and_prompts(
+    tmp_path: Path, store: FeatureStore, encoders: Encoders
+) -> None:
+    raw = make_raw(tmp_path / "images", _PROMPTS)
+    store.get(check_dataset(raw), _JOINT, ["image_prompt.embedding"])
+    raw.table["quality"] += 1.0
+    store.get(check_dataset(raw), _JOINT, ["image_prompt.embedding"])
+    assert encoders.joint.encoded == 40
+    raw.table.loc[3, "prompt"] = "another"
+    found = store.get(check_dataset(raw), _JOINT, ["image_prompt.embedding"])
+    assert encoders.joint.encoded == 80 and found.tensors()["image_prompt.embedding"][3, 1] == len("another")
+    save_image(tmp_path / "images" / "003.png", 222)
+    store.get(check_dataset(raw), _JOINT, ["image_prompt.embedding"])
+    assert encoders.joint.encoded == 120
+    encoders.joint = BesideEncoder(version=2)
+    store.get(check_dataset(raw), _JOINT, ["image_prompt.embedding"])
+    assert encoders.joint.encoded == 40
+
+
+def test_a_killed_joint_extraction_goes_on_where_it_was(
+    make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
+) -> None:
+    dataset = make_dataset([f"{'x' * (number % 50)}" or "y" for number in range(300)])
+
+    def kill(done: int, total: int, what: str) -> None:
+        assert (total, what) == (300, "image-prompt features by beside")
+        if done > 270:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.get(dataset, _JOINT, ["image_prompt.embedding"], kill)
+    encoders.joint.encoded = 0
+    tensors = store.get(dataset, _JOINT, ["image_prompt.embedding"]).tensors()
+    assert encoders.joint.encoded == 300 - 256
+    expected = torch.tensor([float(len(prompt)) for prompt in dataset.prompts])
+    assert torch.equal(tensors["image_prompt.embedding"][:, 1].float(), expected)
+
+
+def test_shapes_are_known_and_nothing_is_encoded(store: FeatureStore, encoders: Encoders) -> None:
+    assert store.shapes(_JOINT, ["image_prompt.embedding"]) == {"image_prompt.embedding": (2,)}
+    assert store.shapes(_NAMES, ["image_prompt.embedding"]) == {
+        "image.mean": (1,),
+        "image.map": (3, 2, 2),
+        "prompt.embedding": (2,),
+        "image_prompt.embedding": (1,),
+    }
+    with pytest.raises(InputError, match="does not give 'image.depth'"):
+        store.shapes(_NAMES, ["image.depth"])
+    assert encoders.image.encoded == encoders.prompt.encoded == encoders.joint.encoded == 0
+    assert not store.root.exists()
+
+
+def test_weights_that_are_not_here_are_wrong_input(
+    store: FeatureStore, encoders: Encoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def identity(self: BesideEncoder) -> str:
+        raise MissingWeightsError("beside", "a file", "beside.pth", "no network")
+
+    monkeypatch.setattr(BesideEncoder, "identity", property(identity))
+    assert store.shapes(_JOINT, ["image.mean"])  # what nobody needs may be missing
+    with pytest.raises(InputError, match="weights of beside are not on this machine .* download a file to"):
+        store.shapes(_JOINT, ["image_prompt.embedding"])
 
 
 def test_a_feature_set_travels(make_dataset: MakeDataset, store: FeatureStore) -> None:

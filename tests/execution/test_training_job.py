@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from models.encoders.base import ComposedEncoder, ImageEncoder, PromptEncoder
+from models.encoders import MissingWeightsError
+from models.encoders.base import ComposedEncoder, ImageEncoder, JointEncoder, PromptEncoder
 from orchestrator.execution import training_job
 from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.baselines_job import REASONS
@@ -251,6 +252,17 @@ class MadeBoth(LookUp, ComposedEncoder):
         return {"embedding": self.tensors["image_prompt.embedding"][image["row"][:, 0].long()].float()}
 
 
+class SeenTogether(LookUp, JointEncoder):
+    identity = MadeBoth.identity
+    shapes = {"embedding": SHAPES["image_prompt.embedding"]}
+    preprocess = MadeImages.preprocess
+
+    def encode(self, pixels, prompts):
+        rows = pixels[:, 0, 0, 0].long()
+        assert [row // PER_PROMPT for row in rows.tolist()] == [int(prompt.split()[1]) for prompt in prompts]
+        return {"embedding": self.tensors["image_prompt.embedding"][rows].float()}
+
+
 @pytest.fixture
 def made_encoders(monkeypatch):
     kinds = {"made_image": MadeImages, "made_prompt": MadePrompts, "made_image_prompt": MadeBoth}
@@ -277,6 +289,24 @@ class TestScorer:
         scored = load_scorer(confirmed / "model")(images, [f"prompt {row // PER_PROMPT}" for row in rows])
         np.testing.assert_allclose(scored["alignment"], table["predicted_alignment"], rtol=1e-5)
         assert list(scored["image"]) == [str(path) for path in images]
+
+    def test_a_joint_encoder_is_given_images_with_their_prompts(self, confirmed, made_encoders, tmp_path, monkeypatch):
+        images = [tmp_path / f"{row}.png" for row in (3, 0, 9)]
+        for path in images:
+            Image.new("RGB", (2, 2), (int(path.stem),) * 3).save(path)
+        prompts = [f"prompt {int(path.stem) // PER_PROMPT}" for path in images]
+        composed = load_scorer(confirmed / "model")(images, prompts)
+        kinds = {"made_image": MadeImages, "made_prompt": MadePrompts, "made_image_prompt": SeenTogether}
+        monkeypatch.setattr("models.encoders.build_encoder", lambda name: kinds[name]())
+        pd.testing.assert_frame_equal(load_scorer(confirmed / "model")(images, prompts), composed)
+
+    def test_missing_weights_are_said_in_a_sentence(self, confirmed, made_encoders, monkeypatch):
+        def identity(self):
+            raise MissingWeightsError("made", "a file", "made.pth", "no network")
+
+        monkeypatch.setattr(MadePrompts, "identity", property(identity))
+        with pytest.raises(ScorerError, match="weights of made are not on this machine"):
+            load_scorer(confirmed / "model")
 
     def test_nothing_to_score(self, confirmed, made_encoders):
         scored = load_scorer(confirmed / "model")([], [])

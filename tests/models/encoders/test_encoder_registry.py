@@ -1,8 +1,12 @@
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from models.encoders import (
     ComposedEncoder,
     ImageEncoder,
+    ImagePromptEncoder,
     PromptEncoder,
     build_encoder,
     default_encoder,
@@ -10,19 +14,39 @@ from models.encoders import (
 )
 from models.naming import UnknownNameError
 
-KINDS = {"image": ImageEncoder, "prompt": PromptEncoder, "image_prompt": ComposedEncoder}
-NAMES = [(kind, name) for kind in KINDS for name in list_encoders(kind)]
+KINDS = {"image": ImageEncoder, "prompt": PromptEncoder, "image_prompt": ImagePromptEncoder}
+COMPLETED = {"timm:NAME": "timm:test_resnet", "sentence:ID": "sentence:made/model"}
+LISTED = [(kind, name) for kind in KINDS for name in list_encoders(kind)]
+NAMES = [(kind, COMPLETED.get(name, name)) for kind, name in LISTED]
 
 
 @pytest.mark.parametrize(("kind", "name"), NAMES)
-def test_every_encoder_is_of_its_kind_and_known_by_its_name(kind, name):
+def test_every_encoder_is_of_its_kind_and_known_by_its_name(weights, kind, name):
     encoder = build_encoder(name)
     assert isinstance(encoder, KINDS[kind])
     assert encoder.name == name and encoder.kind == kind
-    assert encoder.identity.startswith(name) and encoder.identity == build_encoder(name).identity
+    assert encoder.identity.startswith(name.partition(":")[0])
+    assert encoder.identity == build_encoder(name).identity
 
 
-def test_identities_differ():
+@pytest.mark.parametrize(
+    ("kind", "name"), [pair for pair in NAMES if not isinstance(build_encoder(pair[1]), ComposedEncoder)]
+)
+def test_shapes_are_those_of_what_it_gives(weights, kind, name):
+    encoder = build_encoder(name)
+    inputs = []
+    if kind != "prompt":
+        noise = np.random.default_rng(0).integers(0, 256, (2, 50, 40, 3), dtype=np.uint8)
+        inputs.append(torch.from_numpy(np.stack([encoder.preprocess(Image.fromarray(array)) for array in noise])))
+    if kind != "image":
+        inputs.append(["a red cat", "the dog and a photo of the blue cat"])
+    arrays = encoder.encode(*inputs)
+    assert {name: tuple(array.shape[1:]) for name, array in arrays.items()} == dict(encoder.shapes)
+    for array in arrays.values():
+        assert array.dtype == torch.float32 and array.isfinite().all() and not torch.equal(array[0], array[1])
+
+
+def test_identities_differ(weights):
     assert len({build_encoder(name).identity for _, name in NAMES}) == len(NAMES)
 
 
@@ -41,21 +65,50 @@ def test_the_size_is_part_of_the_name():
     assert build_encoder("efficientnet_lite0@224").name == "efficientnet_lite0"
 
 
+def test_what_to_load_and_the_size_may_both_be_in_the_name():
+    encoder = build_encoder("timm:test_resnet@256")
+    assert isinstance(encoder, ImageEncoder)
+    assert (encoder.name, encoder.size) == ("timm:test_resnet@256", 256)
+    assert build_encoder("timm:test_resnet@224").name == "timm:test_resnet"
+
+
+def test_a_folder_may_have_an_at_sign_in_its_name(weights, tmp_path):
+    folder = tmp_path / "model@64"
+    folder.symlink_to(weights / "made" / "model")
+    encoder = build_encoder(f"sentence:{folder}")
+    assert isinstance(encoder, PromptEncoder) and encoder.name == f"sentence:{folder}"
+    assert encoder.shapes == {"embedding": (20,)}
+
+
 @pytest.mark.parametrize(
-    "name", ["efficientnet_lite0@100", "efficientnet_lite0@", "efficientnet_lite0@x", "efficientnet_lite0@0"]
+    "name", ["efficientnet_lite0@100", "efficientnet_lite0@", "efficientnet_lite0@x", "timm:test_resnet@0"]
 )
 def test_a_size_that_does_not_fit_is_refused(name):
     with pytest.raises(ValueError, match="multiple of 32 pixels"):
         build_encoder(name)
 
 
-def test_only_images_have_a_size():
+@pytest.mark.parametrize("name", ["minilm@384", "blip@384"])
+def test_only_images_have_a_size(name):
     with pytest.raises(ValueError, match="only image encoders"):
-        build_encoder("minilm@384")
+        build_encoder(name)
+
+
+@pytest.mark.parametrize("name", ["timm", "timm:", "timm@256", "timm:@256"])
+def test_what_to_load_must_be_said(name):
+    with pytest.raises(ValueError, match="write timm:NAME"):
+        build_encoder(name)
+
+
+def test_what_nobody_asked_for_is_refused():
+    with pytest.raises(ValueError, match="minilm takes nothing after a colon"):
+        build_encoder("minilm:large")
 
 
 def test_near_matches_are_named():
     with pytest.raises(UnknownNameError, match="did you mean efficientnet_lite0"):
         build_encoder("efficientnet_lite")
+    with pytest.raises(UnknownNameError, match="did you mean sentence:ID"):
+        build_encoder("sentense:some/model")
     with pytest.raises(UnknownNameError, match="image_prompt"):
         list_encoders("picture_prompt")

@@ -40,7 +40,7 @@ def test_check_prints_one_json_object_and_fails_where_a_sweep_would_refuse(write
         (["check", "agiqa3k"], "--data-root DIR"),
         (["check", "agiqa3k", "--data-root", "absent"], "absent does not exist"),
         (["check", "aigciqa2023", "--data-root", "."], "mosz1.mat"),
-        (["check", "shapes", "--protocol", "fair"], "There are disjoint, paper, slots"),
+        (["check", "shapes", "--protocol", "fair"], "There are disjoint, paper, random, slots"),
         (["get", "agiqa1k"], "take it from GitHub"),
         (["get", "nothing"], "No dataset is named"),
     ],

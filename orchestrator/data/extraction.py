@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
     from torch import Tensor
 
     from models.encoders import ComposedEncoder, ImageEncoder, PromptEncoder
@@ -43,19 +45,19 @@ def encode_images(encoder: ImageEncoder, paths: Sequence[str], start: int = 0) -
     batches = (paths[first : first + size] for first in range(start, len(paths), size))
     for first in islice(batches, 1):
         yield _encode_batch(encoder, first)  # loads the weights before there are threads that would each load them
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    ahead: deque[Future[Block]] = deque()
-    try:
-        for batch in batches:
-            ahead.append(pool.submit(_encode_batch, encoder, batch))
-            if len(ahead) > 2 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # some of torch's libraries count threads for the whole process
+    yield from _in_threads(partial(_encode_batch, encoder), batches)
+
+
+def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
+    """Blocks of `pixels` (B, 3, size, size) uint8 of `paths[start:]`, in order; raises as `encode_images` does."""
+
+    def decode(batch: Sequence[str]) -> Block:
+        return {"pixels": np.stack([_opened(path, partial(to_pixels, size=size)) for path in batch])}
+
+    from models.encoders.pixels import to_pixels
+
+    batches = (paths[first : first + _IMAGES_ON_CPU] for first in range(start, len(paths), _IMAGES_ON_CPU))
+    yield from _in_threads(decode, batches)
 
 
 def encode_prompts(encoder: PromptEncoder, prompts: Sequence[str], start: int = 0) -> Iterator[Block]:
@@ -90,16 +92,35 @@ def compose(
         yield _numpy(encoder.compose(*chunk))
 
 
+def _in_threads(work: Callable[[Sequence[str]], Block], batches: Iterator[Sequence[str]]) -> Iterator[Block]:
+    """Blocks of the batches, in order, each by one of as many threads as torch has, a few batches ahead."""
+    import torch
+
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    ahead: deque[Future[Block]] = deque()
+    try:
+        for batch in batches:
+            ahead.append(pool.submit(work, batch))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # some of torch's libraries count threads for the whole process
+
+
 def _encode_batch(encoder: ImageEncoder, paths: Sequence[str]) -> Block:
     import torch
 
-    pixels = np.stack([_pixels(encoder, path) for path in paths])
+    pixels = np.stack([_opened(path, encoder.preprocess) for path in paths])
     return _numpy(encoder.encode(torch.from_numpy(pixels)))
 
 
-def _pixels(encoder: ImageEncoder, path: str) -> NDArray[np.uint8]:
+def _opened(path: str, preprocess: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     try:
-        return encoder.preprocess(open_image(path))
+        return preprocess(open_image(path))
     except UnusableImage as unusable:
         raise InputError(f"The image {path} was fine when it was checked and is {unusable} now.") from None
 

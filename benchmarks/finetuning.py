@@ -7,6 +7,7 @@ import torch
 from models import build_variant
 from models.encoders import build_encoder
 from models.finetuned import PIXELS, Finetuning, finetuned
+from orchestrator.search.space import load_space
 from orchestrator.training.losses import build_loss
 
 ENCODER, ROWS, THREADS, STEPS = "efficientnet_lite0", 32, 1, 3
@@ -16,11 +17,13 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     encoder = build_encoder(ENCODER)
     shapes = {f"image.{name}": shape for name, shape in encoder.shapes.items()}
+    space = load_space("image_hyper")
+    arguments = space.configuration(space.default_params()).model
     features = {PIXELS: torch.randint(256, (ROWS, 3, 256, 256), dtype=torch.uint8)}
     scores, prompts = torch.rand(ROWS, 1), torch.arange(ROWS) // 8
     loss = build_loss("mse+0.3*rank")
     for frozen in range(len(encoder.load_backbone().parts()) + 1):
-        model = finetuned(encoder, build_variant("image_hyper", shapes), Finetuning(frozen_parts=frozen))
+        model = finetuned(encoder, build_variant("image_hyper", shapes, **arguments), Finetuning(frozen_parts=frozen))
         model.train()
         seconds = []
         for _ in range(STEPS):

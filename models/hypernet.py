@@ -30,6 +30,8 @@ class HyperNet(nn.Module):
         shape: Its shape without the batch, (C,) or (C, H, W).
         layers: (in, out) of every layer of the target net.
         generation: "direct": these are the weights; "residual": these are added to static ones.
+        condition_grid: Side of the maps that a vector is cut into first, so that (C,) is seen as (C / side², side,
+            side); 0 leaves it a vector.
         rank: Rank of every generated weight matrix, held down to what a layer's size allows; 0 for full.
         condition_width: Width of the conditioning, between the feature and the generated values.
         condition_hidden: Widths of hidden layers before that; hyperIQA's are (1024, 512).
@@ -44,7 +46,8 @@ class HyperNet(nn.Module):
         layers: Sequence[tuple[int, int]],
         *,
         generation: str = "residual",
-        rank: int = 0,
+        rank: int | None = 0,
+        condition_grid: int = 0,
         condition_width: int = 32,
         condition_hidden: Sequence[int] = (),
         condition_dropout: float = 0.0,
@@ -53,10 +56,14 @@ class HyperNet(nn.Module):
         super().__init__()
         if generation not in ("direct", "residual"):
             raise UnknownNameError("way of generation", generation, GENERATIONS)
+        rank = rank or 0
         if rank < 0:
             raise ValueError(f"rank is 0 (full) or more, got {rank}")
         self.condition = condition
         self.standardizer = Standardizer(shape) if condition_standardize else None
+        self.grid = condition_grid if len(shape) == 1 else 0
+        if self.grid:
+            shape = _grid_shape(condition, shape, self.grid)
         widths = (*condition_hidden, condition_width)
         trunk = MapTrunk if len(shape) == 3 else VectorTrunk
         self.trunk: ConditioningTrunk = trunk(shape, widths, condition_dropout)
@@ -83,36 +90,19 @@ class HyperNet(nn.Module):
         x = features[self.condition].float()
         if self.standardizer is not None:
             x = self.standardizer(x)
+        if self.grid:
+            x = x.reshape(len(x), -1, self.grid, self.grid)
         condition = self.trunk(x)
         return [layer(condition) for layer in self.layers]
 
 
-def build_hypernet(
-    condition: str,
-    shapes: Mapping[str, tuple[int, ...]],
-    layers: Sequence[tuple[int, int]],
-    *,
-    generation: str,
-    rank: int | None,
-    condition_width: int,
-    condition_hidden: Sequence[int],
-    condition_dropout: float,
-    condition_standardize: bool,
-) -> HyperNet | None:
-    """The hypernet that `generation` asks for; "none", the control, has none and needs no condition."""
-    if generation == "none":
-        return None
-    return HyperNet(
-        condition,
-        shapes[condition],
-        layers,
-        generation=generation,
-        rank=rank or 0,
-        condition_width=condition_width,
-        condition_hidden=condition_hidden,
-        condition_dropout=condition_dropout,
-        condition_standardize=condition_standardize,
-    )
+def _grid_shape(condition: str, shape: tuple[int, ...], side: int) -> tuple[int, ...]:
+    channels, rest = divmod(shape[0], side * side)
+    if rest:
+        raise ValueError(
+            f"{condition} has {shape[0]} values, which maps of {side} × {side} do not hold: condition_grid"
+        )
+    return channels, side, side
 
 
 class _Head(nn.Module):

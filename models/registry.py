@@ -1,4 +1,4 @@
-"""The registry of variants: plain functions that build a model, found by their names."""
+"""The registry of variants: plain functions that say what a model sees, found by their names."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -8,6 +8,8 @@ from typing import Any
 from models.hypernet import HyperNet
 from models.naming import UnknownNameError
 from models.scoring import ScoringModel
+from models.stems import Stem
+from models.target_net import TargetNet
 
 __all__ = [
     "UnknownNameError",
@@ -18,7 +20,7 @@ __all__ = [
     "variant_info",
 ]
 
-Builder = Callable[..., ScoringModel]
+StemBuilder = Callable[..., Stem]
 CONTROL = "plain_head"
 
 
@@ -53,33 +55,46 @@ class VariantInfo:
         return tuple(name for name in self.parameters if name in _HYPERNET_KEYS)
 
 
-_HYPERNET_KEYS = frozenset(
-    name
-    for name, parameter in inspect.signature(HyperNet.__init__).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-)
-_BUILDERS: dict[str, tuple[VariantInfo, Builder]] = {}
+def _keywords(function: Callable[..., Any]) -> dict[str, Any]:
+    """Keyword-only parameters of a function with their defaults."""
+    signature = inspect.signature(function).parameters.items()
+    return {name: p.default for name, p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+_TARGET_NET_DEFAULTS = {"widths": (128, 64), **_keywords(TargetNet.__init__)}
+del _TARGET_NET_DEFAULTS["static"]
+_HYPERNET_DEFAULTS = _keywords(HyperNet.__init__)
+_HYPERNET_KEYS = frozenset(_HYPERNET_DEFAULTS)
+_BUILDERS: dict[str, tuple[VariantInfo, StemBuilder]] = {}
 
 
 def register_variant(
-    *, hypernet_sees: tuple[str, ...], target_net_sees: tuple[str, ...], targets: tuple[str, ...] | None
-) -> Callable[[Builder], Builder]:
+    *,
+    hypernet_sees: tuple[str, ...],
+    target_net_sees: tuple[str, ...],
+    targets: tuple[str, ...] | None,
+    **defaults: Any,
+) -> Callable[[StemBuilder], StemBuilder]:
     """Register the decorated function under its own name.
 
-    The function takes `shapes` (name of a feature → its shape without the batch) and `n_targets`, then
-    keyword-only parameters, every one with a default, and returns a ScoringModel. Those of a hypernet have
-    the names that `HyperNet` gives them, and `generation="none"` builds the model without it.
+    The function takes `shapes` (name of a feature → its shape without the batch) and keyword-only parameters, every
+    one with a default, and returns the stem. The variant's parameters are those, `widths` and the others of
+    `TargetNet`, and, where there is something that its hypernet sees, those of `HyperNet`.
+
+    Args:
+        hypernet_sees: The feature that conditions the hypernet; none for a variant without one.
+        target_net_sees: Features that the stem may read.
+        targets: The scores it is made for, or None for any.
+        defaults: Of the parameters; the paper's sizes where it gives them.
     """
 
-    def register(builder: Builder) -> Builder:
+    def register(builder: StemBuilder) -> StemBuilder:
         name = builder.__name__
-        parameters = {
-            key: parameter.default
-            for key, parameter in inspect.signature(builder).parameters.items()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        }
+        parameters = {**_TARGET_NET_DEFAULTS, **_keywords(builder), **(_HYPERNET_DEFAULTS if hypernet_sees else {})}
+        if strange := set(defaults) - set(parameters):
+            raise ValueError(f"variant '{name}' has no parameter {' or '.join(sorted(strange))}")
         summary = (inspect.getdoc(builder) or "").partition("\n")[0]
-        info = VariantInfo(name, hypernet_sees, target_net_sees, targets, summary, parameters)
+        info = VariantInfo(name, hypernet_sees, target_net_sees, targets, summary, {**parameters, **defaults})
         if name in _BUILDERS:
             raise ValueError(f"variant '{name}' is registered twice")
         _BUILDERS[name] = (info, builder)
@@ -108,6 +123,8 @@ def variant_info(name: str, of: str = "text_hyper") -> VariantInfo:
     info = _find(name)[0]
     if name != CONTROL:
         return info
+    if of == CONTROL:
+        raise ValueError("plain_head is the control of a variant with a hypernet, not of itself")
     compared = _find(of)[0]
     own = {key: value for key, value in compared.parameters.items() if key not in _HYPERNET_KEYS}
     return VariantInfo(
@@ -116,7 +133,7 @@ def variant_info(name: str, of: str = "text_hyper") -> VariantInfo:
         compared.target_net_sees,
         compared.targets,
         info.summary,
-        {**info.parameters, "of": of, **own},
+        {"of": of, **own},
     )
 
 
@@ -137,7 +154,34 @@ def build_variant(name: str, shapes: Mapping[str, tuple[int, ...]], n_targets: i
     for key in params:
         if key not in info.parameters:
             raise UnknownNameError(f"parameter of {name}", key, info.parameters)
-    return _find(name)[1](_Shapes(name, shapes), n_targets, **params)
+    if name == CONTROL:
+        compared = variant_info(info.parameters["of"])
+        without = {"generation": "none"} if compared.hypernet_sees else {}
+        return build_variant(compared.name, shapes, n_targets, **_less(params, "of"), **without)
+    given = {**info.parameters, **params}
+    return _assemble(info, _find(name)[1], _Shapes(name, shapes), n_targets, given)
+
+
+def _assemble(
+    info: VariantInfo, build_stem: StemBuilder, shapes: Mapping[str, tuple[int, ...]], n_targets: int, params: Any
+) -> ScoringModel:
+    """Stem, then target net, then hypernet: under one seed a control starts from the weights of its variant."""
+    stem = build_stem(shapes, **{key: params[key] for key in _keywords(build_stem)})
+    generation = params.get("generation", "none")
+    target_net = TargetNet(
+        [stem.width, *params["widths"], n_targets],
+        static=generation != "direct",
+        **{key: params[key] for key in _less(_TARGET_NET_DEFAULTS, "widths")},
+    )
+    if generation == "none":
+        return ScoringModel(stem, target_net)
+    (condition,) = info.hypernet_sees
+    own = {key: params[key] for key in _HYPERNET_KEYS}
+    return ScoringModel(stem, target_net, HyperNet(condition, shapes[condition], target_net.layers, **own))
+
+
+def _less(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name != key}
 
 
 class _Shapes(dict[str, tuple[int, ...]]):
@@ -152,7 +196,7 @@ class _Shapes(dict[str, tuple[int, ...]]):
         raise ValueError(f"{self.variant} reads {feature}, but the features at hand are {at_hand}")
 
 
-def _find(name: str) -> tuple[VariantInfo, Builder]:
+def _find(name: str) -> tuple[VariantInfo, StemBuilder]:
     _load()
     if name not in _BUILDERS:
         raise UnknownNameError("variant", name, _BUILDERS)

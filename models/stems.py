@@ -23,6 +23,18 @@ class Stem(nn.Module):
     width: int
     statistics: ClassVar[str] = "image.statistics"
 
+    def calibrate(self, features: Mapping[str, Tensor]) -> None:
+        """Measure the statistics that standardise the inputs, on training rows."""
+        raise NotImplementedError
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """(B, width)."""
+        raise NotImplementedError
+
+
+class _Reader(Stem):
+    """Reads features in float32, standardised and with dropout where asked for."""
+
     def __init__(
         self, shapes: Mapping[str, tuple[int, ...]], reads: Sequence[str], standardize: bool, dropout: float
     ) -> None:
@@ -38,13 +50,13 @@ class Stem(nn.Module):
                 self.standardizers[module_key(name)].calibrate(features[name])  # type: ignore[operator]
 
     def read(self, features: Mapping[str, Tensor], name: str) -> Tensor:
-        """One feature in float32, standardised and with dropout where asked for."""
+        """One feature (B, *shape)."""
         x = features[name].float()
         key = module_key(name)
         return self.dropout(self.standardizers[key](x) if key in self.standardizers else x)
 
 
-class Embedding(Stem):
+class Embedding(_Reader):
     """One vector feature as it is; beside it may stand a linear projection of the image's channel statistics.
 
     Args:
@@ -77,7 +89,7 @@ class Embedding(Stem):
         return torch.cat([embedding, self.projection(self.read(features, self.statistics))], 1)
 
 
-class LocalDistortion(Stem):
+class LocalDistortion(_Reader):
     """The local-distortion vector of hyperIQA, from the pooled maps of four stages.
 
     Each of the first three goes through a 1×1 convolution without bias and a linear layer, the last
@@ -124,6 +136,25 @@ class LocalDistortion(Stem):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """(B, width)."""
         return torch.cat([self.parts[module_key(name)](self.read(features, name)) for name in self.reads], 1)
+
+
+class Joined(Stem):
+    """Several stems side by side, their vectors concatenated in order."""
+
+    def __init__(self, *stems: Stem) -> None:
+        super().__init__()
+        self.stems = nn.ModuleList(stems)
+        self.reads = tuple(dict.fromkeys(name for stem in stems for name in stem.reads))
+        self.width = sum(stem.width for stem in stems)
+
+    def calibrate(self, features: Mapping[str, Tensor]) -> None:
+        """Measure the statistics of every stem."""
+        for stem in self.stems:
+            stem.calibrate(features)  # type: ignore[operator]
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """(B, width)."""
+        return torch.cat([stem(features) for stem in self.stems], 1)
 
 
 def _level(shape: tuple[int, ...], channels: int | None, width: int) -> nn.Sequential:

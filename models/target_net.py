@@ -11,6 +11,7 @@ from models.naming import UnknownNameError
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
+    "identity": nn.Identity,
     "relu": nn.ReLU,
     "sigmoid": nn.Sigmoid,
     "silu": nn.SiLU,
@@ -28,11 +29,19 @@ class TargetNet(nn.Module):
         sizes: Width of the input, of every hidden layer, and of the output.
         static: Whether there are static weights θ₀; without them everything must be generated.
         activation: One of `ACTIVATIONS`.
-        dropout: Probability of dropping a hidden value in training, in [0, 1).
+        dropout: Probability of dropping a hidden value in training, in [0, 1); or one for each of the first hidden
+            layers, the others having none.
+        initial_std: Of the static weights at the start, with biases of 0; 0 for PyTorch's own initialisation.
     """
 
     def __init__(
-        self, sizes: Sequence[int], *, static: bool = True, activation: str = "gelu", dropout: float = 0.0
+        self,
+        sizes: Sequence[int],
+        *,
+        static: bool = True,
+        activation: str = "gelu",
+        dropout: float | Sequence[float] = 0.0,
+        initial_std: float = 0.0,
     ) -> None:
         super().__init__()
         if any(size < 1 for size in sizes):
@@ -42,7 +51,13 @@ class TargetNet(nn.Module):
         self.layers = tuple(pairwise(sizes))
         self.static = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in self.layers if static)
         self.activation = ACTIVATIONS[activation]()
-        self.dropout = nn.Dropout(dropout)
+        hidden = len(self.layers) - 1
+        each = [dropout] * hidden if isinstance(dropout, int | float) else [*dropout, *[0.0] * hidden][:hidden]
+        self.dropouts = nn.ModuleList(nn.Dropout(share) for share in each)
+        if initial_std:
+            for layer in self.static:
+                nn.init.normal_(layer.weight, std=initial_std)  # type: ignore[arg-type]
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, generated: Sequence[GeneratedLayer] | None = None) -> Tensor:
         """Run the net.
@@ -58,7 +73,7 @@ class TargetNet(nn.Module):
             raise ValueError("a target net without static weights needs generated ones")
         for index in range(len(self.layers)):
             if index:
-                x = self.dropout(self.activation(x))
+                x = self.dropouts[index - 1](self.activation(x))
             parts = [self.static[index](x)] if self.static else []
             if generated is not None:
                 parts.append(generated[index].apply(x))

@@ -17,7 +17,18 @@ DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 def command(function: Callable[..., None]) -> Callable[[], None]:
     """Makes a command of a function: 0 done, 1 failed, 2 wrong input, 130 interrupted; `debug` shows tracebacks."""
+    return commands(function)
 
+
+def commands(*functions: Callable[..., None]) -> Callable[[], None]:
+    """Makes one command of several functions, each a subcommand by its own name, with the same exit codes."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    for function in functions:
+        app.command(help=function.__doc__)(_guard(function))
+    return app
+
+
+def _guard(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def guarded(*args: Any, **options: Any) -> None:
         # Threads that spin while they wait make each other many times slower on cores that are shared. Workers
@@ -33,9 +44,7 @@ def command(function: Callable[..., None]) -> Callable[[], None]:
                 _forget_interrupt()
             raise typer.Exit(code) from None
 
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(help=function.__doc__)(guarded)
-    return app
+    return guarded
 
 
 def _forget_interrupt() -> None:

@@ -84,7 +84,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     """
     build_sampler(spec.sampler, spec.seed)
     build_pruner(spec.pruner, spec.epochs)
-    space = space or load_space(spec.space or _shipped_space(spec))
+    space = space or _space(spec)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     enqueued = _read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
@@ -94,15 +94,17 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     _check_keys(space, spec, info.parameters)
     if spec.backbone == "finetune":
         check_backbone(space, spec, encoders["image"], reads)
-    from orchestrator.data import make_split
+    from orchestrator.data import check_searchable, make_split
 
+    if spec.trials > 1:
+        check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
     return Prepared(
         spec=spec,
         dataset=dataset,
         targets=targets,
         space=space,
-        control_space=None if spec.variant == CONTROL else space.without_hypernet(),
+        control_space=space.without_hypernet() if info.hypernet_sees else None,
         encoders=encoders,
         reads=reads,
         splits={index: make_split(dataset, spec.protocol, index) for index in range(count + 1)},
@@ -254,9 +256,17 @@ def _source(spec: SweepSpec) -> Any:
     return spec.space or f"The space of {spec.variant}"
 
 
-def _shipped_space(spec: SweepSpec) -> str:
+def _space(spec: SweepSpec) -> SearchSpace:
+    """The shipped space; or the user's, which the shipped one's defaults complete."""
     _variant(spec.variant, None)
-    return spec.variant
+    if spec.space is None:
+        return load_space(spec.variant)
+    own = load_space(spec.space)
+    of = control_of(spec.variant, spec.targets, own)
+    if of is None:
+        return own.filled_from(load_space(spec.variant))
+    _variant(of, None)
+    return own.filled_from(load_space(of).without_hypernet())
 
 
 def _read_enqueued(path: Path | None, space: SearchSpace) -> tuple[dict[str, Any], ...]:

@@ -78,7 +78,8 @@ class Estimate:
         lines = [
             f"Would search {self.variant} for {' and '.join(self.targets)} on {self.images} images of "
             f"{self.prompts} prompts ({parts}).",
-            f"{self.trials} trials, as many of the control, and confirm runs: {self.trainings} trainings at most.",
+            f"{self.trials} trials, as many of the control if there is one, and confirm runs: {self.trainings} "
+            "trainings at most.",
             *(
                 f"The {corner.name} model has {corner.parameters:,} parameters and takes about "
                 f"{corner.epoch_seconds:.2g} s an epoch: {corner.configuration}"

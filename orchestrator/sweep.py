@@ -18,7 +18,7 @@ def sweep(
     dataset: Annotated[str | None, typer.Option(help="shapes, agiqa3k or csv:FILE.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     targets: Annotated[str | None, typer.Option(help="Scores to learn, separated by commas.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="disjoint (no prompt in two parts) or paper.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="disjoint (no prompt in two parts), paper or slots.")] = None,
     encoders: Annotated[
         str | None, typer.Option(help="Feature extractors, separated by commas, in place of the defaults.")
     ] = None,

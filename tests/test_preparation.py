@@ -41,7 +41,7 @@ def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec,
     small, large = rehearse(prepared).corners
     assert 0 < small.parameters < large.parameters and small.epoch_seconds > 0
     assert set(prepared.splits) == {0, 1, 2}
-    assert (prepared.control_space is None) == (variant == "plain_head")
+    assert (prepared.control_space is None) == (variant in {"plain_head", "imagereward_head"})
 
 
 def test_targets_are_those_that_the_variant_is_for(spec):
@@ -93,6 +93,18 @@ def test_what_changed_is_named(spec, csv, tmp_path):
     csv.write_text(csv.read_text().replace("thing 3", "thing three"))
     with pytest.raises(InputError, match=r"mine cannot go on: data and splits changed .*--allow-changed"):
         check_unchanged(prepare(one), workspace)
+
+
+def test_what_a_space_of_ones_own_leaves_out_is_the_shipped_default(spec, tmp_path):
+    """And not the paper's form, which the builder has by default."""
+    path = tmp_path / "own.yaml"
+    path.write_text("training: {lr: {type: float, low: 0.001, high: 0.01, default: 0.002}}")
+    space, shipped = prepare(spec(space=path)).space, load_space("text_hyper")
+    expected = shipped.configuration(shipped.default_params())
+    assert space.parameter_names() == {"lr"}
+    assert space.configuration({"lr": 0.004}).model == expected.model
+    assert space.configuration({"lr": 0.004}).training == {**expected.training, "lr": 0.004}
+    assert set(space.hypernet) == set(shipped.hypernet)
 
 
 def test_a_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):

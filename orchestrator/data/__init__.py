@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.data.features import FeatureSet
     from orchestrator.data.images import open_image
     from orchestrator.data.registry import list_datasets, load_dataset, register_dataset
-    from orchestrator.data.splits import Split, list_protocols, load_split, make_split, save_split
+    from orchestrator.data.splits import Split, check_searchable, list_protocols, load_split, make_split, save_split
     from orchestrator.data.store import FeatureStore
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Quarantine",
     "Split",
     "cache_dir",
+    "check_searchable",
     "list_datasets",
     "list_protocols",
     "load_dataset",
@@ -41,6 +42,7 @@ _HOME = {
     "Quarantine": "dataset",
     "Split": "splits",
     "cache_dir": "cache",
+    "check_searchable": "splits",
     "list_datasets": "registry",
     "list_protocols": "splits",
     "load_dataset": "registry",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +43,18 @@ def check_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
     Raises:
         InputError: no rows, or more than 5 % of them unusable.
     """
+    dataset = examine_dataset(raw, progress)
+    if refused := refusal(dataset, raw.root):
+        raise InputError(refused)
+    return dataset
+
+
+def examine_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
+    """The same, however many rows had to be left out.
+
+    Raises:
+        InputError: no rows.
+    """
     if raw.table.empty:
         raise InputError(f"{raw.name} at {raw.root} has no rows.")
     table = raw.table.reset_index(drop=True)
@@ -53,11 +64,24 @@ def check_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
     quarantined = tuple(
         Quarantine(str(name), reason) for name, reason in zip(table["name"], reasons, strict=True) if reason is not None
     )
-    if len(quarantined) > MAX_BAD_SHARE * len(table):
-        raise InputError(_too_many(raw, quarantined, len(table)))
     kept = table[[reason is None for reason in reasons]]
     kept = kept.sort_values("name").reset_index(drop=True)  # the hash then fixes the order, too
     return Dataset(raw.name, kept, raw.targets, quarantined, _hash(kept, raw.targets))
+
+
+def refusal(dataset: Dataset, root: Path) -> str | None:
+    """Why a dataset cannot be trained on, with counts and names; None where it can."""
+    rows = len(dataset) + len(dataset.quarantined)
+    if len(dataset.quarantined) <= MAX_BAD_SHARE * rows:
+        return None
+    parts = []
+    for reason, names in dataset.quarantined_names().items():
+        more = ", …" if len(names) > _SHOWN_NAMES else ""
+        parts.append(f"{len(names)} {reason} ({', '.join(names[:_SHOWN_NAMES])}{more})")
+    return (
+        f"{dataset.name} at {root}: {len(dataset.quarantined)} of {rows} rows cannot be used, more than "
+        f"{MAX_BAD_SHARE:.0%}: {'; '.join(parts)}."
+    )
 
 
 def _reasons(table: pd.DataFrame, targets: tuple[str, ...], image_reasons: list[str | None]) -> list[str | None]:
@@ -77,19 +101,6 @@ def _reasons(table: pd.DataFrame, targets: tuple[str, ...], image_reasons: list[
         else:
             reasons.append(f"{image_reason} image" if image_reason else None)
     return reasons
-
-
-def _too_many(raw: RawDataset, quarantined: tuple[Quarantine, ...], rows: int) -> str:
-    counts = Counter(left_out.reason for left_out in quarantined)
-    parts = []
-    for reason, count in counts.most_common():
-        names = [left_out.name for left_out in quarantined if left_out.reason == reason]
-        more = ", …" if count > _SHOWN_NAMES else ""
-        parts.append(f"{count} {reason} ({', '.join(names[:_SHOWN_NAMES])}{more})")
-    return (
-        f"{raw.name} at {raw.root}: {len(quarantined)} of {rows} rows cannot be used, more than "
-        f"{MAX_BAD_SHARE:.0%}: {'; '.join(parts)}."
-    )
 
 
 def _hash(table: pd.DataFrame, targets: tuple[str, ...]) -> str:

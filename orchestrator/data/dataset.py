@@ -87,10 +87,14 @@ class Dataset:
 
     def quarantine_counts(self) -> dict[str, int]:
         """How many rows were left out for each reason."""
-        counts: dict[str, int] = {}
+        return {reason: len(names) for reason, names in self.quarantined_names().items()}
+
+    def quarantined_names(self) -> dict[str, list[str]]:
+        """Which rows were left out for each reason, the commonest reason first."""
+        names: dict[str, list[str]] = {}
         for left_out in self.quarantined:
-            counts[left_out.reason] = counts.get(left_out.reason, 0) + 1
-        return counts
+            names.setdefault(left_out.reason, []).append(left_out.name)
+        return dict(sorted(names.items(), key=lambda item: -len(item[1])))
 
 
 def normalize_prompt(prompt: str) -> str:

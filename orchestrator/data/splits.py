@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.2
+SLOT_TEST_SHARE = 2 / 24
+MIN_SLOTS = 3  # below it a slot set aside is half of a prompt's images
 MIN_PROMPTS = 2  # below it a correlation over prompts has nothing to say
 
 _PARTS = ("train", "validation", "test")
@@ -55,16 +57,23 @@ class Split:
 class _Protocol:
     divide: _Divide
     optimistic: bool
+    searchable: bool
 
 
 _protocols: dict[str, _Protocol] = {}
 
 
-def register_protocol(name: str, optimistic: bool = False) -> Callable[[_Divide], _Divide]:
-    """Make a way to divide known under a name: (dataset, index) → rows of train, validation, test."""
+def register_protocol(name: str, optimistic: bool = False, searchable: bool = True) -> Callable[[_Divide], _Divide]:
+    """Make a way to divide known under a name: (dataset, index) → rows of train, validation, test.
+
+    Args:
+        name: the protocol's.
+        optimistic: whether choices are made on the rows that judge them.
+        searchable: whether configurations may be chosen under it; not where one split's test trains in another.
+    """
 
     def register(divide: _Divide) -> _Divide:
-        _protocols[name] = _Protocol(divide, optimistic)
+        _protocols[name] = _Protocol(divide, optimistic, searchable)
         return divide
 
     return register
@@ -85,9 +94,31 @@ def disjoint(dataset: Dataset, index: int) -> _Rows:
     Raises:
         InputError: fewer than two prompts in a part.
     """
-    prompts = np.array([normalize_prompt(prompt) for prompt in dataset.prompts], dtype=object)
+    prompts = _normalised(dataset)
+    return _by_prompt(dataset, prompts, {prompt for prompt in prompts if _uniform(prompt) < TEST_SHARE}, index)
+
+
+@register_protocol("random", searchable=False)
+def random(dataset: Dataset, index: int) -> _Rows:
+    """No prompt is in two parts, and the index chooses the test prompts too, as the literature's random splits do.
+
+    For configurations that nobody searches: over several indices a test prompt of one trains in another.
+
+    Raises:
+        InputError: fewer than two prompts in a part.
+    """
+    prompts = _normalised(dataset)
+    order = sorted(set(prompts), key=lambda prompt: _sha256(f"test {index}:{prompt}"))
+    return _by_prompt(dataset, prompts, set(order[: round(TEST_SHARE * len(order))]), index)
+
+
+def _normalised(dataset: Dataset) -> NDArray[np.object_]:
+    return np.array([normalize_prompt(prompt) for prompt in dataset.prompts], dtype=object)
+
+
+def _by_prompt(dataset: Dataset, prompts: NDArray[np.object_], test: set[str], index: int) -> _Rows:
+    """The rows of the test prompts, and the others' by a validation share that the index chooses."""
     distinct = sorted(set(prompts))
-    test = {prompt for prompt in distinct if _uniform(prompt) < TEST_SHARE}
     rest = sorted((p for p in distinct if p not in test), key=lambda prompt: _sha256(f"{index}:{prompt}"))
     validation = set(rest[: round(VALIDATION_SHARE * len(rest))])
     train = set(rest) - validation
@@ -114,14 +145,60 @@ def paper(dataset: Dataset, index: int) -> _Rows:
     return train, test, test
 
 
+@register_protocol("slots", optimistic=True)
+def slots(dataset: Dataset, index: int) -> _Rows:
+    """The author's text experiment: some slots of every prompt test, and the best epoch is chosen on them.
+
+    A slot is an image's place among its prompt's, ordered by generator and name; AIGCIQA2023 has 24, of which
+    any 2 test (github CindyH1103/hyperText). The index chooses which, for all prompts alike, so every prompt is
+    in both halves: a model may score well by remembering prompts.
+
+    Raises:
+        InputError: a prompt with fewer than three images.
+    """
+    members: dict[int, list[int]] = {}
+    for row, prompt in enumerate(dataset.prompt_ids.tolist()):
+        members.setdefault(prompt, []).append(row)
+    few = [rows for rows in members.values() if len(rows) < MIN_SLOTS]
+    if few:
+        raise InputError(
+            f"{dataset.name}: {len(few)} of {len(members)} prompts have fewer than {MIN_SLOTS} images, such as "
+            f"'{_shorten(dataset.prompts[few[0][0]])}'; --protocol slots needs {MIN_SLOTS} or more of each prompt: "
+            "choose --protocol disjoint or paper."
+        )
+    names, generators = dataset.names, dataset.generators
+    test: list[int] = []
+    for rows in members.values():
+        ordered = sorted(rows, key=lambda row: (generators[row], len(names[row]), names[row]))  # 2.png before 10.png
+        order = sorted(range(len(ordered)), key=lambda slot: _sha256(f"{index}:{slot}"))
+        test += [ordered[slot] for slot in order[: max(1, round(SLOT_TEST_SHARE * len(ordered)))]]
+    held_out = np.sort(np.array(test, dtype=np.int64))
+    return np.setdiff1d(np.arange(len(names), dtype=np.int64), held_out), held_out, held_out
+
+
+def check_protocol(name: str) -> None:
+    """Raises InputError for a protocol that there is not."""
+    if name not in _protocols:
+        raise InputError(f"No protocol is named '{name}'. There are {', '.join(list_protocols())}.")
+
+
+def check_searchable(name: str) -> None:
+    """Raises InputError for a protocol under which no configuration may be chosen."""
+    check_protocol(name)
+    if not _protocols[name].searchable:
+        raise InputError(
+            f"--protocol {name} is for one fixed configuration (--trials 1): its splits train on one another's test "
+            "prompts, so a search would choose by them. Search with --protocol disjoint."
+        )
+
+
 def make_split(dataset: Dataset, protocol: str = "disjoint", index: int = 0) -> Split:
     """Divide a dataset; the same dataset, protocol and index always give the same split.
 
     Raises:
         InputError: unknown protocol, negative index, or too few rows or prompts for a part.
     """
-    if protocol not in _protocols:
-        raise InputError(f"No protocol is named '{protocol}'. There are {', '.join(list_protocols())}.")
+    check_protocol(protocol)
     if index < 0:
         raise InputError(f"A split's index counts from 0; {index} was asked for.")
     rows = _protocols[protocol].divide(dataset, index)
@@ -172,6 +249,10 @@ def load_split(path: Path, dataset: Dataset) -> Split:
 
 def _rows_where(prompts: NDArray[np.object_], members: set[str]) -> NDArray[np.int64]:
     return np.array([row for row, prompt in enumerate(prompts) if prompt in members], dtype=np.int64)
+
+
+def _shorten(text: str, length: int = 40) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _sha256(text: str) -> bytes:

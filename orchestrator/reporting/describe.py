@@ -44,11 +44,12 @@ def _what(prepared: Prepared) -> list[str]:
     spec, dataset, split = prepared.spec, prepared.dataset, prepared.splits[0]
     searched = [name for name, value in prepared.space.items() if isinstance(value, Parameter)]
     left_out = f", {len(dataset.quarantined)} left out as unusable" if dataset.quarantined else ""
+    control = "; the control `plain_head` gets as many" if prepared.control_space else ""
     return [
         f"Search of **{spec.variant}** for **{' and '.join(prepared.targets)}** on **{dataset.name}** "
         f"({len(dataset)} images, {len(set(dataset.prompts))} prompts{left_out}).",
         f"**Searched**, by {spec.sampler} with pruner {spec.pruner}: {', '.join(searched)}. {spec.trials} trials of "
-        f"at most {spec.epochs} epochs; the control `plain_head` gets as many.",
+        f"at most {spec.epochs} epochs{control}.",
         f"**Split**, protocol {spec.protocol}: {len(split.train)} images train, {len(split.validation)} choose "
         f"epochs and configurations, {len(split.test)} are the test, read once by the confirm runs.",
     ]

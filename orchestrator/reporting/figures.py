@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.workspace import Workspace
 
 _COLOURS = {"search": "#3465a4", "control": "#888a85", "baselines": "#c4a000"}
-_NAMES = {"search": "hypernet", "control": "control"}
+_NAMES = {"search": "variant", "control": "control"}
 
 
 def draw_figures(summary: Summary, arms: Sequence[Arm], workspace: Workspace) -> None:

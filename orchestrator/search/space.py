@@ -88,6 +88,20 @@ class SearchSpace(BaseModel):
         """The same without the section that only a fine-tuned backbone has."""
         return self.model_copy(update={"backbone": {}})
 
+    def filled_from(self, shipped: SearchSpace) -> SearchSpace:
+        """This space, with the default of everything that only the shipped one names held fixed."""
+        named = {name for name, _ in self.items()}
+        default = shipped.configuration(shipped.default_params())
+        known = {**default.model, **default.training}
+        sections = {
+            section: {
+                **getattr(self, section),
+                **{name: known[name] for name in getattr(shipped, section) if name in known and name not in named},
+            }
+            for section in SECTIONS
+        }
+        return SearchSpace.model_validate(sections)
+
     def suggest(self, trial: BaseTrial) -> Configuration:
         """Asks `trial` (a live Optuna trial, or a `FixedTrial` of known parameters) for every value."""
         return self._walk(lambda name, parameter: parameter.suggest(trial, name))

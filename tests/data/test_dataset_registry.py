@@ -14,7 +14,7 @@ def test_the_datasets_are_listed_as_they_are_asked_for() -> None:
     "spec, message",
     [
         ("shape", "No dataset is named 'shape'. Did you mean shapes?"),
-        ("zzz", "No dataset is named 'zzz'. There are agiqa3k, "),
+        ("zzz", "No dataset is named 'zzz'. There are agiqa1k, agiqa3k, "),
         ("csv", "The dataset 'csv' should read csv:FILE."),
         ("csv:", "The dataset 'csv:' should read csv:FILE."),
         ("agiqa3k:x", "The dataset 'agiqa3k:x' should read agiqa3k."),

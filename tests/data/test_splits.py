@@ -1,5 +1,7 @@
 import json
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.data import Dataset, list_protocols, load_split, make_split, save_split
+from orchestrator.data import Dataset, check_searchable, list_protocols, load_split, make_split, save_split
 from orchestrator.errors import InputError
 
 PROMPTS = [f"prompt {number}" for number in range(60)]
@@ -19,7 +21,9 @@ few = settings(max_examples=30, deadline=None)  # each one hashes a hundred prom
 def _dataset(prompts: list[str]) -> Dataset:
     """One row a prompt, named by where it stands."""
     names = [f"{row:04d}.png" for row in range(len(prompts))]
-    table = pd.DataFrame({"name": names, "prompt": prompts, "quality": np.arange(len(prompts), dtype=float)})
+    table = pd.DataFrame(
+        {"name": names, "prompt": prompts, "generator": "pencil", "quality": np.arange(len(prompts), dtype=float)}
+    )
     return Dataset("made", table, ("quality",), (), "hash")
 
 
@@ -99,9 +103,50 @@ def test_the_papers_protocol_varies_with_its_index() -> None:
     assert not make_split(_dataset(PROMPTS), "disjoint").optimistic
 
 
+@few
+@given(st.lists(st.integers(3, 40), min_size=1, max_size=20), st.integers(0, 20), st.randoms())
+def test_slots_leave_every_prompt_in_both_halves_by_the_right_share(
+    images: list[int], index: int, random: Random
+) -> None:
+    prompts = [f"prompt {prompt}" for prompt, count in enumerate(images) for _ in range(count)]
+    random.shuffle(prompts)
+    split = make_split(_dataset(prompts), "slots", index)
+    assert split.optimistic and np.array_equal(split.validation, split.test)
+    assert sorted([*split.train, *split.test]) == list(range(len(prompts)))
+    tested = Counter(prompts[row] for row in split.test)
+    trained = Counter(prompts[row] for row in split.train)
+    for prompt, count in enumerate(images):
+        held_out = tested[f"prompt {prompt}"]
+        assert held_out >= 1 and trained[f"prompt {prompt}"] >= 2
+        assert held_out == 1 or abs(held_out - count / 12) <= 0.5
+
+
+def test_slots_are_places_among_a_prompts_images_by_generator_and_name() -> None:
+    """100 prompts × 6 generators × 4, as AIGCIQA2023 numbers them: the same 2 of 24 places test everywhere."""
+    generators = ["e", "b", "f", "a", "d", "c"]
+    table = pd.DataFrame({"name": [f"{image}.png" for image in range(2400)]})
+    table["prompt"] = [f"prompt {image // 4 % 100}" for image in range(2400)]
+    table["generator"] = [generators[image // 400] for image in range(2400)]
+    dataset = Dataset("made", table.sort_values("name").reset_index(drop=True), (), (), "hash")
+    chosen = set()
+    for index in range(40):
+        split = make_split(dataset, "slots", index)
+        assert (len(split.train), len(split.test)) == (2200, 200)
+        images = [int(dataset.names[row].removesuffix(".png")) for row in split.test]
+        places = {(image // 400, image % 4) for image in images}
+        assert len(places) == 2
+        chosen |= places
+    assert len(chosen) == 24
+
+
+def test_prompts_of_few_images_have_no_slots() -> None:
+    with pytest.raises(InputError, match="1 of 2 prompts have fewer than 3 images, such as 'b'; .* disjoint or paper"):
+        make_split(_dataset(["a", "a", "a", "b", "b"]), "slots")
+
+
 @pytest.mark.parametrize("protocol", list_protocols())
 def test_a_split_is_the_same_every_time_and_after_saving(protocol: str, tmp_path: Path) -> None:
-    dataset = _dataset(PROMPTS)
+    dataset = _dataset(PROMPTS * 4)
     split = make_split(dataset, protocol, 3)
     assert make_split(dataset, protocol, 3).hash == split.hash
     save_split(split, dataset, tmp_path / "split.json")
@@ -139,6 +184,29 @@ def test_a_split_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 def test_protocols_and_indices_that_do_not_exist_are_refused() -> None:
     with pytest.raises(InputError, match="There are disjoint, paper"):
-        make_split(_dataset(PROMPTS), "random")
+        make_split(_dataset(PROMPTS), "chance")
     with pytest.raises(InputError, match="counts from 0"):
         make_split(_dataset(PROMPTS), "paper", -1)
+
+
+@few
+@given(some_prompts, st.integers(0, 50))
+def test_random_splits_are_prompt_disjoint_too(prompts: list[str], index: int) -> None:
+    dataset = _dataset(prompts)
+    try:
+        split = make_split(dataset, "random", index)
+    except InputError:
+        assume(False)
+    ids = dataset.prompt_ids
+    train, validation, test = (set(ids[rows]) for rows in (split.train, split.validation, split.test))
+    assert not (train & validation or train & test or validation & test)
+    assert len(test) == round(0.2 * len(set(ids)))
+
+
+def test_random_splits_test_other_prompts_each_and_are_not_for_searching() -> None:
+    dataset = _dataset(PROMPTS)
+    tests = [set(make_split(dataset, "random", index).test) for index in range(20)]
+    assert len(set().union(*tests)) > 0.9 * len(PROMPTS)
+    check_searchable("disjoint")
+    with pytest.raises(InputError, match="one fixed configuration"):
+        check_searchable("random")

@@ -14,7 +14,7 @@ from orchestrator.execution.task import SweepTask
 
 ROWS, PER_PROMPT = 96, 4
 SHAPES = {
-    "prompt.embedding": (6,),
+    "prompt.embedding": (64,),
     "image_prompt.embedding": (9,),
     "image.statistics": (10,),
     "image.map": (4, 7, 7),

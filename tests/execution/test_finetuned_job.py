@@ -46,7 +46,8 @@ def task(tmp_path_factory) -> SweepTask:
 
 
 def job(**changes: object) -> Job:
-    return make_job(test=True, epochs=2, backbone={"frozen_parts": 4, "test_crops": 2}, **changes)
+    model = {"widths": [8], "statistics_width": 16, "rank": 1, "condition_width": 4, "condition_grid": 0}
+    return make_job(test=True, epochs=2, model=model, backbone={"frozen_parts": 4, "test_crops": 2}, **changes)
 
 
 def figures(steps: TrainingSteps) -> list[dict[str, float]]:

@@ -10,12 +10,14 @@ from models.encoders import build_encoder
 from models.finetuned import PIXELS, FinetunedModel, Finetuning, finetuned
 from tests.models.tiny_backbone import CROP, SIZE, TinyEncoder, image_shapes, tiny_backbone
 
-SHAPES = {**image_shapes(), "prompt.embedding": (5,), "image_prompt.embedding": (7,)}
+SHAPES = {**image_shapes(), "prompt.embedding": (64,), "image_prompt.embedding": (7,)}
+
+MODEL = {"widths": [8], "statistics_width": 8, "standardize": True}
 
 
 def build(variant: str = "image_hyper", **settings: int | bool) -> FinetunedModel:
     torch.manual_seed(0)
-    scoring = build_variant(variant, SHAPES, widths=[8])
+    scoring = build_variant(variant, SHAPES, **MODEL)
     model = finetuned(TinyEncoder(), scoring, Finetuning(**settings))
     model.calibrate(make_features(48, seed=1))
     return model
@@ -25,7 +27,7 @@ def make_features(rows: int, seed: int = 0) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return {
         PIXELS: torch.randint(256, (rows, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator),
-        "prompt.embedding": torch.randn(rows, 5, generator=generator),
+        "prompt.embedding": torch.randn(rows, 64, generator=generator),
         "image_prompt.embedding": torch.randn(rows, 7, generator=generator),
     }
 

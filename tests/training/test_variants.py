@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from models import ScoringModel, build_variant, list_variants, variant_info
+from orchestrator.search.space import load_space
 from orchestrator.training import FitSettings, Training, TrainingData
 from orchestrator.training.checkpoint import load_checkpoint, save_checkpoint
 
 SHAPES = {
-    "prompt.embedding": (8,),
+    "prompt.embedding": (64,),
     "image_prompt.embedding": (12,),
     "image.map": (6, 7, 7),
     "image.level1": (4, 8, 8),
@@ -28,19 +29,23 @@ HYPER = [name for name in list_variants() if variant_info(name).hypernet_sees]
 
 def build(name: str, seed: int = 0) -> ScoringModel:
     torch.manual_seed(seed)
-    return build_variant(name, SHAPES, widths=[16, 8])
+    """As the shipped space has it by default, with a smaller target net and little dropout."""
+    space = load_space(name)
+    chosen = space.configuration(space.default_params()).model
+    return build_variant(name, SHAPES, **{**chosen, "widths": [16, 8], "dropout": 0.1, "input_dropout": 0.1})
 
 
 @pytest.fixture(scope="module")
 def planted() -> TrainingData:
-    """Scores that are the sum of the first channel of every feature; 8 images a prompt."""
+    """Scores that are the sum of the first channels of what target nets see; 8 images a prompt."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.arange(320)
     features = {}
     for name, shape in SHAPES.items():
         channels = torch.randn(len(rows), *shape[:1], *(1 for _ in shape[1:]), generator=generator)
         features[name] = channels.expand(len(rows), *shape).contiguous().half()
-    score = sum(feature.flatten(1)[:, 0].float() for feature in features.values())
+    seen = ("image_prompt.embedding", "image.level4", "image.statistics")
+    score = sum(features[name].flatten(1)[:, 0].float() for name in seen)
     assert isinstance(score, torch.Tensor)
     return TrainingData(features, 3 + score[:, None], ("quality",), rows // 8, rows[:192], rows[192:256], rows[256:])
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.data.checks import RawDataset
+from orchestrator.data.folders import find_images
 from orchestrator.data.progress import Progress
 from orchestrator.data.registry import register_dataset
+from orchestrator.data.sources import Source
 from orchestrator.data.tables import numbers, read_table
 from orchestrator.errors import InputError
 
@@ -22,7 +24,11 @@ _COLUMNS = {
 _IMAGE_FOLDERS = ("image", "images", ".")
 
 
-@register_dataset("agiqa3k")
+# The publisher's own links lead to file lockers; the hub's copy holds its data.csv and images.
+_SOURCE = Source("GitHub, lcysyzxdxc/AGIQA-3k-Database", "MIT", hub="strawhat/agiqa-3k")
+
+
+@register_dataset("agiqa3k", source=_SOURCE)
 def agiqa3k(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
     """`data.csv`, with the images in `image/` or `images/` or beside it; MOS from 0 to 5.
 
@@ -32,22 +38,9 @@ def agiqa3k(argument: str, data_root: Path | None, progress: Progress) -> RawDat
     if data_root is None:
         raise InputError("agiqa3k needs the folder that holds its data.csv and images: --data-root DIR.")
     table = read_table(data_root / "data.csv", required=("name", "prompt", *_COLUMNS.values()))
-    folder = _image_folder(data_root, list(table["name"]))
     rows = table[["name", "prompt"]].copy()
-    rows["image"] = [str((folder / name).absolute()) for name in rows["name"]]
+    rows["image"] = find_images("agiqa3k", data_root, _IMAGE_FOLDERS, list(table["name"]))
     rows["generator"] = [Path(name).stem.rpartition("_")[0] or "unknown" for name in rows["name"]]
     for target, column in _COLUMNS.items():
         rows[target] = numbers(table[column])
     return RawDataset("agiqa3k", rows, ("quality", "alignment"), data_root)
-
-
-def _image_folder(data_root: Path, names: list[str]) -> Path:
-    candidates = [data_root / folder for folder in _IMAGE_FOLDERS]
-    found = {folder: sum((folder / name).is_file() for name in names) for folder in candidates}
-    best = max(candidates, key=lambda folder: found[folder])
-    if found[best] == 0:
-        raise InputError(
-            f"agiqa3k: none of the {len(names)} images that {data_root / 'data.csv'} names is beside it, "
-            "nor in the folder image or images there."
-        )
-    return best

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from orchestrator.data import load_dataset
@@ -81,6 +82,16 @@ def test_a_missing_file_is_answered_with_what_is_there(write_csv: WriteCsv) -> N
     path = write_csv(2)
     with pytest.raises(InputError, match="no file .*score.csv; the folder holds 00.png, 01.png, scores.csv"):
         load_dataset(f"csv:{path.with_name('score.csv')}")
+
+
+def test_a_workbook_does_as_well(write_csv: WriteCsv) -> None:
+    path = write_csv(6, prompt=["null", "007", "NA", 'a, "b"', "ß é 猫", "1e3"], beauty=[1.25, 2, 0.1, 4, 5, 6])
+    table = pd.read_csv(path, dtype={"prompt": str}, keep_default_na=False)
+    table.to_excel(path.with_suffix(".xlsx"), index=False)
+    assert load_dataset(f"csv:{path.with_suffix('.xlsx')}").data_hash == load_dataset(f"csv:{path}").data_hash
+    path.with_suffix(".xlsx").write_text("no workbook")
+    with pytest.raises(InputError, match="scores.xlsx cannot be read as an .xlsx workbook"):
+        load_dataset(f"csv:{path.with_suffix('.xlsx')}")
 
 
 def test_a_binary_file_is_refused(write_csv: WriteCsv) -> None:

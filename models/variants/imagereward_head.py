@@ -1,0 +1,28 @@
+"""The head of ImageReward (Xu et al., NeurIPS 2023), which the paper compares with (table IV)."""
+
+from collections.abc import Mapping
+
+from models.registry import register_variant
+from models.stems import Embedding
+
+REWARD_MEAN, REWARD_STD = 0.16717, 1.03334
+"""Of the published model's raw outputs: its reward is (x − mean) / std."""
+
+
+@register_variant(
+    hypernet_sees=(),
+    target_net_sees=("image_prompt.embedding",),
+    targets=("alignment",),
+    widths=(1024, 128, 64, 16),
+    activation="identity",
+    dropout=(0.2, 0.2, 0.1),
+    initial_std=1 / 769,
+)
+def imagereward_head(
+    shapes: Mapping[str, tuple[int, ...]], *, standardize: bool = False, input_dropout: float = 0.0
+) -> Embedding:
+    """Five linear layers on the image-aware prompt embedding; no hypernet.
+
+    The defaults are ImageReward's: no activations between the layers, weights drawn with a deviation of 1/769.
+    """
+    return Embedding(shapes, "image_prompt.embedding", standardize=standardize, input_dropout=input_dropout)

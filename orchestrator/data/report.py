@@ -1,0 +1,122 @@
+"""What is there of a data set, and what is missing: the facts, for a person or a program to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.data.checks import examine_dataset, refusal
+from orchestrator.data.dataset import Dataset
+from orchestrator.data.progress import Progress, silent
+from orchestrator.data.registry import read_dataset
+from orchestrator.data.splits import check_protocol, make_split
+from orchestrator.errors import InputError
+
+
+@dataclass(frozen=True)
+class TargetReport:
+    """One score over the usable rows, in MOS units; None where there are none.
+
+    Attributes:
+        name: the target.
+        low, high, mean: of the scores.
+        raters_std: how many rows have the standard deviation of their raters.
+    """
+
+    name: str
+    low: float | None
+    high: float | None
+    mean: float | None
+    raters_std: int
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """One part of a split."""
+
+    prompts: int
+    images: int
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """A data set as it lies on the disk.
+
+    Attributes:
+        dataset, root: what was asked for, and where it lies.
+        rows, usable: how many rows its files name, and how many of them can be trained on.
+        left_out: names by reason, the commonest reason first.
+        targets: its scores.
+        generators: usable images by what made them.
+        prompts: distinct prompts of the usable rows.
+        protocol: how `parts` divide them.
+        parts: train, validation and test of split 0; empty where it cannot be divided.
+        problems: what a sweep would refuse it for; empty where it would not.
+        data_hash: of the usable rows.
+    """
+
+    dataset: str
+    root: str
+    rows: int
+    usable: int
+    left_out: dict[str, list[str]]
+    targets: tuple[TargetReport, ...]
+    generators: dict[str, int]
+    prompts: int
+    protocol: str
+    parts: dict[str, PartReport]
+    problems: tuple[str, ...]
+    data_hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def report_dataset(
+    spec: str, data_root: Path | None, protocol: str = "disjoint", progress: Progress = silent
+) -> DatasetReport:
+    """Read a data set, look at every image, and say what a sweep would find.
+
+    Raises:
+        InputError: unknown data set or protocol, a file or column that is missing, or none of the images.
+    """
+    check_protocol(protocol)
+    raw = read_dataset(spec, data_root, progress)
+    dataset = examine_dataset(raw, progress)
+    refused = refusal(dataset, raw.root)
+    parts, undivided = _divide(dataset, protocol)
+    return DatasetReport(
+        dataset=raw.name,
+        root=str(raw.root),
+        rows=len(raw.table),
+        usable=len(dataset),
+        left_out=dataset.quarantined_names(),
+        targets=tuple(_describe(dataset, target) for target in raw.targets),
+        generators=dict(sorted(Counter(dataset.generators).items())),
+        prompts=len(set(dataset.prompt_ids.tolist())),
+        protocol=protocol,
+        parts=parts,
+        problems=tuple(problem for problem in (refused, undivided) if problem),
+        data_hash=dataset.data_hash,
+    )
+
+
+def _divide(dataset: Dataset, protocol: str) -> tuple[dict[str, PartReport], str | None]:
+    try:
+        split = make_split(dataset, protocol)
+    except InputError as error:
+        return {}, str(error)
+    prompts = dataset.prompt_ids
+    rows = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {part: PartReport(len(set(prompts[at].tolist())), len(at)) for part, at in rows.items()}, None
+
+
+def _describe(dataset: Dataset, target: str) -> TargetReport:
+    deviations = int(dataset.table[f"{target}_std"].notna().sum()) if f"{target}_std" in dataset.table else 0
+    if len(dataset) == 0:
+        return TargetReport(target, None, None, None, deviations)
+    scores = dataset.scores([target])
+    return TargetReport(target, float(scores.min()), float(scores.max()), float(scores.mean()), deviations)

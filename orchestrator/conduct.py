@@ -177,6 +177,7 @@ def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> Swe
         workspace.trials,
         threads=max(1, int(spec.cpus_per_trial)),
         device="cuda" if spec.gpus_per_trial else "cpu",
+        finetune=prepared.finetune,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from orchestrator.errors import InputError
 from orchestrator.naming import unknown
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
-from orchestrator.search.space import SearchSpace, load_space
+from orchestrator.search.space import FINETUNE, SearchSpace, load_space
 from orchestrator.spec import SweepSpec
 from orchestrator.workspace import Workspace
 
@@ -54,6 +54,11 @@ class Prepared:
         """What `plain_head` is the control of, where it is itself what is searched."""
         return control_of(self.spec.variant, self.targets, self.space)
 
+    @property
+    def finetune(self) -> bool:
+        """Whether the image encoder is trained with the model."""
+        return self.spec.backbone == "finetune"
+
     def identity(self) -> dict[str, Any]:
         """What must agree for a sweep to go on: code version, data, splits."""
         from orchestrator import __version__
@@ -62,7 +67,7 @@ class Prepared:
             "code": __version__,
             "data": self.dataset.data_hash,
             "splits": {str(index): split.hash for index, split in self.splits.items()},
-            "space": self.space.model_dump(mode="json"),
+            "space": self.space.model_dump(mode="json", exclude=None if self.finetune else {"backbone"}),
         }
 
 
@@ -80,6 +85,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     build_sampler(spec.sampler, spec.seed)
     build_pruner(spec.pruner, spec.epochs)
     space = space or _space(spec)
+    space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     enqueued = _read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
     dataset, targets = _data(spec, progress)
@@ -87,6 +93,8 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     reads = tuple(info.reads)
     _check_keys(space, spec, info.parameters)
     _check_training(space, spec, dataset, targets)
+    if spec.backbone == "finetune":
+        check_backbone(space, spec, encoders["image"], reads)
     from orchestrator.data import FeatureStore, check_searchable, make_split
 
     FeatureStore().shapes(encoders, reads)  # says now what would be missing later, weights above all
@@ -107,10 +115,12 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
 
 
 def extract_features(prepared: Prepared, progress: Progress) -> FeatureSet:
-    """The features that the sweep reads: from the store, or computed into it."""
+    """The features that the sweep reads: from the store, or computed into it; to fine-tune, the images as well."""
     from orchestrator.data import FeatureStore
+    from orchestrator.data.store import PIXELS
 
-    return FeatureStore().get(prepared.dataset, prepared.encoders, prepared.reads, progress)
+    wanted = (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
+    return FeatureStore().get(prepared.dataset, prepared.encoders, wanted, progress)
 
 
 def save(prepared: Prepared, workspace: Workspace) -> None:
@@ -227,6 +237,33 @@ def _check_training(space: SearchSpace, spec: SweepSpec, dataset: Dataset, targe
 
 def _source(spec: SweepSpec) -> str:
     return str(spec.space or f"The space of {spec.variant}")
+
+
+def check_backbone(space: SearchSpace, spec: SweepSpec, encoder: str, reads: tuple[str, ...]) -> None:
+    """Checks that there is something to fine-tune and that the space's section `backbone` fits it.
+
+    Raises:
+        InputError: what is wrong, in one sentence.
+    """
+    from models.encoders import build_encoder
+    from models.finetuned import Finetuning, trainable
+
+    if not any(name.startswith("image.") for name in reads):
+        raise InputError(f"--backbone finetune: {spec.variant} reads no image features, only {', '.join(reads)}.")
+    try:
+        parts = len(trainable(build_encoder(encoder)).load_backbone().parts())
+    except ValueError as error:
+        raise InputError(f"--backbone finetune: {error}.") from error
+    known = [field.name for field in fields(Finetuning)]
+    for key in space.backbone:
+        if key not in known:
+            raise InputError(f"{_source(spec)}: backbone.{key}: {unknown('setting of a backbone', key, known)}")
+    for largest in (False, True):
+        for corner in space.corners(largest):
+            try:
+                Finetuning(**corner.backbone).check(parts, encoder)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{_source(spec)}: backbone: {error}.") from error
 
 
 def _space(spec: SweepSpec) -> SearchSpace:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.data.store import PIXELS
 from orchestrator.errors import InputError
 from orchestrator.preparation import CONTROL, Prepared
 from orchestrator.search.space import Configuration
@@ -103,6 +105,7 @@ def rehearse(prepared: Prepared) -> Estimate:
     slots = min(slots, spec.concurrency or slots)
     seconds = [trainings * spec.epochs * corner.epoch_seconds / slots for corner in corners]
     rows = sum(math.prod(shapes[name]) for name in prepared.reads) * len(prepared.dataset)
+    needed = corners[1].parameters * _BYTES_A_PARAMETER + rows * 6 + _PROCESS_BYTES
     split = prepared.splits[0]
     return Estimate(
         variant=spec.variant,
@@ -115,15 +118,33 @@ def rehearse(prepared: Prepared) -> Estimate:
         corners=corners,
         slots=slots,
         minutes=(min(seconds) / 60, max(seconds) / 60),
-        gigabytes_per_trial=(corners[1].parameters * _BYTES_A_PARAMETER + rows * 6 + _PROCESS_BYTES) / 1e9,
+        gigabytes_per_trial=max(needed, _peak_bytes() if prepared.finetune else 0) / 1e9,
     )
+
+
+def _peak_bytes() -> float:
+    """What this process, which has just taken a step of each model, has held at most: a backbone's maps are most."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 def feature_shapes(prepared: Prepared) -> dict[str, tuple[int, ...]]:
     """Shapes of all that the encoders give which the sweep reads of, without encoding anything."""
     from orchestrator.data import FeatureStore
 
-    return FeatureStore().shapes(prepared.encoders, prepared.reads)
+    shapes = FeatureStore().shapes(prepared.encoders, prepared.reads)
+    if prepared.finetune:
+        from models.crops import pixels_for
+        from models.encoders import build_encoder
+
+        encoder: Any = build_encoder(prepared.encoders["image"])
+        size = pixels_for(encoder.size)
+        shapes[PIXELS] = (3, size, size)
+    return shapes
 
 
 def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: bool) -> Corner:
@@ -146,40 +167,57 @@ def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: boo
 
     candidates = {repr(c.model): c for c in prepared.space.corners(largest)}
     chosen = (max if largest else min)(candidates.values(), key=size)
+    model = _with_backbone(prepared, build(chosen), chosen) if prepared.finetune else build(chosen)
     return Corner(
         name="largest" if largest else "smallest",
-        parameters=size(chosen),
-        epoch_seconds=_epoch_seconds(prepared, shapes, build(chosen), chosen),
-        configuration=chosen.model,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        epoch_seconds=_epoch_seconds(prepared, shapes, model, chosen),
+        configuration=chosen.model | chosen.backbone,
     )
+
+
+def _with_backbone(prepared: Prepared, model: Any, configuration: Configuration) -> Any:
+    from models.encoders import build_encoder
+    from models.finetuned import Finetuning, finetuned
+
+    try:
+        return finetuned(build_encoder(prepared.encoders["image"]), model, Finetuning(**configuration.backbone))
+    except ValueError as error:
+        raise InputError(f"--backbone finetune: {error}.") from error
 
 
 def _epoch_seconds(
     prepared: Prepared, shapes: dict[str, tuple[int, ...]], model: Any, configuration: Configuration
 ) -> float:
-    """One epoch on at most 512 made-up rows, after one to warm up, scaled to all training rows."""
+    """One epoch on at most 512 made-up rows, after one to warm up, scaled to all training rows.
+
+    Where the backbone is fine-tuned, on one batch.
+    """
     import torch
 
     from orchestrator.training.fit import Training
     from orchestrator.training.settings import FitSettings
 
     torch.set_num_threads(max(1, int(prepared.spec.cpus_per_trial)))
-    data = _made_up(prepared, shapes)
-    training = Training(model, data, FitSettings.from_dict({**configuration.training, "epochs": 2}))
+    settings = FitSettings.from_dict({**configuration.training, "epochs": 2})
+    data = _made_up(prepared, shapes, settings.batch_size if prepared.finetune else _TABLE_ROWS)
+    training = Training(model, data, settings)
     training.run_epoch()
     began = time.perf_counter()
     training.run_epoch()
     return (time.perf_counter() - began) * len(prepared.splits[0].train) / len(data.train)
 
 
-def _made_up(prepared: Prepared, shapes: dict[str, tuple[int, ...]]) -> TrainingData:
+def _made_up(prepared: Prepared, shapes: dict[str, tuple[int, ...]], at_most: int) -> TrainingData:
     import torch
 
     from orchestrator.training.data import TrainingData
 
-    rows = min(_TABLE_ROWS, len(prepared.splits[0].train))
+    rows = min(at_most, len(prepared.splits[0].train))
     generator = torch.Generator().manual_seed(0)
     features = {name: torch.randn(rows, *shapes[name], generator=generator) for name in prepared.reads}
+    if prepared.finetune:
+        features[PIXELS] = torch.randint(256, (rows, *shapes[PIXELS]), dtype=torch.uint8, generator=generator)
     index = torch.arange(rows)
     return TrainingData(
         features=features,
@@ -187,7 +225,7 @@ def _made_up(prepared: Prepared, shapes: dict[str, tuple[int, ...]]) -> Training
         targets=prepared.targets,
         prompt_ids=index // 8,
         train=index,
-        validation=index,
+        validation=index[: -(-rows // 4)],
         test=index,
         stds=torch.ones(rows, len(prepared.targets)),
     )

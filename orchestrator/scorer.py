@@ -28,6 +28,7 @@ class ScorerCard:
         encoders: kind → name.
         encoder_identities: kind → what the encoders were when it was trained; others are refused.
         shapes: of the features that the model reads.
+        backbone: settings of `Finetuning`, where the weights include a tuned image encoder; else None.
     """
 
     variant: str
@@ -38,6 +39,7 @@ class ScorerCard:
     encoders: dict[str, str]
     encoder_identities: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
+    backbone: dict[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -94,21 +96,25 @@ class Scorer:
         return table
 
     def _features(self, images: Sequence[str | Path], prompts: Sequence[str]) -> dict[str, Any]:
-        """Features of a batch, rounded to float16 as the feature store rounds them."""
+        """Features of a batch, rounded to float16 as the feature store rounds them; pixels as they are."""
         import numpy as np
         import torch
 
+        from models.crops import pixels_for
         from models.encoders import JointEncoder
+        from models.encoders.pixels import to_pixels
         from orchestrator.data import open_image
 
+        opened = [open_image(path) for path in images]
+
         def pixels(encoder: Any) -> Any:
-            return torch.from_numpy(np.stack([encoder.preprocess(open_image(path)) for path in images]))
+            return torch.from_numpy(np.stack([encoder.preprocess(image) for image in opened]))
 
         arrays: dict[str, dict[str, Any]] = {}
         for kind in ("image", "prompt", "image_prompt"):  # the last may be composed of the others
-            encoder: Any = self._encoders.get(kind)
-            if encoder is None:
+            if kind not in self._frozen:
                 continue
+            encoder: Any = self._encoders[kind]
             if kind == "image":
                 made = encoder.encode(pixels(encoder))
             elif kind == "prompt":
@@ -118,7 +124,22 @@ class Scorer:
             else:
                 made = encoder.compose(arrays["image"], arrays["prompt"])
             arrays[kind] = {name: array.half() for name, array in made.items()}
-        return {f"{kind}.{name}": array for kind, named in arrays.items() for name, array in named.items()}
+        found = {f"{kind}.{name}": array for kind, named in arrays.items() for name, array in named.items()}
+        if self.card.backbone is not None:
+            image_encoder: Any = self._encoders["image"]
+            size = pixels_for(image_encoder.size)
+            found["image.pixels"] = torch.from_numpy(np.stack([to_pixels(image, size) for image in opened]))
+        return found
+
+    @property
+    def _frozen(self) -> set[str]:
+        """Kinds of the encoders that have to run as they are."""
+        if self.card.backbone is None:
+            return set(self._encoders)
+        read = [name for name in self.card.shapes if not name.startswith("image.")]
+        if any(name.startswith("image_prompt.") for name in read):
+            read += getattr(self._encoders["image_prompt"], "needs", ())
+        return {name.partition(".")[0] for name in read}
 
 
 def save_scorer(folder: Path, card: ScorerCard, model: nn.Module) -> None:
@@ -141,13 +162,18 @@ def load_scorer(folder: Path) -> Scorer:
     from safetensors.torch import load_file
 
     from models import build_variant
+    from models.encoders import build_encoder
+    from models.finetuned import Finetuning, finetuned
 
     try:
         card = _read_card(json.loads((folder / _CARD).read_text()))
         state = load_file(folder / _WEIGHTS)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ScorerError(f"{folder} holds no model that can be read: {error}") from error
-    model = build_variant(card.variant, card.shapes, len(card.targets), **card.parameters)
+    scoring = build_variant(card.variant, card.shapes, len(card.targets), **card.parameters)
+    model: nn.Module = scoring
+    if card.backbone is not None:
+        model = finetuned(build_encoder(card.encoders["image"]), scoring, Finetuning(**card.backbone))
     model.load_state_dict(state)
     return Scorer(card, model)
 

@@ -31,6 +31,7 @@ class SweepSpec(BaseModel):
     targets: tuple[str, ...] = ()
     protocol: str = "disjoint"
     encoders: tuple[str, ...] = ()
+    backbone: Literal["frozen", "finetune"] = "frozen"
 
     trials: int = Field(default=12, ge=1)
     epochs: int = Field(default=15, ge=1)

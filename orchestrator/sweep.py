@@ -22,6 +22,9 @@ def sweep(
     encoders: Annotated[
         str | None, typer.Option(help="Feature extractors, separated by commas, in place of the defaults.")
     ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Image encoder: frozen, or finetune to train it with the model.")
+    ] = None,
     trials: Annotated[int | None, typer.Option(help="Budget of trials; the control gets as many.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a training.")] = None,
     sampler: Annotated[str | None, typer.Option(help="tpe, random, gp or cmaes.")] = None,
@@ -56,6 +59,7 @@ def sweep(
         "targets": names(targets),
         "protocol": protocol,
         "encoders": names(encoders),
+        "backbone": backbone,
         "trials": trials,
         "epochs": epochs,
         "sampler": sampler,

@@ -10,11 +10,12 @@ import yaml
 from PIL import Image
 
 from models import list_variants
+from models.encoders import ImageEncoder
 from orchestrator.errors import InputError
 from orchestrator.execution.task import make_task
 from orchestrator.preparation import check_unchanged, prepare, save
 from orchestrator.rehearsal import rehearse
-from orchestrator.search.space import load_space
+from orchestrator.search.space import FINETUNE, load_space
 from orchestrator.spec import build_spec, load_spec
 from orchestrator.training import FitSettings
 from orchestrator.workspace import Workspace
@@ -211,3 +212,70 @@ def test_a_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path)
     with pytest.raises(InputError, match=r"mine\.yaml: hypernet\.condition_widht: .*condition_width") as caught:
         prepare(spec(space=tmp_path / "mine.yaml"))
     assert "\n" not in str(caught.value)
+
+
+class TestFinetuning:
+    @pytest.fixture
+    def tuned(self, spec):
+        return lambda **given: spec(backbone="finetune", encoders=("efficientnet_lite0@64",), **given)
+
+    @pytest.mark.parametrize("variant", ["image_hyper", "plain_head"])
+    def test_the_shipped_values_are_laid_over_the_variants_space_and_its_controls(self, tuned, variant):
+        prepared = prepare(tuned(variant=variant, targets=("alignment",)))
+        overlay, own = load_space(FINETUNE), load_space(variant)
+        for space in filter(None, (prepared.space, prepared.control_space)):
+            assert space.backbone == overlay.backbone
+            assert space.training == own.training | overlay.training or space is prepared.control_space
+            assert set(overlay.training) <= set(space.training) and space.training["lr"] == own.training["lr"]
+            assert set(space.configuration(space.default_params()).backbone) == set(overlay.backbone)
+        frozen = prepare(spec_without(tuned, variant))
+        assert frozen.space == own and "backbone" not in frozen.identity()["space"]
+        assert prepared.identity()["space"] != frozen.identity()["space"]
+
+    def test_it_is_rehearsed_with_its_backbone(self, tuned):
+        small, large = rehearse(prepare(tuned(variant="image_hyper"))).corners
+        assert 4_000_000 < small.parameters < large.parameters and small.epoch_seconds > 0
+        assert small.configuration["frozen_parts"] == 0
+
+    def test_a_space_of_ones_own_is_taken_as_it_is(self, tuned, spec, tmp_path):
+        own = load_space("image_hyper").model_dump(mode="json") | {"backbone": {"frozen_parts": 2}}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+        given = {"variant": "image_hyper", "space": tmp_path / "own.yaml"}
+        prepared = prepare(tuned(**given))
+        assert prepared.space == load_space(tmp_path / "own.yaml")
+        save(prepared, Workspace(tmp_path / "sweeps" / "mine"))
+        again = load_space(Workspace(tmp_path / "sweeps" / "mine").space)
+        check_unchanged(prepare(tuned(**given), space=again), Workspace(tmp_path / "sweeps" / "mine"))
+        assert prepare(spec(**given)).space.backbone == {}, "frozen, nothing of it is left"
+
+    @pytest.mark.parametrize(
+        ("backbone", "message"),
+        [
+            ({"frozen_part": 1}, r"backbone\.frozen_part: .*frozen_parts"),
+            ({"frozen_parts": 12}, "backbone: frozen_parts is 12, but efficientnet_lite0@64 has 9 parts"),
+            ({"test_crops": 0}, "backbone: test_crops is at least 1"),
+        ],
+    )
+    def test_a_wrong_section_is_named(self, tuned, tmp_path, backbone, message):
+        own = load_space("image_hyper").model_dump(mode="json") | {"backbone": backbone}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+        with pytest.raises(InputError, match=message) as caught:
+            prepare(tuned(variant="image_hyper", space=tmp_path / "own.yaml"))
+        assert "\n" not in str(caught.value)
+
+    def test_an_encoder_without_a_network_is_refused(self, tuned, monkeypatch):
+        class Frozen(ImageEncoder):
+            name, identity, encode = "frozen", "frozen 1", None
+
+        monkeypatch.setattr("models.encoders.build_encoder", lambda name: Frozen())
+        monkeypatch.setattr(Frozen, "__abstractmethods__", frozenset())
+        with pytest.raises(InputError, match=r"--backbone finetune: frozen has no network that could be fine-tuned"):
+            prepare(tuned(variant="image_hyper"))
+
+    def test_another_word_is_refused(self, spec):
+        with pytest.raises(InputError, match="--backbone: .*'frozen' or 'finetune'"):
+            spec(backbone="thawed")
+
+
+def spec_without(tuned, variant):
+    return tuned(variant=variant, targets=("alignment",)).model_copy(update={"backbone": "frozen"})

@@ -69,7 +69,8 @@ class ImageBackbone(nn.Module, ABC):
             pixels: (B, 3, H, W), uint8 or floats in 0 … 255.
             names: of the arrays wanted; see `shapes`.
         """
-        stages = self.stages(pixels.float().div(self.scale).sub_(self.offset))
+        # In float32 also under autocast: bfloat16 would leave the statistics two digits.
+        stages = [stage.float() for stage in self.stages(pixels.float().div(self.scale).sub_(self.offset))]
         wanted = self.shapes if names is None else names
         return {name: self._array(name, stages) for name in wanted}
 

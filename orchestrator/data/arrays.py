@@ -23,23 +23,29 @@ CHUNK_ROWS = 256
 _FORMAT = 1
 _POLL_SECONDS = 0.5
 
-Block = Mapping[str, "NDArray[np.floating[Any]]"]
+Block = Mapping[str, "NDArray[np.floating[Any] | np.uint8]"]
 Produce = Callable[[int], Iterator[Block]]
-_Drafts = Mapping[str, "np.memmap[Any, np.dtype[np.float16]]"]
+_Drafts = Mapping[str, "np.memmap[Any, np.dtype[np.float16 | np.uint8]]"]
 
 
 @dataclass(frozen=True)
 class StoredArray:
-    """A complete array on disk: `rows` rows of `shape`, float16."""
+    """A complete array on disk: `rows` rows of `shape`, float16, or uint8 where it holds pixels."""
 
     path: Path
     rows: int
     shape: tuple[int, ...]
+    dtype: str = "float16"
 
-    def open(self) -> NDArray[np.float16]:
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        return self.rows * math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    def open(self) -> NDArray[np.float16 | np.uint8]:
         """The array, (rows, *shape), memory-mapped; what is written to it stays in this process."""
-        mapped: NDArray[np.float16] = np.load(self.path, mmap_mode="c")
-        if mapped.shape != (self.rows, *self.shape) or mapped.dtype != np.float16:
+        mapped: NDArray[np.float16 | np.uint8] = np.load(self.path, mmap_mode="c")
+        if mapped.shape != (self.rows, *self.shape) or mapped.dtype != self.dtype:
             raise ValueError(f"{self.path} holds {mapped.dtype} {mapped.shape}, not {self.rows} rows")
         return mapped
 
@@ -66,8 +72,9 @@ class ArrayFolder:
             meta = json.loads((self.path / "meta.json").read_text(encoding="utf-8"))
             if (meta["format"], meta["identity"], meta["rows"]) != (_FORMAT, self.identity, self.rows):
                 return None
+            dtypes = meta.get("dtypes", {})  # of those that are not float16
             arrays = {
-                name: StoredArray(self.path / f"{name}.npy", self.rows, tuple(shape))
+                name: StoredArray(self.path / f"{name}.npy", self.rows, tuple(shape), dtypes.get(name, "float16"))
                 for name, shape in meta["arrays"].items()
             }
             for array in arrays.values():
@@ -80,7 +87,8 @@ class ArrayFolder:
         """Open the arrays, and compute first what is missing; only one process at a time computes.
 
         Args:
-            produce: given a row, yields blocks of consecutive rows from there on, each {name: (B, *shape)}.
+            produce: given a row, yields blocks of consecutive rows from there on, each {name: (B, *shape)}; uint8
+                is stored as it is, everything else as float16.
             progress: told after every block, also while another process computes.
             what: what it is told.
 
@@ -119,11 +127,14 @@ class ArrayFolder:
             progress(done, self.rows, what)
         if done != self.rows:
             raise ValueError(f"{what}: {done} of {self.rows} rows were produced")
-        return self._finish({name: draft.shape[1:] for name, draft in drafts.items()})
+        return self._finish(drafts)
 
     def _create_drafts(self, block: Block) -> _Drafts:
-        shapes = {name: (self.rows, *values.shape[1:]) for name, values in block.items()}
-        needed = 2 * sum(math.prod(shape) for shape in shapes.values())
+        planned = {
+            name: StoredArray(self._partial / f"{name}.npy", self.rows, values.shape[1:], _stored_as(values.dtype))
+            for name, values in block.items()
+        }
+        needed = sum(array.nbytes for array in planned.values())
         free = shutil.disk_usage(self._partial).free
         if needed > free:
             raise InputError(
@@ -131,8 +142,8 @@ class ArrayFolder:
                 "are free; make room, or set HYPERASSESS_CACHE to a folder elsewhere."
             )
         return {
-            name: np.lib.format.open_memmap(self._partial / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape)
-            for name, shape in shapes.items()
+            name: np.lib.format.open_memmap(array.path, mode="w+", dtype=array.dtype, shape=(self.rows, *array.shape))
+            for name, array in planned.items()
         }
 
     def _open_drafts(self) -> _Drafts:
@@ -142,7 +153,7 @@ class ArrayFolder:
                 draft = np.lib.format.open_memmap(self._partial / f"{name}.npy", mode="r+")
             except (OSError, ValueError):
                 return {}
-            if draft.dtype != np.float16 or len(draft) != self.rows:
+            if draft.dtype != _stored_as(draft.dtype) or len(draft) != self.rows:
                 return {}
             drafts[name] = draft
         return drafts
@@ -151,7 +162,7 @@ class ArrayFolder:
         count = 0
         for name, values in block.items():
             with np.errstate(over="ignore"):
-                rounded = values.astype(np.float16)
+                rounded = values.astype(_stored_as(values.dtype), copy=False)
             if not (finite := np.isfinite(rounded.reshape(len(rounded), -1)).all(axis=1)).all():
                 row = start + int(np.argmin(finite))
                 raise ValueError(f"{self.path.name}: '{name}' of row {row} is not finite in float16")
@@ -165,13 +176,20 @@ class ArrayFolder:
         note = {"identity": self.identity, "rows": self.rows, "done": done, "arrays": list(drafts)}
         write_atomically(self._partial / "progress.json", json.dumps(note))
 
-    def _finish(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, StoredArray]:
-        meta = {"format": _FORMAT, "identity": self.identity, "rows": self.rows, "arrays": shapes}
+    def _finish(self, drafts: _Drafts) -> dict[str, StoredArray]:
+        found = {
+            name: StoredArray(self.path / f"{name}.npy", self.rows, draft.shape[1:], str(draft.dtype))
+            for name, draft in drafts.items()
+        }
+        meta: dict[str, Any] = {"format": _FORMAT, "identity": self.identity, "rows": self.rows}
+        meta["arrays"] = {name: array.shape for name, array in found.items()}
+        if dtypes := {name: array.dtype for name, array in found.items() if array.dtype != "float16"}:
+            meta["dtypes"] = dtypes
         write_atomically(self._partial / "meta.json", json.dumps(meta, indent=1) + "\n")
         shutil.rmtree(self.path, ignore_errors=True)  # damaged, or we would not be here
         self._partial.rename(self.path)
         (self.path / "progress.json").unlink(missing_ok=True)
-        return {name: StoredArray(self.path / f"{name}.npy", self.rows, shape) for name, shape in shapes.items()}
+        return found
 
     def _finished_rows(self) -> int:
         return int(self._progress().get("done", 0))
@@ -187,3 +205,7 @@ class ArrayFolder:
     @property
     def _partial(self) -> Path:
         return self.path.with_name(f"{self.path.name}.partial")
+
+
+def _stored_as(dtype: np.dtype[Any]) -> str:
+    return "uint8" if dtype == np.uint8 else "float16"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
     from torch import Tensor
 
     from models.encoders import ComposedEncoder, Encoder, ImageEncoder, JointEncoder, PromptEncoder
@@ -36,7 +38,7 @@ def encode_images(encoder: ImageEncoder, paths: Sequence[str], start: int = 0) -
     def encode(rows: slice) -> Block:
         return _numpy(encoder.encode(_pixels(encoder, paths[rows])))
 
-    return _side_by_side(encode, encoder, range(start, len(paths)))
+    return _side_by_side(encode, _batch_size(encoder), range(start, len(paths)))
 
 
 def encode_pairs(
@@ -51,7 +53,17 @@ def encode_pairs(
     def encode(rows: slice) -> Block:
         return _numpy(encoder.encode(_pixels(encoder, paths[rows]), prompts[rows]))
 
-    return _side_by_side(encode, encoder, range(start, len(paths)))
+    return _side_by_side(encode, _batch_size(encoder), range(start, len(paths)))
+
+
+def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
+    """Blocks of `pixels` (B, 3, size, size) uint8 of `paths[start:]`, in order; raises as `encode_images` does."""
+    from models.encoders.pixels import to_pixels
+
+    def decode(rows: slice) -> Block:
+        return {"pixels": np.stack([_opened(path, partial(to_pixels, size=size)) for path in paths[rows]])}
+
+    return _side_by_side(decode, _IMAGES_ON_CPU, range(start, len(paths)))
 
 
 def encode_prompts(encoder: PromptEncoder, prompts: Sequence[str], start: int = 0) -> Iterator[Block]:
@@ -86,8 +98,14 @@ def compose(
         yield _numpy(encoder.compose(*chunk))
 
 
-def _side_by_side(encode: Callable[[slice], Block], encoder: Encoder, rows: range) -> Iterator[Block]:
-    """What `encode` makes of batches of rows, in order.
+def _batch_size(encoder: Encoder) -> int:
+    import torch
+
+    return _IMAGES_ON_CPU if torch.device(encoder.device).type == "cpu" else _IMAGES_ON_GPU
+
+
+def _side_by_side(work: Callable[[slice], Block], size: int, rows: range) -> Iterator[Block]:
+    """What `work` makes of batches of `size` rows, in order.
 
     Each of torch's threads decodes and encodes whole batches by itself. That is as fast as all of them at work on
     one batch on an idle machine and several times faster on a busy one, since no thread waits for another, and some
@@ -95,17 +113,15 @@ def _side_by_side(encode: Callable[[slice], Block], encoder: Encoder, rows: rang
     """
     import torch
 
-    on_cpu = torch.device(encoder.device).type == "cpu"
-    size = _IMAGES_ON_CPU if on_cpu else _IMAGES_ON_GPU
     batches = (slice(first, min(first + size, rows.stop)) for first in rows[::size])
     for first in islice(batches, 1):
-        yield encode(first)  # loads the weights before there are threads that would each load them
+        yield work(first)  # loads the weights before there are threads that would each load them
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     ahead: deque[Future[Block]] = deque()
     try:
         for batch in batches:
-            ahead.append(pool.submit(encode, batch))
+            ahead.append(pool.submit(work, batch))
             if len(ahead) > 2 * threads:
                 yield ahead.popleft().result()
         while ahead:
@@ -118,12 +134,12 @@ def _side_by_side(encode: Callable[[slice], Block], encoder: Encoder, rows: rang
 def _pixels(encoder: ImageEncoder | JointEncoder, paths: Sequence[str]) -> Tensor:
     import torch
 
-    return torch.from_numpy(np.stack([_pixels_of(encoder, path) for path in paths]))
+    return torch.from_numpy(np.stack([_opened(path, encoder.preprocess) for path in paths]))
 
 
-def _pixels_of(encoder: ImageEncoder | JointEncoder, path: str) -> NDArray[np.uint8]:
+def _opened(path: str, preprocess: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     try:
-        return encoder.preprocess(open_image(path))
+        return preprocess(open_image(path))
     except UnusableImage as unusable:
         raise InputError(f"The image {path} was fine when it was checked and is {unusable} now.") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ class Feature:
         """N, how many rows the dataset has."""
         return self.array.rows if self.rows is None else len(self.rows)
 
-    def read(self) -> NDArray[np.float16]:
+    def read(self) -> NDArray[np.float16 | np.uint8]:
         """(N, *shape), memory-mapped where the rows are the same, else a copy."""
         opened = self.array.open()
         return opened if self.rows is None else opened[self.rows]
@@ -53,10 +52,10 @@ class FeatureSet:
     @property
     def nbytes(self) -> int:
         """What `tensors` takes of memory once every row has been read."""
-        return sum(2 * feature.count * math.prod(feature.array.shape) for feature in self.features.values())
+        return sum(feature.array.nbytes * feature.count // feature.array.rows for feature in self.features.values())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Each feature as (N, *shape), float16, in the dataset's order; memory-mapped where it is large."""
+        """Each feature as (N, *shape), in the dataset's order, float16 or, of pixels, uint8; memory-mapped if large."""
         import torch
 
         return {name: torch.from_numpy(feature.read()) for name, feature in self.features.items()}

@@ -1,8 +1,9 @@
-"""The feature store: what frozen encoders say about a dataset, computed once.
+"""The feature store: what frozen encoders say about a dataset, and its decoded images, computed once.
 
 A folder holds the arrays of one encoder for one sequence of images or prompts, and its name says which:
 `<encoder>-<hash>`, the hash being of the encoder's identity (weights and transform) and of that sequence. So
-scores, generators and splits may change, and features are not computed again.
+scores, generators and splits may change, and features are not computed again. `image.pixels`, the images that a
+backbone is fine-tuned on, belongs to no encoder: its identity is the transform and the size.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 from orchestrator.data.arrays import ArrayFolder
 from orchestrator.data.cache import cache_dir
 from orchestrator.data.dataset import Dataset
-from orchestrator.data.extraction import compose, encode_images, encode_pairs, encode_prompts
+from orchestrator.data.extraction import compose, decode_images, encode_images, encode_pairs, encode_prompts
 from orchestrator.data.features import Feature, FeatureSet
 from orchestrator.data.progress import Progress, silent
 from orchestrator.errors import InputError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         PromptEncoder,
     )
 
+PIXELS = "image.pixels"
 _SIMPLE = ("image", "prompt")
 _ORDER = (*_SIMPLE, "image_prompt")
 
@@ -68,19 +70,24 @@ class FeatureStore:
         Args:
             dataset: the rows.
             encoders: kind → name of the encoder; kinds that no feature needs are left alone.
-            features: names such as `image.level1`, `prompt.embedding`, `image_prompt.embedding`.
+            features: names such as `image.level1`, `prompt.embedding`, `image_prompt.embedding`; `image.pixels` are
+                the decoded images, with room for crops of the image encoder's size.
             progress: told while something is computed.
 
         Raises:
             InputError: a feature that these encoders do not give, or no room on the disk.
         """
         wanted = list(dict.fromkeys(features))
-        built = self._built(wanted, encoders)
-        _check(wanted, built)
+        encoded = [name for name in wanted if name != PIXELS]
+        built = self._built(encoded, encoders)
+        _check(encoded, built)
         request = _Request(self.root, dataset, progress or silent)
         for kind in _ORDER:
             if kind in built:
                 request.ensure(kind, built[kind])
+        if PIXELS in wanted:
+            built = self._built([PIXELS], encoders) | built
+            request.ensure_pixels(cast("ImageEncoder", built["image"]))
         identity = {kind: encoder.identity for kind, encoder in built.items()}
         return FeatureSet({name: request.found[name] for name in wanted}, identity)
 
@@ -171,6 +178,17 @@ class _Request:
         self._dataset = dataset
         self._progress = progress
         self._identities: dict[str, str] = {}
+
+    def ensure_pixels(self, encoder: ImageEncoder) -> None:
+        """Find or decode the images, at the size that leaves crops for this encoder some room."""
+        from models.crops import pixels_for
+        from models.encoders.pixels import TRANSFORM
+
+        size = pixels_for(encoder.size)
+        digests = list(self._dataset.table["digest"])
+        folder = self._folder(f"pixels@{size}", f"pixels 1; {TRANSFORM}, {size}", digests, len(digests))
+        produce = partial(decode_images, size, self._dataset.images)
+        self.found[PIXELS] = Feature(folder.ensure(produce, self._progress, f"images of {size} pixels")["pixels"])
 
     def ensure(self, kind: str, encoder: Encoder) -> None:
         """Find or compute the arrays of one kind; composed ones come after what they are made of."""

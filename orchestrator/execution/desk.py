@@ -151,6 +151,7 @@ class Desk:
             seed=self.plan.seed,
             test=False,
             params=trial.params,
+            backbone=configuration.backbone,
         )
 
     def _confirm_job(self, trial: LedgerTrial) -> Job:
@@ -172,6 +173,7 @@ class Desk:
             training=searched.training,
             source=source,
             params=searched.params,
+            backbone=searched.backbone,
             **shared,
         )
 

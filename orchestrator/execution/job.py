@@ -22,6 +22,7 @@ class Job:
         of: the compared variant, where `variant` is the control.
         model: keyword arguments of the variant.
         training: settings of the training.
+        backbone: settings of `Finetuning`, where the task fine-tunes the backbone.
         split: index of the split it trains on.
         seed: of initialisation, batches and dropout.
         test: whether the test rows are scored once at the end.
@@ -39,6 +40,7 @@ class Job:
     test: bool
     source: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
+    backbone: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

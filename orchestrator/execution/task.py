@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.data.store import PIXELS
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -36,6 +38,7 @@ class SweepTask:
         trials: folder that holds a folder a job.
         threads: of one job.
         device: "cpu" or "cuda".
+        finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
     """
 
     features: FeatureSet
@@ -52,6 +55,7 @@ class SweepTask:
     trials: Path
     threads: int
     device: str
+    finetune: bool = False
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process."""
@@ -74,7 +78,8 @@ class SweepTask:
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
         tensors = self.features.tensors()
-        return {name: tensors[name] for name in self.reads}
+        pixels = [PIXELS] if self.finetune else []
+        return {name: tensors[name] for name in (*self.reads, *pixels)}
 
     def __getstate__(self) -> dict[str, Any]:
         # Opened features are memory maps of this process.
@@ -91,6 +96,7 @@ def make_task(
     trials: Path,
     threads: int,
     device: str,
+    finetune: bool = False,
 ) -> SweepTask:
     """The task of a sweep over `targets` of a dataset."""
     return SweepTask(
@@ -108,4 +114,5 @@ def make_task(
         trials=trials,
         threads=threads,
         device=device,
+        finetune=finetune,
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 import torch
 
-from models import build_variant
+from models import build_variant, encoders
+from models.finetuned import FinetunedModel, Finetuning, finetuned
 from models.scoring import ScoringModel
 from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.job import Epoch, Job
@@ -41,7 +41,7 @@ class TrainingSteps:
         self._history = self._folder / "epochs.jsonl"
         data = task.training_data(job.split)
         settings = FitSettings.from_dict({**job.training, "seed": job.seed})
-        model = build_model(job, task.features.shapes, len(task.targets))
+        model = build_model(job, task)
         self._training = Training(model, data, settings, torch.device(task.device))
         self._pending: list[Epoch] = []
         if has_checkpoint(self._folder):
@@ -111,6 +111,7 @@ class TrainingSteps:
                 encoders=dict(self._task.encoders),
                 encoder_identities=dict(self._task.features.identity),
                 shapes={name: self._task.features.shapes[name] for name in self._task.reads},
+                backbone=self._job.backbone if self._task.finetune else None,
             ),
             self._training.model,
         )
@@ -136,12 +137,16 @@ def _line(epoch: Epoch) -> str:
     return json.dumps(asdict(epoch)) + "\n"
 
 
-def build_model(job: Job, shapes: Mapping[str, tuple[int, ...]], n_targets: int) -> ScoringModel:
-    """The job's variant, initialised from the job's seed."""
+def build_model(job: Job, task: SweepTask) -> ScoringModel | FinetunedModel:
+    """The job's variant, initialised from the job's seed; behind a pretrained backbone where that is fine-tuned."""
     of = {"of": job.of} if job.of else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        return build_variant(job.variant, shapes, n_targets, **{**job.model, **of})
+        model = build_variant(job.variant, task.features.shapes, len(task.targets), **{**job.model, **of})
+        if not task.finetune:
+            return model
+        encoder = encoders.build_encoder(task.encoders["image"])
+        return finetuned(encoder, model, Finetuning(**job.backbone))
 
 
 def prediction_table(task: SweepTask, part: str, rows: Any, predicted: Any) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,24 +19,27 @@ from orchestrator.search.parameters import AnyParameter, Fixed, FixedByName, Par
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-Section = Literal["model", "hypernet", "training"]
-SECTIONS: tuple[Section, ...] = ("model", "hypernet", "training")
+Section = Literal["model", "hypernet", "training", "backbone"]
+SECTIONS: tuple[Section, ...] = ("model", "hypernet", "training", "backbone")
+FINETUNE = "finetune"
+"""Name of the shipped space that is laid over any variant's where the backbone is fine-tuned."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One point of a space: keyword arguments for the variant and for the training."""
+    """One point of a space: keyword arguments for the variant, the training and, fine-tuned, the backbone."""
 
     model: dict[str, Any]
     training: dict[str, Any]
+    backbone: dict[str, Any] = field(default_factory=dict)
 
 
 class SearchSpace(BaseModel):
-    """What a sweep may vary, in three sections.
+    """What a sweep may vary, in three sections, and a fourth where the backbone is fine-tuned.
 
     `model`: the target net and what feeds it; `hypernet`: what makes its weights, which the control, having no
-    hypernet, goes without; `training`: optimiser, loss, batches. A value that is no mapping is held fixed, and in
-    `training` a mapping of names to numbers is, too.
+    hypernet, goes without; `training`: optimiser, loss, batches; `backbone`: how the image encoder is trained. A
+    value that is no mapping is held fixed, and in `training` a mapping of names to numbers is, too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +47,7 @@ class SearchSpace(BaseModel):
     model: dict[str, AnyParameter | Fixed] = {}
     hypernet: dict[str, AnyParameter | Fixed] = {}
     training: dict[str, AnyParameter | Fixed | FixedByName] = {}
+    backbone: dict[str, AnyParameter | Fixed] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> SearchSpace:
@@ -72,7 +76,17 @@ class SearchSpace(BaseModel):
     def without_hypernet(self) -> SearchSpace:
         """The control's space: the same, less the hypernet's own keys."""
         training = {key: value for key, value in self.training.items() if not key.startswith("hypernet_")}
-        return SearchSpace(model=self.model, training=training)
+        return SearchSpace(model=self.model, training=training, backbone=self.backbone)
+
+    def finetuning(self, overlay: SearchSpace) -> SearchSpace:
+        """Itself where it says how the backbone is trained, else with `overlay`'s values laid over its own."""
+        if self.backbone:
+            return self
+        return SearchSpace(**{section: getattr(self, section) | getattr(overlay, section) for section in SECTIONS})
+
+    def frozen(self) -> SearchSpace:
+        """The same without the section that only a fine-tuned backbone has."""
+        return self.model_copy(update={"backbone": {}})
 
     def filled_from(self, shipped: SearchSpace) -> SearchSpace:
         """This space, with the default of everything that only the shipped one names held fixed."""
@@ -150,7 +164,7 @@ class SearchSpace(BaseModel):
                 else:
                     chosen[name] = value
                 parts[section][name] = chosen[name]
-        return Configuration(model={**parts["model"], **parts["hypernet"]}, training=parts["training"])
+        return Configuration({**parts["model"], **parts["hypernet"]}, parts["training"], parts["backbone"])
 
 
 def load_space(source: str | Path) -> SearchSpace:

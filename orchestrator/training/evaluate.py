@@ -36,7 +36,7 @@ def predict(
     model.eval()
     try:
         with torch.inference_mode():
-            outputs = [model(features.batch(part)) for part in torch.split(rows.to(features.device), batch_rows)]
+            outputs = [model(features.batch(part)) for part in torch.split(rows, batch_rows)]
             predicted: NDArray[np.float32] = scale.restore(torch.cat(outputs)).float().cpu().numpy()
     finally:
         model.train(training)

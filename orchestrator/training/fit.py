@@ -142,7 +142,7 @@ class Training:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
             for step, rows in enumerate(batches, start=1):
-                loss = self._step(rows.to(self.device), self._lr_share(step / len(batches)))
+                loss = self._step(rows, self._lr_share(step / len(batches)))
                 total += loss * len(rows)
         return float(total) / len(self.data.train)
 
@@ -151,7 +151,8 @@ class Training:
         return lr_share((self.epoch + part) / self.settings.epochs, self.settings.warmup)
 
     def _step(self, rows: Tensor, lr_share: float) -> Tensor:
-        prediction = self.model(self._features.batch(rows))
+        features, rows = self._features.batch(rows), rows.to(self.device)
+        prediction = self.model(features)
         stds = None if self._stds is None else self._stds[rows]
         loss = self._loss(prediction, LossBatch(self._targets[rows], self._prompt_ids[rows], stds))
         self._optimizer.zero_grad()

@@ -10,6 +10,9 @@ from torch.optim.adamw import adamw
 from orchestrator.training.settings import FitSettings
 
 HYPERNET_PREFIX = "hypernet."
+BACKBONE_PREFIX = "backbone."
+# A fine-tuned model holds the scoring model under this name.
+_SCORING_PREFIX = "scoring."
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -29,29 +32,30 @@ class AdamW:
     """torch.optim.AdamW's fused kernel over a scoring model's trainable parameters.
 
     The same numbers as the class in torch.optim, whose first instance in a process imports torch's compiler:
-    2.4 s, more than many a whole training here. The hypernet's parameters learn at a rate of their own, and
-    only weights decay: a vector is a bias or a norm's gain, and shrinking it only costs fit.
+    2.4 s, more than many a whole training here. The hypernet's parameters and the backbone's learn at rates of
+    their own, and only weights decay: a vector is a bias or a norm's gain, and shrinking it only costs fit. Nor do the
+    backbone's: they are pretrained, so that 0 is no better guess than what they are.
     """
 
     def __init__(self, model: nn.Module, settings: FitSettings) -> None:
-        groups: dict[tuple[bool, bool], dict[str, nn.Parameter]] = {}
+        groups: dict[tuple[float, bool], dict[str, nn.Parameter]] = {}
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                key = (name.startswith(HYPERNET_PREFIX), parameter.ndim > 1)
-                groups.setdefault(key, {})[name] = parameter
+                decays = parameter.ndim > 1 and not name.startswith(BACKBONE_PREFIX)
+                groups.setdefault((_lr_ratio(name, settings), decays), {})[name] = parameter
         self._names = [name for named in groups.values() for name in named]
         self._groups = [
             _Group(
                 parameters=list(named.values()),
-                peak_lr=settings.lr * (settings.hypernet_lr_ratio if in_hypernet else 1.0),
-                weight_decay=settings.weight_decay if is_weight else 0.0,
+                peak_lr=settings.lr * ratio,
+                weight_decay=settings.weight_decay if decays else 0.0,
                 moments={
                     "exp_avg": [torch.zeros_like(parameter) for parameter in named.values()],
                     "exp_avg_sq": [torch.zeros_like(parameter) for parameter in named.values()],
                     "step": [torch.zeros((), device=parameter.device) for parameter in named.values()],
                 },
             )
-            for (in_hypernet, is_weight), named in groups.items()
+            for (ratio, decays), named in groups.items()
         ]
         self.parameters = [parameter for group in self._groups for parameter in group.parameters]
 
@@ -97,6 +101,13 @@ class AdamW:
         """Take up the moments where `tensors` left them; raises KeyError if one is missing."""
         for name, own in self.tensors().items():
             own.copy_(tensors[name])
+
+
+def _lr_ratio(name: str, settings: FitSettings) -> float:
+    """A parameter's peak rate over `settings.lr`."""
+    if name.startswith(BACKBONE_PREFIX):
+        return settings.backbone_lr_ratio
+    return settings.hypernet_lr_ratio if name.removeprefix(_SCORING_PREFIX).startswith(HYPERNET_PREFIX) else 1.0
 
 
 def lr_share(progress: float, warmup: float) -> float:

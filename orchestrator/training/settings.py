@@ -22,6 +22,7 @@ class FitSettings:
         epochs: passes over the training rows; the schedule is laid over all of them.
         lr: peak learning rate of AdamW.
         hypernet_lr_ratio: the parameters under `hypernet.` learn at `lr` times this.
+        backbone_lr_ratio: those of a fine-tuned backbone at `lr` times this; with the default `lr`, hyperIQA's 2e-5.
         weight_decay: decoupled, on weights only: never on biases, norms and other vectors.
         batch_size: rows a step at most.
         loss: a mix of registered losses, such as `huber+0.3*rank`, on standardised scores.
@@ -40,6 +41,7 @@ class FitSettings:
     epochs: int = 15
     lr: float = 1e-3
     hypernet_lr_ratio: float = 1.0
+    backbone_lr_ratio: float = 0.02
     weight_decay: float = 0.01
     batch_size: int = 64
     loss: str = "huber"
@@ -61,6 +63,7 @@ class FitSettings:
             ("epochs", self.epochs >= 1, "at least 1"),
             ("lr", 0 < self.lr < float("inf"), "above 0"),
             ("hypernet_lr_ratio", 0 <= self.hypernet_lr_ratio < float("inf"), "0 or above"),
+            ("backbone_lr_ratio", 0 <= self.backbone_lr_ratio < float("inf"), "0 or above"),
             ("weight_decay", 0 <= self.weight_decay < float("inf"), "0 or above"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
             ("warmup", 0 <= self.warmup < 1, "from 0 to below 1"),

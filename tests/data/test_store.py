@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from models.encoders import MissingWeightsError
-from orchestrator.data import Dataset, FeatureStore
+from orchestrator.data import Dataset, FeatureSet, FeatureStore
+from orchestrator.data.arrays import StoredArray
 from orchestrator.data.checks import check_dataset
 from orchestrator.errors import InputError
 from tests.data.conftest import BesideEncoder, BrightnessEncoder, Encoders, make_raw, save_image
@@ -243,3 +244,53 @@ def test_names_with_odd_characters_make_folders(make_dataset: MakeDataset, store
     store.get(make_dataset(_PROMPTS), {"image": "timm:some/net"}, ["image.mean"])
     (folder,) = (path for path in store.root.iterdir() if path.is_dir())
     assert folder.name.startswith("timm-some-net-")
+
+
+def test_decoded_images_are_kept_as_they_are_and_run_no_encoder(
+    make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
+) -> None:
+    dataset = make_dataset(_PROMPTS)
+    found = store.get(dataset, _NAMES, ["image.pixels"])
+    assert found.shapes == {"image.pixels": (3, 5, 5)}, "for crops of 4 pixels"
+    pixels = found.tensors()["image.pixels"]
+    assert pixels.dtype == torch.uint8 and pixels.shape == (40, 3, 5, 5)
+    assert torch.equal(pixels, torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1).expand_as(pixels))
+    assert found.nbytes == 40 * 75 and dict(found.identity) == {"image": "brightness 1"}
+    assert encoders.image.encoded == 0
+    both = store.get(dataset, _NAMES, ["image.mean", "image.pixels", "prompt.embedding"])
+    assert set(both.features) == {"image.mean", "image.pixels", "prompt.embedding"}
+    assert _stored(both) == _stored(found)
+
+
+def test_decoded_images_are_found_by_size_and_content_and_decoding_goes_on(
+    make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
+) -> None:
+    dataset = make_dataset([f"prompt {number}" for number in range(300)])
+    seen: list[int] = []
+
+    def kill(done: int, total: int, what: str) -> None:
+        assert (total, what) == (300, "images of 5 pixels")
+        seen.append(done)
+        if done > 270:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.get(dataset, _NAMES, ["image.pixels"], kill)
+    seen.clear()
+    first = store.get(dataset, _NAMES, ["image.pixels"], lambda done, total, what: seen.append(done))
+    assert seen[0] == 256 and seen[-1] == 300
+    brightness = torch.arange(300).clamp(max=255)
+    assert torch.equal(first.tensors()["image.pixels"][:, 0, 0, 0].long(), brightness)
+
+    encoders.image = BrightnessEncoder(version=2)  # other weights: the images are the same
+    assert store.get(dataset, _NAMES, ["image.pixels"]).features["image.pixels"].array == _stored(first)
+    encoders.image.size = 8
+    larger = store.get(dataset, _NAMES, ["image.pixels"])
+    assert larger.shapes["image.pixels"] == (3, 9, 9) and _stored(larger) != _stored(first)
+    encoders.image.size = 4
+    fewer = make_dataset([f"prompt {number}" for number in range(299)])
+    assert _stored(store.get(fewer, _NAMES, ["image.pixels"])) != _stored(first)
+
+
+def _stored(found: FeatureSet) -> StoredArray:
+    return found.features["image.pixels"].array

@@ -1,0 +1,78 @@
+"""A job that fine-tunes, on real features and images: killed, gone on with, exported, scored with."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from orchestrator.execution.job import Job
+from orchestrator.execution.task import SweepTask, make_task
+from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
+from orchestrator.preparation import extract_features, prepare
+from orchestrator.scorer import load_scorer
+from orchestrator.spec import build_spec
+from tests.execution.tasks import make_job
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory) -> SweepTask:
+    folder = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    rows = []
+    for number in range(40):
+        pixels = random.integers(0, 256, (3, 4, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((70, 60)).save(folder / f"{number:02d}.png")
+        rows.append({"image": f"{number:02d}.png", "prompt": f"scene {number // 4}", "alignment": pixels.mean()})
+    pd.DataFrame(rows).to_csv(folder / "ratings.csv", index=False)
+    settings = {"variant": "text_hyper", "encoders": ("efficientnet_lite0@64",), "backbone": "finetune", "splits": 1}
+    prepared = prepare(build_spec({"dataset": f"csv:{folder}/ratings.csv", **settings}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYPERASSESS_CACHE", str(folder / "cache"))
+        features = extract_features(prepared, lambda done, total, what: None)
+    return make_task(
+        prepared.dataset,
+        features,
+        prepared.reads,
+        prepared.encoders,
+        prepared.targets,
+        prepared.splits,
+        folder / "trials",
+        threads=1,
+        device="cpu",
+        finetune=True,
+    )
+
+
+def job(**changes: object) -> Job:
+    model = {"widths": [8], "statistics_width": 16, "rank": 1, "condition_width": 4, "condition_grid": 0}
+    return make_job(test=True, epochs=2, model=model, backbone={"frozen_parts": 4, "test_crops": 2}, **changes)
+
+
+def figures(steps: TrainingSteps) -> list[dict[str, float]]:
+    messages = [steps.step(), steps.step()]
+    assert messages[-1]["outcome"] == "complete"
+    found = [epoch["metrics"] for message in messages for epoch in message["epochs"]]
+    return [{k: v for k, v in metrics.items() if "seconds" not in k} for metrics in (*found, messages[-1]["final"])]
+
+
+def test_the_exported_model_scores_images_as_it_was_measured(task: SweepTask) -> None:
+    whole = figures(TrainingSteps(job(), task))
+    folder = task.trials / job().key
+    table = pd.read_csv(folder / PREDICTIONS)
+    rows = [task.names.index(name) for name in table["name"]]
+    root = task.trials.parent
+    scored = load_scorer(folder / "model")([root / name for name in table["name"]], [task.prompts[row] for row in rows])
+    np.testing.assert_allclose(scored["alignment"], table["predicted_alignment"], rtol=2e-3)
+    assert table["predicted_alignment"].std() > 0
+
+    killed = replace(task, trials=root / "killed")
+    TrainingSteps(job(), killed).step()
+    assert figures(TrainingSteps(job(), killed)) == whole, "bit for bit the same"
+
+
+def test_ridge_keeps_to_the_frozen_features(task: SweepTask) -> None:
+    data = task.training_data(1)
+    assert set(data.features) == {*task.reads, "image.pixels"} and "image.pixels" not in task.reads
+    assert data.features["image.pixels"].shape == (40, 3, 73, 73)

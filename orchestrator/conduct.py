@@ -97,6 +97,7 @@ def _session(spec: SweepSpec, interruption: Interruption) -> Iterator[int]:
         with interruption.patient():
             session = ray_session(spec.address, spec.cpus_per_trial, spec.gpus_per_trial)
             fitting = stack.enter_context(session)
+            interruption.take_over()
         if interruption.stopping.is_set():
             raise KeyboardInterrupt
         yield fitting

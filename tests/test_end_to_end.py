@@ -190,27 +190,29 @@ def test_a_name_with_other_settings_is_refused(folder, finished):
     assert (code, out) == (2, "") and "trials was 3, now 9" in err and err.count("\n") == 1
 
 
-def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder):
-    process = start(folder, *SETTINGS, "--name", "stopped", "--concurrency", "2")
-    journal = Workspace(folder / "sweeps" / "stopped").ledger
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder, number):
+    name = f"stopped-{number.name}"
+    process = start(folder, *SETTINGS, "--name", name, "--concurrency", "2")
+    journal = Workspace(folder / "sweeps" / name).ledger
     deadline = time.monotonic() + 240
     try:
         while not (journal.exists() and journal.read_text().count(REPORTED) >= 3):
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=120)
     finally:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == 130, err[-3000:]
-    assert "python -m orchestrator.sweep --name stopped" in out and "Traceback" not in out + err, out + err
-    workspace = Workspace(folder / "sweeps" / "stopped")
+    assert f"python -m orchestrator.sweep --name {name}" in out and "Traceback" not in out + err, out + err
+    workspace = Workspace(folder / "sweeps" / name)
     before = {study: ledger.all() for study, ledger in books(workspace).items()}
     assert not workspace.result.exists()
     assert mlflow_runs(folder, workspace)[1]["sweep"].info.status == "KILLED"
 
-    code, out, err = run(folder, "--name", "stopped", "--concurrency", "1", "--json")
+    code, out, err = run(folder, "--name", name, "--concurrency", "1", "--json")
     assert code == 0, err[-3000:]
     result = json.loads(out)
     assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == TRIALS

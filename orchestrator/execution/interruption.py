@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interruption:
     """Takes both signals over, for as long as it is entered.
@@ -24,12 +26,18 @@ class Interruption:
     @contextmanager
     def taken_over(self) -> Iterator[None]:
         """Inside, a signal raises KeyboardInterrupt."""
-        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        self.take_over()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def take_over(self) -> None:
+        """Takes the signals again where a library has taken them meanwhile, as Ray takes SIGTERM when it starts."""
+        for number in _SIGNALS:
+            signal.signal(number, self._stop)
 
     @contextmanager
     def patient(self) -> Iterator[None]:

@@ -29,10 +29,12 @@ def test_it_agrees_with_torchvision(weights, reference, size):
     arrays = encoder.encode(pixels)
     stages = [expected[f"layer{number}"] for number in (1, 2, 3, 4)]
     torch.testing.assert_close(arrays["probs"], expected["fc"].softmax(1), rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(arrays["map"], F.adaptive_avg_pool2d(stages[3], 7), rtol=1e-3, atol=1e-4)
+    # Rounding is of the size of the largest values: channels_last adds up in another order.
+    bounds = {"rtol": 1e-3, "atol": 1e-4 * max(1.0, *(float(stage.abs().max()) for stage in stages))}
+    torch.testing.assert_close(arrays["map"], F.adaptive_avg_pool2d(stages[3], 7), **bounds)
     for number, (stage, grid) in enumerate(zip(stages, (8, 4, 2, 1), strict=True), 1):
         pooled = F.avg_pool2d(stage, 7, stride=7) if size == 224 else F.adaptive_avg_pool2d(stage, grid)
-        torch.testing.assert_close(arrays[f"level{number}"], pooled, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(arrays[f"level{number}"], pooled, **bounds)
     assert arrays["statistics"].shape == (2, 2 * (256 + 512 + 1024 + 2048))
 
 

@@ -29,7 +29,7 @@ lint: install  ## Check format, style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install  ## Measure encoders, trainings, ledger, recorder and slots
+bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder and slots
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## Remove .venv and caches; sweeps and MLflow's database stay

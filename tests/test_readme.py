@@ -48,6 +48,8 @@ def folder(tmp_path_factory):
 
 def test_the_readme_shows_commands():
     assert {command.split()[2] for command in COMMANDS} == {
+        "orchestrator.data",
+        "orchestrator.reproduce",
         "orchestrator.sweep",
         "orchestrator.sweeps",
         "orchestrator.score",
@@ -62,8 +64,22 @@ def test_its_commands_do_what_it_says(folder):
         assert json.loads(done)["counts"]["complete"] == 2
     listed = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps" in command))
     assert all(f"readme-{number}" in listed for number in range(len(sweeps)))
+    checked = run(folder, next(command for command in COMMANDS if "orchestrator.data" in command))
+    assert "96 of 96 images can be used, 24 prompts" in checked
     scored = run(folder, next(command for command in COMMANDS if "orchestrator.score" in command))
     assert "fox1.png" in scored and "fox2.png" in scored
+
+
+def test_the_papers_tables(folder):
+    """Four fixed configurations; the shipped form alone is enough here."""
+    command = next(command for command in COMMANDS if "orchestrator.reproduce" in command)
+    rows = json.loads(run(folder, command, "--forms", "shipped", "--json"))
+    assert [(row["claim"]["table"], row["divided"]) for row in rows] == [("V", "paper"), ("V", "random")]
+    assert all(-1 <= row["ours"]["shipped"]["srcc"] <= 1 for row in rows)
+    report = folder / "sweeps" / "reproduce-agiqa3k-quick" / "report"
+    assert {path.name for path in report.iterdir()} == {f"reproduction.{kind}" for kind in ("md", "csv", "png")}
+    again = run(folder, command, "--forms", "shipped")
+    assert again.count("Finished before.") == 2
 
 
 def run(folder: Path, command: str, *more: str) -> str:

@@ -190,7 +190,7 @@ def _record_beginning(prepared: Prepared, workspace: Workspace, recorder: Record
     split = prepared.splits[0]
     settings = json.loads(spec.model_dump_json(exclude={"id", "name", "created", "schema_version"}))
     settings["targets"] = ",".join(prepared.targets)
-    settings["encoders"] = ",".join(prepared.encoders.values())
+    settings["encoders"] = ",".join(dict.fromkeys(prepared.encoders.values()))
     params = {key: value for key, value in settings.items() if value is not None}
     note = {"mlflow.note.content": describe_beginning(prepared)}
     tags = {
@@ -269,7 +269,12 @@ def _record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, su
             if folder.is_dir():
                 name = f"{line.variant}-{line.source}"
                 recorder.record(
-                    "model", line.representative, path=str(folder), name=name, targets=list(prepared.targets)
+                    "model",
+                    line.representative,
+                    path=str(folder),
+                    name=name,
+                    targets=list(prepared.targets),
+                    criteria=prepared.spec.criteria is not None and line.study == "search",
                 )
     recorder.record("artifacts", SWEEP, path=str(workspace.report), into="report")
     recorder.record("tags", SWEEP, tags={"mlflow.note.content": description, "outcome": "complete"})

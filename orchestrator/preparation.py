@@ -97,6 +97,8 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
         check_backbone(space, spec, encoders["image"], reads)
     from orchestrator.data import FeatureStore, check_searchable, make_split
 
+    if any(name.startswith("criteria.") for name in reads):
+        _ = dataset.criteria
     FeatureStore().shapes(encoders, reads)  # says now what would be missing later, weights above all
     if spec.trials > 1:
         check_searchable(spec.protocol)
@@ -174,7 +176,7 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
         except ValueError as error:
             raise InputError(str(error)) from error
         chosen[encoder.kind] = encoder.name
-    return chosen
+    return {**chosen, "criteria": chosen["prompt"]}
 
 
 def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]]:
@@ -182,6 +184,10 @@ def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]
 
     _variant(spec.variant, None)
     dataset = load_dataset(spec.dataset, spec.data_root, progress)
+    if spec.criteria:
+        from orchestrator.data.criteria import read_criteria
+
+        dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
     missing = [target for target in spec.targets if target not in dataset.targets]
     if missing:
         raise InputError(f"{dataset.name} has no score {' or '.join(missing)}; it has {', '.join(dataset.targets)}.")

@@ -16,6 +16,9 @@ def score(
     images: Annotated[list[Path], typer.Argument(help="Images that Pillow reads.")],
     model: Annotated[str, typer.Option(help="A finished sweep (id, name or folder), or a model's folder.")],
     prompt: Annotated[str, typer.Option(help="The prompt that the images were made from.")],
+    criteria: Annotated[
+        str | None, typer.Option(help="What is asked of the images, for a model of criteria_hyper.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
@@ -38,7 +41,9 @@ def score(
         scorer = load_scorer(folder)
     except ScorerError as error:
         raise InputError(str(error)) from error
-    table = scorer(images, [prompt] * len(images))
+    if scorer.needs_criteria and not criteria:
+        raise InputError(f"A model of {scorer.card.variant} reads what is asked of the images: give --criteria TEXT.")
+    table = scorer(images, [prompt] * len(images), [criteria or ""] * len(images))
     targets = list(scorer.card.targets)
     table = table.sort_values(targets, ascending=False)
     if json:

@@ -65,15 +65,27 @@ class Scorer:
             if here != trained_with:
                 raise ScorerError(f"The {kind} encoder is not the one it was trained with: {here}, {trained_with}.")
 
-    def __call__(self, images: Sequence[str | Path], prompts: Sequence[str]) -> pd.DataFrame:
+    @property
+    def needs_criteria(self) -> bool:
+        """Whether it reads a text of criteria beside the prompt."""
+        reads: Any = self._model.reads
+        return any(name.startswith("criteria.") for name in reads)
+
+    def __call__(
+        self, images: Sequence[str | Path], prompts: Sequence[str], criteria: Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """Scores in MOS units.
 
         Args:
             images: n paths.
             prompts: n prompts, one an image.
+            criteria: n texts, for a model that reads them.
 
         Returns:
             A table of n rows: image, prompt, and a column a target.
+
+        Raises:
+            ValueError: the lengths differ, or criteria are missing.
         """
         import pandas as pd
         import torch
@@ -83,11 +95,14 @@ class Scorer:
 
         if len(images) != len(prompts):
             raise ValueError(f"{len(images)} images but {len(prompts)} prompts")
+        if self.needs_criteria and (criteria is None or len(criteria) != len(images)):
+            raise ValueError(f"{self.card.variant} reads a text of criteria for each image")
         scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
         parts = []
         for start in range(0, len(images), _BATCH):
-            features = self._features(images[start : start + _BATCH], prompts[start : start + _BATCH])
-            rows = torch.arange(len(images[start : start + _BATCH]))
+            batch = slice(start, start + _BATCH)
+            features = self._features(images[batch], prompts[batch], criteria[batch] if criteria else ())
+            rows = torch.arange(len(images[batch]))
             parts.append(torch.from_numpy(predict(self._model, features, rows, scale)))
         scores = torch.cat(parts) if parts else torch.zeros(0, len(self.card.targets))
         table = pd.DataFrame({"image": [str(image) for image in images], "prompt": list(prompts)})
@@ -95,7 +110,9 @@ class Scorer:
             table[target] = scores[:, column].numpy()
         return table
 
-    def _features(self, images: Sequence[str | Path], prompts: Sequence[str]) -> dict[str, Any]:
+    def _features(
+        self, images: Sequence[str | Path], prompts: Sequence[str], criteria: Sequence[str]
+    ) -> dict[str, Any]:
         """Features of a batch, rounded to float16 as the feature store rounds them; pixels as they are."""
         import numpy as np
         import torch
@@ -111,14 +128,14 @@ class Scorer:
             return torch.from_numpy(np.stack([encoder.preprocess(image) for image in opened]))
 
         arrays: dict[str, dict[str, Any]] = {}
-        for kind in ("image", "prompt", "image_prompt"):  # the last may be composed of the others
-            if kind not in self._frozen:
+        for kind in ("image", "prompt", "criteria", "image_prompt"):  # the last may be composed of the others
+            if kind not in self._frozen or (kind == "criteria" and not self.needs_criteria):
                 continue
             encoder: Any = self._encoders[kind]
             if kind == "image":
                 made = encoder.encode(pixels(encoder))
-            elif kind == "prompt":
-                made = encoder.encode(list(prompts))
+            elif kind in {"prompt", "criteria"}:
+                made = encoder.encode(list(prompts if kind == "prompt" else criteria))
             elif isinstance(encoder, JointEncoder):
                 made = encoder.encode(pixels(encoder), list(prompts))
             else:

@@ -28,6 +28,7 @@ class SweepSpec(BaseModel):
     variant: str = "text_hyper"
     dataset: str = "shapes"
     data_root: Path | None = None
+    criteria: Path | None = None
     targets: tuple[str, ...] = ()
     protocol: str = "disjoint"
     encoders: tuple[str, ...] = ()
@@ -51,7 +52,7 @@ class SweepSpec(BaseModel):
     address: str | None = None
     tracking_uri: str | None = None
 
-    @field_validator("data_root", "space", "enqueue")
+    @field_validator("data_root", "criteria", "space", "enqueue")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path

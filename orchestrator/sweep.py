@@ -17,6 +17,9 @@ def sweep(
     variant: Annotated[str | None, typer.Option(help="What is searched: a registered variant.")] = None,
     dataset: Annotated[str | None, typer.Option(help="shapes, agiqa3k or csv:FILE.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    criteria: Annotated[
+        Path | None, typer.Option(help="JSON lines of prompt and criteria, for criteria_hyper.")
+    ] = None,
     targets: Annotated[str | None, typer.Option(help="Scores to learn, separated by commas.")] = None,
     protocol: Annotated[str | None, typer.Option(help="disjoint (no prompt in two parts), paper or slots.")] = None,
     encoders: Annotated[
@@ -56,6 +59,7 @@ def sweep(
         "variant": variant,
         "dataset": dataset,
         "data_root": data_root,
+        "criteria": criteria,
         "targets": names(targets),
         "protocol": protocol,
         "encoders": names(encoders),

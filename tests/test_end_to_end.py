@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from orchestrator.preparation import prepare
+from orchestrator.scorer import load_scorer
 from orchestrator.search.ledger import Ledger, open_journal
 from orchestrator.search.space import load_space
 from orchestrator.spec import load_spec
@@ -235,6 +236,23 @@ def test_interrupted_before_the_first_trial_it_can_go_on(folder):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err[-3000:]
     assert "--name early" in out and "Traceback" not in out + err
+
+
+def test_criteria_from_a_file_are_searched_with_and_scored_with(folder):
+    lines = [json.dumps({"prompt": f"a scene {n}", "criteria": f"bright, of kind {n % 5}"}) for n in range(24)]
+    (folder / "criteria.jsonl").write_text("\n".join(lines))
+    small = ("--trials", "1", "--epochs", "2", "--confirm", "1", "--splits", "1", "--pruner", "none")
+    criteria = ("--variant", "criteria_hyper", "--criteria", "criteria.jsonl")
+    code, out, err = run(folder, *criteria, *small, "--name", "criteria", "--json")
+    assert code == 0, err[-3000:]
+    result = json.loads(out)
+    assert result["counts"]["complete"] == 1 and result["best"]["test"]["srcc"] is not None
+    scorer = load_scorer(folder / "sweeps" / "criteria" / "trials" / result["best"]["run"] / "model")
+    image = folder / "00_0.png"
+    one, other = (scorer([image], ["a scene 0"], [text])["alignment"][0] for text in ("bright", "a dark night"))
+    assert one != other
+    with pytest.raises(ValueError, match="criteria for each image"):
+        scorer([image], ["a scene 0"])
 
 
 def test_dry_run_says_what_would_happen_and_writes_nothing(folder):

@@ -38,13 +38,29 @@ def spec(csv):
     return lambda **given: build_spec({"dataset": f"csv:{csv}", "trials": 4, "epochs": 2, "splits": 2, **given})
 
 
+@pytest.fixture
+def criteria(tmp_path):
+    """What is asked of each of the 30 prompts' images."""
+    lines = [json.dumps({"prompt": f"Thing  {n}", "criteria": f"one thing, number {n % 7}"}) for n in range(30)]
+    (tmp_path / "criteria.jsonl").write_text("\n".join(lines) + "\n")
+    return tmp_path / "criteria.jsonl"
+
+
 @pytest.mark.parametrize("variant", list_variants())
-def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec, variant):
-    prepared = prepare(spec(variant=variant))
+def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec, criteria, variant):
+    prepared = prepare(spec(variant=variant, **({"criteria": criteria} if variant == "criteria_hyper" else {})))
     small, large = rehearse(prepared).corners
     assert 0 < small.parameters < large.parameters and small.epoch_seconds > 0
     assert set(prepared.splits) == {0, 1, 2}
     assert (prepared.control_space is None) == (variant in {"plain_head", "imagereward_head"})
+
+
+def test_criteria_are_features_of_their_own_and_part_of_what_a_sweep_is(spec, criteria):
+    given = prepare(spec(variant="criteria_hyper", criteria=criteria))
+    assert "criteria.embedding" in given.reads and given.dataset.criteria[0] == "one thing, number 0"
+    assert given.identity()["data"] != prepare(spec()).identity()["data"]
+    with pytest.raises(InputError, match="give --criteria FILE"):
+        prepare(spec(variant="criteria_hyper"))
 
 
 def test_targets_are_those_that_the_variant_is_for(spec):
@@ -75,7 +91,12 @@ def test_enqueued_configurations_are_filled_up_with_defaults(spec, tmp_path):
 
 def test_an_encoder_takes_the_place_of_its_kinds_default(spec):
     prepared = prepare(spec(encoders=("efficientnet_lite0@256",)))
-    assert prepared.encoders == {"image": "efficientnet_lite0@256", "prompt": "minilm", "image_prompt": "conse"}
+    assert prepared.encoders == {
+        "image": "efficientnet_lite0@256",
+        "prompt": "minilm",
+        "criteria": "minilm",
+        "image_prompt": "conse",
+    }
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """One file per system of the paper and per control; importing this package registers them all."""
 
+from models.variants.criteria_hyper import criteria_hyper
 from models.variants.hybrid_hyper import hybrid_hyper
 from models.variants.image_hyper import image_hyper
 from models.variants.image_text_hyper import image_text_hyper
@@ -9,6 +10,7 @@ from models.variants.semantic_hyper import semantic_hyper
 from models.variants.text_hyper import text_hyper
 
 __all__ = [
+    "criteria_hyper",
     "hybrid_hyper",
     "image_hyper",
     "image_text_hyper",

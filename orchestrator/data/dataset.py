@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import InputError
@@ -30,7 +30,7 @@ class Dataset:
         name: what it was asked for as, for example "agiqa3k".
         table: columns name (unique, sorted), image (absolute path), prompt, generator, digest (SHA-256 of the
             image's bytes), a column for every target in MOS units, and `<target>_std` where raters' standard
-            deviations are known.
+            deviations are known, and `criteria` where the user brought some.
         targets: the scores there are, for example ("quality", "alignment").
         quarantined: rows that were left out.
         data_hash: SHA-256 of names, images, prompts, generators and scores. Equal hashes mean the same rows
@@ -60,6 +60,28 @@ class Dataset:
     def prompts(self) -> list[str]:
         """Prompts as they were written, (N,)."""
         return list(self.table["prompt"])
+
+    @property
+    def criteria(self) -> list[str]:
+        """What is asked of each image, (N,).
+
+        Raises:
+            InputError: nobody said.
+        """
+        if "criteria" not in self.table:
+            raise InputError(
+                "This variant reads what is asked of each prompt's images: give --criteria FILE, with lines such as "
+                '{"prompt": "a red fox", "criteria": "one fox, its fur red"}.'
+            )
+        return list(self.table["criteria"])
+
+    def with_criteria(self, criteria: Sequence[str]) -> Dataset:
+        """The same rows with what is asked of them, (N,); the data hash says what was."""
+        import hashlib
+        import json
+
+        digest = hashlib.sha256(json.dumps([self.data_hash, *criteria]).encode()).hexdigest()
+        return replace(self, table=self.table.assign(criteria=list(criteria)), data_hash=digest)
 
     @property
     def generators(self) -> list[str]:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     )
 
 PIXELS = "image.pixels"
-_SIMPLE = ("image", "prompt")
+_SIMPLE = ("image", "prompt", "criteria")
 _ORDER = (*_SIMPLE, "image_prompt")
+_ENCODED_AS = {"criteria": "prompt"}
 
 
 class FeatureStore:
@@ -120,7 +121,7 @@ class FeatureStore:
                 raise InputError(f"The feature '{feature}' needs a '{kind}' encoder; none is chosen.")
             try:
                 encoder = self._build(names[kind]).to(self._device)
-                if encoder.kind != kind:
+                if encoder.kind != _ENCODED_AS.get(kind, kind):
                     raise InputError(f"{names[kind]} is an encoder of the kind '{encoder.kind}', not '{kind}'.")
                 _ = encoder.identity  # only weights that are here have one
             except ValueError as error:
@@ -198,7 +199,9 @@ class _Request:
         if kind == "image":
             self._ensure_image(cast("ImageEncoder", encoder))
         elif kind == "prompt":
-            self._ensure_prompt(cast("PromptEncoder", encoder))
+            self._ensure_texts(kind, cast("PromptEncoder", encoder), self._dataset.prompts)
+        elif kind == "criteria":
+            self._ensure_texts(kind, cast("PromptEncoder", encoder), self._dataset.criteria)
         elif isinstance(encoder, JointEncoder):
             self._ensure_joint(encoder)
         else:
@@ -212,16 +215,16 @@ class _Request:
         for name, array in folder.ensure(produce, self._progress, what).items():
             self.found[f"image.{name}"] = Feature(array)
 
-    def _ensure_prompt(self, encoder: PromptEncoder) -> None:
+    def _ensure_texts(self, kind: str, encoder: PromptEncoder, of_rows: Sequence[str]) -> None:
         import numpy as np
 
-        distinct, rows = np.unique(np.array(self._dataset.prompts, dtype=object), return_inverse=True)
-        prompts = [str(prompt) for prompt in distinct]
-        folder = self._folder(encoder.name, encoder.identity, prompts, len(prompts))
-        produce = partial(encode_prompts, encoder, prompts)
-        what = f"prompt features by {encoder.name}"
+        distinct, rows = np.unique(np.array(of_rows, dtype=object), return_inverse=True)
+        texts = [str(text) for text in distinct]
+        folder = self._folder(encoder.name, encoder.identity, texts, len(texts))
+        produce = partial(encode_prompts, encoder, texts)
+        what = f"{kind} features by {encoder.name}"
         for name, array in folder.ensure(produce, self._progress, what).items():
-            self.found[f"prompt.{name}"] = Feature(array, rows.astype(np.int64))
+            self.found[f"{kind}.{name}"] = Feature(array, rows.astype(np.int64))
 
     def _ensure_joint(self, encoder: JointEncoder) -> None:
         prompts = list(self._dataset.prompts)

@@ -31,7 +31,7 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
         client: MLflow's.
         run_id: the run's id.
         experiment_id: of the run.
-        data: `path` (folder of the scorer), `name`, `targets`.
+        data: `path` (folder of the scorer), `name`, `targets`, and `criteria` where it reads them.
     """
     import mlflow
     from mlflow.models import Model, ModelSignature
@@ -47,7 +47,8 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
     params = client.get_run(run_id).data.params
     model = found[0] if found else client.create_logged_model(experiment_id, data["name"], run_id, params=params)
     mlflow.set_tracking_uri(client.tracking_uri)
-    inputs = Schema([ColSpec(DataType.string, "image"), ColSpec(DataType.string, "prompt")])
+    columns = ["image", "prompt", *(["criteria"] if data.get("criteria") else [])]
+    inputs = Schema([ColSpec(DataType.string, column) for column in columns])
     outputs = Schema([ColSpec(DataType.double, target) for target in data["targets"]])
     Model.log(
         artifact_path=None,
@@ -71,8 +72,9 @@ class _Pyfunc:
         self._score = load_scorer(folder)
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Scores of a table with columns image (a path) and prompt."""
-        scored = self._score(list(model_input["image"]), list(model_input["prompt"]))
+        """Scores of a table with columns image (a path), prompt and, for a model that reads them, criteria."""
+        criteria = list(model_input["criteria"]) if self._score.needs_criteria else None
+        scored = self._score(list(model_input["image"]), list(model_input["prompt"]), criteria)
         return scored[list(self._score.card.targets)]
 
 

@@ -14,6 +14,7 @@ def test_the_variants_of_the_paper_and_the_control_are_there():
         "text_hyper",
         "semantic_hyper",
         "hybrid_hyper",
+        "criteria_hyper",
         "imagereward_head",
         "plain_head",
     }

@@ -12,6 +12,7 @@ from models import ScoringModel, build_variant, list_variants, variant_info
 
 SHAPES = {
     "prompt.embedding": (64,),
+    "criteria.embedding": (64,),
     "image_prompt.embedding": (12,),
     "image.map": (6, 7, 7),
     "image.level1": (4, 8, 8),

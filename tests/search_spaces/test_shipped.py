@@ -8,6 +8,7 @@ from orchestrator.training import FitSettings
 
 SHAPES = {
     "prompt.embedding": (384,),
+    "criteria.embedding": (384,),
     "image_prompt.embedding": (2049,),
     "image.map": (320, 7, 7),
     "image.level1": (24, 8, 8),

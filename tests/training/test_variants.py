@@ -13,6 +13,7 @@ from orchestrator.training.checkpoint import load_checkpoint, save_checkpoint
 
 SHAPES = {
     "prompt.embedding": (64,),
+    "criteria.embedding": (64,),
     "image_prompt.embedding": (12,),
     "image.map": (6, 7, 7),
     "image.level1": (4, 8, 8),

@@ -18,7 +18,12 @@ from models import list_variants
 PAGES = Path(__file__).parent / "variants"
 MADE = re.compile(r"(<!-- made by docs/draw_variants\.py: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 TABLES = {"sizes": facts.sizes_table, "space": facts.space_table, "figures": facts.figures_table}
-ENCODERS = {"image": "ResNet-50", "prompt": "keyphrase-\nmpnet", "image_prompt": "BLIP"}
+ENCODERS = {
+    "image": "ResNet-50",
+    "prompt": "keyphrase-\nmpnet",
+    "criteria": "keyphrase-\nmpnet",
+    "image_prompt": "BLIP",
+}
 """The paper's, by the kind that a feature's name begins with."""
 
 # Inches.

@@ -27,7 +27,7 @@ HEADER = (
     "no pixel",
 )
 _FORMS = ("paper", "shipped")
-_NO_PIXEL = ("generator_mean", "prompt_mean", "generator_prompt_mean")
+_NO_PIXEL = {"generator_mean": "generator", "prompt_mean": "prompt", "generator_prompt_mean": "both"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Row:
         ours: form → our figures.
         control: form → difference in test SRCC to the same net without its hypernet, (estimate, low, high).
         ridge: on the same features.
-        no_pixel: the best of the predictors that see no pixel, by SRCC, and its name.
+        no_pixel: the predictors that see no pixel: means of the generator, of the prompt, and of both.
     """
 
     claim: Claim
@@ -63,7 +63,12 @@ class Row:
     ours: Mapping[str, Pair]
     control: Mapping[str, tuple[float, float, float]]
     ridge: Pair | None
-    no_pixel: tuple[str, Pair] | None
+    no_pixel: Mapping[str, Pair]
+
+    @property
+    def best_without_pixel(self) -> float | None:
+        """The highest SRCC that no pixel was needed for."""
+        return max((pair.srcc for pair in self.no_pixel.values()), default=None)
 
     @property
     def label(self) -> str:
@@ -93,7 +98,7 @@ class Row:
             *(str(self.ours[form]) if form in self.ours else "" for form in _FORMS),
             "; ".join(f"{d:+.3f} [{low:+.3f}, {high:+.3f}]" for d, low, high in self.control.values()),
             str(self.ridge) if self.ridge else "",
-            f"{self.no_pixel[0]}: {self.no_pixel[1]}" if self.no_pixel else "",
+            "; ".join(f"{name} {pair.srcc:.3f} / {pair.plcc:.3f}" for name, pair in self.no_pixel.items()),
         )
 
 
@@ -108,7 +113,7 @@ def collect_rows(claims: Iterable[Claim], runs_of: RunsOf, results: Mapping[Any,
         for protocol, form, run in runs_of(claim):
             by_protocol.setdefault(protocol, {})[form] = run
         if not by_protocol:
-            rows.append(Row(claim, "", "", {}, {}, None, None))
+            rows.append(Row(claim, "", "", {}, {}, None, {}))
         for protocol, runs in by_protocol.items():
             found = {form: results[run] for form, run in runs.items()}
             some = next(iter(found.values()))
@@ -120,7 +125,11 @@ def collect_rows(claims: Iterable[Claim], runs_of: RunsOf, results: Mapping[Any,
                     ours={form: pair for form, result in found.items() if (pair := _best(result, claim.target))},
                     control={form: d for form, result in found.items() if (d := _difference(result, claim.target))},
                     ridge=_pair(some["baselines"].get("ridge"), claim.target),
-                    no_pixel=_no_pixel(some["baselines"], claim.target),
+                    no_pixel={
+                        short: pair
+                        for name, short in _NO_PIXEL.items()
+                        if (pair := _pair(some["baselines"].get(name), claim.target))
+                    },
                 )
             )
     return rows
@@ -147,11 +156,6 @@ def _difference(result: dict[str, Any], target: str) -> tuple[float, float, floa
     return None
 
 
-def _no_pixel(baselines: dict[str, Any], target: str) -> tuple[str, Pair] | None:
-    found = [(name, pair) for name in _NO_PIXEL if (pair := _pair(baselines.get(name), target))]
-    return max(found, key=lambda pair: pair[1].srcc) if found else None
-
-
 def notes(rows: Iterable[Row]) -> list[str]:
     """What has to be known beside the figures, once each."""
     said = dict.fromkeys(f"Table {row.claim.table}: {row.claim.note}." for row in rows if row.claim.note)
@@ -165,6 +169,7 @@ def notes(rows: Iterable[Row]) -> list[str]:
         *said,
         "Own: as the paper divides, with the best epoch chosen on the test images. Random: no prompt is in two parts, "
         "epochs are chosen on validation.",
+        "“No pixel”: the mean score of the generator, of the prompt, and the effects of both, from training images.",
         "“Minus its control”: median difference in test SRCC to the same net without its hypernet, paired, with its "
         "95 % interval; paper's form first.",
     ]

@@ -32,8 +32,8 @@ def draw_rows(rows: list[Row], title: str, path: Path) -> None:
             axis.scatter(row.claim.srcc, height, marker="x", color="#cc0000", zorder=3)
             if row.ridge:
                 axis.scatter(row.ridge.srcc, height, marker="|", s=90, color="#4e9a06", zorder=2)
-            if row.no_pixel:
-                axis.scatter(row.no_pixel[1].srcc, height, marker="|", s=90, color="#888a85", zorder=2)
+            if row.best_without_pixel is not None:
+                axis.scatter(row.best_without_pixel, height, marker="|", s=90, color="#888a85", zorder=2)
             for place, (form, (colour, _)) in enumerate(_STYLES.items()):
                 if pair := row.ours.get(form):
                     at = height + 0.12 - 0.24 * place

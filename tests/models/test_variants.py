@@ -128,7 +128,7 @@ def test_the_hypernet_learns_what_a_plain_head_cannot(name):
     """The condition decides the sign of the rule; the control, which does not see it, stays near 0."""
     (condition,) = variant_info(name).hypernet_sees
     seen = variant_info(name).target_net_sees[-1:]
-    features, fresh = made(800, seed=1), made(200, seed=2)
+    features, fresh = made(2000, seed=1), made(200, seed=2)
     found = {}
 
     def flipped(rows: dict[str, Tensor]) -> Tensor:
@@ -137,7 +137,7 @@ def test_the_hypernet_learns_what_a_plain_head_cannot(name):
     for which, of in ((name, {}), ("plain_head", {"of": name})):
         torch.manual_seed(0)
         model = build_variant(which, SHAPES, **of, **small(which, of))
-        train(model, features, flipped(features), steps=300)
+        train(model, features, flipped(features), steps=400)
         with torch.no_grad():
             found[which] = spearmanr(model(fresh)[:, 0], flipped(fresh)[:, 0]).statistic
     assert found[name] > 0.6

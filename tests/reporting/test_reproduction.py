@@ -1,0 +1,112 @@
+"""The paper's rows beside results as a sweep writes them."""
+
+import csv
+import math
+
+import pytest
+
+from orchestrator.errors import InputError
+from orchestrator.reporting.claims import CLAIMS, choose_claims
+from orchestrator.reporting.reproduction import HEADER, collect_rows, notes, write_report
+from orchestrator.reproducing import Reproduction
+
+
+def figures(srcc, targets=("alignment", "quality")):
+    own = {"srcc": srcc, "plcc": srcc + 0.1, "interval": [srcc - 0.05, srcc + 0.05]}
+    return {**own, "interval": None, "targets": {t: {**own, "srcc": srcc + n / 100} for n, t in enumerate(targets)}}
+
+
+def result(srcc):
+    none = {"srcc": None, "plcc": None, "reason": "unseen"}
+    return {
+        "best": {"test": figures(srcc)},
+        "control": {"test": figures(srcc - 0.01)},
+        "baselines": {"ridge": figures(0.3), "generator_mean": figures(0.2), "prompt_mean": none},
+        "comparisons": [
+            {"against": "control", "target": "quality", "srcc_difference": 0.01, "interval": [-0.02, 0.04]},
+            {"against": "ridge", "target": "quality", "srcc_difference": 0.3, "interval": [0.2, 0.4]},
+        ],
+    }
+
+
+@pytest.fixture
+def rows():
+    reproduction = Reproduction(dataset="agiqa3k", name="made", tables=("III", "VII"))
+    results = {run: result(0.5 if run.form == "paper" else 0.6) for run in reproduction.runs}
+    return collect_rows(reproduction.claims, reproduction.runs_of, results)
+
+
+def test_a_run_serves_every_row_that_it_answers():
+    reproduction = Reproduction(dataset="agiqa3k", name="made")
+    assert len(reproduction.runs) == 6 * 2 * 2, "six systems, two protocols, two forms; the hybrid has two rows"
+    slots = Reproduction(dataset="aigciqa2023", name="made", tables=("V",), forms=("paper",))
+    assert [run.protocol for run in slots.runs] == ["slots", "random"]
+
+
+def test_rows_hold_the_target_they_are_about(rows):
+    quoted, *hybrid = rows
+    assert quoted.claim.variant is None and not quoted.ours and quoted.claim.corrected == (0.7472, 0.8529)
+    assert [(row.claim.target, row.protocol) for row in hybrid] == [
+        ("alignment", "own"),
+        ("alignment", "random"),
+        ("quality", "own"),
+        ("quality", "random"),
+    ]
+    assert [row.ours["shipped"].srcc for row in hybrid] == [0.6, 0.6, 0.61, 0.61]
+    assert hybrid[2].control == {"paper": (0.01, -0.02, 0.04), "shipped": (0.01, -0.02, 0.04)}
+    assert not hybrid[0].control
+    assert hybrid[2].ridge is not None and hybrid[2].ridge.srcc == 0.31
+    assert set(hybrid[2].no_pixel) == {"generator"} and hybrid[2].best_without_pixel == 0.21
+
+
+def test_the_report_says_paper_correction_and_ours(rows, tmp_path):
+    write_report(rows, "agiqa3k", 10, tmp_path)
+    text = (tmp_path / "reproduction.md").read_text()
+    assert "0.7472 / 0.7058 | 0.7472 / 0.8529" in text and "optimistic" in text
+    assert "0.6131 / 0.7998" in text and "0.6000 [0.550, 0.650] / 0.7000" in text
+    with (tmp_path / "reproduction.csv").open() as file:
+        table = list(csv.reader(file))
+    assert tuple(table[0]) == HEADER and len(table) == 1 + len(rows)
+    assert (tmp_path / "reproduction.png").stat().st_size > 10_000
+
+
+def test_what_no_relabelling_recovers_is_said_in_its_rows():
+    reproduction = Reproduction(dataset="aigciqa2023", name="made", tables=("VIII",), protocols=("own",))
+    made = {run: result(0.5) for run in reproduction.runs}
+    rows = collect_rows(reproduction.claims, reproduction.runs_of, made)
+    assert [row.cells()[4] for row in rows] == ["not recoverable"] * 3
+    assert sum("no relabelling" in note for note in notes(rows)) == 1
+
+
+def test_a_run_that_came_to_nothing_leaves_its_cell_empty(tmp_path):
+    reproduction = Reproduction(dataset="agiqa3k", name="made", tables=("V",), forms=("paper",))
+    nothing = {"best": None, "control": None, "baselines": {}, "comparisons": []}
+    rows = collect_rows(reproduction.claims, reproduction.runs_of, dict.fromkeys(reproduction.runs, nothing))
+    assert all(not row.ours and row.cells()[5] == "" for row in rows)
+    write_report(rows, "agiqa3k", 10, tmp_path)
+
+
+def test_every_claim_is_a_pair_of_correlations_of_something_that_is_registered():
+    from models import list_variants
+
+    for claim in CLAIMS:
+        assert all(0 < figure < 1 and math.isfinite(figure) for figure in (claim.srcc, claim.plcc))
+        assert claim.variant is None or (claim.variant in list_variants() and claim.target in claim.trained_on)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dataset": "shapes"}, "there are agiqa3k, aigciqa2023"),
+        ({"tables": ("II",)}, "no table II on agiqa3k; it has I, III-A, III, IV, V, VI, VII"),
+        ({"protocols": ("won",)}, "did you mean own"),
+        ({"forms": ()}, "--forms names none"),
+    ],
+)
+def test_wrong_input_is_one_sentence(given, message):
+    with pytest.raises(InputError, match=message):
+        Reproduction(**{"dataset": "agiqa3k", "name": "made", **given})
+
+
+def test_tables_are_chosen_in_the_papers_order():
+    assert [claim.table for claim in choose_claims("agiqa3k", ("VII", "V"))] == ["V", "VII", "VII"]

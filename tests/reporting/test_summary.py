@@ -58,8 +58,10 @@ def test_test_figures_are_medians_over_the_confirm_runs(made):
             for fit, table in zip(fits, tables, strict=True)
             if fit is not None
         ]
-        assert fitted
-        assert line.test.metrics["plcc_fitted"] == pytest.approx(median(fitted), abs=1e-6)
+        fitted = [figure for figure in fitted if np.isfinite(figure)]  # a flat curve has no correlation
+        assert line.test.metrics["plcc_fitted"] == pytest.approx(
+            median(fitted) if fitted else np.nan, abs=1e-6, nan_ok=True
+        )
         validation = [srcc(predictions(made, key, "validation")) for key in line.runs]
         assert line.validation.metrics["srcc"] == pytest.approx(median(validation), abs=1e-6)
 

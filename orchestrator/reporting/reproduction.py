@@ -231,4 +231,5 @@ def write_report(rows: list[Row], dataset: str, splits: int, folder: Path) -> No
         writer = csv.writer(file)
         writer.writerow(HEADER)
         writer.writerows(row.cells() for row in rows)
-    draw_rows(rows, heading(dataset, splits), folder / "reproduction.png")
+    title = f"The paper's tables on {dataset}, medians over {splits} splits with 95 % intervals"
+    draw_rows(rows, title, folder / "reproduction.png")

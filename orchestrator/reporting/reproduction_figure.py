@@ -49,7 +49,11 @@ def draw_rows(rows: list[Row], title: str, path: Path) -> None:
         axis.grid(axis="x", color="#eeeeec")
     marks = [
         plt.Line2D([], [], ls="", marker="x", color="#cc0000", label="paper, as printed"),
-        *(plt.Line2D([], [], ls="-", marker="o", ms=4, color=c, label=label) for c, label in _STYLES.values()),
+        *(
+            plt.Line2D([], [], ls="-", marker="o", ms=4, color=colour, label=label)
+            for form, (colour, label) in _STYLES.items()
+            if any(form in row.ours for row in rows)
+        ),
         plt.Line2D([], [], ls="", marker="|", ms=9, color="#4e9a06", label="ridge"),
         plt.Line2D([], [], ls="", marker="|", ms=9, color="#888a85", label="best without a pixel"),
     ]

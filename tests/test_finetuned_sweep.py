@@ -41,7 +41,8 @@ def test_search_control_and_confirm_are_fine_tuned_and_the_best_model_scores(fol
     encoder = ["--encoders", "efficientnet_lite0@64", "--backbone", "finetune"]
     size = ["--trials", "2", "--epochs", "2", "--confirm", "1", "--splits", "1"]
     data = ["--variant", "image_hyper", "--dataset", f"csv:{folder}/ratings.csv"]
-    result = run(folder, "sweep", *data, *encoder, *size, "--name", "tuned")
+    mlflow = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
+    result = run(folder, "sweep", *data, *encoder, *size, "--name", "tuned", *mlflow)
     assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == 2
     assert result["counts"]["failed"] == result["control_counts"]["failed"] == 0
     assert "frozen_parts" in result["best"]["params"] and "backbone_lr_ratio" in result["control"]["params"]

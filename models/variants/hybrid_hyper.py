@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from models.registry import register_variant
 from models.stems import LocalDistortion, Stem
+from models.variants.image_hyper import HYPERIQA
 from models.variants.semantic_hyper import semantic_hyper
 
 
@@ -11,12 +12,7 @@ from models.variants.semantic_hyper import semantic_hyper
     hypernet_sees=("image.map",),
     target_net_sees=(*LocalDistortion.levels, LocalDistortion.statistics, "image_prompt.embedding"),
     targets=None,
-    widths=(112, 56, 28, 14),
-    activation="sigmoid",
-    generation="direct",
-    condition_hidden=(1024, 512),
-    condition_width=112,
-    condition_standardize=False,
+    **HYPERIQA,
 )
 def hybrid_hyper(
     shapes: Mapping[str, tuple[int, ...]],

@@ -1,21 +1,27 @@
 """The image's content decides how its distortions are judged (paper, section III; hyperIQA)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from models.registry import register_variant
 from models.stems import LocalDistortion
+
+HYPERIQA: dict[str, Any] = {
+    "widths": (112, 56, 28, 14),
+    "activation": "sigmoid",
+    "generation": "direct",
+    "condition_hidden": (1024, 512),
+    "condition_width": 112,
+    "condition_standardize": False,
+}
+"""Sizes of hyperIQA's target net and hypernet, which all of the paper's systems on images have."""
 
 
 @register_variant(
     hypernet_sees=("image.map",),
     target_net_sees=(*LocalDistortion.levels, LocalDistortion.statistics),
     targets=("quality", "authenticity"),
-    widths=(112, 56, 28, 14),
-    activation="sigmoid",
-    generation="direct",
-    condition_hidden=(1024, 512),
-    condition_width=112,
-    condition_standardize=False,
+    **HYPERIQA,
 )
 def image_hyper(
     shapes: Mapping[str, tuple[int, ...]],

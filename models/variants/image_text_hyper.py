@@ -4,18 +4,14 @@ from collections.abc import Mapping
 
 from models.registry import register_variant
 from models.stems import Embedding
+from models.variants.image_hyper import HYPERIQA
 
 
 @register_variant(
     hypernet_sees=("image.map",),
     target_net_sees=("image_prompt.embedding", Embedding.statistics),
     targets=("alignment",),
-    widths=(112, 56, 28, 14),
-    activation="sigmoid",
-    generation="direct",
-    condition_hidden=(1024, 512),
-    condition_width=112,
-    condition_standardize=False,
+    **HYPERIQA,
 )
 def image_text_hyper(
     shapes: Mapping[str, tuple[int, ...]],

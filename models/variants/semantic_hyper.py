@@ -4,18 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from models.registry import register_variant
 from models.stems import Embedding, Joined, LocalDistortion
+from models.variants.image_hyper import HYPERIQA
 
 
 @register_variant(
     hypernet_sees=("image.map",),
     target_net_sees=(*LocalDistortion.levels, LocalDistortion.statistics, "image_prompt.embedding"),
     targets=("alignment",),
-    widths=(112, 56, 28, 14),
-    activation="sigmoid",
-    generation="direct",
-    condition_hidden=(1024, 512),
-    condition_width=112,
-    condition_standardize=False,
+    **HYPERIQA,
 )
 def semantic_hyper(
     shapes: Mapping[str, tuple[int, ...]],

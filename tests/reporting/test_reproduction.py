@@ -8,7 +8,8 @@ import pytest
 from orchestrator.errors import InputError
 from orchestrator.reporting.claims import CLAIMS, choose_claims
 from orchestrator.reporting.reproduction import HEADER, collect_rows, notes, write_report
-from orchestrator.reproducing import Reproduction
+from orchestrator.reproducing import Reproduction, _paper_space
+from orchestrator.search.space import load_space
 
 
 def figures(srcc, targets=("alignment", "quality")):
@@ -111,3 +112,16 @@ def test_wrong_input_is_one_sentence(given, message):
 
 def test_tables_are_chosen_in_the_papers_order():
     assert [claim.table for claim in choose_claims("agiqa3k", ("VII", "V"))] == ["V", "VII", "VII"]
+
+
+@pytest.mark.parametrize("variant", sorted({claim.variant for claim in CLAIMS if claim.variant}))
+def test_the_papers_form_is_the_builders_and_the_author_codes_settings(variant, tmp_path):
+    from models import variant_info
+    from orchestrator.training import FitSettings
+
+    space = load_space(_paper_space(variant, tmp_path))
+    chosen = space.configuration(space.default_params())
+    expected = {k: list(v) if isinstance(v, tuple) else v for k, v in variant_info(variant).parameters.items()}
+    assert chosen.model == expected
+    settings = FitSettings.from_dict({**chosen.training, "epochs": 30})
+    assert (settings.batch_size, settings.loss, settings.weight_decay) == (12, "l1", 5e-4)

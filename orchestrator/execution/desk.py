@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.job import Epoch, Job, Study
 from orchestrator.execution.watcher import Watcher
 from orchestrator.search.ledger import Ledger, LedgerTrial, best_epoch
@@ -90,7 +91,7 @@ class Desk:
         self._watchers = list(watchers)
         self._live: dict[str, Job] = {}
         self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
-        self._unfinished += [self._confirm_job(trial) for trial in confirm.unfinished()]
+        self._unfinished += [self._confirm_job(trial) for trial in confirm.reopen()]
         self._enqueue_confirm_runs()
 
     # Handing out
@@ -211,8 +212,12 @@ class Desk:
         """Closes a job; a second word on a closed one changes nothing."""
         if self._live.pop(job.key, None) is None:
             return
-        final = final or self._best_so_far(job)
-        trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
+        try:
+            final = final or self._best_so_far(job)
+            trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
+        except LedgerLost:
+            self._live[job.key] = job  # interrupted, not ended
+            raise
         for watcher in self._watchers:
             watcher.ended(job, trial.outcome or outcome, final, error)
 

@@ -13,6 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Desk, Nothing
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
@@ -37,7 +38,10 @@ class DeskSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job as Tune's configuration, None where there is none now, FINISHED where there will be none."""
-        job = _open_desks[self._desk_key].next_job()
+        try:
+            job = _open_desks[self._desk_key].next_job()
+        except LedgerLost:
+            return Searcher.FINISHED  # the sweep stops, and says why when the last job has
         if job is Nothing.NOW:
             return None
         if isinstance(job, Nothing):
@@ -78,6 +82,8 @@ class DeskScheduler(FIFOScheduler):
         desk = _open_desks[self._desk_key]
         try:
             return take_in(desk, Job.from_config(trial.config), result)
+        except LedgerLost:
+            return False  # the job stays open: it goes on from its checkpoint when the ledger is back
         except Exception:
             # An exception in a hook would end the whole sweep or run a finished trial again.
             logger.exception("taking in a result of %s failed", trial)

@@ -18,7 +18,8 @@ from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.run import run_jobs
 from orchestrator.execution.session import ray_session
 from orchestrator.execution.worker import Worker
-from orchestrator.search.ledger import Ledger, open_journal
+from orchestrator.search.journal import open_journal
+from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import load_space

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import math
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Arm, Desk, Plan
 from orchestrator.execution.interruption import Interruption
 from orchestrator.execution.warden import Warden
@@ -20,9 +22,10 @@ from orchestrator.execution.watcher import Watcher
 from orchestrator.preparation import CONTROL, Prepared, extract_features
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
-from orchestrator.search.ledger import Ledger, open_journal
+from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
+from orchestrator.search.storages import open_storage, study_name
 from orchestrator.spec import SweepSpec
 from orchestrator.tracking.recorder import SWEEP, Drain, Recorder, now_ms
 from orchestrator.tracking.spool import Spool
@@ -46,7 +49,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Books:
-    """The ledgers of a sweep: one a study, all in one journal."""
+    """The ledgers of a sweep: one a study, all in one storage."""
 
     arms: tuple[Arm, ...]
     confirm: Ledger
@@ -66,7 +69,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
     began = time.monotonic()
     features = _features(prepared, console)
     with _session(spec, interruption) as fitting:
-        books = open_books(prepared, workspace)
+        books = open_books(prepared, workspace, _log_and_print(console), interruption.stopping)
         recorder = Recorder(Spool(workspace.spool), workspace.trials)
         _record_beginning(prepared, workspace, recorder)
         tracking_uri = resolve_tracking_uri(spec.tracking_uri)
@@ -91,9 +94,11 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
             if not desk.finished():
                 raise Interrupted
             return _conclude(prepared, workspace, books, recorder, drain, tally, tracking_uri, began, console)
-        except (Interrupted, Stopped, KeyboardInterrupt):
+        except (Interrupted, Stopped, LedgerLost, KeyboardInterrupt) as error:
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
+            if isinstance(error, LedgerLost):
+                raise Stopped(str(error)) from error
             raise
         finally:
             say_what_waits(console, workspace, drain, tracking_uri)
@@ -114,6 +119,14 @@ def _session(spec: SweepSpec, interruption: Interruption) -> Iterator[int]:
         yield fitting
 
 
+def _log_and_print(console: Console) -> Callable[[str], None]:
+    def say(sentence: str) -> None:
+        logger.warning(sentence)
+        console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
+
+    return say
+
+
 def say_what_waits(console: Console, workspace: Workspace, drain: Drain, tracking_uri: str) -> None:
     """Closes a drain, with a word about what has not arrived."""
     if left := drain.close(timeout=60):
@@ -126,16 +139,28 @@ def say_what_waits(console: Console, workspace: Workspace, drain: Drain, trackin
         )
 
 
-def open_books(prepared: Prepared, workspace: Workspace) -> Books:
-    """The sweep's ledgers, opened or made; the known-good default and `--enqueue` come first."""
+def open_books(
+    prepared: Prepared,
+    workspace: Workspace,
+    say: Callable[[str], None] = logger.warning,
+    stopping: threading.Event | None = None,
+) -> Books:
+    """The sweep's ledgers, opened or made; the known-good default and `--enqueue` come first.
+
+    Args:
+        prepared: the sweep.
+        workspace: its folder.
+        say: told what was mended in the ledger, or that it does not answer.
+        stopping: set where it stays away.
+    """
     spec = prepared.spec
-    storage = open_journal(workspace.ledger)
+    storage = open_storage(spec.ledger, workspace.ledger, say, stopping)
     searches = [("search", spec.variant, prepared.control_of, prepared.space)]
     if prepared.control_space is not None:
         searches.append(("control", CONTROL, spec.variant, prepared.control_space))
     arms = []
     for study, variant, of, space in searches:
-        ledger = Ledger(storage, study, space)
+        ledger = Ledger(storage, study_name(spec.ledger, spec.id, study), space)
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
         ledger.use(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
@@ -144,7 +169,7 @@ def open_books(prepared: Prepared, workspace: Workspace) -> Books:
         for params in (*prepared.enqueued, space.default_params())[known:]:
             ledger.enqueue({key: value for key, value in params.items() if key in own})
         arms.append(Arm(study, variant, of, space, ledger))  # type: ignore[arg-type]
-    return Books(tuple(arms), Ledger(storage, "confirm", None))
+    return Books(tuple(arms), Ledger(storage, study_name(spec.ledger, spec.id, "confirm"), None))
 
 
 def _features(prepared: Prepared, console: Console) -> FeatureSet:

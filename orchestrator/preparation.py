@@ -84,6 +84,10 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     """
     build_sampler(spec.sampler, spec.seed)
     build_pruner(spec.pruner, spec.epochs)
+    if spec.ledger:
+        from orchestrator.search.database import check_database
+
+        check_database(spec.ledger)
     space = space or _space(spec)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     enqueued = _read_enqueued(spec.enqueue, space)

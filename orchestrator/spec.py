@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,7 @@ class SweepSpec(BaseModel):
     gpus_per_trial: float = Field(default=0.0, ge=0)
     address: str | None = None
     tracking_uri: str | None = None
+    ledger: str | None = None
 
     @field_validator("data_root", "criteria", "space", "enqueue")
     @classmethod
@@ -92,6 +94,10 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
     settings = _read_config(config) if config else {}
     settings.update({key: value for key, value in given.items() if value is not None})
     settings.setdefault("id", uuid4().hex[:8])
+    if settings.get("ledger"):
+        from orchestrator.search.database import ledger_url
+
+        settings["ledger"] = ledger_url(str(settings["ledger"]))
     variant, dataset = settings.get("variant", "text_hyper"), str(settings.get("dataset", "shapes"))
     short = Path(dataset.removeprefix("csv:")).stem if dataset.startswith("csv:") else dataset
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", short)[:60]
@@ -103,6 +109,20 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
         setting = ".".join(map(str, first["loc"])).replace("_", "-")
         source = f" ({config})" if config else ""
         raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
+
+
+def with_default_ledger(spec: SweepSpec) -> SweepSpec:
+    """A new sweep's spec, with the ledger that `HYPERASSESS_LEDGER` names where none was given.
+
+    Raises:
+        InputError: the variable's value is no ledger.
+    """
+    given = os.environ.get("HYPERASSESS_LEDGER")
+    if spec.ledger or not given:
+        return spec
+    from orchestrator.search.database import ledger_url
+
+    return spec.model_copy(update={"ledger": ledger_url(given)})
 
 
 def load_spec(path: Path) -> SweepSpec:

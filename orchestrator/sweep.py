@@ -39,6 +39,9 @@ def sweep(
     gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
+    ledger: Annotated[
+        str | None, typer.Option(help="Database to keep trials in; else HYPERASSESS_LEDGER, else a file of the sweep.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name; an unfinished one goes on.")] = None,
     confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,
     splits: Annotated[int | None, typer.Option(help="Train/validation splits of a confirmation.")] = None,
@@ -78,6 +81,7 @@ def sweep(
         "gpus_per_trial": gpus_per_trial,
         "address": address,
         "tracking_uri": tracking_uri,
+        "ledger": ledger,
         "name": name,
         "confirm": confirm,
         "splits": splits,

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
-from orchestrator.spec import SweepSpec, load_spec
+from orchestrator.spec import SweepSpec, load_spec, with_default_ledger
 from orchestrator.workspace import Workspace, held
 
 if TYPE_CHECKING:
@@ -38,17 +38,19 @@ def run_sweep(
 
     Raises:
         InputError: something asked for is wrong.
-        typer.Exit: 130, interrupted.
+        typer.Exit: 130, interrupted; 1, the ledger stayed away.
     """
     console = make_console(stream or (sys.stderr if as_json else sys.stdout))
     if dry_run:
-        _dry_run(spec, console, as_json)
+        _dry_run(with_default_ledger(spec), console, as_json)
         return
     workspace = Workspace((out / spec.name).absolute())
     with held(workspace):
         if workspace.spec.is_file():
             before = load_spec(workspace.spec)
             spec = _continued(spec, before)
+        else:
+            spec = with_default_ledger(spec)
         result = _finished(workspace, spec, console) or _run(spec, workspace, console, out, allow_changed)
     if as_json:
         print(json.dumps(result, allow_nan=False))
@@ -83,7 +85,7 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
             stream = err_stream if console.file is sys.stderr else out_stream
             return conduct(prepared, workspace, make_console(stream), interruption)
     except InputError:
-        if not workspace.ledger.exists():
+        if not resumed and not workspace.ledger.exists() and not workspace.spool.exists():
             shutil.rmtree(workspace.root)  # it never began
         raise
     except (Interrupted, KeyboardInterrupt):

@@ -16,7 +16,8 @@ from PIL import Image
 
 from orchestrator.preparation import prepare
 from orchestrator.scorer import load_scorer
-from orchestrator.search.ledger import Ledger, open_journal
+from orchestrator.search.journal import open_journal
+from orchestrator.search.ledger import Ledger
 from orchestrator.search.space import load_space
 from orchestrator.spec import load_spec
 from orchestrator.tracking.recorder import STATUS

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.failures import Failure, Kind, Verdict, judge, outcome_of
 from orchestrator.execution.job import Epoch, Job, Study
 from orchestrator.execution.watcher import Watcher
@@ -99,7 +100,7 @@ class Desk:
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
-        self._unfinished += [self._confirm_job(trial) for trial in confirm.unfinished()]
+        self._unfinished += [self._confirm_job(trial) for trial in confirm.reopen()]
         self._enqueue_confirm_runs()
 
     # Handing out
@@ -220,8 +221,12 @@ class Desk:
         """Closes a job; a second word on a closed one changes nothing."""
         if self._live.pop(job.key, None) is None:
             return
-        final = final or self._best_so_far(job)
-        trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
+        try:
+            final = final or self._best_so_far(job)
+            trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
+        except LedgerLost:
+            self._live[job.key] = job  # interrupted, not ended
+            raise
         for watcher in self._watchers:
             watcher.ended(job, trial.outcome or outcome, final, error)
 

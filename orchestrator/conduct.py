@@ -23,9 +23,14 @@ from orchestrator.search.ledger import Ledger, open_journal
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.spec import SweepSpec
-from orchestrator.tracking.recorder import SWEEP, Drain, Recorder, now_ms
+from orchestrator.tracking.drain import Drain
+from orchestrator.tracking.kept_files import tidy
+from orchestrator.tracking.orphans import close_orphans
+from orchestrator.tracking.reconcile import reconcile
+from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.target import experiment_name, open_sink, resolve_tracking_uri
+from orchestrator.tracking.target import experiment_name, settle_target
+from orchestrator.tracking.told import what_was_told
 from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,12 +65,18 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
     began = time.monotonic()
     features = _features(prepared, console)
     with _session(spec, interruption) as fitting:
+        spool = Spool(workspace.spool)
+        told = what_was_told(spool)
+        tidy(spool.folder, told.kept)
         books = open_books(prepared, workspace)
-        recorder = Recorder(Spool(workspace.spool), workspace.trials)
+        target = settle_target(spec, spool)
+        recorder = Recorder(spool, workspace.trials, told=told)
         _record_beginning(prepared, workspace, recorder)
-        tracking_uri = resolve_tracking_uri(spec.tracking_uri)
-        drain = Drain(Spool(workspace.spool), lambda: open_sink(spec, tracking_uri))
+        for warning in spool.warnings:
+            console.print(warning, style="yellow", soft_wrap=True, markup=False)
+        drain = Drain(spool, target.open)
         drain.start()
+        close_orphans(workspace)
         try:
             slots = min(fitting, spec.concurrency or fitting)
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
@@ -73,19 +84,20 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
             with TerminalView(console, tally, title) as view:
                 watchers: list[Watcher] = [recorder, tally, view]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
+                reconcile(recorder, desk.known(), workspace.trials)
                 task = _task(prepared, features, workspace)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
                 desk.interrupt()
             if not desk.finished():
                 raise Interrupted
-            return _conclude(prepared, workspace, books, recorder, drain, tally, tracking_uri, began, console)
+            return _conclude(prepared, workspace, books, recorder, drain, tally, target.tracking_uri, began, console)
         except (Interrupted, KeyboardInterrupt):
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
             raise
         finally:
-            say_what_waits(console, workspace, drain, tracking_uri)
+            say_what_waits(console, spool, drain, target.tracking_uri)
 
 
 @contextmanager
@@ -103,13 +115,21 @@ def _session(spec: SweepSpec, interruption: Interruption) -> Iterator[int]:
         yield fitting
 
 
-def say_what_waits(console: Console, workspace: Workspace, drain: Drain, tracking_uri: str) -> None:
+def say_what_waits(console: Console, spool: Spool, drain: Drain, tracking_uri: str) -> None:
     """Closes a drain, with a word about what has not arrived."""
     if left := drain.close(timeout=60):
         why = f" ({drain.error})" if drain.error else ""
+        where = "in memory alone, and the sweep tells them again" if spool.trouble else f"in {spool.folder} and go out"
         console.print(
-            f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait in {workspace.spool} and go out "
-            f"when the sweep is run again by its name.",
+            f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait {where} when it goes on, "
+            f"or by: python -m orchestrator.sync {spool.folder.parent}",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+        )
+    if refused := spool.refused():
+        console.print(
+            f"MLflow would not take {refused} events; {spool.folder / 'refused.jsonl'} has them and says why.",
             style="yellow",
             soft_wrap=True,
         )
@@ -268,17 +288,16 @@ def _record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, su
             folder = workspace.trials / line.representative / "model"
             if folder.is_dir():
                 name = f"{line.variant}-{line.source}"
-                recorder.record(
-                    "model",
+                recorder.model(
                     line.representative,
-                    path=str(folder),
+                    folder,
                     name=name,
                     targets=list(prepared.targets),
                     criteria=prepared.spec.criteria is not None and line.study == "search",
                 )
     recorder.record("artifacts", SWEEP, path=str(workspace.report), into="report")
     recorder.record("tags", SWEEP, tags={"mlflow.note.content": description, "outcome": "complete"})
-    recorder.record("metrics", SWEEP, now_ms(), step=0, metrics=summary.headline_metrics())
+    recorder.figures(SWEEP, summary.headline_metrics(), now_ms())
     recorder.record("end", SWEEP, status="FINISHED")
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.recorder import STATUS, Drain, Recorder
+from orchestrator.tracking.drain import Drain
+from orchestrator.tracking.recorder import STATUS, Recorder
 from orchestrator.tracking.spool import Event, Spool
 
 TRIAL = Job("search", 3, "text_hyper", None, {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.1, "depth": 2})

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.errors import InputError
 from orchestrator.spec import load_spec
 from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.orphans import close_open_runs, left_behind
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.target import Target, remember, remembered_target, settle_target
-from orchestrator.workspace import Workspace, find_sweep, held
+from orchestrator.workspace import Held, Workspace, find_sweep, held
 
 
 def sync(reference: str | None, out: Path, tracking_uri: str | None, wait: float, console: Console) -> bool:
@@ -38,7 +37,10 @@ def sync(reference: str | None, out: Path, tracking_uri: str | None, wait: float
     sweeps = _with_something_left(out)
     if not sweeps:
         console.print(f"No sweep in {out} has anything left for MLflow.", highlight=False, soft_wrap=True)
-    return all([_sync(workspace, tracking_uri, wait, console) for workspace in sweeps])
+    all_went = True
+    for workspace in sweeps:
+        all_went = _sync(workspace, tracking_uri, wait, console) and all_went
+    return all_went
 
 
 def _with_something_left(out: Path) -> list[Workspace]:
@@ -63,13 +65,9 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
             left = drain.finish(wait)
             if not left:
                 _fill_in_runs(workspace, target, drain)
-    except InputError as error:
-        if "is running" not in str(error):
-            raise
+    except Held as error:
         left = spool.left()
-        say(
-            f"it is running and sends its events itself, {left or 'none'} are left{str(error).partition(' running')[2]}"
-        )
+        say(f"{left or 'no'} events are left. {error} It sends them itself.")
         return not left
     for warning in spool.warnings:
         say(warning)

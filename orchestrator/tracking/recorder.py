@@ -131,7 +131,7 @@ class Recorder:
     def model(self, run: str, folder: Path, **described: Any) -> None:
         """A saved scorer as the run's model, kept for as long as MLflow is away."""
         try:
-            where = {"kept": self._spool.keep(run, [folder]), "path": folder.name}
+            where: dict[str, Any] = {"kept": self._spool.keep(run, [folder]), "path": folder.name}
         except OSError as error:
             logger.warning("the model of %s is not kept for MLflow: %s", run, error)
             where = {"path": str(folder)}

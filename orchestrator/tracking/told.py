@@ -79,7 +79,7 @@ class Told:
         }
 
     def _starts(self, study: str) -> list[tuple[int, Mapping[str, Any]]]:
-        titles: Mapping[str, str] = {**TITLES}
+        titles: Mapping[str, str] = {str(name): title for name, title in TITLES.items()}
         found = []
         for key, run in self.runs.items():
             title, _, number = key.rpartition("-")

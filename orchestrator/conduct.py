@@ -27,9 +27,14 @@ from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.storages import open_storage, study_name
 from orchestrator.spec import SweepSpec
-from orchestrator.tracking.recorder import SWEEP, Drain, Recorder, now_ms
+from orchestrator.tracking.drain import Drain
+from orchestrator.tracking.kept_files import tidy
+from orchestrator.tracking.orphans import close_orphans
+from orchestrator.tracking.reconcile import reconcile
+from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.target import experiment_name, open_sink, resolve_tracking_uri
+from orchestrator.tracking.target import experiment_name, settle_target
+from orchestrator.tracking.told import Told, what_was_told
 from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,12 +74,19 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
     began = time.monotonic()
     features = _features(prepared, console)
     with _session(spec, interruption) as fitting:
-        books = open_books(prepared, workspace, _log_and_print(console), interruption.stopping)
-        recorder = Recorder(Spool(workspace.spool), workspace.trials)
+        spool = Spool(workspace.spool)
+        told = what_was_told(spool)
+        tidy(spool.folder, told.kept)
+        say = _log_and_print(console)
+        books = open_books(prepared, workspace, told, say, interruption.stopping)
+        target = settle_target(spec, spool)
+        recorder = Recorder(spool, workspace.trials, told=told)
         _record_beginning(prepared, workspace, recorder)
-        tracking_uri = resolve_tracking_uri(spec.tracking_uri)
-        drain = Drain(Spool(workspace.spool), lambda: open_sink(spec, tracking_uri))
+        for warning in spool.warnings:
+            say(warning)
+        drain = Drain(spool, target.open)
         drain.start()
+        close_orphans(workspace)
         try:
             slots = min(fitting, spec.concurrency or fitting)
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
@@ -85,6 +97,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
                 watchers: list[Watcher] = [recorder, tally, view, warden]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 warden.desk = desk
+                reconcile(recorder, desk.known(), workspace.trials)
                 task = _task(prepared, features, workspace)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
@@ -93,7 +106,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
                 raise Stopped(desk.stopped_because)
             if not desk.finished():
                 raise Interrupted
-            return _conclude(prepared, workspace, books, recorder, drain, tally, tracking_uri, began, console)
+            return _conclude(prepared, workspace, books, recorder, drain, tally, target.tracking_uri, began, console)
         except (Interrupted, Stopped, LedgerLost, KeyboardInterrupt) as error:
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
@@ -101,7 +114,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
                 raise Stopped(str(error)) from error
             raise
         finally:
-            say_what_waits(console, workspace, drain, tracking_uri)
+            say_what_waits(console, spool, drain, target.tracking_uri)
 
 
 @contextmanager
@@ -122,18 +135,26 @@ def _session(spec: SweepSpec, interruption: Interruption) -> Iterator[int]:
 def _log_and_print(console: Console) -> Callable[[str], None]:
     def say(sentence: str) -> None:
         logger.warning(sentence)
-        console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
+        console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     return say
 
 
-def say_what_waits(console: Console, workspace: Workspace, drain: Drain, tracking_uri: str) -> None:
+def say_what_waits(console: Console, spool: Spool, drain: Drain, tracking_uri: str) -> None:
     """Closes a drain, with a word about what has not arrived."""
     if left := drain.close(timeout=60):
         why = f" ({drain.error})" if drain.error else ""
+        where = "in memory alone, and the sweep tells them again" if spool.trouble else f"in {spool.folder} and go out"
         console.print(
-            f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait in {workspace.spool} and go out "
-            f"when the sweep is run again by its name.",
+            f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait {where} when it goes on, "
+            f"or by: python -m orchestrator.sync {spool.folder.parent}",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+        )
+    if refused := spool.refused():
+        console.print(
+            f"MLflow would not take {refused} events; {spool.folder / 'refused.jsonl'} has them and says why.",
             style="yellow",
             soft_wrap=True,
         )
@@ -142,6 +163,7 @@ def say_what_waits(console: Console, workspace: Workspace, drain: Drain, trackin
 def open_books(
     prepared: Prepared,
     workspace: Workspace,
+    told: Told | None = None,
     say: Callable[[str], None] = logger.warning,
     stopping: threading.Event | None = None,
 ) -> Books:
@@ -150,6 +172,7 @@ def open_books(
     Args:
         prepared: the sweep.
         workspace: its folder.
+        told: what the spool knows of it, from which a ledger that lost its end gets back what it had handed out.
         say: told what was mended in the ledger, or that it does not answer.
         stopping: set where it stays away.
     """
@@ -161,6 +184,8 @@ def open_books(
     arms = []
     for study, variant, of, space in searches:
         ledger = Ledger(storage, study_name(spec.ledger, spec.id, study), space)
+        if told and (restored := ledger.restore(told.params(study))):
+            say(f"The ledger had lost its end; {len(restored)} trials of {study} got their parameters back.")
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
         ledger.use(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
@@ -169,7 +194,11 @@ def open_books(
         for params in (*prepared.enqueued, space.default_params())[known:]:
             ledger.enqueue({key: value for key, value in params.items() if key in own})
         arms.append(Arm(study, variant, of, space, ledger))  # type: ignore[arg-type]
-    return Books(tuple(arms), Ledger(storage, study_name(spec.ledger, spec.id, "confirm"), None))
+    confirm = Ledger(storage, study_name(spec.ledger, spec.id, "confirm"), None)
+    lost = told.attributes("confirm") if told else {}
+    for number in range(len(confirm), max(lost, default=-1) + 1):
+        confirm.enqueue({}, lost[number])
+    return Books(tuple(arms), confirm)
 
 
 def _features(prepared: Prepared, console: Console) -> FeatureSet:
@@ -304,17 +333,16 @@ def _record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, su
             folder = workspace.trials / line.representative / "model"
             if folder.is_dir():
                 name = f"{line.variant}-{line.source}"
-                recorder.record(
-                    "model",
+                recorder.model(
                     line.representative,
-                    path=str(folder),
+                    folder,
                     name=name,
                     targets=list(prepared.targets),
                     criteria=prepared.spec.criteria is not None and line.study == "search",
                 )
     recorder.record("artifacts", SWEEP, path=str(workspace.report), into="report")
     recorder.record("tags", SWEEP, tags={"mlflow.note.content": description, "outcome": "complete"})
-    recorder.record("metrics", SWEEP, now_ms(), step=0, metrics=summary.headline_metrics())
+    recorder.figures(SWEEP, summary.headline_metrics(), now_ms())
     recorder.record("end", SWEEP, status="FINISHED")
 
 

@@ -140,13 +140,13 @@ def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) ->
     if not spool.left():
         return
     from orchestrator.conduct import say_what_waits
-    from orchestrator.tracking.recorder import Drain
-    from orchestrator.tracking.target import open_sink, resolve_tracking_uri
+    from orchestrator.tracking.drain import Drain
+    from orchestrator.tracking.target import settle_target
 
-    tracking_uri = resolve_tracking_uri(spec.tracking_uri)
-    drain = Drain(spool, lambda: open_sink(spec, tracking_uri))
+    target = settle_target(spec, spool)
+    drain = Drain(spool, target.open)
     drain.start()
-    say_what_waits(console, workspace, drain, tracking_uri)
+    say_what_waits(console, spool, drain, target.tracking_uri)
 
 
 def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:

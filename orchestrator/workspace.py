@@ -88,12 +88,16 @@ class Workspace:
         return self.root / ".lease"
 
 
+class Held(InputError):
+    """Somebody else is running the sweep."""
+
+
 @contextmanager
 def held(workspace: Workspace) -> Iterator[None]:
     """Holds a sweep's folder for this process; the operating system lets go when the process ends, however it ends.
 
     Raises:
-        InputError: somebody else holds it: who, where and since when.
+        Held: somebody else holds it: who, where and since when.
     """
     from filelock import FileLock, Timeout
 
@@ -103,7 +107,7 @@ def held(workspace: Workspace) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise InputError(f"The sweep {workspace.name} is running{_describe(holder)}.") from error
+        raise Held(f"The sweep {workspace.name} is running{_describe(holder)}.") from error
     since = datetime.now(UTC).isoformat(timespec="seconds")
     holder.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
     try:

@@ -196,6 +196,12 @@ class Desk:
                     return job
         raise KeyError(key)
 
+    def known(self) -> list[tuple[Job, LedgerTrial]]:
+        """Every trial that was ever handed out, as the job it was."""
+        arms = self._arms.values()
+        searched = [(self._arm_job(arm, trial), trial) for arm in arms for trial in arm.ledger.trials()]
+        return searched + [(self._confirm_job(trial), trial) for trial in self._confirm.trials()]
+
     # Taking in
 
     def epoch(self, job: Job, epoch: Epoch) -> bool:

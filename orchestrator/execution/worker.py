@@ -38,12 +38,21 @@ class Worker(tune.Trainable):
                 self._steps = _steps(self._job, self._task)
             message = self._steps.step()
         except Exception as error:
-            self._steps = None
+            self._close()
             message = {"epochs": [], **_failure(error)}
         return {"message": [message], "done": "outcome" in message}
 
+    def cleanup(self) -> None:
+        """Lets go of the job's folder when Tune stops the process."""
+        self._close()
+
     def _begin(self, config: dict[str, Any]) -> None:
+        self._close()
         self._job = Job.from_config(config)
+
+    def _close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
         self._steps = None
 
 

@@ -21,6 +21,9 @@ from orchestrator.execution.job import Job
 WAIT_SECONDS = 60.0
 """After a killed driver its workers live on for some seconds, and the next driver's have to wait for their end."""
 
+ASIDE = ".aside-"
+"""In the name of a folder that holds what another configuration left in a trial's."""
+
 _LOCK, _WORKER, _JOB = ".lock", "worker.json", "job.json"
 
 
@@ -86,7 +89,7 @@ class TrialFolder:
     def set_aside(self) -> Path:
         """Moves all that was written here into a new folder beside this one."""
         number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.aside-{number}")).exists():
+        while (aside := self.path.with_name(f"{self.path.name}{ASIDE}{number}")).exists():
             number += 1
         aside.mkdir()
         for path in self.path.iterdir():

@@ -19,8 +19,9 @@ from orchestrator.training.checkpoint_files import (
     CheckpointError,
     Entry,
     as_index,
-    bytes_of,
     entry_of,
+    keep_as,
+    names_in,
     read_index,
     read_tensors,
     replace,
@@ -60,7 +61,7 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.size = 0
-        self._index: bytes | None = None
+        self._named: set[str] | None = None
         self._best: tuple[int, Entry] | None = None
 
     def save(self, state: TrainingState) -> None:
@@ -70,22 +71,21 @@ class Checkpoints:
             OSError: it could not be written; the earlier checkpoints are as they were.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        before = self._named if self._named is not None else names_in(self.folder / INDEX)
+        entries: dict[str, Entry] = {}
         try:
-            entries: dict[str, Entry] = {LAST: self._write(f"{LAST}-{state.meta['epoch']}", state.tensors)}
+            entries[LAST] = self._write(f"{LAST}-{state.meta['epoch']}", state.tensors)
             if state.meta["best"]:
                 entries[BEST] = self._write_best(state.meta["best"]["epoch"], state.best)
-            before = self._index or bytes_of(self.folder / INDEX)
-            if before is not None:
-                replace(self.folder / PREVIOUS, before)
+            keep_as(self.folder / INDEX, self.folder / PREVIOUS)
             files = {part: {"name": entry.name, "sha256": entry.sha256} for part, entry in entries.items()}
-            self._index = as_index(files, state.meta)
-            replace(self.folder / INDEX, self._index)
+            replace(self.folder / INDEX, as_index(files, state.meta))
         except OSError:
-            self._index = None
-            self._tidy()
+            self._tidy(before | names_in(self.folder / PREVIOUS))
             raise
+        self._named = {entry.name for entry in entries.values()}
         self.size = sum(entry.size for entry in entries.values())
-        self._tidy()
+        self._tidy(before | self._named)
 
     def load(self, usable: Callable[[Mapping[str, Any]], str | None] = lambda meta: None) -> Found:
         """The newest checkpoint that is whole and usable; every byte of its tensors is checked against its digest.
@@ -108,7 +108,7 @@ class Checkpoints:
                 continue
             if name == PREVIOUS:
                 os.replace(self.folder / PREVIOUS, self.folder / INDEX)
-            self._index = bytes_of(self.folder / INDEX)
+            self._named = names_in(self.folder / INDEX)
             return Found(state, tuple(passed_over))
         for name in (INDEX, PREVIOUS):
             (self.folder / name).unlink(missing_ok=True)
@@ -142,14 +142,8 @@ class Checkpoints:
         there = path.stat()
         return Entry(path.name, digest, there.st_size, there.st_mtime_ns)
 
-    def _tidy(self) -> None:
-        """Removes tensors that neither index names, and what a killed writer left half written."""
-        named: set[str] = set()
-        for name in (INDEX, PREVIOUS):
-            try:
-                named |= {entry["name"] for entry in read_index(self.folder / name)["files"].values()}
-            except CheckpointError:
-                continue
+    def _tidy(self, named: set[str]) -> None:
+        """Removes other tensors than these, and what a killed writer left half written."""
         for path in tensor_files(self.folder):
             if path.name not in named:
                 path.unlink(missing_ok=True)

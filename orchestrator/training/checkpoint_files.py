@@ -98,13 +98,13 @@ def _named(folder: Path) -> dict[Part, str]:
 
 def as_index(files: Mapping[Any, Any], meta: Mapping[str, Any]) -> bytes:
     """The content of an index: part → name and digest of its file, the training's meta, a digest of both."""
-    index = {"schema_version": SCHEMA_VERSION, "files": files, "meta": dict(meta)}
-    return (json.dumps({**index, "sha256": _digest(index)}, indent=1, allow_nan=False) + "\n").encode()
+    told = _as_json({"schema_version": SCHEMA_VERSION, "files": files, "meta": dict(meta)})
+    return f'{told[:-1]}, "sha256": "{sha256(told.encode()).hexdigest()}"}}\n'.encode()
 
 
-def _digest(index: Mapping[str, Any]) -> str:
-    told = {key: index[key] for key in ("schema_version", "files", "meta")}
-    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _as_json(index: Mapping[str, Any]) -> str:
+    # Python reads back the very numbers that it wrote, so that an index that was read makes the same text again.
+    return json.dumps({key: index[key] for key in ("schema_version", "files", "meta")}, allow_nan=False)
 
 
 def read_index(path: Path) -> dict[str, Any]:
@@ -120,7 +120,9 @@ def read_index(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} has schema version {version}, not {SCHEMA_VERSION}.")
     try:
         meta, files = index["meta"], index["files"]
-        if "sha256" in index and index["sha256"] != _digest(index):  # those of earlier versions have none
+        if (
+            "sha256" in index and index["sha256"] != sha256(_as_json(index).encode()).hexdigest()
+        ):  # those of earlier versions have none
             raise CheckpointError(f"{path} is not what was saved: its SHA-256 differs.")
         int(meta["epoch"]), meta["best"] and meta["best"]["epoch"]
         [(entry["name"], entry["sha256"]) for entry in files.values()]
@@ -152,12 +154,25 @@ def tensor_files(folder: Path) -> list[Path]:
     ]
 
 
-def bytes_of(path: Path) -> bytes | None:
-    """A file's content; None where there is none."""
+def names_in(path: Path) -> set[str]:
+    """Names of the files that an index tells of; none where it cannot be read."""
     try:
-        return path.read_bytes()
+        return {entry["name"] for entry in read_index(path)["files"].values()}
+    except CheckpointError:
+        return set()
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Gives a file, if it is there, a second name, in the place of what had it."""
+    link = other.with_name(f".{other.name}.partial")
+    try:
+        link.unlink(missing_ok=True)
+        os.link(path, link)
+        os.replace(link, other)
     except FileNotFoundError:
-        return None
+        return
+    except OSError:  # a file system without links
+        replace(other, path.read_bytes())
 
 
 def replace(path: Path, content: bytes) -> None:

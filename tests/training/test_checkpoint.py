@@ -201,7 +201,7 @@ def test_one_of_no_use_is_passed_over_with_the_reason(tmp_path: Path, training: 
     assert found.state is None and len(found.passed_over) == 1 and not has_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("fails", range(4))
+@pytest.mark.parametrize("fails", range(3))
 def test_a_full_disk_leaves_what_was_there_and_nothing_else(
     tmp_path: Path, training: Training, monkeypatch: pytest.MonkeyPatch, fails: int
 ) -> None:

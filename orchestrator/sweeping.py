@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 
-from orchestrator.door import INTERRUPTED
+from orchestrator.disk import free_bytes, is_disk_full, spelled
+from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
 from orchestrator.spec import SweepSpec, load_spec
 from orchestrator.workspace import Workspace, held
@@ -91,6 +92,15 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
             raise
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if not is_disk_full(error) or not workspace.spec.is_file():
+            raise
+        console.print(
+            f"\nThe disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root}); no trial that ended "
+            f"is lost. Make room and go on with:\n  {again(spec, out)}",
+            soft_wrap=True,
+        )
+        raise typer.Exit(FAILED) from None
 
 
 def make_console(stream: TextIO) -> Console:

@@ -85,6 +85,7 @@ class Desk:
     ) -> None:
         self.plan = plan
         self.stopping = stopping or threading.Event()
+        self.disk_full: str | None = None
         self._arms = {arm.study: arm for arm in arms}
         self._confirm = confirm
         self._watchers = list(watchers)
@@ -228,6 +229,11 @@ class Desk:
             for watcher in self._watchers:
                 watcher.interrupted(job)
         return jobs
+
+    def stop_for_disk(self, why: str) -> None:
+        """Called when the sweep's records cannot be written: no job is told anything, and all stay as they were."""
+        self.disk_full = self.disk_full or why
+        self.stopping.set()
 
     def is_live(self, job: Job) -> bool:
         """Whether the job was handed out and has not ended."""

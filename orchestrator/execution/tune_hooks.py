@@ -13,6 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator.disk import is_disk_full
 from orchestrator.execution.desk import Desk, Nothing
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
@@ -37,7 +38,14 @@ class DeskSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job as Tune's configuration, None where there is none now, FINISHED where there will be none."""
-        job = _open_desks[self._desk_key].next_job()
+        desk = _open_desks[self._desk_key]
+        try:
+            job = desk.next_job()
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            desk.stop_for_disk(str(error))
+            return Searcher.FINISHED
         if job is Nothing.NOW:
             return None
         if isinstance(job, Nothing):
@@ -78,8 +86,11 @@ class DeskScheduler(FIFOScheduler):
         desk = _open_desks[self._desk_key]
         try:
             return take_in(desk, Job.from_config(trial.config), result)
-        except Exception:
+        except Exception as error:
             # An exception in a hook would end the whole sweep or run a finished trial again.
+            if is_disk_full(error):
+                desk.stop_for_disk(str(error))
+                return False
             logger.exception("taking in a result of %s failed", trial)
             if "job" in trial.config:
                 _give_up(desk, Job.from_config(trial.config), traceback.format_exc())
@@ -90,7 +101,9 @@ def _give_up(desk: Desk, job: Job, error: str) -> None:
     """Ends a job that cannot go on: one left open would have the sweep wait for it for ever."""
     try:
         desk.end(job, Outcome.FAILED, error=error)
-    except Exception:
+    except Exception as failure:
+        if is_disk_full(failure):
+            desk.stop_for_disk(str(failure))
         logger.exception("%s stays unfinished", job.key)
 
 
@@ -99,6 +112,9 @@ def take_in(desk: Desk, job: Job, result: dict[str, Any]) -> bool:
     if not desk.is_live(job):
         return False
     message = result["message"][0]
+    if why := message.get("disk_full"):
+        desk.stop_for_disk(why)
+        return False
     for epoch in message["epochs"]:
         if not desk.epoch(job, Epoch(**epoch)):
             return False

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import tune
 
+from orchestrator.disk import is_disk_full
 from orchestrator.execution.job import Job, Steps
 from orchestrator.execution.task import SweepTask
 from orchestrator.search.outcome import Outcome
@@ -39,7 +40,9 @@ class Worker(tune.Trainable):
             message = self._steps.step()
         except Exception as error:
             self._close()
-            message = {"epochs": [], **_failure(error)}
+            # What a job has to leave cannot be written: no fault of the job, and the sweep has to stop.
+            what = {"disk_full": str(error)} if is_disk_full(error) else _failure(error)
+            message = {"epochs": [], **what}
         return {"message": [message], "done": "outcome" in message}
 
     def cleanup(self) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.disk import DiskFull
 from orchestrator.execution.desk import Arm, Desk, Plan
 from orchestrator.execution.interruption import Interruption
+from orchestrator.execution.job import Study
 from orchestrator.execution.watcher import Watcher
 from orchestrator.preparation import CONTROL, Prepared, extract_features
 from orchestrator.reporting.tally import Tally
@@ -52,8 +54,10 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
+        DiskFull: the sweep's records could not be written; everything up to the last checkpoint is on disk.
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
     """
+    from orchestrator.execution.caretaker import Caretaker, limits_of
     from orchestrator.execution.run import run_jobs
 
     spec = prepared.spec
@@ -66,16 +70,21 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
         tracking_uri = resolve_tracking_uri(spec.tracking_uri)
         drain = Drain(Spool(workspace.spool), lambda: open_sink(spec, tracking_uri))
         drain.start()
+        ledgers: dict[Study, Ledger] = {**{arm.study: arm.ledger for arm in books.arms}, "confirm": books.confirm}
+        caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, ledgers)
+        caretaker.start()
         try:
             slots = min(fitting, spec.concurrency or fitting)
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             with TerminalView(console, tally, title) as view:
-                watchers: list[Watcher] = [recorder, tally, view]
+                watchers: list[Watcher] = [recorder, tally, view, caretaker]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 task = _task(prepared, features, workspace)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
+                if desk.disk_full:
+                    raise DiskFull(desk.disk_full)
                 desk.interrupt()
             if not desk.finished():
                 raise Interrupted
@@ -85,6 +94,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
             recorder.record("end", SWEEP, status="KILLED")
             raise
         finally:
+            caretaker.close()
             say_what_waits(console, workspace, drain, tracking_uri)
 
 
@@ -179,6 +189,7 @@ def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> Swe
         threads=max(1, int(spec.cpus_per_trial)),
         device="cuda" if spec.gpus_per_trial else "cpu",
         finetune=prepared.finetune,
+        min_free=spec.min_free,
     )
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Arm, Desk, Plan
 from orchestrator.execution.interruption import Interruption
+from orchestrator.execution.job import Study
 from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher
 from orchestrator.preparation import CONTROL, Prepared, extract_features
@@ -68,6 +69,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
+    from orchestrator.execution.caretaker import Caretaker, limits_of
     from orchestrator.execution.run import run_jobs
 
     spec = prepared.spec
@@ -80,13 +82,16 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
         say = _log_and_print(console)
         books = open_books(prepared, workspace, told, say, interruption.stopping)
         target = settle_target(spec, spool)
-        recorder = Recorder(spool, workspace.trials, told=told)
+        ledgers: dict[Study, Ledger] = {**{arm.study: arm.ledger for arm in books.arms}, "confirm": books.confirm}
+        caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, ledgers)
+        recorder = Recorder(spool, workspace.trials, told=told, keeps=caretaker.keeps)
         _record_beginning(prepared, workspace, recorder)
         for warning in spool.warnings:
             say(warning)
         drain = Drain(spool, target.open)
         drain.start()
         close_orphans(workspace)
+        caretaker.start()
         try:
             slots = min(fitting, spec.concurrency or fitting)
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
@@ -94,7 +99,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
             minutes = spec.max_epoch_minutes
             warden = Warden(workspace.trials, minutes * 60 if minutes else None)
             with TerminalView(console, tally, title) as view, warden:
-                watchers: list[Watcher] = [recorder, tally, view, warden]
+                watchers: list[Watcher] = [recorder, tally, view, warden, caretaker]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 warden.desk = desk
                 reconcile(recorder, desk.known(), workspace.trials)
@@ -114,6 +119,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
                 raise Stopped(str(error)) from error
             raise
         finally:
+            caretaker.close()
             say_what_waits(console, spool, drain, target.tracking_uri)
 
 
@@ -196,7 +202,7 @@ def open_books(
         arms.append(Arm(study, variant, of, space, ledger))  # type: ignore[arg-type]
     confirm = Ledger(storage, study_name(spec.ledger, spec.id, "confirm"), None)
     lost = told.attributes("confirm") if told else {}
-    for number in range(len(confirm), max(lost, default=-1) + 1):
+    while (number := len(confirm)) in lost:
         confirm.enqueue({}, lost[number])
     return Books(tuple(arms), confirm)
 
@@ -244,6 +250,7 @@ def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> Swe
         threads=max(1, int(spec.cpus_per_trial)),
         device="cuda" if spec.gpus_per_trial else "cpu",
         finetune=prepared.finetune,
+        min_free=spec.min_free,
     )
 
 

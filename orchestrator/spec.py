@@ -11,7 +11,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
 from orchestrator.errors import InputError, reason
 
@@ -55,6 +55,10 @@ class SweepSpec(BaseModel):
     tracking_uri: str | None = None
     ledger: str | None = None
 
+    keep: str = Field(default="best:3", pattern=r"^(best:[1-9][0-9]*|last|all|none)$")
+    keep_bytes: ByteSize | None = Field(default=None, ge=0)
+    min_free: ByteSize = Field(default=ByteSize(10**9), ge=0)
+
     @field_validator("data_root", "criteria", "space", "enqueue")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -81,6 +85,9 @@ RUN_ONLY = {
     "max_hours",
     "max_epoch_minutes",
     "data_root",
+    "keep",
+    "keep_bytes",
+    "min_free",
 }
 """Settings of where and how fast, free to change when a sweep goes on."""
 

@@ -50,6 +50,9 @@ def sweep(
         float | None, typer.Option(help="A trial with no epoch for this long hangs and starts again, once.")
     ] = None,
     enqueue: Annotated[Path | None, typer.Option(help="YAML list of configurations to try first.")] = None,
+    keep: Annotated[str | None, typer.Option(help="Checkpoints to keep: best:K, last, all or none.")] = None,
+    keep_bytes: Annotated[str | None, typer.Option(help="All checkpoints together at most, such as 2GB.")] = None,
+    min_free: Annotated[str | None, typer.Option(help="Write no checkpoint with less disk free, such as 1GB.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any of these settings.")] = None,
     out: Out = Path("sweeps"),
     allow_changed: Annotated[bool, typer.Option(help="Go on although code, data or space changed.")] = False,
@@ -88,6 +91,9 @@ def sweep(
         "max_hours": max_hours,
         "max_epoch_minutes": max_epoch_minutes,
         "enqueue": enqueue,
+        "keep": keep,
+        "keep_bytes": keep_bytes,
+        "min_free": min_free,
     }
     spec = build_spec(options, config)
     run_sweep(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)

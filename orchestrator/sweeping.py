@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 
+from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
 from orchestrator.spec import SweepSpec, load_spec, with_default_ledger
@@ -94,8 +95,18 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except Stopped as stopped:
-        console.print(f"\n{stopped}", style="red", highlight=False, markup=False, soft_wrap=True)
+        room = f" ({spelled(free_bytes(workspace.root))} free at {workspace.root})" if is_disk_full(stopped) else ""
+        console.print(f"\n{stopped}{room}", style="red", highlight=False, markup=False, soft_wrap=True)
         console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+    except Exception as error:
+        if not is_disk_full(error) or not workspace.spec.is_file():
+            raise
+        console.print(
+            f"\nThe disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root}); no trial that ended "
+            f"is lost. Make room and go on with:\n  {again(spec, out)}",
+            soft_wrap=True,
+        )
         raise typer.Exit(FAILED) from None
 
 

@@ -12,6 +12,7 @@ from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.job import Job
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.training_job import prediction_table
+from orchestrator.execution.trial_folder import TrialFolder
 from orchestrator.search.outcome import Outcome
 
 REASONS = "reasons.csv"
@@ -25,14 +26,14 @@ class BaselinesStep:
         torch.set_num_threads(task.threads)
         self._job = job
         self._task = task
+        self._held = TrialFolder(task.trials / job.key)
 
     def step(self) -> dict[str, Any]:
         """Fits every baseline on the training rows and scores the validation and the test rows."""
         from orchestrator.training.baselines import all_baselines
 
         task, split = self._task, self._task.splits[self._job.split]
-        folder = task.trials / self._job.key
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._held.path
         data = task.training_data(self._job.split)
         reasons: list[dict[str, str | None]] = []
         final: dict[str, float] = {}
@@ -55,4 +56,9 @@ class BaselinesStep:
         pd.DataFrame(reasons, columns=["baseline", "reason"]).to_csv(folder / REASONS, index=False)
         objective = final.get("ridge_test_srcc", 0.0)
         epoch = {"number": 1, "objective": objective, "metrics": {}, "seconds": 0.0, "time": 0.0}
+        self.close()
         return {"epochs": [epoch], "outcome": str(Outcome.COMPLETE), "final": final}
+
+    def close(self) -> None:
+        """Lets go of the job's folder."""
+        self._held.close()

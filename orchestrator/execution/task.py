@@ -39,6 +39,7 @@ class SweepTask:
         threads: of one job.
         device: "cpu" or "cuda".
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
+        min_free: bytes of free disk below which no checkpoint is written.
     """
 
     features: FeatureSet
@@ -56,6 +57,7 @@ class SweepTask:
     threads: int
     device: str
     finetune: bool = False
+    min_free: int = 0
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process."""
@@ -97,6 +99,7 @@ def make_task(
     threads: int,
     device: str,
     finetune: bool = False,
+    min_free: int = 0,
 ) -> SweepTask:
     """The task of a sweep over `targets` of a dataset."""
     return SweepTask(
@@ -115,4 +118,5 @@ def make_task(
         threads=threads,
         device=device,
         finetune=finetune,
+        min_free=min_free,
     )

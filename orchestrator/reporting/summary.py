@@ -14,6 +14,7 @@ import pandas as pd
 from orchestrator.execution.agreement import Agreement, agreement, mean_agreement
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.desk import Arm
+from orchestrator.execution.representative import representative
 from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.search.ledger import Ledger, LedgerTrial
 from orchestrator.search.outcome import Outcome
@@ -192,20 +193,12 @@ def _confirmed(
                 variant=arm.variant,
                 trial=trial,
                 runs=tuple(_key(run) for run in own),
-                representative=_representative(own),
+                representative=representative({_key(run): run.attributes["final"]["best_val_srcc"] for run in own}),
                 validation=_medians(finals, "best_val_", prepared.targets),
                 test=_test_figures(tables, prepared.targets) if tables else None,
             )
         )
     return sorted(lines, key=lambda line: -line.validation.metrics["srcc"])
-
-
-def _representative(runs: list[LedgerTrial]) -> str | None:
-    """The run whose validation score is the (lower) median of its configuration's."""
-    if not runs:
-        return None
-    ordered = sorted(runs, key=lambda run: run.attributes["final"]["best_val_srcc"])
-    return _key(ordered[(len(ordered) - 1) // 2])
 
 
 def _medians(finals: list[dict[str, float]], prefix: str, targets: tuple[str, ...]) -> Figures:

@@ -102,10 +102,6 @@ class Recorder:
             self.upload(job.key, worth_uploading(folder), "checkpoint" if job.variant else "baselines")
         self.record("end", job.key, told.last_epoch_time if more else None, status=STATUS[outcome])
 
-    def noted(self, job: Job, note: str) -> None:
-        """What happened on the way; the latest stands."""
-        self.record("tags", job.key, tags={"note": note})
-
     def interrupted(self, job: Job) -> None:
         """Closed as KILLED until the sweep goes on."""
         self.record("tags", job.key, tags={"outcome": "interrupted"})

@@ -124,6 +124,9 @@ class Caretaker:
     def interrupted(self, job: Job) -> None:
         """It goes on later, so everything of it stays."""
 
+    def noted(self, job: Job, note: str) -> None:
+        """What people are told is no business of the disk's."""
+
     def keeps(self, job: Job, outcome: Outcome) -> bool:
         """Whether a job that ends, or has just ended, is one whose files are worth sending to MLflow.
 

@@ -71,10 +71,12 @@ def drop(folder: Path, parts: Iterable[Part]) -> int:
         if path.name in kept.values():
             continue
         try:
-            freed += path.stat().st_size
+            there = path.stat()
         except FileNotFoundError:
             continue
         path.unlink(missing_ok=True)
+        # What waits for its upload under a second name takes its room until it has gone out.
+        freed += there.st_size if there.st_nlink == 1 else 0
     (folder / PREVIOUS).unlink(missing_ok=True)
     # After the tensors, since on a full disk there is room for it only now.
     if not kept:

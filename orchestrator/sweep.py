@@ -43,7 +43,12 @@ def sweep(
     confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,
     splits: Annotated[int | None, typer.Option(help="Train/validation splits of a confirmation.")] = None,
     max_hours: Annotated[float | None, typer.Option(help="Ask for no more trials after this long.")] = None,
-    enqueue: Annotated[Path | None, typer.Option(help="YAML list of configurations to try first.")] = None,
+    enqueue: Annotated[
+        Path | None, typer.Option(help="Configurations to try first: a YAML or JSON list, or CSV.")
+    ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(help="Earlier sweeps of the variant whose best are tried first, by commas.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any of these settings.")] = None,
     out: Out = Path("sweeps"),
     allow_changed: Annotated[bool, typer.Option(help="Go on although code, data or space changed.")] = False,
@@ -80,6 +85,7 @@ def sweep(
         "splits": splits,
         "max_hours": max_hours,
         "enqueue": enqueue,
+        "warm_start": names(warm_start),
     }
     spec = build_spec(options, config)
     run_sweep(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)

@@ -58,7 +58,9 @@ def test_differences_are_those_that_decide_numbers():
     assert set(SweepSpec.model_fields) > RUN_ONLY
 
 
-@pytest.mark.parametrize("change", [{"schema_version": 2}, {"trials": "x"}, {"wings": 2}])
+@pytest.mark.parametrize(
+    "change", [{"schema_version": 3}, {"schema_version": 0}, {"schema_version": "new"}, {"trials": "x"}, {"wings": 2}]
+)
 def test_a_spec_of_another_kind_is_refused(tmp_path, change):
     path = tmp_path / "spec.yaml"
     build_spec({"name": "a"}).save(path)

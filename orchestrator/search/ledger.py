@@ -10,7 +10,7 @@ import math
 import os
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,7 +106,7 @@ class Ledger:
 
     def all(self) -> list[LedgerTrial]:
         """Every trial, those included that are enqueued and not asked for yet."""
-        return [_read(trial) for trial in self._study.get_trials(deepcopy=False)]
+        return [read_trial(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def report(self, number: int, epoch: int, objective: float) -> None:
         """Notes an epoch's objective. An epoch noted before keeps its first value."""
@@ -151,14 +151,16 @@ class Ledger:
 
     def trial(self, number: int) -> LedgerTrial:
         """What is known of one trial."""
-        return _read(self._study.get_trials(deepcopy=False)[number])
+        return read_trial(self._study.get_trials(deepcopy=False)[number])
 
     def trials(self) -> list[LedgerTrial]:
         """Every trial that was ever asked for, in order."""
         from optuna.trial import TrialState
 
         return [
-            _read(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING
+            read_trial(trial)
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state is not TrialState.WAITING
         ]
 
     def unfinished(self) -> list[LedgerTrial]:
@@ -188,13 +190,7 @@ class Ledger:
         A pruned trial's best epoch is a fair, if early, judgement of its configuration, which whoever asks will
         train to the end; without them a search that pruned hard would have fewer than k to offer.
         """
-        rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
-        eligible = [trial for trial in self.trials() if trial.outcome in rank and trial.objective is not None]
-        chosen: list[LedgerTrial] = []
-        for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
-            if len(chosen) < k and all(trial.params != other.params for other in chosen):
-                chosen.append(trial)
-        return chosen
+        return best_of(self.trials(), k)
 
     def parameter_importances(self) -> dict[str, float]:
         """Each parameter's share in the objective's variance (PED-ANOVA); empty where too few trials tell."""
@@ -210,6 +206,17 @@ class Ledger:
 
         storage_id = self._study.get_trials(deepcopy=False)[number]._trial_id
         return Trial(self._study, storage_id)
+
+
+def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
+    """The k best of these trials, as `Ledger.best` ranks them."""
+    rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
+    eligible = [trial for trial in trials if trial.outcome in rank and trial.objective is not None]
+    chosen: list[LedgerTrial] = []
+    for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
+        if len(chosen) < k and all(trial.params != other.params for other in chosen):
+            chosen.append(trial)
+    return chosen
 
 
 def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
@@ -243,7 +250,8 @@ def _cut_torn_line(path: Path) -> None:
         os.truncate(path, whole)
 
 
-def _read(trial: FrozenTrial) -> LedgerTrial:
+def read_trial(trial: FrozenTrial) -> LedgerTrial:
+    """Optuna's trial as the ledger's."""
     attributes = dict(trial.user_attrs)
     finished = trial.state.is_finished()
     outcome = Outcome(attributes.pop("outcome", Outcome.FAILED)) if finished else None

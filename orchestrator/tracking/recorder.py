@@ -41,16 +41,19 @@ class Recorder:
     Args:
         spool: where it is written.
         trials: folder of the jobs' checkpoints.
+        about: tags of a job's run beside those that say what it is in the sweep: where it comes from.
     """
 
-    def __init__(self, spool: Spool, trials: Path) -> None:
+    def __init__(self, spool: Spool, trials: Path, about: Callable[[Job], Mapping[str, Any]] = lambda job: {}) -> None:
         self._spool = spool
         self._trials = trials
+        self._about = about
 
     def started(self, job: Job) -> None:
         """Opens the job's run, or opens it again."""
         params = {"variant": job.variant or "baselines", **job.params}
         tags = {
+            **self._about(job),
             "study": job.study,
             "split": job.split,
             "seed": job.seed,

@@ -246,7 +246,7 @@ def _record_beginning(prepared: Prepared, workspace: Workspace, recorder: Record
             "quarantined": len(dataset.quarantined),
         },
     )
-    for path in (workspace.spec, workspace.space, workspace.identity, workspace.splits):
+    for path in (workspace.spec, workspace.space, workspace.identity, workspace.provenance, workspace.splits):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 
 

@@ -168,21 +168,24 @@ def again(name: str, out: Path) -> str:
 
 
 def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:
-    """Writes what is tried first; before the spec, whose presence says that the folder is whole."""
+    """Writes what is tried first and with what; before the spec, whose presence says that the folder is whole."""
+    from orchestrator.tracking.provenance import provenance
+
     try:
         first, notes = prepared.first_trials()
     except InputError:
         _remove_if_empty(workspace)
         raise
     first.save(workspace.first)
+    workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n")
     for note in notes:
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _say_if_ended_early(result: dict[str, Any], workspace: Workspace, console: Console, out: Path) -> None:
     """A search that `--max-hours` ended has a result, and more to find."""
-    done, budget = sum(result["counts"].values()), result.get("budget", 0)
-    if done < budget:
+    budget = result.get("budget", 0)
+    if budget and (done := sum(result["counts"].values())) < budget:
         console.print(
             f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n"
             f"  {again(workspace.name, out)}",

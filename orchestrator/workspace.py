@@ -48,6 +48,11 @@ class Workspace:
         return self.root / "identity.json"
 
     @property
+    def provenance(self) -> Path:
+        """Commit, packages and machine that it began with."""
+        return self.root / "provenance.json"
+
+    @property
     def ledger(self) -> Path:
         """Optuna's journal."""
         return self.root / "ledger.journal"

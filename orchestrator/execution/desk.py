@@ -64,14 +64,14 @@ class Plan:
     deadline: float = math.inf
 
 
-def searched_job(arm: Arm, trial: LedgerTrial, plan: Plan) -> Job:
+def searched_job(study: Study, variant: str, of: str | None, space: SearchSpace, trial: LedgerTrial, plan: Plan) -> Job:
     """A trial of a search as the job that it is."""
-    configuration = arm.space.configuration(trial.params)
+    configuration = space.configuration(trial.params)
     return Job(
-        study=arm.study,
+        study=study,
         number=trial.number,
-        variant=arm.variant,
-        of=arm.of,
+        variant=variant,
+        of=of,
         model=configuration.model,
         training={**configuration.training, "epochs": plan.epochs},
         split=0,
@@ -217,7 +217,7 @@ class Desk:
         return any(not self._done(arm) and self._queued(arm) for arm in self._arms.values())
 
     def _arm_job(self, arm: Arm, trial: LedgerTrial) -> Job:
-        return searched_job(arm, trial, self.plan)
+        return searched_job(arm.study, arm.variant, arm.of, arm.space, trial, self.plan)
 
     def _confirm_job(self, trial: LedgerTrial) -> Job:
         source = trial.attributes["source"]

@@ -33,27 +33,28 @@ def list_(
     debug: Debug = False,
 ) -> None:
     """List the sweeps, newest last, archived ones included."""
-    from rich.console import Console
+    import sys
 
     from orchestrator.catalogue.listing import print_list
     from orchestrator.catalogue.state import standings
+    from orchestrator.sweeping import make_console
 
     if json:
         print(json_format.dumps([one.as_dict() for one in standings(out)]))
     else:
-        print_list(out, Console())
+        print_list(out, make_console(sys.stdout))
 
 
 def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
     """Show the result of a sweep, or how far it is and how to go on."""
-    from rich.console import Console
+    import sys
 
     from orchestrator.catalogue.listing import print_sweep
-    from orchestrator.sweeping import again
+    from orchestrator.sweeping import again, make_console
     from orchestrator.workspace import find_sweep
 
     workspace = find_sweep(sweep, out)
-    print_sweep(workspace, again(workspace.name, workspace.root.parent), Console())
+    print_sweep(workspace, again(workspace.name, workspace.root.parent), make_console(sys.stdout))
 
 
 def export(

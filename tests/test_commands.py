@@ -160,7 +160,7 @@ def test_ctrl_c_is_exit_code_130(monkeypatch):
     assert found.exit_code == 130 and "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize("module", ["sweep", "sweeps", "score", "data"])
+@pytest.mark.parametrize("module", ["sweep", "sweeps", "score", "data", "resume", "rerun"])
 def test_help_imports_nothing_heavy(module):
     code = (
         f"import sys, runpy; sys.argv = ['{module}', '--help']\n"
@@ -203,7 +203,7 @@ class TestSweeps:
     def test_tells_how_to_go_on_with_an_unfinished_one(self, elsewhere):
         made_sweep(elsewhere, "first")
         found = CliRunner().invoke(sweeps, ["first"])
-        assert found.exit_code == 0 and "orchestrator.sweep --name first" in found.stdout
+        assert found.exit_code == 0 and "orchestrator.resume first" in found.stdout
 
     def test_an_unknown_one(self, elsewhere):
         assert "no sweeps" in CliRunner().invoke(sweeps, ["frist"]).stderr

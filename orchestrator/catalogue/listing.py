@@ -16,9 +16,9 @@ from orchestrator.workspace import Workspace, running
 
 def print_list(out: Path, console: Console) -> None:
     """A line a sweep, newest last."""
-    table = Table(
-        "name", "id", "created", "variant", "data set", "state", "trials", "test SRCC", box=None, pad_edge=False
-    )
+    table = Table(box=None, pad_edge=False)
+    for header in ("name", "id", "created", "variant", "data set", "state", "trials", "test SRCC"):
+        table.add_column(header, overflow="fold" if header == "state" else "ellipsis", no_wrap=header != "state")
     for one in standings(out):
         table.add_row(
             one.name,

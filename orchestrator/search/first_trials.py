@@ -140,11 +140,17 @@ def _content(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix.lower() == ".csv":
-            rows = csv.DictReader(text.splitlines(), restkey="")
-            return [{name: _cell(cell) for name, cell in row.items() if cell not in {"", None}} for row in rows]
+            return [_row(row) for row in csv.DictReader(text.splitlines())]
         return json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, csv.Error) as error:
         raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
+
+
+def _row(row: dict[str | Any, Any]) -> Params:
+    """A row's cells by column; an empty one leaves the parameter to its default."""
+    if None in row:
+        raise ValueError(f"a row has more cells than there are columns: {', '.join(row[None])}")
+    return {name: _cell(cell) for name, cell in row.items() if cell}
 
 
 def _cell(cell: str) -> Any:

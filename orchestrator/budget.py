@@ -24,7 +24,7 @@ def check_budget(workspace: Workspace, budget: int) -> None:
     """Raises InputError where more trials than that have begun."""
     from orchestrator.search.reading import read_studies
 
-    studies = read_studies(workspace.ledger)
+    studies = read_studies(workspace)
     there = max((len(studies.get(study, ())) for study in SEARCHES), default=0)
     if budget < there:
         raise InputError(f"The sweep {workspace.name} has {there} trials already: --trials {budget} is fewer.")

@@ -143,7 +143,7 @@ def _run(
         with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
             result = conduct(prepared, workspace, make_console(stream), interruption)
-        _say_if_ended_early(result, workspace, console, out)
+        _say_if_ended_early(result, spec, console, out)
         return result
     except InputError:
         if not resumed and not workspace.ledger.exists():
@@ -152,7 +152,7 @@ def _run(
     except (Interrupted, KeyboardInterrupt):
         if not workspace.spec.is_file():
             raise
-        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec.name, out)}", soft_wrap=True)
+        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -161,10 +161,10 @@ def make_console(stream: TextIO) -> Console:
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
 
 
-def again(name: str, out: Path) -> str:
+def again(spec: SweepSpec, out: Path) -> str:
     """The command that goes on with a sweep."""
     where = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
-    return f"python -m orchestrator.resume {name}{where}"
+    return f"python -m orchestrator.resume {spec.name}{where}"
 
 
 def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:
@@ -182,13 +182,12 @@ def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say_if_ended_early(result: dict[str, Any], workspace: Workspace, console: Console, out: Path) -> None:
+def _say_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
     """A search that `--max-hours` ended has a result, and more to find."""
     budget = result.get("budget", 0)
     if budget and (done := sum(result["counts"].values())) < budget:
         console.print(
-            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n"
-            f"  {again(workspace.name, out)}",
+            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n  {again(spec, out)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -203,7 +202,7 @@ def _continued(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
     if changed:
         told = "; ".join(f"{key} was {theirs}, now {mine}" for key, (theirs, mine) in sorted(changed.items()))
         more = set(changed) == {"trials"} and spec.trials > before.trials
-        advice = f"Raise its budget with: {again(before.name, out)} --trials {spec.trials}" if more else ""
+        advice = f"Raise its budget with: {again(before, out)} --trials {spec.trials}" if more else ""
         raise InputError(
             f"A sweep named {before.name} exists with other settings ({told}). {advice or 'Give another --name.'}"
         )
@@ -218,7 +217,7 @@ def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path
     print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
     print((workspace.report / "result.md").read_text(), file=sys.stderr)
     _send_what_waits(workspace, spec, console)
-    _say_if_ended_early(result, workspace, console, out)
+    _say_if_ended_early(result, spec, console, out)
     return result
 
 

@@ -50,11 +50,12 @@ def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
     import sys
 
     from orchestrator.catalogue.listing import print_sweep
+    from orchestrator.spec import load_spec
     from orchestrator.sweeping import again, make_console
     from orchestrator.workspace import find_sweep
 
     workspace = find_sweep(sweep, out)
-    print_sweep(workspace, again(workspace.name, workspace.root.parent), make_console(sys.stdout))
+    print_sweep(workspace, again(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
 
 
 def export(

@@ -84,7 +84,7 @@ def _fill(folder: Path, workspace: Workspace) -> None:
     for path in sorted(workspace.trials.glob("*/predictions.csv")):
         (folder / "predictions").mkdir(exist_ok=True)
         shutil.copyfile(path, folder / "predictions" / f"{path.parent.name}.csv")
-    _write_tables(folder, read_studies(workspace.ledger))
+    _write_tables(folder, read_studies(workspace))
     finished = workspace.result.is_file()
     if finished:
         _copy_models(folder, workspace, json.loads(workspace.result.read_text()))

@@ -81,10 +81,8 @@ def standing(workspace: Workspace, spec: SweepSpec | InputError) -> Standing:
             return replace(_of(spec, State.RUNNING), holder=holder, trials=trials)
         if workspace.result.is_file():
             return _finished(spec, workspace.result.read_text(), State.FINISHED)
-        by_study = counts(workspace)
-        began = workspace.ledger.is_file() and any(map(bool, _asked(workspace).values()))
-        state = State.INTERRUPTED if began else State.UNFINISHED
-        return replace(_of(spec, state), trials=sum(by_study["search"].values()))
+        state = State.INTERRUPTED if any(_asked(workspace).values()) else State.UNFINISHED
+        return replace(_of(spec, state), trials=sum(counts(workspace)["search"].values()))
     except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return replace(_of(spec, State.DAMAGED), reason=f"{type(error).__name__}: {error}")
 
@@ -112,7 +110,7 @@ def counts(workspace: Workspace) -> dict[str, dict[str, int]]:
 def _asked(workspace: Workspace) -> dict[str, list[Any]]:
     from orchestrator.search.reading import read_studies
 
-    return read_studies(workspace.ledger)
+    return read_studies(workspace)
 
 
 def _of(spec: SweepSpec, state: State) -> Standing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,6 +81,7 @@ def _train(
         finetune=prepared.finetune,
     )
     # Its test rows were read when it ended; one that did not end then has none to read now.
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a memory map, only read
     steps = TrainingSteps(job if to_the_end else replace(job, test=False), task)
     curve: Curve = {}
     while len(curve) < epochs:

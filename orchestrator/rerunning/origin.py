@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def find_origin(reference: str, sweep: str | None, out: Path, tracking_uri: str 
 def _from_folder(workspace: Workspace, key: str) -> Origin:
     title, _, number = key.rpartition("-")
     study = next(study for study, known in TITLES.items() if known == title)
-    studies = read_studies(workspace.ledger)
+    studies = read_studies(workspace)
     by_number = {trial.number: trial for trial in studies.get(study, [])}
     if int(number) not in by_number:
         raise InputError(f"The sweep {workspace.name} has no {key}; its {study} has {len(by_number)} trials.")
@@ -185,6 +186,7 @@ def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path
 
 
 def _download(client: Any, sweep_run: str, scratch: Path) -> Workspace:
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return Workspace(Path(client.download_artifacts(sweep_run, "sweep", str(scratch))))
 
 

@@ -96,7 +96,7 @@ def _studies_of(earlier: Workspace, variant: str) -> dict[str, Any]:
     theirs = load_spec(earlier.spec)
     if theirs.variant != variant:
         raise InputError(f"--warm-start {earlier.name}: it searched {theirs.variant}, not {variant}.")
-    studies = read_studies(earlier.ledger)
+    studies = read_studies(earlier)
     if not best_of(studies.get("search", []), 1):
         raise InputError(f"--warm-start {earlier.name}: none of its trials has ended well, so there is nothing to try.")
     return studies

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from orchestrator.errors import InputError, reason
 from orchestrator.search.ledger import LedgerTrial, read_trial
+from orchestrator.workspace import Workspace
 
 
-def read_studies(path: Path) -> dict[str, list[LedgerTrial]]:
-    """Every study of a journal with the trials that were asked for; none where there is no journal.
+def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
+    """Every study of a sweep's ledger with the trials that were asked for; none where there is no ledger yet.
 
     Raises:
         InputError: the journal is damaged elsewhere than in a last line that is still being written.
     """
+    path = workspace.ledger
     if not path.is_file():
         return {}
     from optuna.storages import JournalStorage

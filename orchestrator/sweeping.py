@@ -107,7 +107,7 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
     resumed = workspace.spec.is_file()
     try:
         space = load_space(workspace.space) if resumed else None
-        prepared = prepare(spec, progress, space, begun=workspace.first.is_file())
+        prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
     except (InputError, KeyboardInterrupt):
         _remove_if_empty(workspace)
         raise
@@ -171,11 +171,7 @@ def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:
     """Writes what is tried first and with what; before the spec, whose presence says that the folder is whole."""
     from orchestrator.tracking.provenance import provenance
 
-    try:
-        first, notes = prepared.first_trials()
-    except InputError:
-        _remove_if_empty(workspace)
-        raise
+    first, notes = prepared.first_trials()
     first.save(workspace.first)
     workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n")
     for note in notes:

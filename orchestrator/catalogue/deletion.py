@@ -42,9 +42,7 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
 
 
 def _delete_runs(spec: SweepSpec, tracking_uri: str) -> int:
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
+    from orchestrator.tracking.client import MlflowClient, MlflowException
     from orchestrator.tracking.mlflow_sink import SWEEP_TAG
 
     client = MlflowClient(tracking_uri=tracking_uri)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,9 +145,7 @@ def _told(history: Path, trial: LedgerTrial) -> Curve:
 
 
 def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path) -> Origin:
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
+    from orchestrator.tracking.client import MlflowClient, MlflowException
     from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
     from orchestrator.tracking.recorder import SWEEP
     from orchestrator.tracking.target import resolve_tracking_uri
@@ -186,7 +183,6 @@ def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path
 
 
 def _download(client: Any, sweep_run: str, scratch: Path) -> Workspace:
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return Workspace(Path(client.download_artifacts(sweep_run, "sweep", str(scratch))))
 
 

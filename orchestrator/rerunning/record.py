@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import time
 
-from mlflow import MlflowClient
-from mlflow.entities import Metric
-
 from orchestrator.rerunning.comparison import Comparison
 from orchestrator.rerunning.origin import Origin
+from orchestrator.tracking.client import MlflowClient
 from orchestrator.tracking.provenance import provenance
 from orchestrator.tracking.target import experiment_name, resolve_tracking_uri
 
@@ -20,6 +18,8 @@ def log_rerun(origin: Origin, comparison: Comparison, tracking_uri: str | None) 
     Raises:
         MlflowException: MLflow did not take it.
     """
+    from mlflow.entities import Metric
+
     client = MlflowClient(tracking_uri=resolve_tracking_uri(tracking_uri or origin.spec.tracking_uri))
     name = experiment_name(origin.spec)
     experiment = client.get_experiment_by_name(name)

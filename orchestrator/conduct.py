@@ -23,6 +23,7 @@ from orchestrator.execution.watcher import Watcher
 from orchestrator.preparation import CONTROL, Prepared, extract_features
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
+from orchestrator.search.first_trials import FirstTrials
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
@@ -40,6 +41,7 @@ from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
+    from orchestrator.execution.job import Job
     from orchestrator.execution.task import SweepTask
 
 logger = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
         target = settle_target(spec, spool)
         ledgers: dict[Study, Ledger] = {**{arm.study: arm.ledger for arm in books.arms}, "confirm": books.confirm}
         caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, ledgers)
-        recorder = Recorder(spool, workspace.trials, told=told, keeps=caretaker.keeps)
+        recorder = Recorder(spool, workspace.trials, _run_tags(prepared, features), told, caretaker.keeps)
         _record_beginning(prepared, workspace, recorder)
         for warning in spool.warnings:
             say(warning)
@@ -173,7 +175,7 @@ def open_books(
     say: Callable[[str], None] = logger.warning,
     stopping: threading.Event | None = None,
 ) -> Books:
-    """The sweep's ledgers, opened or made; the known-good default and `--enqueue` come first.
+    """The sweep's ledgers, opened or made; `--enqueue`, `--warm-start` and the known-good default come first.
 
     Args:
         prepared: the sweep.
@@ -187,6 +189,8 @@ def open_books(
     searches = [("search", spec.variant, prepared.control_of, prepared.space)]
     if prepared.control_space is not None:
         searches.append(("control", CONTROL, spec.variant, prepared.control_space))
+    known_first = workspace.first.is_file()  # a sweep of an earlier version has no such file
+    first = FirstTrials.load(workspace.first) if known_first else prepared.first_trials()[0]
     arms = []
     for study, variant, of, space in searches:
         ledger = Ledger(storage, study_name(spec.ledger, spec.id, study), space)
@@ -195,10 +199,9 @@ def open_books(
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
         ledger.use(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
-        own = space.parameter_names()
         # They are a ledger's first trials, in this order: those that a kill left out are the rest.
-        for params in (*prepared.enqueued, space.default_params())[known:]:
-            ledger.enqueue({key: value for key, value in params.items() if key in own})
+        for params in getattr(first, study)[known:]:
+            ledger.enqueue(params)
         arms.append(Arm(study, variant, of, space, ledger))  # type: ignore[arg-type]
     confirm = Ledger(storage, study_name(spec.ledger, spec.id, "confirm"), None)
     lost = told.attributes("confirm") if told else {}
@@ -248,28 +251,48 @@ def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> Swe
         prepared.splits,
         workspace.trials,
         threads=max(1, int(spec.cpus_per_trial)),
-        device="cuda" if spec.gpus_per_trial else "cpu",
+        device=_device(spec),
         finetune=prepared.finetune,
         min_free=spec.min_free,
     )
 
 
+def _run_tags(prepared: Prepared, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
+    from orchestrator.tracking.provenance import run_tags
+
+    return run_tags(
+        prepared.spec,
+        prepared.dataset.data_hash,
+        {index: split.hash for index, split in prepared.splits.items()},
+        features.identity,
+        _device(prepared.spec),
+    )
+
+
+def _device(spec: SweepSpec) -> str:
+    return "cuda" if spec.gpus_per_trial else "cpu"
+
+
 def _record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorder) -> None:
     from orchestrator.reporting.describe import describe_beginning
-    from orchestrator.tracking.provenance import provenance
+    from orchestrator.tracking.provenance import device_name, provenance, public_settings, without_passwords
 
     spec, dataset = prepared.spec, prepared.dataset
     split = prepared.splits[0]
     settings = json.loads(spec.model_dump_json(exclude={"id", "name", "created", "schema_version"}))
     settings["targets"] = ",".join(prepared.targets)
     settings["encoders"] = ",".join(dict.fromkeys(prepared.encoders.values()))
-    params = {key: value for key, value in settings.items() if value is not None}
+    params = {key: without_passwords(str(value)) for key, value in settings.items() if value is not None}
     note = {"mlflow.note.content": describe_beginning(prepared)}
     tags = {
         **note,
         **provenance(),
         "data_hash": dataset.data_hash,
         "split_hash": split.hash,
+        "seed": spec.seed,
+        "device": device_name(_device(spec)),
+        "spec": public_settings(spec),
+        "budget": spec.trials,  # a tag, since a parameter could not change when the budget is raised
         "outcome": "running",
     }
     recorder.record("start", SWEEP, name=spec.name, params=params, tags=tags)
@@ -295,7 +318,7 @@ def _record_beginning(prepared: Prepared, workspace: Workspace, recorder: Record
             "quarantined": len(dataset.quarantined),
         },
     )
-    for path in (workspace.spec, workspace.space, workspace.splits):
+    for path in (workspace.spec, workspace.space, workspace.identity, workspace.provenance, workspace.splits):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 
 
@@ -325,6 +348,7 @@ def _conclude(
         _record_end(prepared, workspace, recorder, summary, describe_result(prepared, summary))
         drain.close(timeout=120)
         result = summary.as_result()
+        result["budget"] = prepared.spec.trials
         result["mlflow"] = mlflow_ids(prepared.spec, tracking_uri, drain, result)
         result["slots"] = {"count": tally.slots, "busy_share": round(busy, 3)}
         result["seconds"] = round(time.monotonic() - began, 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data.progress import Progress, silent
 from orchestrator.errors import InputError
 from orchestrator.naming import unknown
+from orchestrator.search.first_trials import FirstTrials, choose_first, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, load_space
@@ -36,7 +36,7 @@ class Prepared:
         encoders: kind → name.
         reads: features that the variant and its control read.
         splits: by index, 0 for the search and the rest for confirm runs.
-        enqueued: configurations to try first, as Optuna's flat parameters.
+        enqueued: configurations of a file to try first, as Optuna's flat parameters.
     """
 
     spec: SweepSpec
@@ -59,6 +59,11 @@ class Prepared:
         """Whether the image encoder is trained with the model."""
         return self.spec.backbone == "finetune"
 
+    def first_trials(self) -> tuple[FirstTrials, list[str]]:
+        """What both searches begin with, and what there is to say about it; raises InputError as `choose_first`."""
+        spec = self.spec
+        return choose_first(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
+
     def identity(self) -> dict[str, Any]:
         """What must agree for a sweep to go on: code version, data, splits."""
         from orchestrator import __version__
@@ -71,13 +76,16 @@ class Prepared:
         }
 
 
-def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None) -> Prepared:
+def prepare(
+    spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None, begun: bool = False
+) -> Prepared:
     """Looks everything up and reads the data.
 
     Args:
         spec: the settings.
         progress: told while data is generated or verified.
         space: used in place of the spec's own, where a sweep goes on with the one it began with.
+        begun: it has in its folder what it tries first, so that nothing is read again that may be gone.
 
     Raises:
         InputError: the first thing that is wrong, in one sentence.
@@ -90,7 +98,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
         check_database(spec.ledger)
     space = space or _space(spec)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
-    enqueued = _read_enqueued(spec.enqueue, space)
+    enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
     dataset, targets = _data(spec, progress)
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
@@ -287,27 +295,3 @@ def _space(spec: SweepSpec) -> SearchSpace:
         return own.filled_from(load_space(spec.variant))
     _variant(of, None)
     return own.filled_from(load_space(of).without_hypernet())
-
-
-def _read_enqueued(path: Path | None, space: SearchSpace) -> tuple[dict[str, Any], ...]:
-    if path is None:
-        return ()
-    import yaml
-
-    from orchestrator.errors import reason
-
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
-    if not isinstance(content, list) or not all(isinstance(params, dict) for params in content):
-        raise InputError(f"--enqueue {path}: expected a list of mappings, one a configuration.")
-    known = set(space.parameter_names())
-    for number, params in enumerate(content):
-        if strange := set(params) - known:
-            raise InputError(
-                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(strange))}, which the space "
-                f"does not search; it searches {', '.join(sorted(known))}."
-            )
-        space.configuration({**space.default_params(), **params})
-    return tuple({**space.default_params(), **params} for params in content)

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
 from orchestrator.errors import InputError, reason
+from orchestrator.spec_versions import SCHEMA_VERSION, migrate
 
 
 class SweepSpec(BaseModel):
@@ -21,7 +22,7 @@ class SweepSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = SCHEMA_VERSION
     id: str = Field(default_factory=lambda: uuid4().hex[:8])
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -42,6 +43,7 @@ class SweepSpec(BaseModel):
     space: Path | None = None
     seed: int = Field(default=0, ge=0)
     enqueue: Path | None = None
+    warm_start: tuple[str, ...] = ()
     max_hours: float | None = Field(default=None, gt=0)
     max_epoch_minutes: float | None = Field(default=None, gt=0)
 
@@ -65,9 +67,15 @@ class SweepSpec(BaseModel):
         return path.expanduser().absolute() if path else path
 
     def save(self, path: Path) -> None:
-        """Writes the spec as YAML."""
+        """Writes the spec as YAML, in one step: a reader finds the old one or the new one whole."""
         content = json.loads(self.model_dump_json())
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_text(yaml.safe_dump(content, sort_keys=False))
+        os.replace(draft, path)
+
+    def changed(self, given: dict[str, Any]) -> SweepSpec:
+        """The same with some settings changed; raises InputError where one of them is wrong."""
+        return _validated({**self.model_dump(), **given}, "")
 
     def differences(self, other: SweepSpec) -> dict[str, tuple[Any, Any]]:
         """Settings that decide the numbers and are not the same in `other`: name → (own, other's)."""
@@ -109,12 +117,37 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
     short = Path(dataset.removeprefix("csv:")).stem if dataset.startswith("csv:") else dataset
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", short)[:60]
     settings.setdefault("name", f"{variant}-{short}-{settings['id']}")
+    return _validated(settings, f" ({config})" if config else "")
+
+
+def load_spec(path: Path) -> SweepSpec:
+    """Reads a sweep's `spec.yaml`, an older version's as well.
+
+    Raises:
+        InputError: it is missing, wrong, or of a schema version that is not known here.
+    """
+    try:
+        return parse_spec(path.read_text(), str(path))
+    except FileNotFoundError as error:
+        raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+
+
+def parse_spec(text: str, path: str) -> SweepSpec:
+    """The spec in a YAML text that was read from `path`; raises InputError as `load_spec` does."""
+    try:
+        return SweepSpec.model_validate(migrate(yaml.safe_load(text), path))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not a spec this version can read: {' '.join(str(error).split())}") from error
+
+
+def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
     try:
         return SweepSpec.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         setting = ".".join(map(str, first["loc"])).replace("_", "-")
-        source = f" ({config})" if config else ""
         raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
 
 
@@ -130,16 +163,6 @@ def with_default_ledger(spec: SweepSpec) -> SweepSpec:
     from orchestrator.search.database import ledger_url
 
     return spec.model_copy(update={"ledger": ledger_url(given)})
-
-
-def load_spec(path: Path) -> SweepSpec:
-    """Reads a sweep's `spec.yaml`; raises InputError where it is missing, wrong, or of another schema version."""
-    try:
-        return SweepSpec.model_validate(yaml.safe_load(path.read_text()))
-    except FileNotFoundError as error:
-        raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
-    except (ValidationError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not a spec this version can read: {' '.join(str(error).split())}") from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:

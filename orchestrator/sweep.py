@@ -49,7 +49,12 @@ def sweep(
     max_epoch_minutes: Annotated[
         float | None, typer.Option(help="A trial with no epoch for this long hangs and starts again, once.")
     ] = None,
-    enqueue: Annotated[Path | None, typer.Option(help="YAML list of configurations to try first.")] = None,
+    enqueue: Annotated[
+        Path | None, typer.Option(help="Configurations to try first: a YAML or JSON list, or CSV.")
+    ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(help="Earlier sweeps of the variant whose best are tried first, by commas.")
+    ] = None,
     keep: Annotated[str | None, typer.Option(help="Checkpoints to keep: best:K, last, all or none.")] = None,
     keep_bytes: Annotated[str | None, typer.Option(help="All checkpoints together at most, such as 2GB.")] = None,
     min_free: Annotated[str | None, typer.Option(help="Write no checkpoint with less disk free, such as 1GB.")] = None,
@@ -94,6 +99,7 @@ def sweep(
         "keep": keep,
         "keep_bytes": keep_bytes,
         "min_free": min_free,
+        "warm_start": names(warm_start),
     }
     spec = build_spec(options, config)
     run_sweep(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)

@@ -208,7 +208,7 @@ def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder, nu
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == 130, err[-3000:]
-    assert f"python -m orchestrator.sweep --name {name}" in out and "Traceback" not in out + err, out + err
+    assert f"python -m orchestrator.resume {name}" in out and "Traceback" not in out + err, out + err
     workspace = Workspace(folder / "sweeps" / name)
     before = {study: ledger.all() for study, ledger in books(workspace).items()}
     assert not workspace.result.exists()
@@ -236,7 +236,7 @@ def test_interrupted_before_the_first_trial_it_can_go_on(folder):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err[-3000:]
-    assert "--name early" in out and "Traceback" not in out + err
+    assert "resume early" in out and "Traceback" not in out + err
 
 
 def test_criteria_from_a_file_are_searched_with_and_scored_with(folder):

@@ -53,6 +53,8 @@ def test_the_readme_shows_commands():
         "orchestrator.sweep",
         "orchestrator.sweeps",
         "orchestrator.score",
+        "orchestrator.resume",
+        "orchestrator.rerun",
     }
 
 
@@ -68,6 +70,14 @@ def test_its_commands_do_what_it_says(folder):
     assert "96 of 96 images can be used, 24 prompts" in checked
     scored = run(folder, next(command for command in COMMANDS if "orchestrator.score" in command))
     assert "fox1.png" in scored and "fox2.png" in scored
+    again = run(folder, next(command for command in COMMANDS if "orchestrator.rerun" in command))
+    assert "the same bit for bit" in again
+    resumed = next(command for command in COMMANDS if "orchestrator.resume" in command)
+    assert resumed.endswith("--trials 24")
+    extended = run(folder, resumed.replace("--trials 24", "--trials 3"), "--json")
+    assert sum(json.loads(extended)["counts"].values()) == 3
+    exported = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps export" in command))
+    assert "readme-0.zip" in exported and (folder / "readme-0.zip").is_file()
 
 
 def test_the_papers_tables(folder):

@@ -118,9 +118,6 @@ class Caretaker:
             self._changed = True
         self._wake.set()
 
-    def noted(self, job: Job, note: str) -> None:
-        """Nothing to keep."""
-
     def interrupted(self, job: Job) -> None:
         """It goes on later, so everything of it stays."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,7 @@ class Ledger:
 
     def all(self) -> list[LedgerTrial]:
         """Every trial, those included that are enqueued and not asked for yet."""
-        return [_read(trial) for trial in self._study.get_trials(deepcopy=False)]
+        return [read_trial(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def report(self, number: int, epoch: int, objective: float) -> None:
         """Notes an epoch's objective. An epoch noted before keeps its first value."""
@@ -166,14 +166,16 @@ class Ledger:
 
     def trial(self, number: int) -> LedgerTrial:
         """What is known of one trial."""
-        return _read(self._study._storage.get_trial(self._storage_id(number)))
+        return read_trial(self._study._storage.get_trial(self._storage_id(number)))
 
     def trials(self) -> list[LedgerTrial]:
         """Every trial that was ever asked for, in order."""
         from optuna.trial import TrialState
 
         return [
-            _read(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING
+            read_trial(trial)
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state is not TrialState.WAITING
         ]
 
     def unfinished(self) -> list[LedgerTrial]:
@@ -241,13 +243,7 @@ class Ledger:
         A pruned trial's best epoch is a fair, if early, judgement of its configuration, which whoever asks will
         train to the end; without them a search that pruned hard would have fewer than k to offer.
         """
-        rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
-        eligible = [trial for trial in self.trials() if trial.outcome in rank and trial.objective is not None]
-        chosen: list[LedgerTrial] = []
-        for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
-            if len(chosen) < k and all(trial.params != other.params for other in chosen):
-                chosen.append(trial)
-        return chosen
+        return best_of(self.trials(), k)
 
     def parameter_importances(self) -> dict[str, float]:
         """Each parameter's share in the objective's variance (PED-ANOVA); empty where too few trials tell."""
@@ -288,6 +284,17 @@ class Ledger:
         return self._study._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
 
 
+def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
+    """The k best of these trials, as `Ledger.best` ranks them."""
+    rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
+    eligible = [trial for trial in trials if trial.outcome in rank and trial.objective is not None]
+    chosen: list[LedgerTrial] = []
+    for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
+        if len(chosen) < k and all(trial.params != other.params for other in chosen):
+            chosen.append(trial)
+    return chosen
+
+
 def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
     """The first epoch with the highest finite objective, and that objective; NaN never wins."""
     finite = {epoch: value for epoch, value in epochs.items() if math.isfinite(value)}
@@ -297,7 +304,8 @@ def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
     return epoch, finite[epoch]
 
 
-def _read(trial: FrozenTrial) -> LedgerTrial:
+def read_trial(trial: FrozenTrial) -> LedgerTrial:
+    """Optuna's trial as the ledger's."""
     attributes = dict(trial.user_attrs)
     finished = trial.state.is_finished()
     noted = attributes.pop("outcome", None)

@@ -71,6 +71,14 @@ class TestRecorder:
         assert {file.name for file in kept.iterdir()} == {"best-1.safetensors", "checkpoint.json"}
         assert (kept / "checkpoint.json").samefile(folder / "checkpoint.json")
 
+    def test_where_a_run_comes_from_is_on_it(self, spool, tmp_path):
+        recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "here", "split_hash": f"of {job.split}"})
+        recorder.started(TRIAL)
+        recorder.started(CONFIRM)
+        tags = [data["tags"] for _, _, data in told(spool)]
+        assert [tag["split_hash"] for tag in tags] == ["of 0", "of 2"] and tags[0]["host"] == "here"
+        assert tags[0]["study"] == "search"
+
     @pytest.mark.parametrize("outcome", Outcome)
     def test_every_outcome_has_a_status_and_a_tag(self, recorder, spool, outcome):
         recorder.ended(TRIAL, outcome, {}, "Traceback\nboom" if outcome is Outcome.FAILED else None)

@@ -31,6 +31,7 @@ def open_studies(workspace: Workspace) -> dict[str, Ledger]:
     return {study: Ledger(storage, f"{spec.id}/{study}", own) for study, own in spaces.items()}
 
 
+@pytest.mark.timeout(1200)
 def test_killed_and_gone_on_with_from_postgres(folder: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch):
     url = postgres.create_database()
     monkeypatch.setenv("HYPERASSESS_LEDGER", url)

@@ -7,6 +7,7 @@ import pytest
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Job
 from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
@@ -132,3 +133,23 @@ def test_a_watcher_that_raises_costs_its_trial_and_not_the_sweep(sweep):
     message = {"message": [Work().next(Job.from_config(config))]}
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
     assert not desk.is_live(Job.from_config(config))
+
+
+@pytest.mark.parametrize("call", ["report", "finish"])
+def test_a_lost_ledger_interrupts_the_jobs_and_ends_the_search(sweep, hooks, monkeypatch, call):
+    desk, searcher, scheduler = hooks
+    config = searcher.suggest("t0")
+
+    def lost(*args, **options):
+        raise LedgerLost("away")
+
+    monkeypatch.setattr(sweep.arms[0].ledger, call, lost)
+    monkeypatch.setattr(sweep.arms[0].ledger, "ask", lost)
+    message = {"message": [{"epochs": [epoch(1, 0.5), epoch(2, 0.6)], "outcome": "complete", "final": {}}]}
+    assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
+    scheduler.on_trial_complete(None, trial_of(config), message)
+    searcher.on_trial_complete("t0")
+    assert isinstance(searcher.suggest("t1"), dict), "the control's ledger answers"
+    assert searcher.suggest("t2") == Searcher.FINISHED
+    assert [job.key for job in desk.interrupt()] == ["trial-0000", "control-0000"]
+    assert sweep.arms[0].ledger.trial(0).outcome is None

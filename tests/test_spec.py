@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from orchestrator.errors import InputError
-from orchestrator.spec import RUN_ONLY, SweepSpec, build_spec, load_spec
+from orchestrator.spec import RUN_ONLY, SweepSpec, build_spec, load_spec, with_default_ledger
 from orchestrator.spec_versions import MIGRATIONS, SCHEMA_VERSION
 
 
@@ -134,3 +134,24 @@ def test_no_spec_is_no_sweep(tmp_path):
 def test_a_spec_is_a_value():
     with pytest.raises(ValidationError):
         build_spec({}).trials = 3
+
+
+def test_a_ledger_is_saved_in_one_form_and_never_with_a_password(tmp_path):
+    spec = build_spec({"ledger": "postgresql://me@host/db"})
+    assert spec.ledger == "postgresql+psycopg://me@host/db"
+    config = tmp_path / "sweep.yaml"
+    config.write_text("ledger: postgresql://me:hunter2@host/db\n")
+    with pytest.raises(InputError, match="PGPASSWORD") as refused:
+        build_spec({}, config)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_environment_names_a_new_sweeps_ledger_and_what_is_given_goes_before(monkeypatch):
+    assert with_default_ledger(build_spec({})).ledger is None
+    monkeypatch.setenv("HYPERASSESS_LEDGER", "sqlite:////data/ledger.db")
+    assert build_spec({}).ledger is None
+    assert with_default_ledger(build_spec({})).ledger == "sqlite:////data/ledger.db"
+    assert with_default_ledger(build_spec({"ledger": "sqlite:////own.db"})).ledger == "sqlite:////own.db"
+    monkeypatch.setenv("HYPERASSESS_LEDGER", "postgresql://me:hunter2@host/db")
+    with pytest.raises(InputError, match="PGPASSWORD"):
+        with_default_ledger(build_spec({}))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.search.ledger import Ledger, open_journal
+from orchestrator.search.journal import open_journal
+from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.spec import SweepSpec
 from orchestrator.tracking.spool import Event, Spool

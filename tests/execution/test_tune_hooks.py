@@ -9,6 +9,7 @@ from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Job
 from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
@@ -212,3 +213,22 @@ def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what
     assert outcomes <= {None, Outcome.COMPLETE}, "what is on disk goes on, what had ended has"
     if what != "ended":
         assert again.next_job().key == "trial-0000"
+
+
+@pytest.mark.parametrize("call", ["report", "finish"])
+def test_a_lost_ledger_interrupts_the_jobs_and_ends_the_search(sweep, hooks, monkeypatch, call):
+    desk, searcher, scheduler = hooks
+    config = searcher.suggest("t0")
+
+    def lost(*args, **options):
+        raise LedgerLost("away")
+
+    monkeypatch.setattr(sweep.arms[0].ledger, call, lost)
+    monkeypatch.setattr(sweep.arms[0].ledger, "ask", lost)
+    message = {"message": [{"epochs": [epoch(1, 0.5), epoch(2, 0.6)], "outcome": "complete", "final": {}}]}
+    assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
+    scheduler.on_trial_complete(None, trial_of(config), message)
+    searcher.on_trial_complete("t0")
+    assert searcher.suggest("t1") == Searcher.FINISHED
+    assert [job.key for job in desk.interrupt()] == ["trial-0000"] and "away" in desk.stopped_because
+    assert sweep.arms[0].ledger.trial(0).outcome is None

@@ -407,19 +407,21 @@ class TestConformance:
 
     def test_three_hundred_trials_in_bounded_time(self, ledger, reopen):
         def seconds(trials: int) -> float:
-            began = time.perf_counter()
+            """Of this process: a wall clock would measure what else the machine does."""
+            began = time.process_time()
             for _ in range(trials):
                 train(ledger, 0.1, 0.2, 0.3)
-            return time.perf_counter() - began
+            return time.process_time() - began
 
-        seconds(10)
-        early = seconds(20)
-        seconds(250)
-        late = seconds(20)
-        assert late < 3 * early + 0.5, "a trial's time grows with how many there are"
-        began = time.perf_counter()
+        seconds(5)
+        early = seconds(10)
+        (done,) = [trial for trial in ledger._study.trials if trial.number == 0]
+        ledger._study.add_trials([done] * 275)
+        late = seconds(10)
+        assert late < 3 * early + 0.3, "a trial's time grows with how many there are"
+        began = time.process_time()
         seen = make(reopen)
-        assert seen.terminal() == len(seen) == 300 and time.perf_counter() - began < 10
+        assert seen.terminal() == len(seen) == 300 and time.process_time() - began < 5
 
 
 WRITER = """

@@ -338,16 +338,16 @@ class TestAFinishedSweepByItsName:
     def test_what_waited_for_mlflow_goes_out(self, spool, monkeypatch):
         taken = []
         sink = SimpleNamespace(send=taken.extend)
-        monkeypatch.setattr("orchestrator.tracking.target.open_sink", lambda spec, uri: sink)
+        monkeypatch.setattr("orchestrator.tracking.target.Target.open", lambda target: sink)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and json.loads(found.stdout) == {"best": None} and "finished" in found.stderr
         assert [event.kind for event in taken] == ["end"] and spool.left() == 0
 
     def test_what_still_cannot_is_said(self, spool, monkeypatch):
-        def away(spec, uri):
+        def away(target):
             raise ConnectionError("nobody there")
 
-        monkeypatch.setattr("orchestrator.tracking.target.open_sink", away)
+        monkeypatch.setattr("orchestrator.tracking.target.Target.open", away)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and "nobody there" in found.stderr and spool.left() == 1
 

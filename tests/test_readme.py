@@ -55,6 +55,7 @@ def test_the_readme_shows_commands():
         "orchestrator.score",
         "orchestrator.resume",
         "orchestrator.rerun",
+        "orchestrator.sync",
     }
 
 
@@ -66,6 +67,8 @@ def test_its_commands_do_what_it_says(folder):
         assert json.loads(done)["counts"]["complete"] == 2
     listed = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps" in command))
     assert all(f"readme-{number}" in listed for number in range(len(sweeps)))
+    synced = run(folder, next(command for command in COMMANDS if "orchestrator.sync" in command))
+    assert "No sweep in sweeps has anything left" in synced
     checked = run(folder, next(command for command in COMMANDS if "orchestrator.data" in command))
     assert "96 of 96 images can be used, 24 prompts" in checked
     scored = run(folder, next(command for command in COMMANDS if "orchestrator.score" in command))

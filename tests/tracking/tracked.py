@@ -144,7 +144,10 @@ class MemorySink:
                 run["params"].setdefault(name, str(value))
             run["tags"].update({name: str(value) for name, value in event.data.get("tags", {}).items()})
             for name, value in event.data.get("metrics", {}).items():
-                run["points"].add((name, event.data["step"], value, event.time))
+                step, there = event.data["step"], run["points"]
+                known = any(p[:2] == (name, step) and (step or p[2] == value) for p in there)
+                if not (known and event.data.get("retold")):
+                    there.add((name, step, value, event.time))
             if event.kind in {"start", "end"}:
                 run["status"] = event.data.get("status", "RUNNING")
 

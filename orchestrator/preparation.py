@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +14,6 @@ from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, load_space
 from orchestrator.spec import SweepSpec
-from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset, FeatureSet, Split
@@ -123,33 +121,6 @@ def extract_features(prepared: Prepared, progress: Progress) -> FeatureSet:
 
     wanted = (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
     return FeatureStore().get(prepared.dataset, prepared.encoders, wanted, progress)
-
-
-def save(prepared: Prepared, workspace: Workspace) -> None:
-    """Writes spec, space, splits and identity into the sweep's folder."""
-    import yaml
-
-    from orchestrator.data import save_split
-
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    workspace.splits.mkdir(exist_ok=True)
-    workspace.space.write_text(yaml.safe_dump(prepared.space.model_dump(mode="json"), sort_keys=False))
-    for index, split in prepared.splits.items():
-        save_split(split, prepared.dataset, workspace.splits / f"split_{index:02d}.json")
-    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n")
-    # Last: a folder with a spec is a sweep.
-    prepared.spec.save(workspace.spec)
-
-
-def check_unchanged(prepared: Prepared, workspace: Workspace) -> None:
-    """Raises InputError where code, data, splits or space are not those the sweep began with."""
-    before, now = json.loads(workspace.identity.read_text()), prepared.identity()
-    changed = [key for key in now if json.loads(json.dumps(now[key])) != before.get(key)]
-    if changed:
-        raise InputError(
-            f"The sweep {workspace.name} cannot go on: {' and '.join(changed)} changed since it began. "
-            f"Give a new --name, or --allow-changed to mix old and new trials."
-        )
 
 
 def control_of(variant: str, targets: tuple[str, ...], space: SearchSpace) -> str | None:

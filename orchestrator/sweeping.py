@@ -57,7 +57,8 @@ def run_sweep(
 def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, allow_changed: bool) -> dict[str, Any]:
     from orchestrator.conduct import Interrupted, conduct
     from orchestrator.execution.interruption import Interruption
-    from orchestrator.preparation import check_unchanged, prepare, save
+    from orchestrator.identity import check_unchanged, save
+    from orchestrator.preparation import prepare
     from orchestrator.reporting.quiet import output_to_log
     from orchestrator.reporting.terminal import FeatureProgress
     from orchestrator.search.space import load_space

@@ -16,7 +16,7 @@ from rich.console import Console
 from orchestrator.execution.desk import Arm, Desk, Plan
 from orchestrator.execution.interruption import Interruption
 from orchestrator.execution.watcher import Watcher
-from orchestrator.preparation import CONTROL, Prepared, extract_features
+from orchestrator.preparation import CONTROL, Prepared, extract_cross_test, extract_features
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
 from orchestrator.search.ledger import Ledger, open_journal
@@ -30,6 +30,7 @@ from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
+    from orchestrator.execution.cross_test import CrossTest
     from orchestrator.execution.task import SweepTask
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
 
     spec = prepared.spec
     began = time.monotonic()
-    features = _features(prepared, console)
+    features, cross = _features(prepared, console)
     with _session(spec, interruption) as fitting:
         books = open_books(prepared, workspace)
         recorder = Recorder(Spool(workspace.spool), workspace.trials)
@@ -73,7 +74,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
             with TerminalView(console, tally, title) as view:
                 watchers: list[Watcher] = [recorder, tally, view]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
-                task = _task(prepared, features, workspace)
+                task = _task(prepared, features, cross, workspace)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
                 desk.interrupt()
@@ -136,10 +137,10 @@ def open_books(prepared: Prepared, workspace: Workspace) -> Books:
     return Books(tuple(arms), Ledger(storage, "confirm", None))
 
 
-def _features(prepared: Prepared, console: Console) -> FeatureSet:
+def _features(prepared: Prepared, console: Console) -> tuple[FeatureSet, CrossTest | None]:
     progress = FeatureProgress(console)
     try:
-        return extract_features(prepared, progress)
+        return extract_features(prepared, progress), extract_cross_test(prepared, progress)
     finally:
         progress.close()
 
@@ -164,7 +165,7 @@ def _budget(prepared: Prepared) -> int:
     return arms * spec.trials + confirm
 
 
-def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> SweepTask:
+def _task(prepared: Prepared, features: FeatureSet, cross: CrossTest | None, workspace: Workspace) -> SweepTask:
     from orchestrator.execution.task import make_task
 
     spec = prepared.spec
@@ -179,6 +180,7 @@ def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> Swe
         threads=max(1, int(spec.cpus_per_trial)),
         device="cuda" if spec.gpus_per_trial else "cpu",
         finetune=prepared.finetune,
+        cross=cross,
     )
 
 
@@ -223,6 +225,8 @@ def _record_beginning(prepared: Prepared, workspace: Workspace, recorder: Record
             "quarantined": len(dataset.quarantined),
         },
     )
+    if prepared.cross:
+        recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
     for path in (workspace.spec, workspace.space, workspace.splits):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cross import CrossData, extract_cross, prepare_cross
 from orchestrator.data.progress import Progress, silent
 from orchestrator.errors import InputError
 from orchestrator.naming import unknown
@@ -17,6 +18,7 @@ from orchestrator.spec import SweepSpec
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.execution.cross_test import CrossTest
 
 CONTROL = "plain_head"
 
@@ -35,6 +37,7 @@ class Prepared:
         reads: features that the variant and its control read.
         splits: by index, 0 for the search and the rest for confirm runs.
         enqueued: configurations to try first, as Optuna's flat parameters.
+        cross: what is scored of a second data set, where there is one.
     """
 
     spec: SweepSpec
@@ -46,6 +49,7 @@ class Prepared:
     reads: tuple[str, ...]
     splits: Mapping[int, Split]
     enqueued: tuple[dict[str, Any], ...]
+    cross: CrossData | None = None
 
     @property
     def control_of(self) -> str | None:
@@ -64,6 +68,7 @@ class Prepared:
         return {
             "code": __version__,
             "data": self.dataset.data_hash,
+            "test_data": self.cross.dataset.data_hash if self.cross else None,
             "splits": {str(index): split.hash for index, split in self.splits.items()},
             "space": self.space.model_dump(mode="json", exclude=None if self.finetune else {"backbone"}),
         }
@@ -101,6 +106,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     if spec.trials > 1:
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
+    splits = {index: make_split(dataset, spec.protocol, index) for index in range(count + 1)}
     return Prepared(
         spec=spec,
         dataset=dataset,
@@ -109,18 +115,28 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
         control_space=space.without_hypernet() if info.hypernet_sees else None,
         encoders=encoders,
         reads=reads,
-        splits={index: make_split(dataset, spec.protocol, index) for index in range(count + 1)},
+        splits=splits,
         enqueued=enqueued,
+        cross=prepare_cross(spec, dataset, targets, splits, reads, progress),
     )
 
 
 def extract_features(prepared: Prepared, progress: Progress) -> FeatureSet:
     """The features that the sweep reads: from the store, or computed into it; to fine-tune, the images as well."""
     from orchestrator.data import FeatureStore
+
+    return FeatureStore().get(prepared.dataset, prepared.encoders, _wanted(prepared), progress)
+
+
+def extract_cross_test(prepared: Prepared, progress: Progress) -> CrossTest | None:
+    """The same features of a second data set, with what the jobs need beside them; None where there is none."""
+    return extract_cross(prepared.cross, prepared.encoders, _wanted(prepared), progress)
+
+
+def _wanted(prepared: Prepared) -> tuple[str, ...]:
     from orchestrator.data.store import PIXELS
 
-    wanted = (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
-    return FeatureStore().get(prepared.dataset, prepared.encoders, wanted, progress)
+    return (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
 
 
 def control_of(variant: str, targets: tuple[str, ...], space: SearchSpace) -> str | None:

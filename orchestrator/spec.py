@@ -28,6 +28,8 @@ class SweepSpec(BaseModel):
     variant: str = "text_hyper"
     dataset: str = "shapes"
     data_root: Path | None = None
+    test_dataset: str | None = None
+    test_data_root: Path | None = None
     criteria: Path | None = None
     targets: tuple[str, ...] = ()
     protocol: str = "disjoint"
@@ -52,7 +54,7 @@ class SweepSpec(BaseModel):
     address: str | None = None
     tracking_uri: str | None = None
 
-    @field_validator("data_root", "criteria", "space", "enqueue")
+    @field_validator("data_root", "test_data_root", "criteria", "space", "enqueue")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
@@ -77,6 +79,7 @@ RUN_ONLY = {
     "tracking_uri",
     "max_hours",
     "data_root",
+    "test_data_root",
 }
 """Settings of where and how fast, free to change when a sweep goes on."""
 

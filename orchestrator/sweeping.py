@@ -162,9 +162,13 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
 
 
 def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
-    for reason, count in prepared.dataset.quarantine_counts().items():
-        names = [left.name for left in prepared.dataset.quarantined if left.reason == reason][:3]
-        console.print(f"Left out: {count} × {reason} ({', '.join(names)} …)", style="yellow", highlight=False)
+    cross = prepared.cross
+    for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
+        for reason, names in dataset.quarantined_names().items():
+            shown = ", ".join(names[:3])
+            console.print(f"Left out: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
+    for sentence in cross.sentences() if cross else ():
+        console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _log_to(path: Path) -> None:

@@ -54,7 +54,7 @@ def _trailing(figures: Figures) -> tuple[str, ...]:
 
 def _interval(figures: Figures, metric: str) -> str:
     found = figures.intervals.get(metric)
-    return f"[{found.low:.3f}, {found.high:.3f}]" if found else ""
+    return f"[{found.low:.3f}, {found.high:.3f}]" if found and math.isfinite(found.low) else ""
 
 
 def _number(figures: Figures, metric: str, digits: int = 3) -> str:

@@ -42,6 +42,7 @@ class SweepSpec(BaseModel):
     seed: int = Field(default=0, ge=0)
     enqueue: Path | None = None
     max_hours: float | None = Field(default=None, gt=0)
+    max_epoch_minutes: float | None = Field(default=None, gt=0)
 
     confirm: int = Field(default=3, ge=0)
     splits: int = Field(default=5, ge=1)
@@ -76,6 +77,7 @@ RUN_ONLY = {
     "address",
     "tracking_uri",
     "max_hours",
+    "max_epoch_minutes",
     "data_root",
 }
 """Settings of where and how fast, free to change when a sweep goes on."""

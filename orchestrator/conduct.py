@@ -15,6 +15,7 @@ from rich.console import Console
 
 from orchestrator.execution.desk import Arm, Desk, Plan
 from orchestrator.execution.interruption import Interruption
+from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher
 from orchestrator.preparation import CONTROL, Prepared, extract_cross_test, extract_features
 from orchestrator.reporting.tally import Tally
@@ -40,6 +41,10 @@ class Interrupted(Exception):
     """The sweep was stopped by a signal and can go on."""
 
 
+class Stopped(Exception):
+    """The sweep stopped itself for a reason outside of it, in one sentence, and can go on once that is mended."""
+
+
 @dataclass(frozen=True)
 class Books:
     """The ledgers of a sweep: one a study, all in one journal."""
@@ -54,6 +59,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
+        Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
     from orchestrator.execution.run import run_jobs
 
@@ -71,17 +77,22 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
             slots = min(fitting, spec.concurrency or fitting)
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
-            with TerminalView(console, tally, title) as view:
-                watchers: list[Watcher] = [recorder, tally, view]
+            minutes = spec.max_epoch_minutes
+            warden = Warden(workspace.trials, minutes * 60 if minutes else None)
+            with TerminalView(console, tally, title) as view, warden:
+                watchers: list[Watcher] = [recorder, tally, view, warden]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
+                warden.desk = desk
                 task = _task(prepared, features, cross, workspace)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
                 desk.interrupt()
+            if desk.stopped_because:
+                raise Stopped(desk.stopped_because)
             if not desk.finished():
                 raise Interrupted
             return _conclude(prepared, workspace, books, recorder, drain, tally, tracking_uri, began, console)
-        except (Interrupted, KeyboardInterrupt):
+        except (Interrupted, Stopped, KeyboardInterrupt):
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
             raise

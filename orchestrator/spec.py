@@ -44,6 +44,7 @@ class SweepSpec(BaseModel):
     seed: int = Field(default=0, ge=0)
     enqueue: Path | None = None
     max_hours: float | None = Field(default=None, gt=0)
+    max_epoch_minutes: float | None = Field(default=None, gt=0)
 
     confirm: int = Field(default=3, ge=0)
     splits: int = Field(default=5, ge=1)
@@ -78,6 +79,7 @@ RUN_ONLY = {
     "address",
     "tracking_uri",
     "max_hours",
+    "max_epoch_minutes",
     "data_root",
     "test_data_root",
 }

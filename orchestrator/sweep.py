@@ -47,6 +47,9 @@ def sweep(
     confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,
     splits: Annotated[int | None, typer.Option(help="Train/validation splits of a confirmation.")] = None,
     max_hours: Annotated[float | None, typer.Option(help="Ask for no more trials after this long.")] = None,
+    max_epoch_minutes: Annotated[
+        float | None, typer.Option(help="A trial with no epoch for this long hangs and starts again, once.")
+    ] = None,
     enqueue: Annotated[Path | None, typer.Option(help="YAML list of configurations to try first.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any of these settings.")] = None,
     out: Out = Path("sweeps"),
@@ -85,6 +88,7 @@ def sweep(
         "confirm": confirm,
         "splits": splits,
         "max_hours": max_hours,
+        "max_epoch_minutes": max_epoch_minutes,
         "enqueue": enqueue,
     }
     spec = build_spec(options, config)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 
-from orchestrator.door import INTERRUPTED
+from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
 from orchestrator.spec import SweepSpec, load_spec
 from orchestrator.workspace import Workspace, held
@@ -55,7 +55,7 @@ def run_sweep(
 
 
 def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, allow_changed: bool) -> dict[str, Any]:
-    from orchestrator.conduct import Interrupted, conduct
+    from orchestrator.conduct import Interrupted, Stopped, conduct
     from orchestrator.execution.interruption import Interruption
     from orchestrator.identity import check_unchanged, save
     from orchestrator.preparation import prepare
@@ -92,6 +92,10 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
             raise
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
+    except Stopped as stopped:
+        console.print(f"\n{stopped}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        raise typer.Exit(FAILED) from None
 
 
 def make_console(stream: TextIO) -> Console:

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from orchestrator.execution.failures import Failure, Kind, Verdict, judge, outcome_of
 from orchestrator.execution.job import Epoch, Job, Study
 from orchestrator.execution.watcher import Watcher
 from orchestrator.search.ledger import Ledger, LedgerTrial, best_epoch
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
+
+_ALIKE = 3
+"""So many failures of one kind, with nothing else beside them, and the sweep stops."""
 
 
 class Nothing(Enum):
@@ -73,6 +77,9 @@ class Desk:
         confirm: the ledger of confirm runs and baselines.
         watchers: told of everything.
         stopping: set by whoever wants the sweep to stop; no job is handed out from then on.
+
+    Attributes:
+        stopped_because: why the desk itself set `stopping`, in a sentence; None where it did not.
     """
 
     def __init__(
@@ -88,7 +95,9 @@ class Desk:
         self._arms = {arm.study: arm for arm in arms}
         self._confirm = confirm
         self._watchers = list(watchers)
+        self.stopped_because: str | None = None
         self._live: dict[str, Job] = {}
+        self._hung: dict[str, str] = {}
         self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
         self._unfinished += [self._confirm_job(trial) for trial in confirm.unfinished()]
         self._enqueue_confirm_runs()
@@ -215,6 +224,63 @@ class Desk:
         trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
         for watcher in self._watchers:
             watcher.ended(job, trial.outcome or outcome, final, error)
+
+    def failed(self, job: Job, failure: Failure) -> None:
+        """Takes in that a job stopped by a failure: it starts again from its checkpoint, or it ends.
+
+        What a job has been through is in the ledger, so that a resumed sweep judges by all of it.
+        """
+        if not self.is_live(job):
+            return
+        if job.key in self._hung:
+            failure = Failure(Kind.HANG, failure.epoch, self._hung.pop(job.key))
+        ledger = self._ledger(job)
+        before = ledger.trial(job.number).attributes.get("failures", [])
+        ledger.note(job.number, failures=[*before, failure.as_dict()])
+        failures = [*map(Failure.from_dict, before), failure]
+        verdict = judge(failures)
+        if verdict is Verdict.STOP:
+            self.stop(failure.signature)
+        elif verdict is Verdict.RETRY:
+            del self._live[job.key]
+            self._unfinished.insert(0, job)
+            note = f"{failure.kind} after epoch {failure.epoch} ({failure.signature}); it starts again from there"
+            self.note(job, note)
+        else:
+            self.end(job, outcome_of(failures), error=failure.text)
+            self._stop_if_all_fail_alike()
+
+    def hangs(self, job: Job, text: str) -> None:
+        """Says that the job's worker was put down because it hung: its death, when it is told, is explained."""
+        self._hung[job.key] = text
+
+    def note(self, job: Job, note: str) -> None:
+        """Passes on a line for people."""
+        for watcher in self._watchers:
+            watcher.noted(job, note)
+
+    def epochs_done(self, job: Job) -> int:
+        """The last epoch of the job that the ledger knows, 0 for none."""
+        return max(self._ledger(job).trial(job.number).epochs, default=0)
+
+    def stop(self, why: str) -> None:
+        """Stops the sweep so that it can be resumed: running epochs end, and what is open stays unfinished."""
+        self.stopped_because = self.stopped_because or why
+        self.stopping.set()
+
+    def _stop_if_all_fail_alike(self) -> None:
+        """There is no sense in spending the rest of a budget on an error that no trial escapes."""
+        trials = [trial for arm in self._arms.values() for trial in arm.ledger.trials()]
+        ended = [trial for trial in trials if trial.outcome]
+        if len(ended) < min(_ALIKE, self.plan.trials) or any(trial.outcome is not Outcome.FAILED for trial in ended):
+            return
+        last = [
+            Failure.from_dict(trial.attributes["failures"][-1]) for trial in ended if "failures" in trial.attributes
+        ]
+        furthest = max((failure.epoch for failure in last), default=0)
+        got_past = any(max(trial.epochs, default=0) > furthest for trial in trials)
+        if len(last) == len(ended) and len({failure.signature for failure in last}) == 1 and not got_past:
+            self.stop(f"Every trial so far ({len(ended)}) failed in the same way: {last[0].signature}")
 
     def _best_so_far(self, job: Job) -> dict[str, float]:
         """What stands for a job that did not train to its end."""

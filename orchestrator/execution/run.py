@@ -13,9 +13,6 @@ from orchestrator.execution.task import SweepTask
 if TYPE_CHECKING:
     from ray import tune
 
-MAX_WORKER_DEATHS = 2
-"""How often a job whose worker died starts again from its last checkpoint."""
-
 
 def run_jobs(
     desk: Desk,
@@ -60,7 +57,7 @@ def run_jobs(
             storage_path=str(folder.absolute()),
             verbose=0,
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+            failure_config=tune.FailureConfig(max_failures=0),  # the desk hands a job out again
         ),
     )
     tuner.fit()

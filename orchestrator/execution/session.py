@@ -14,6 +14,7 @@ from orchestrator.errors import InputError
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Tune would start a job again beside the desk
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -23,13 +24,21 @@ SETTINGS = {
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "3600",
 }
 
+_STARTS = 3
+"""Ray gives its start half a minute, which a busy machine may exceed."""
+
+_HEAD_AWAY_SECONDS = 15
+
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -> Iterator[int]:
     """Yields how many jobs fit side by side.
 
     Args:
-        address: of a running cluster ("auto" for the one of this host); None starts a local one.
+        address: of a running cluster ("auto" for the one of this host); None takes RAY_ADDRESS or, where that is not
+            set, starts a local one.
         cpus_per_job: CPUs of one job.
         gpus_per_job: GPUs of one job; may be a fraction.
 
@@ -40,21 +49,47 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
         os.environ.setdefault(key, value)
     import ray
 
+    address = address or os.environ.get("RAY_ADDRESS")
     _check_answers(address)
     try:
-        ray.init(
-            address=address,
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=False,
-        )
+        _connect(address) if address else _start()
     except ConnectionError as error:
         raise InputError(f"No Ray cluster answers at {address}: {error}") from error
     try:
         yield _slots(ray.cluster_resources(), cpus_per_job, gpus_per_job)
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+
+
+def _start() -> None:
+    """Starts a cluster of this process's own, whatever others run on this host.
+
+    Its processes die with this one. A head that is killed is noticed within seconds, and not in a minute.
+    """
+    import ray
+
+    for attempt in range(_STARTS):
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+                _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
+            )
+            return
+        except Exception as error:  # Ray has no type of its own for it
+            ray.shutdown()
+            if attempt == _STARTS - 1 or "timed out" not in str(error):
+                raise
+            logger.warning("Ray did not start in time and is started again: %s", error)
 
 
 def _check_answers(address: str | None) -> None:

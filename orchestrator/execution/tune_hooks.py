@@ -9,11 +9,13 @@ import logging
 import traceback
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.execution.desk import Desk, Nothing
+from orchestrator.execution.failures import Failure, failure_of_worker
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
 
@@ -33,7 +35,6 @@ class DeskSearcher(Searcher):
     def __init__(self, desk_key: str) -> None:
         super().__init__()
         self._desk_key = desk_key
-        self._jobs: dict[str, Job] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job as Tune's configuration, None where there is none now, FINISHED where there will be none."""
@@ -42,14 +43,10 @@ class DeskSearcher(Searcher):
             return None
         if isinstance(job, Nothing):
             return Searcher.FINISHED
-        self._jobs[trial_id] = job
         return job.as_config()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Only an error that Tune has given up on is news here: the scheduler has told all the rest."""
-        job = self._jobs.pop(trial_id, None)
-        if error and job is not None:
-            _give_up(_open_desks[self._desk_key], job, "The worker died again and again.")
+        """Nothing: the scheduler has told the desk."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -74,24 +71,49 @@ class DeskScheduler(FIFOScheduler):
         """A job's last result comes by here."""
         self._take_in(trial, result)
 
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """A worker died: the desk hands its job out again, as a Tune trial of its own, or ends it."""
+        desk, job = _open_desks[self._desk_key], Job.from_config(trial.config)
+        try:
+            error, text = _error_of(trial)
+            desk.failed(job, failure_of_worker(error, text, desk.epochs_done(job)))
+        except Exception as error:
+            _stop_or_give_up(desk, job, error)
+
     def _take_in(self, trial: Trial, result: dict[str, Any]) -> bool:
         desk = _open_desks[self._desk_key]
         try:
             return take_in(desk, Job.from_config(trial.config), result)
-        except Exception:
+        except Exception as error:
             # An exception in a hook would end the whole sweep or run a finished trial again.
-            logger.exception("taking in a result of %s failed", trial)
             if "job" in trial.config:
-                _give_up(desk, Job.from_config(trial.config), traceback.format_exc())
+                _stop_or_give_up(desk, Job.from_config(trial.config), error)
             return False
 
 
-def _give_up(desk: Desk, job: Job, error: str) -> None:
-    """Ends a job that cannot go on: one left open would have the sweep wait for it for ever."""
+def _error_of(trial: Trial) -> tuple[BaseException | None, str]:
+    """Why Tune says that a trial ended: the exception where it kept it, and its text."""
+    error = trial.get_pickled_error()
+    if error is not None:
+        return error, str(error)
+    kept = trial.get_error()
+    return None, str(kept) if kept else ""
+
+
+def _stop_or_give_up(desk: Desk, job: Job, error: Exception) -> None:
+    """After an exception in the driver: where a record could not be written the sweep stops, to be resumed.
+
+    Any other is this job's: one left open would have the sweep wait for it for ever.
+    """
+    logger.error("%s: the driver failed", job.key, exc_info=error)
+    if isinstance(error, OSError | StorageInternalError):
+        desk.stop(f"A record could not be written: {error}")
+        return
     try:
-        desk.end(job, Outcome.FAILED, error=error)
-    except Exception:
+        desk.end(job, Outcome.FAILED, error="".join(traceback.format_exception(error)))
+    except Exception as second:
         logger.exception("%s stays unfinished", job.key)
+        desk.stop(f"A record could not be written: {second}")
 
 
 def take_in(desk: Desk, job: Job, result: dict[str, Any]) -> bool:
@@ -99,9 +121,14 @@ def take_in(desk: Desk, job: Job, result: dict[str, Any]) -> bool:
     if not desk.is_live(job):
         return False
     message = result["message"][0]
+    for note in message.get("notes", ()):
+        desk.note(job, note)
     for epoch in message["epochs"]:
         if not desk.epoch(job, Epoch(**epoch)):
             return False
+    if failure := message.get("failure"):
+        desk.failed(job, Failure.from_dict(failure))
+        return False
     if outcome := message.get("outcome"):
         desk.end(job, Outcome(outcome), final=message.get("final"), error=message.get("error"))
         return False

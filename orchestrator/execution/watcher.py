@@ -20,5 +20,8 @@ class Watcher(Protocol):
     def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """A job ended for good; `final` holds its best epoch's and, for a confirm run, its test figures."""
 
+    def noted(self, job: Job, note: str) -> None:
+        """Something happened to a job that people should know of, in one line; it goes on."""
+
     def interrupted(self, job: Job) -> None:
         """A job was stopped before its end and can go on later from its checkpoint."""

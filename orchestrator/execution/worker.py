@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import traceback
-from typing import Any
+import faulthandler
+import gc
+import signal
+import sys
+import time
+from typing import IO, Any
 
 from ray import tune
 
+from orchestrator.execution.failures import Kind, failure_from, poisons
 from orchestrator.execution.job import Job, Steps
 from orchestrator.execution.task import SweepTask
-from orchestrator.search.outcome import Outcome
+from orchestrator.execution.warden import STACKS
+
+PAUSE = 5.0
+"""Seconds before a transient error is told, so that what was away may be back when the job starts again."""
 
 
 class Worker(tune.Trainable):
@@ -24,6 +32,8 @@ class Worker(tune.Trainable):
         """Keeps what all jobs share and begins the first."""
         self._task = task
         self._steps: Steps | None = None
+        self._epoch = 0
+        self._stacks: IO[str] | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -32,19 +42,43 @@ class Worker(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """One step of the job; an error in it is the job's outcome, not the worker's end."""
+        """One step of the job; an error in it is told like a result, and the process lives on.
+
+        Raises:
+            RuntimeError: the error spoilt the process itself; Tune replaces it.
+        """
         try:
             if self._steps is None:
                 self._steps = _steps(self._job, self._task)
+                self._show_stacks_when_asked()
             message = self._steps.step()
+            self._epoch = max((epoch["number"] for epoch in message["epochs"]), default=self._epoch)
         except Exception as error:
             self._steps = None
-            message = {"epochs": [], **_failure(error)}
-        return {"message": [message], "done": "outcome" in message}
+            if poisons(error):
+                raise
+            failure = failure_from(error, self._epoch)
+            message = {"epochs": [], "failure": failure.as_dict()}
+            if failure.kind is Kind.TRANSIENT:
+                time.sleep(PAUSE)
+        if "failure" in message:
+            _free_memory()
+        return {"message": [message], "done": "outcome" in message or "failure" in message}
+
+    def _show_stacks_when_asked(self) -> None:
+        """At SIGUSR1 the process writes down where it is, even if Python's own code hangs."""
+        folder = self._task.trials / self._job.key
+        if not folder.is_dir():
+            return
+        before, self._stacks = self._stacks, (folder / STACKS).open("w")
+        faulthandler.register(signal.SIGUSR1, self._stacks)
+        if before:
+            before.close()
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._job = Job.from_config(config)
         self._steps = None
+        self._epoch = 0
 
 
 def _steps(job: Job, task: SweepTask) -> Steps:
@@ -57,7 +91,8 @@ def _steps(job: Job, task: SweepTask) -> Steps:
     return BaselinesStep(job, task)
 
 
-def _failure(error: Exception) -> dict[str, str]:
-    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    outcome = Outcome.INFEASIBLE if out_of_memory else Outcome.FAILED
-    return {"outcome": str(outcome), "error": "".join(traceback.format_exception(error))[-8000:]}
+def _free_memory() -> None:
+    """Gives back what a failed job held, for the process goes on with the next one."""
+    gc.collect()
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

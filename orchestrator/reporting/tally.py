@@ -45,8 +45,8 @@ class Tally:
     _epochs_of_ended: list[int] = field(default_factory=list)
 
     def started(self, job: Job) -> None:
-        """A job was handed out."""
-        self.lines[job.key] = JobLine(job)
+        """A job was handed out, perhaps not for the first time."""
+        self.lines.setdefault(job.key, JobLine(job))
 
     def epoch(self, job: Job, epoch: Epoch) -> None:
         """A job finished an epoch."""
@@ -66,6 +66,9 @@ class Tally:
         line = self.lines[job.key]
         line.outcome = outcome
         self._epochs_of_ended.append(line.epoch)
+
+    def noted(self, job: Job, note: str) -> None:
+        """Nothing to count."""
 
     def interrupted(self, job: Job) -> None:
         """A job was stopped."""

@@ -73,7 +73,11 @@ class TerminalView:
             self._console.print(text, highlight=False, soft_wrap=True)
         if error:
             last = error.strip().splitlines()[-1]
-            self._console.print(f"{job.title}: {last}", style="red", highlight=False, soft_wrap=True)
+            self._console.print(f"{job.title}: {last}", style="red", highlight=False, markup=False, soft_wrap=True)
+
+    def noted(self, job: Job, note: str) -> None:
+        """A line above the live table."""
+        self._console.print(f"{job.title}: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def interrupted(self, job: Job) -> None:
         """Drawn at the end."""

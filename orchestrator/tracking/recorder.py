@@ -73,6 +73,10 @@ class Recorder:
             self.record("artifacts", job.key, path=str(folder), into="checkpoint" if job.variant else "baselines")
         self.record("end", job.key, status=STATUS[outcome])
 
+    def noted(self, job: Job, note: str) -> None:
+        """What happened on the way; the latest stands."""
+        self.record("tags", job.key, tags={"note": note})
+
     def interrupted(self, job: Job) -> None:
         """Closed as KILLED until the sweep goes on."""
         self.record("tags", job.key, tags={"outcome": "interrupted"})

@@ -42,6 +42,9 @@ class Watched:
     def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         self.told.append(("ended", job.key, str(outcome)))
 
+    def noted(self, job: Job, note: str) -> None:
+        self.told.append(("noted", job.key, note))
+
     def interrupted(self, job: Job) -> None:
         self.told.append(("interrupted", job.key))
 
@@ -54,7 +57,8 @@ class Work:
     """What jobs find.
 
     Attributes:
-        wrong: key → (what goes wrong, in which epoch); "diverged", "failed", "infeasible".
+        wrong: key → (what goes wrong, in which epoch); "diverged", "failed", "infeasible", "alike" (failed
+            with the same words as others).
         seconds: of an epoch of a job.
         disk: key → epochs whose checkpoint is on disk; outlives executors.
         trained: every epoch that was really trained, (key, number).
@@ -78,8 +82,10 @@ class Work:
             return {"epochs": [epoch(1, 0.3)], "outcome": "complete", "final": {"ridge_test_srcc": 0.3}}
         number = self.disk.get(job.key, 0) + 1
         what, where = self.wrong.get(job.key, ("", 0))
-        if number == where and what in {"failed", "infeasible"}:
-            return {"epochs": [], "outcome": what, "error": f"Traceback\n{what}"}
+        if number == where and what in {"failed", "infeasible", "alike"}:
+            text = f"Traceback\n{what}" + (f" in {job.key}" if what == "failed" else "")
+            kind = "memory" if what == "infeasible" else "error"
+            return {"epochs": [], "failure": {"kind": kind, "epoch": number - 1, "text": text}}
         self.disk[job.key] = number
         self.trained.append((job.key, number))
         return self._message(job, [number])

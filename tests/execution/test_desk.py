@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.execution import desk as desk_module
 from orchestrator.execution.desk import Nothing, Plan
+from orchestrator.execution.failures import Failure, Kind
 from orchestrator.execution.job import Epoch
 from orchestrator.execution.tune_hooks import take_in
 from orchestrator.search.outcome import Outcome
@@ -123,6 +124,77 @@ def test_every_trial_may_fail():
     assert desk.finished()
     sweep.assert_done()
     assert {t.attributes["source"] for t in sweep.confirm.all()} == {None}
+
+
+def test_the_same_error_in_every_trial_stops_the_sweep_early_and_it_can_go_on():
+    wrong = {f"{arm}-{n:04d}": ("alike", 1) for arm in ("trial", "control") for n in range(4)}
+    sweep = FakeSweep(PLAN)
+    desk, _ = run(sweep, Work(wrong))
+    assert desk.stopped_because == "Every trial so far (3) failed in the same way: alike"
+    assert not desk.finished() and desk.stopping.is_set()
+    desk.interrupt()
+    resumed, _ = run(sweep, Work())
+    assert resumed.finished() and resumed.stopped_because is None
+    sweep.assert_done()
+
+
+def test_one_good_trial_and_the_sweep_goes_on_whatever_the_others_do():
+    wrong = {f"{arm}-{n:04d}": ("alike", 1) for arm in ("trial", "control") for n in range(4)}
+    del wrong["trial-0001"]
+    sweep = FakeSweep(PLAN)
+    desk, _ = run(sweep, Work(wrong), 3)
+    assert desk.finished() and desk.stopped_because is None
+
+
+class TestFailures:
+    @pytest.fixture
+    def desk(self):
+        self.sweep, self.watched = FakeSweep(PLAN), Watched()
+        return self.sweep.desk(self.watched)
+
+    def failed(self, desk, job, kind, epoch=0, text="Traceback\nConnectionError: away"):
+        desk.failed(job, Failure(kind, epoch, text))
+        return self.sweep.arms[0].ledger.trial(job.number)
+
+    def test_after_a_death_the_job_is_handed_out_next_and_people_are_told(self, desk):
+        job = desk.next_job()
+        assert self.failed(desk, job, Kind.DEATH).outcome is None
+        assert not desk.is_live(job) and desk.next_job() == job
+        ((key, note),) = self.watched.of("noted")
+        assert key == "trial-0000" and "death after epoch 0" in note
+        assert len(self.watched.of("started")) == 2
+
+    def test_two_deaths_after_the_same_epoch_are_infeasible(self, desk):
+        job = desk.next_job()
+        self.failed(desk, job, Kind.DEATH, 1)
+        assert self.failed(desk, desk.next_job(), Kind.DEATH, 1).outcome is Outcome.INFEASIBLE
+
+    def test_a_resumed_sweep_remembers_the_first_death(self, desk):
+        self.failed(desk, desk.next_job(), Kind.DEATH, 1)
+        desk = self.sweep.desk(self.watched)
+        assert self.failed(desk, desk.next_job(), Kind.DEATH, 1).outcome is Outcome.INFEASIBLE
+
+    def test_a_worker_that_was_put_down_is_a_hang_and_tried_once_more(self, desk):
+        job = desk.next_job()
+        desk.hangs(job, "no epoch within 2 s")
+        assert self.failed(desk, job, Kind.DEATH).attributes["failures"][0]["kind"] == "hang"
+        assert desk.next_job() == job
+        desk.hangs(job, "no epoch within 2 s")
+        trial = self.failed(desk, job, Kind.DEATH)
+        assert trial.outcome is Outcome.FAILED and trial.attributes["error"] == "no epoch within 2 s"
+
+    def test_a_full_disk_stops_the_sweep_and_fails_no_trial(self, desk):
+        job = desk.next_job()
+        assert self.failed(desk, job, Kind.DISK, text="OSError: No space left on device").outcome is None
+        assert "No space left" in desk.stopped_because and desk.next_job() is Nothing.EVER
+        assert desk.interrupt() == [job]
+
+    def test_a_second_word_on_a_failure_changes_nothing(self, desk):
+        job = desk.next_job()
+        self.failed(desk, job, Kind.ERROR)
+        told = list(self.watched.told)
+        self.failed(desk, job, Kind.DEATH)
+        assert self.watched.told == told
 
 
 def test_pruned_trials_stop_early_and_confirm_runs_are_never_pruned():

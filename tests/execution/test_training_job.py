@@ -15,6 +15,7 @@ from scipy import stats
 from models.encoders import MissingWeightsError
 from models.encoders.base import ComposedEncoder, ImageEncoder, JointEncoder, PromptEncoder
 from orchestrator.execution import training_job
+from orchestrator.execution import worker as worker_module
 from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
@@ -126,17 +127,43 @@ def test_a_worker_runs_one_job_after_another(task, tmp_path):
 class TestGoneWrong:
     def test_an_error_is_a_failed_job_with_its_traceback(self, task):
         (message,) = finish(start(make_job(model={"wings": 2}), task))
-        assert message["outcome"] == "failed" and message["epochs"] == []
-        assert "Traceback" in message["error"] and "wings" in message["error"]
+        failure = message["failure"]
+        assert failure["kind"] == "error" and message["epochs"] == [] and "outcome" not in message
+        assert "Traceback" in failure["text"] and "wings" in failure["text"]
 
     @pytest.mark.parametrize("error", [MemoryError("no"), torch.OutOfMemoryError("CUDA out of memory")])
-    def test_no_memory_is_infeasible(self, task, monkeypatch, error):
+    def test_no_memory_is_told_as_that(self, task, monkeypatch, error):
         def greedy(*arguments):
             raise error
 
         monkeypatch.setattr(training_job.Training, "run_epoch", greedy)
         (message,) = finish(start(make_job(), task))
-        assert message["outcome"] == "infeasible" and type(error).__name__ in message["error"]
+        assert message["failure"]["kind"] == "memory" and type(error).__name__ in message["failure"]["text"]
+
+    def test_the_failure_says_after_which_epoch(self, task, monkeypatch):
+        worker = start(make_job(), task)
+        worker.step()
+        monkeypatch.setattr(training_job.Training, "run_epoch", lambda training: 1 / 0)
+        assert finish(worker)[-1]["failure"]["epoch"] == 1
+
+    def test_a_transient_error_waits_before_it_is_told(self, task, monkeypatch):
+        slept = []
+        monkeypatch.setattr(worker_module.time, "sleep", slept.append)
+
+        def away(training):
+            raise ConnectionResetError("the file server")
+
+        monkeypatch.setattr(training_job.Training, "run_epoch", away)
+        (message,) = finish(start(make_job(), task))
+        assert message["failure"]["kind"] == "transient" and slept == [worker_module.PAUSE]
+
+    def test_an_error_that_spoils_the_process_ends_it(self, task, monkeypatch):
+        def spoilt(training):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+        monkeypatch.setattr(training_job.Training, "run_epoch", spoilt)
+        with pytest.raises(RuntimeError, match="illegal memory"):
+            start(make_job(), task).step()
 
     def test_not_a_number_is_diverged_and_ends_there(self, task):
         job = make_job(epochs=9, training={"lr": 1e30, "batch_size": 16, "epochs": 9, "clip_norm": 0.0})
@@ -152,7 +179,7 @@ class TestGoneWrong:
         (weights,) = (task.trials / "trial-0000").glob("last-*.safetensors")
         weights.write_bytes(b"not weights")
         (message,) = finish(start(make_job(), task))
-        assert message["outcome"] == "failed" and "SHA-256" in message["error"]
+        assert "SHA-256" in message["failure"]["text"]
 
     def test_a_long_traceback_is_cut_to_its_end(self, task, monkeypatch):
         def wordy(training):
@@ -160,7 +187,8 @@ class TestGoneWrong:
 
         monkeypatch.setattr(training_job.Training, "run_epoch", wordy)
         (message,) = finish(start(make_job(), task))
-        assert len(message["error"]) <= 8000 and message["error"].rstrip().endswith("the end")
+        text = message["failure"]["text"]
+        assert len(text) <= 8000 and text.rstrip().endswith("the end")
 
 
 class TestConfirm:

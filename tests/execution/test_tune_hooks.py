@@ -4,6 +4,7 @@ import pickle
 from types import SimpleNamespace
 
 import pytest
+from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
@@ -49,7 +50,8 @@ def test_pickled_they_serve_the_same_desk(hooks):
     searcher, scheduler = pickle.loads(pickle.dumps((searcher, scheduler)))
     message = {"message": [{"epochs": [epoch(1, 0.5)]}]}
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.CONTINUE
-    searcher.on_trial_complete("t0", error=True)
+    done = {"message": [{"epochs": [epoch(2, 0.6)], "outcome": "complete", "final": {}}]}
+    assert scheduler.on_trial_result(None, trial_of(config), done) == TrialScheduler.STOP
     assert not desk.is_live(Job.from_config(config))
 
 
@@ -78,13 +80,44 @@ def test_a_last_result_ends_the_job(hooks, sweep):
     assert (trial.outcome, trial.objective, trial.attributes["final"]) == (Outcome.COMPLETE, 0.5, {"a": 1.0})
 
 
-def test_a_worker_that_dies_for_good_is_a_failed_trial(hooks, sweep):
-    _, searcher, _ = hooks
-    searcher.suggest("t0")
+class DeadTrial(SimpleNamespace):
+    """A Tune trial whose worker is gone."""
+
+    def get_pickled_error(self):
+        return self.error
+
+    def get_error(self):
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "kind"),
+    [
+        (ActorDiedError(), "", "death"),
+        (RayActorError(error_msg="The actor died because its node has died."), "", "node lost"),
+        (RayActorError(error_msg="away", preempted=True), "", "node lost"),
+        (None, "Task was killed due to the node running low on memory.", "memory"),
+        (RayTaskError("step", "Traceback\nConnectionError: away", ConnectionError("away")), "", "transient"),
+        (RayTaskError("step", "Traceback\nKeyError: 1", KeyError(1)), "", "error"),
+        (RayTaskError("step", "", OSError(28, "No space left on device")), "", "disk"),
+        (RayActorError(error_msg="ImportError: no torch", actor_init_failed=True), "", "error"),
+    ],
+)
+def test_what_ray_says_of_a_worker_is_understood(hooks, sweep, error, text, kind):
+    _, searcher, scheduler = hooks
+    config = searcher.suggest("t0")
+    scheduler.on_trial_error(None, DeadTrial(config=config, error=error, text=text))
     searcher.on_trial_complete("t0", error=True)
     trial = sweep.arms[0].ledger.trial(0)
-    assert trial.outcome is Outcome.FAILED and "died" in trial.attributes["error"]
-    searcher.on_trial_complete("unheard of", error=True)
+    assert trial.attributes["failures"][0]["kind"] == kind
+    assert (trial.outcome is None) == (kind in {"death", "node lost", "transient", "disk"})
+
+
+def test_a_job_whose_worker_died_is_handed_out_again(hooks):
+    _, searcher, scheduler = hooks
+    config = searcher.suggest("t0")
+    scheduler.on_trial_error(None, DeadTrial(config=config, error=ActorDiedError(), text=""))
+    assert searcher.suggest("t1") == config
 
 
 @pytest.mark.parametrize("result", [{}, {"message": []}, {"message": [{"epochs": [{"numbr": 1}]}]}])
@@ -98,7 +131,7 @@ def test_an_error_inside_stops_the_trial_and_goes_no_further(hooks, sweep, resul
     assert sweep.arms[0].ledger.trial(0).outcome is Outcome.FAILED
 
 
-def test_a_ledger_that_breaks_does_not_end_the_sweep(hooks, sweep, monkeypatch):
+def test_a_ledger_that_breaks_stops_the_sweep_until_it_is_mended(hooks, sweep, monkeypatch):
     desk, searcher, scheduler = hooks
     config = searcher.suggest("t0")
 
@@ -111,7 +144,8 @@ def test_a_ledger_that_breaks_does_not_end_the_sweep(hooks, sweep, monkeypatch):
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
     scheduler.on_trial_complete(None, trial_of(config), message)
     searcher.on_trial_complete("t0", error=True)
-    assert not desk.is_live(Job.from_config(config))
+    assert desk.stopping.is_set() and "no room on the disk" in desk.stopped_because
+    desk.interrupt()
     assert sweep.arms[0].ledger.trial(0).outcome is None, "it can go on when there is room again"
 
 

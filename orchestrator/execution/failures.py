@@ -1,0 +1,171 @@
+"""What can befall a running job, and what is done about it: again, or never again."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum, StrEnum, auto
+from typing import Any
+
+from orchestrator.search.outcome import Outcome
+
+
+class Kind(StrEnum):
+    """Why a job stopped."""
+
+    ERROR = "error"
+    """An exception that would come again: a mistake in the data, the settings or the code."""
+    TRANSIENT = "transient"
+    """An exception that may not come again: a network, a file server, a driver."""
+    MEMORY = "memory"
+    """CUDA or the host ran out of memory, and said so."""
+    DEATH = "death"
+    """The worker's process is gone, and nobody knows why."""
+    NODE_LOST = "node lost"
+    """The worker's machine is gone, or took it back."""
+    HANG = "hang"
+    """No epoch ended within the limit."""
+    DISK = "disk"
+    """The disk is full."""
+
+
+class Verdict(Enum):
+    """What follows."""
+
+    RETRY = auto()
+    """The job starts again from its last checkpoint."""
+    END = auto()
+    """The job ends with `outcome_of` its last failure."""
+    STOP = auto()
+    """The sweep stops, to be resumed when the cause is mended; the job stays unfinished."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One misfortune of one job.
+
+    Attributes:
+        kind: of it.
+        epoch: how many epochs were done.
+        text: for people; a traceback, where there is one.
+    """
+
+    kind: Kind
+    epoch: int
+    text: str
+
+    @property
+    def signature(self) -> str:
+        """Equal for two failures that are the same one: the last line of the text, which names the error."""
+        return self.text.strip().rsplit("\n", 1)[-1][:500]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a message or the ledger."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Failure:
+        """The inverse of `as_dict`."""
+        return cls(Kind(values["kind"]), values["epoch"], values["text"])
+
+
+_MOST = {Kind.TRANSIENT: 4, Kind.HANG: 1, Kind.DEATH: 5, Kind.NODE_LOST: 20}
+"""How often a job starts again after failures of a kind."""
+
+
+def judge(failures: Sequence[Failure]) -> Verdict:
+    """What follows from a job's failures, oldest first; the last one has just happened.
+
+    Two unexplained deaths after the same epoch, and the same transient error twice, are no accident.
+    """
+    last, earlier = failures[-1], failures[:-1]
+    if last.kind is Kind.DISK:
+        return Verdict.STOP
+    alike = [failure for failure in earlier if failure.kind is last.kind]
+    if last.kind not in _MOST or len(alike) >= _MOST[last.kind]:
+        return Verdict.END
+    if last.kind is Kind.DEATH and any(failure.epoch == last.epoch for failure in alike):
+        return Verdict.END
+    if last.kind is Kind.TRANSIENT and any(failure.signature == last.signature for failure in alike):
+        return Verdict.END
+    return Verdict.RETRY
+
+
+def outcome_of(failures: Sequence[Failure]) -> Outcome:
+    """How a job ended that these failures ended: what does not fit is infeasible, the rest failed."""
+    last = failures[-1]
+    if last.kind is Kind.MEMORY:
+        return Outcome.INFEASIBLE
+    twice = sum(failure.kind is Kind.DEATH and failure.epoch == last.epoch for failure in failures) > 1
+    return Outcome.INFEASIBLE if last.kind is Kind.DEATH and twice else Outcome.FAILED
+
+
+def failure_from(error: BaseException, epoch: int) -> Failure:
+    """The failure that an exception is."""
+    text = "".join(traceback.format_exception(error))
+    return Failure(kind_of(error), epoch, text[-8000:])
+
+
+def failure_of_worker(error: BaseException | None, text: str, epoch: int) -> Failure:
+    """The failure that ended a worker's process or its machine, from what Ray says of it.
+
+    Args:
+        error: Ray's exception; None where Ray has kept its text only.
+        text: that text.
+        epoch: how many epochs were done.
+    """
+    if isinstance(cause := getattr(error, "cause", None), BaseException):
+        return failure_from(cause, epoch)
+    if getattr(error, "actor_init_failed", False):
+        return Failure(Kind.ERROR, epoch, text[-8000:])
+    if any(words in text for words in _NO_MEMORY):
+        return Failure(Kind.MEMORY, epoch, f"{_last_words(text)}\nThe host ran out of memory.")
+    if getattr(error, "preempted", False) or any(words in text for words in _NODE_GONE):
+        return Failure(Kind.NODE_LOST, epoch, f"{_last_words(text)}\nThe worker's machine is gone.")
+    return Failure(Kind.DEATH, epoch, f"{_last_words(text)}\nThe worker's process died, and nobody said why.")
+
+
+_NODE_GONE = ("node has died", "node died", "node is dead", "Node is dead", "node was terminated", "drained")
+
+
+def _last_words(text: str) -> str:
+    return text.strip()[-4000:]
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_PASSING = {
+    errno.EIO,
+    errno.ESTALE,
+    errno.EAGAIN,
+    errno.EBUSY,
+    errno.ETIMEDOUT,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENOTCONN,
+    errno.EREMOTEIO,
+}
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "running low on memory")
+
+
+def kind_of(error: BaseException) -> Kind:
+    """The class of an exception; one that Ray wrapped is judged by its cause."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Kind.DISK
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return Kind.MEMORY
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
+        return Kind.MEMORY
+    if isinstance(error, ConnectionError | TimeoutError) or (isinstance(error, OSError) and error.errno in _PASSING):
+        return Kind.TRANSIENT
+    if poisons(error) or type(error).__module__.startswith("ray."):
+        return Kind.TRANSIENT
+    return Kind.ERROR
+
+
+def poisons(error: BaseException) -> bool:
+    """Whether the process cannot be used after it: a CUDA context does not recover."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error)

@@ -1,0 +1,125 @@
+"""One sweep under a random schedule of faults, from its first start to records that agree."""
+
+import random
+import time
+from dataclasses import dataclass, field
+
+from tests.chaos.faults import ENDS_THE_DRIVER, ON_DISK, WHILE_IT_RUNS, Fault, freeze_worker, spoil_checkpoint
+from tests.chaos.records import Records
+from tests.chaos.world import CONFIRM, EPOCHS, SPLITS, TRIALS, World
+
+_ALL_EPOCHS = 2 * (TRIALS - 1) * EPOCHS + 2 * CONFIRM * SPLITS * EPOCHS
+_PATIENCE = 420.0
+
+
+@dataclass
+class Story:
+    """What happened.
+
+    Attributes:
+        faults: what was done, in order.
+        drivers: how many processes the sweep took.
+        lost: the most epochs that a trial lost at once.
+        compared: figures that were compared at the end.
+        seconds: from the first start to the end.
+    """
+
+    seed: int
+    faults: list[str] = field(default_factory=list)
+    drivers: int = 0
+    lost: int = 0
+    compared: int = 0
+    seconds: float = 0.0
+
+
+def tell(world: World, seed: int, rounds: int = 3) -> Story:
+    """Runs the sweep through `rounds` disturbed drivers and then to its end, and compares its records.
+
+    Raises:
+        AssertionError: something was lost or doubled, with what and after which faults.
+    """
+    chance, story, began = random.Random(seed), Story(seed), time.monotonic()
+    try:
+        for _ in range(rounds):
+            _disturb(world, chance, story)
+            if world.workspace.result.is_file():
+                break
+        _finish(world, story)
+        story.compared = Records(world).check()
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}, after {'; '.join(story.faults)}:\n{error}\n{world.tail()}") from error
+    finally:
+        if world.driver is not None:
+            world.kill_all()
+    story.seconds = time.monotonic() - began
+    return story
+
+
+def _disturb(world: World, chance: random.Random, story: Story) -> None:
+    """One driver, until a fault ends it or it is done; then perhaps damage to what it left."""
+    before = _Before(world)
+    world.start()
+    story.drivers += 1
+    for _ in range(3):
+        (fault,) = chance.choices(list(WHILE_IT_RUNS), list(WHILE_IT_RUNS.values()))
+        if not _wait_for(world, chance, before):
+            break
+        if done := fault(world, chance):
+            story.faults.append(done)
+            if fault is freeze_worker:
+                time.sleep(1)
+        if done and fault in ENDS_THE_DRIVER:
+            break
+    world.wait(_PATIENCE)
+    before.compare(story, spoilt=any("checkpoint" in fault for fault in story.faults))
+    if not world.workspace.result.is_file() and chance.random() < 0.6:
+        damage: Fault = chance.choice(ON_DISK)
+        if done := damage(world, chance):
+            story.faults.append(done)
+            if damage is spoil_checkpoint:
+                story.lost = max(story.lost, 0)
+
+
+class _Before:
+    """How far each trial was before a driver, to see what it had to do again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._epochs = world.epochs()
+        self._least: dict[str, int] = {}
+
+    def watch(self) -> None:
+        """A worker that begins cuts a history back to its checkpoint: the least is what was left of it."""
+        for key, count in self._world.epochs().items():
+            self._least[key] = min(self._least.get(key, count), count)
+
+    def compare(self, story: Story, spoilt: bool) -> None:
+        """No trial may lose more than the epoch that ran; one more where its checkpoint was spoilt."""
+        for key, least in self._least.items():
+            lost = self._epochs.get(key, 0) - least
+            assert lost <= 1 + spoilt, f"{key} lost {lost} epochs"
+            story.lost = max(story.lost, lost)
+
+
+def _wait_for(world: World, chance: random.Random, before: _Before) -> bool:
+    """Waits for a random moment of what is left of the sweep; False where the driver ended first."""
+    at = world.progress() + chance.randint(0, max(1, _ALL_EPOCHS - world.progress()) // 2)
+    until = time.monotonic() + _PATIENCE
+    while world.running() and time.monotonic() < until:
+        before.watch()
+        if world.progress() >= at and (at or chance.random() < 0.02):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _finish(world: World, story: Story) -> None:
+    world.server.start()
+    code = None
+    for _ in range(3):
+        world.start()
+        story.drivers += 1
+        code = world.wait(_PATIENCE)
+        if code == 0 and world.workspace.result.is_file():
+            break
+    assert code == 0, f"the last driver ended with {code}"

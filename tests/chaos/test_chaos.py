@@ -1,0 +1,33 @@
+"""Sweeps under random faults. CHAOS_SEEDS says which, as 0:20; CI runs a few (`make chaos` more)."""
+
+import os
+
+import pytest
+
+from tests.chaos.story import tell
+from tests.chaos.world import Server, World, make_ratings
+
+FIRST, LAST = map(int, os.environ.get("CHAOS_SEEDS", "0:2").split(":"))
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder, its data set, and a server that the sweeps share."""
+    folder = tmp_path_factory.mktemp("chaos")
+    server = Server(folder)
+    server.start()
+    yield folder, make_ratings(folder), server
+    server.stop()
+
+
+@pytest.mark.parametrize("seed", range(FIRST, LAST))
+def test_nothing_is_lost(place, seed, record_property):
+    folder, ratings, server = place
+    server.start()
+    story = tell(World(folder / f"world-{seed}", ratings, server, f"sweep-{seed}"), seed)
+    assert story.compared > 100 and story.faults
+    for name, value in vars(story).items():
+        record_property(name, value)
+    print(f"seed {seed}: {story.drivers} drivers, {'; '.join(story.faults)}; {story.compared} figures agree")

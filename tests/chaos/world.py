@@ -1,0 +1,170 @@
+"""A small real sweep that can be disturbed: its data, its driver, its MLflow server, its workers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import requests
+import yaml
+from PIL import Image
+
+from orchestrator.workspace import Workspace
+
+REPOSITORY = Path(__file__).parents[2]
+TRIALS, EPOCHS, CONFIRM, SPLITS = 4, 8, 1, 1
+HANG_MINUTES = 0.5
+
+
+def make_ratings(folder: Path) -> Path:
+    """20 prompts × 4 little images whose brightness is the score, all but for noise."""
+    random = np.random.default_rng(0)
+    rows = []
+    for prompt in range(20):
+        for copy in range(4):
+            level = random.uniform(0, 1)
+            pixels = random.normal(40 + 170 * level, 20, (40, 40, 3)).clip(0, 255).astype("uint8")
+            name = f"{prompt:02d}_{copy}.png"
+            Image.fromarray(pixels).save(folder / name)
+            rows.append({"image": name, "prompt": f"a scene {prompt}", "alignment": 1 + 4 * level})
+    pd.DataFrame(rows).to_csv(folder / "ratings.csv", index=False)
+    return folder / "ratings.csv"
+
+
+class Server:
+    """A real MLflow server on the loopback, killed and started again at will; its database stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        if self.process is not None:
+            return
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        log = (self.folder / "server.txt").open("ab")
+        self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        for _ in range(600):
+            try:
+                if requests.get(f"{self.uri}/health", timeout=2).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.2)
+        raise RuntimeError("the MLflow server did not start")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)  # its worker would outlive it otherwise
+            self.process.wait()
+            self.process = None
+
+
+class World:
+    """One sweep by its name, from its first start to its end, through as many drivers as it takes."""
+
+    def __init__(self, folder: Path, ratings: Path, server: Server, name: str) -> None:
+        self.folder = folder
+        self.server = server
+        self.workspace = Workspace(folder / "sweeps" / name)
+        self.output = folder / f"{name}.txt"
+        self._ratings = ratings
+        self.driver: subprocess.Popen[bytes] | None = None
+        folder.mkdir(exist_ok=True)
+        # No net survives the largest of its learning rates, so that some trials diverge; the first surely does.
+        space = yaml.safe_load((REPOSITORY / "search_spaces" / "text_hyper.yaml").read_text())
+        space["training"]["lr"] = {"type": "categorical", "choices": [1e-3, 3e-3, 1e30], "default": 1e-3}
+        space["training"]["clip_norm"] = 0.0
+        (folder / "space.yaml").write_text(yaml.safe_dump(space))
+        (folder / "enqueue.yaml").write_text(yaml.safe_dump([{"lr": 1e30}]))
+
+    def start(self) -> None:
+        """The sweep command, or on with the sweep by the same command."""
+        command = [sys.executable, "-m", "orchestrator.sweep", "--dataset", f"csv:{self._ratings}"]
+        command += ["--trials", str(TRIALS), "--epochs", str(EPOCHS), "--confirm", str(CONFIRM)]
+        command += ["--splits", str(SPLITS), "--pruner", "median", "--name", self.workspace.name]
+        command += ["--space", str(self.folder / "space.yaml"), "--enqueue", str(self.folder / "enqueue.yaml")]
+        command += ["--tracking-uri", self.server.uri, "--max-epoch-minutes", str(HANG_MINUTES)]
+        with self.output.open("ab") as out:
+            self.driver = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
+
+    def running(self) -> bool:
+        return self.driver is not None and self.driver.poll() is None
+
+    def wait(self, seconds: float) -> int:
+        """The driver's exit code; one that does not end in time is a defect, and is killed."""
+        assert self.driver is not None
+        try:
+            return self.driver.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise AssertionError(f"the driver did not end within {seconds:.0f} s:\n{self.tail()}") from None
+
+    def kill_all(self) -> None:
+        """The driver and whatever it started."""
+        assert self.driver is not None
+        for process in self.descendants():
+            process.kill()
+        if self.running():
+            self.driver.kill()
+            self.driver.wait()
+
+    def descendants(self) -> list[psutil.Process]:
+        """Every process that the driver started, and theirs."""
+        try:
+            return psutil.Process(self.driver.pid).children(recursive=True) if self.driver else []
+        except psutil.NoSuchProcess:
+            return []
+
+    def ray_processes(self, part: str) -> list[psutil.Process]:
+        """Those of the driver's processes whose program has `part` in its name."""
+        found = []
+        for process in self.descendants():
+            try:
+                if part in Path(process.exe()).name:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        """Processes that train right now, by what they wrote into their jobs' folders."""
+        own = {process.pid: process for process in self.descendants()}
+        found = set()
+        for path in self.workspace.trials.glob("*/worker.json"):
+            try:
+                pid = json.loads(path.read_text())["pid"]
+            except (OSError, ValueError, KeyError):
+                continue
+            if pid in own:
+                found.add(pid)
+        return [own[pid] for pid in sorted(found)]
+
+    def epochs(self) -> dict[str, int]:
+        """Epochs in every job's history."""
+        histories = self.workspace.trials.glob("*/epochs.jsonl")
+        return {path.parent.name: path.read_bytes().count(b"\n") for path in histories}
+
+    def progress(self) -> int:
+        """Epochs trained so far."""
+        return sum(self.epochs().values())
+
+    def tail(self) -> str:
+        """What the drivers had to say last."""
+        return self.output.read_text(errors="replace")[-3000:] if self.output.exists() else ""

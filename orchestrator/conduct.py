@@ -20,7 +20,7 @@ from orchestrator.execution.interruption import Interruption
 from orchestrator.execution.job import Study
 from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher
-from orchestrator.preparation import CONTROL, Prepared, extract_features
+from orchestrator.preparation import CONTROL, Prepared, extract_cross_test, extract_features
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
 from orchestrator.search.first_trials import FirstTrials
@@ -41,6 +41,7 @@ from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
+    from orchestrator.execution.cross_test import CrossTest
     from orchestrator.execution.job import Job
     from orchestrator.execution.task import SweepTask
 
@@ -76,7 +77,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
 
     spec = prepared.spec
     began = time.monotonic()
-    features = _features(prepared, console)
+    features, cross = _features(prepared, console)
     with _session(spec, interruption) as fitting:
         spool = Spool(workspace.spool)
         told = what_was_told(spool)
@@ -105,7 +106,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 warden.desk = desk
                 reconcile(recorder, desk.known(), workspace.trials)
-                task = _task(prepared, features, workspace)
+                task = _task(prepared, features, cross, workspace)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
                 desk.interrupt()
@@ -210,10 +211,10 @@ def open_books(
     return Books(tuple(arms), confirm)
 
 
-def _features(prepared: Prepared, console: Console) -> FeatureSet:
+def _features(prepared: Prepared, console: Console) -> tuple[FeatureSet, CrossTest | None]:
     progress = FeatureProgress(console)
     try:
-        return extract_features(prepared, progress)
+        return extract_features(prepared, progress), extract_cross_test(prepared, progress)
     finally:
         progress.close()
 
@@ -238,7 +239,7 @@ def _budget(prepared: Prepared) -> int:
     return arms * spec.trials + confirm
 
 
-def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> SweepTask:
+def _task(prepared: Prepared, features: FeatureSet, cross: CrossTest | None, workspace: Workspace) -> SweepTask:
     from orchestrator.execution.task import make_task
 
     spec = prepared.spec
@@ -254,6 +255,7 @@ def _task(prepared: Prepared, features: FeatureSet, workspace: Workspace) -> Swe
         device=_device(spec),
         finetune=prepared.finetune,
         min_free=spec.min_free,
+        cross=cross,
     )
 
 
@@ -318,6 +320,8 @@ def _record_beginning(prepared: Prepared, workspace: Workspace, recorder: Record
             "quarantined": len(dataset.quarantined),
         },
     )
+    if prepared.cross:
+        recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
     for path in (workspace.spec, workspace.space, workspace.identity, workspace.provenance, workspace.splits):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 

@@ -30,6 +30,8 @@ class SweepSpec(BaseModel):
     variant: str = "text_hyper"
     dataset: str = "shapes"
     data_root: Path | None = None
+    test_dataset: str | None = None
+    test_data_root: Path | None = None
     criteria: Path | None = None
     targets: tuple[str, ...] = ()
     protocol: str = "disjoint"
@@ -61,7 +63,7 @@ class SweepSpec(BaseModel):
     keep_bytes: ByteSize | None = Field(default=None, ge=0)
     min_free: ByteSize = Field(default=ByteSize(10**9), ge=0)
 
-    @field_validator("data_root", "criteria", "space", "enqueue")
+    @field_validator("data_root", "test_data_root", "criteria", "space", "enqueue")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
@@ -96,6 +98,7 @@ RUN_ONLY = {
     "keep",
     "keep_bytes",
     "min_free",
+    "test_data_root",
 }
 """Settings of where and how fast, free to change when a sweep goes on."""
 

@@ -17,6 +17,10 @@ def sweep(
     variant: Annotated[str | None, typer.Option(help="What is searched: a registered variant.")] = None,
     dataset: Annotated[str | None, typer.Option(help="shapes, agiqa3k or csv:FILE.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    test_dataset: Annotated[
+        str | None, typer.Option(help="A second data set: confirm runs and baselines score it as well.")
+    ] = None,
+    test_data_root: Annotated[Path | None, typer.Option(help="Folder of the second data set.")] = None,
     criteria: Annotated[
         Path | None, typer.Option(help="JSON lines of prompt and criteria, for criteria_hyper.")
     ] = None,
@@ -73,6 +77,8 @@ def sweep(
         "variant": variant,
         "dataset": dataset,
         "data_root": data_root,
+        "test_dataset": test_dataset,
+        "test_data_root": test_data_root,
         "criteria": criteria,
         "targets": names(targets),
         "protocol": protocol,

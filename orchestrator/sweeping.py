@@ -102,7 +102,8 @@ def resume_sweep(
 
 def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> Prepared:
     """The sweep, checked; one that goes on must be what it was when it began."""
-    from orchestrator.preparation import check_unchanged, prepare
+    from orchestrator.identity import check_unchanged
+    from orchestrator.preparation import prepare
     from orchestrator.reporting.terminal import FeatureProgress
     from orchestrator.search.space import load_space
 
@@ -131,7 +132,7 @@ def _run(
 ) -> dict[str, Any]:
     from orchestrator.conduct import Interrupted, Stopped, conduct
     from orchestrator.execution.interruption import Interruption
-    from orchestrator.preparation import save
+    from orchestrator.identity import save
     from orchestrator.reporting.quiet import output_to_log
 
     resumed = workspace.spec.is_file()
@@ -269,9 +270,13 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
 
 
 def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
-    for reason, count in prepared.dataset.quarantine_counts().items():
-        names = [left.name for left in prepared.dataset.quarantined if left.reason == reason][:3]
-        console.print(f"Left out: {count} × {reason} ({', '.join(names)} …)", style="yellow", highlight=False)
+    cross = prepared.cross
+    for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
+        for reason, names in dataset.quarantined_names().items():
+            shown = ", ".join(names[:3])
+            console.print(f"Left out: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
+    for sentence in cross.sentences() if cross else ():
+        console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _log_to(path: Path) -> None:

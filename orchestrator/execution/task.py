@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.execution.cross_test import CrossTest
     from orchestrator.training.data import TrainingData
 
 
@@ -40,6 +41,7 @@ class SweepTask:
         device: "cpu" or "cuda".
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
         min_free: bytes of free disk below which no checkpoint is written.
+        cross: a second data set, which confirm runs and baselines score as well.
     """
 
     features: FeatureSet
@@ -58,6 +60,7 @@ class SweepTask:
     device: str
     finetune: bool = False
     min_free: int = 0
+    cross: CrossTest | None = None
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process."""
@@ -100,6 +103,7 @@ def make_task(
     device: str,
     finetune: bool = False,
     min_free: int = 0,
+    cross: CrossTest | None = None,
 ) -> SweepTask:
     """The task of a sweep over `targets` of a dataset."""
     return SweepTask(
@@ -119,4 +123,5 @@ def make_task(
         device=device,
         finetune=finetune,
         min_free=min_free,
+        cross=cross,
     )

@@ -16,6 +16,7 @@ from models.finetuned import FinetunedModel, Finetuning, finetuned
 from models.scoring import ScoringModel
 from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.execution.agreement import flat_agreement
+from orchestrator.execution.cross_test import CROSS_PREDICTIONS
 from orchestrator.execution.history import History
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.task import SweepTask
@@ -163,7 +164,7 @@ class TrainingSteps:
         return final | (self._test() if self._job.test else {})
 
     def _test(self) -> dict[str, float]:
-        """Reads the test rows, once, with the best epoch's weights."""
+        """Reads the test rows, and those of a second data set, once, with the best epoch's weights."""
         self._training.restore_best()
         self._export()
         split = self._task.splits[self._job.split]
@@ -174,7 +175,15 @@ class TrainingSteps:
         ]
         table = pd.concat(tables)
         table.to_csv(self._folder / PREDICTIONS, index=False)
-        return flat_agreement(table, self._task.targets, "test_")
+        return flat_agreement(table, self._task.targets, "test_") | self._cross(tables[0])
+
+    def _cross(self, validation: pd.DataFrame) -> dict[str, float]:
+        cross, training = self._task.cross, self._training
+        if cross is None:
+            return {}
+        table = cross.table(cross.predict(training.model, training.scale, training.device), self._task.targets)
+        table.to_csv(self._folder / CROSS_PREDICTIONS, index=False)
+        return cross.figures(validation, table, cross.prefix)
 
     def _export(self) -> None:
         save_scorer(

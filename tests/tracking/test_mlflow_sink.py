@@ -151,6 +151,17 @@ def test_the_data_set_is_an_input_of_the_run(tracked):
     assert json.loads(found.dataset.schema)["mlflow_colspec"][1]["name"] == "alignment"
 
 
+def test_a_second_data_set_is_an_input_for_testing(tracked):
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    data = {"name": "shapes", "digest": "d" * 64, "rows": 96, "source": "shapes", "columns": [], "split": {}}
+    tracked.recorder.record("dataset", SWEEP, **data)
+    tracked.recorder.record("dataset", SWEEP, **data | {"name": "other", "digest": "e" * 64, "context": "testing"})
+    tracked.send_all()
+    inputs = tracked.run(SWEEP).inputs.dataset_inputs
+    contexts = {found.dataset.name: found.tags[0].value for found in inputs}
+    assert contexts == {"shapes": "training", "other": "testing"}
+
+
 def test_files_and_folders_and_what_is_gone(tracked, tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "result.md").write_text("# fine")

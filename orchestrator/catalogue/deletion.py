@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from orchestrator.catalogue.archive import remove_folder
 from orchestrator.errors import InputError
+from orchestrator.search.storages import delete_studies
 from orchestrator.spec import SweepSpec, load_spec
-from orchestrator.tracking.target import experiment_name, resolve_tracking_uri
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.target import experiment_name, remembered_target, resolve_tracking_uri
 from orchestrator.workspace import Workspace, held
 
 
@@ -28,15 +30,19 @@ class Deleted:
 
 
 def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
-    """Deletes a sweep's folder; its runs in MLflow first, if asked, so that a failure there leaves it whole.
+    """Deletes a sweep's folder; its runs in MLflow first, if asked, so that a failure there leaves it whole, and
+    its studies in a database.
 
     Raises:
-        InputError: it is running, MLflow cannot be reached, or a registered model was made by one of its runs.
+        InputError: it is running, MLflow or the ledger cannot be reached, or a registered model was made by one of its runs.
     """
     with held(workspace):
         spec = load_spec(workspace.spec)
-        tracking_uri = resolve_tracking_uri(spec.tracking_uri)
+        there = remembered_target(Spool(workspace.spool))
+        tracking_uri = there.tracking_uri if there else resolve_tracking_uri(spec.tracking_uri)
         runs = _delete_runs(spec, tracking_uri) if with_mlflow else None
+        if spec.ledger:
+            delete_studies(spec.ledger, spec.id)
         remove_folder(workspace)
     return Deleted(spec.name, tracking_uri, experiment_name(spec), runs)
 

@@ -6,8 +6,9 @@ from mlflow import MlflowClient
 from orchestrator.catalogue.deletion import delete_sweep
 from orchestrator.errors import InputError
 from orchestrator.spec import load_spec
-from orchestrator.tracking.spool import Event
-from orchestrator.tracking.target import open_sink
+from orchestrator.tracking.event import Event
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.target import settle_target
 from orchestrator.workspace import held
 
 
@@ -17,7 +18,7 @@ def recorded(make, tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     workspaces = [make(name, trials=2, tracking_uri=uri) for name in ("mine", "other")]
     for workspace in workspaces:
-        sink = open_sink(load_spec(workspace.spec), uri)
+        sink = settle_target(load_spec(workspace.spec), Spool(workspace.spool)).open()
         sink.send([Event("start", key, {"name": key}) for key in ("sweep", "trial-0000")])
     return workspaces[0], MlflowClient(uri)
 

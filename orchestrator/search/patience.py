@@ -186,7 +186,8 @@ class PatientStorage(BaseStorage):
 
 
 def _why(error: BaseException) -> str:
-    """The innermost reason, in one line: SQLAlchemy's own text ends in a link and a statement."""
+    """The innermost reason, its first line: SQLAlchemy's own text ends in a link and a statement, libpq's in advice."""
     cause = error.__cause__ or error
     inner = getattr(cause, "orig", None) or cause
-    return reason(inner if isinstance(inner, Exception) else Exception(str(inner)))[:200]
+    lines = reason(inner) if isinstance(inner, OSError) else str(inner).strip()
+    return lines.splitlines()[0] if lines else type(inner).__name__

@@ -38,16 +38,24 @@ def server(tracking_server):
     return tracking_server.uri
 
 
+@pytest.fixture(scope="session")
+def postgres_uri(request):
+    """A PostgreSQL database with MLflow's tables."""
+    try:
+        url = request.getfixturevalue("postgres").create_database()
+    except pytest.FixtureLookupError:
+        pytest.skip("there is no PostgreSQL to test on")
+    uri = url.replace("postgresql://", "postgresql+psycopg://")
+    MlflowClient(uri).search_experiments()
+    return uri
+
+
 def uri_of(kind, request):
     if kind == "sqlite":
         return f"sqlite:///{request.getfixturevalue('database')}"
     if kind == "server":
         return request.getfixturevalue("server")
-    try:
-        url = request.getfixturevalue("postgres_url")
-    except pytest.FixtureLookupError:
-        pytest.skip("there is no PostgreSQL to test on")
-    return url.replace("postgresql://", "postgresql+psycopg://")
+    return request.getfixturevalue("postgres_uri")
 
 
 @pytest.fixture(params=["sqlite", "server", "postgres"])

@@ -64,7 +64,10 @@ def run_tags(
     }
 
     def tags(job: Job) -> dict[str, Any]:
-        return {**common, "split_hash": splits[job.split], "job": json.dumps(asdict(job))}
+        content = json.dumps(asdict(job))
+        # Half a job is none: a run without it is trained again from the sweep's ledger.
+        own = {"job": content} if len(content) <= TAG_LIMIT else {}
+        return {**common, "split_hash": splits[job.split], **own}
 
     return tags
 

@@ -25,6 +25,10 @@ def test_a_run_says_all_that_its_training_needs():
     assert all(len(str(value)) < TAG_LIMIT for value in found.values())
 
 
+def test_a_job_that_mlflow_would_cut_is_left_out():
+    assert "job" not in tags(replace(JOB, params={"notes": "x" * TAG_LIMIT}))[1]
+
+
 def test_the_split_is_the_jobs_own():
     assert tags(replace(JOB, split=2))[1]["split_hash"] == "s2"
 

@@ -34,7 +34,7 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
     its studies in a database.
 
     Raises:
-        InputError: it is running, MLflow or the ledger cannot be reached, or a registered model was made by one of its runs.
+        InputError: it is running, MLflow or the ledger cannot be reached, or one of its runs made a registered model.
     """
     with held(workspace):
         spec = load_spec(workspace.spec)

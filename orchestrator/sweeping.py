@@ -241,7 +241,7 @@ def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) ->
     spool = Spool(workspace.spool)
     if not spool.left():
         return
-    from orchestrator.conduct import say_what_waits
+    from orchestrator.recording import say_what_waits
     from orchestrator.tracking.drain import Drain
     from orchestrator.tracking.target import settle_target
 

@@ -94,7 +94,7 @@ def _fill_in_runs(workspace: Workspace, target: Target, drain: Drain) -> None:
     """A result that was written while MLflow was away learns where its runs are."""
     if not drain.sink or not workspace.result.is_file():
         return
-    from orchestrator.conduct import mlflow_ids
+    from orchestrator.recording import mlflow_ids
 
     result = json.loads(workspace.result.read_text())
     if result.get("mlflow", {}).get("run_id") is not None and result["mlflow"]["tracking_uri"] == target.tracking_uri:

@@ -210,16 +210,20 @@ def test_a_model_is_logged_once_in_the_experiment_of_its_run(tracked, tmp_path):
     assert output.model_id == model.model_id
 
 
-def test_a_model_whose_logging_was_killed_is_logged_to_its_end(tracked, tmp_path):
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_model_whose_logging_was_killed_is_logged_anew(tracked, tmp_path, linked):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text("{}")
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
     sink = tracked.send_all()
     begun = tracked.client.create_logged_model(sink.experiment_id, "m", sink.run_id(SWEEP))
+    if linked:
+        tracked.client.log_outputs(sink.run_id(SWEEP), [LoggedModelOutput(begun.model_id, 0)])
     tracked.recorder.record("model", SWEEP, path=str(tmp_path / "model"), name="m", targets=["alignment"])
     tracked.send_all()
     (model,) = tracked.client.search_logged_models([sink.experiment_id])
-    assert model.model_id == begun.model_id and str(model.status) == "READY"
+    assert model.model_id != begun.model_id and str(model.status) == "READY"
+    assert tracked.run(SWEEP).outputs.model_outputs[-1].model_id == model.model_id
 
 
 def test_requests_a_trial(server, tmp_path, monkeypatch, record_property):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from mlflow.entities import LoggedModelOutput
 
 from orchestrator.execution.job import Epoch
 from orchestrator.search.outcome import Outcome

@@ -18,12 +18,14 @@ from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.run import run_jobs
 from orchestrator.execution.session import ray_session
 from orchestrator.execution.worker import Worker
-from orchestrator.search.ledger import Ledger, open_journal
+from orchestrator.search.journal import open_journal
+from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import load_space
+from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.mlflow_sink import MlflowSink
-from orchestrator.tracking.recorder import SWEEP, Drain, Recorder
+from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
 
 _TRIALS, _EPOCHS, _SECONDS, _SLOTS = 24, 6, 0.3, 2

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from orchestrator.errors import InputError
 
@@ -20,11 +21,16 @@ def command(function: Callable[..., None]) -> Callable[[], None]:
     return commands(function)
 
 
-def commands(*functions: Callable[..., None]) -> Callable[[], None]:
-    """Makes one command of several functions, each a subcommand by its own name, with the same exit codes."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+def commands(*functions: Callable[..., None], group: type[TyperGroup] | None = None) -> Callable[[], None]:
+    """Makes one command of several functions, each a subcommand by its own name, with the same exit codes.
+
+    Args:
+        functions: a trailing underscore, where Python has a thing of that name, is not part of the name.
+        group: decides which of them is meant; the first argument names it if not given.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, cls=group)
     for function in functions:
-        app.command(help=function.__doc__)(_guard(function))
+        app.command(function.__name__.removesuffix("_"), help=function.__doc__)(_guard(function))
     return app
 
 

@@ -1,8 +1,12 @@
-"""What goes wrong because of what was asked for, not because of how it was done."""
+"""What goes wrong, apart from mistakes of our own: what was asked for, and what a sweep cannot do without."""
 
 
 class InputError(Exception):
     """Wrong input, said in one sentence for the person at the keyboard; a command ends with exit code 2."""
+
+
+class LedgerLost(Exception):
+    """The ledger has been away for longer than a sweep waits; the sweep stops, and goes on when it is run again."""
 
 
 def reason(error: Exception) -> str:

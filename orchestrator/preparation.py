@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cross import CrossData, extract_cross, prepare_cross
 from orchestrator.data.progress import Progress, silent
 from orchestrator.errors import InputError
 from orchestrator.naming import unknown
+from orchestrator.search.first_trials import FirstTrials, choose_first, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, load_space
 from orchestrator.spec import SweepSpec
-from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.execution.cross_test import CrossTest
 
 CONTROL = "plain_head"
 
@@ -36,7 +36,8 @@ class Prepared:
         encoders: kind → name.
         reads: features that the variant and its control read.
         splits: by index, 0 for the search and the rest for confirm runs.
-        enqueued: configurations to try first, as Optuna's flat parameters.
+        enqueued: configurations of a file to try first, as Optuna's flat parameters.
+        cross: what is scored of a second data set, where there is one.
     """
 
     spec: SweepSpec
@@ -48,6 +49,7 @@ class Prepared:
     reads: tuple[str, ...]
     splits: Mapping[int, Split]
     enqueued: tuple[dict[str, Any], ...]
+    cross: CrossData | None = None
 
     @property
     def control_of(self) -> str | None:
@@ -59,6 +61,11 @@ class Prepared:
         """Whether the image encoder is trained with the model."""
         return self.spec.backbone == "finetune"
 
+    def first_trials(self) -> tuple[FirstTrials, list[str]]:
+        """What both searches begin with, and what there is to say about it; raises InputError as `choose_first`."""
+        spec = self.spec
+        return choose_first(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
+
     def identity(self) -> dict[str, Any]:
         """What must agree for a sweep to go on: code version, data, splits."""
         from orchestrator import __version__
@@ -66,27 +73,35 @@ class Prepared:
         return {
             "code": __version__,
             "data": self.dataset.data_hash,
+            "test_data": self.cross.dataset.data_hash if self.cross else None,
             "splits": {str(index): split.hash for index, split in self.splits.items()},
             "space": self.space.model_dump(mode="json", exclude=None if self.finetune else {"backbone"}),
         }
 
 
-def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None) -> Prepared:
+def prepare(
+    spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None, begun: bool = False
+) -> Prepared:
     """Looks everything up and reads the data.
 
     Args:
         spec: the settings.
         progress: told while data is generated or verified.
         space: used in place of the spec's own, where a sweep goes on with the one it began with.
+        begun: it has in its folder what it tries first, so that nothing is read again that may be gone.
 
     Raises:
         InputError: the first thing that is wrong, in one sentence.
     """
     build_sampler(spec.sampler, spec.seed)
     build_pruner(spec.pruner, spec.epochs)
+    if spec.ledger:
+        from orchestrator.search.database import check_database
+
+        check_database(spec.ledger)
     space = space or _space(spec)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
-    enqueued = _read_enqueued(spec.enqueue, space)
+    enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
     dataset, targets = _data(spec, progress)
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
@@ -103,6 +118,7 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
     if spec.trials > 1:
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
+    splits = {index: make_split(dataset, spec.protocol, index) for index in range(count + 1)}
     return Prepared(
         spec=spec,
         dataset=dataset,
@@ -111,45 +127,28 @@ def prepare(spec: SweepSpec, progress: Progress = silent, space: SearchSpace | N
         control_space=space.without_hypernet() if info.hypernet_sees else None,
         encoders=encoders,
         reads=reads,
-        splits={index: make_split(dataset, spec.protocol, index) for index in range(count + 1)},
+        splits=splits,
         enqueued=enqueued,
+        cross=prepare_cross(spec, dataset, targets, splits, reads, progress),
     )
 
 
 def extract_features(prepared: Prepared, progress: Progress) -> FeatureSet:
     """The features that the sweep reads: from the store, or computed into it; to fine-tune, the images as well."""
     from orchestrator.data import FeatureStore
+
+    return FeatureStore().get(prepared.dataset, prepared.encoders, _wanted(prepared), progress)
+
+
+def extract_cross_test(prepared: Prepared, progress: Progress) -> CrossTest | None:
+    """The same features of a second data set, with what the jobs need beside them; None where there is none."""
+    return extract_cross(prepared.cross, prepared.encoders, _wanted(prepared), progress)
+
+
+def _wanted(prepared: Prepared) -> tuple[str, ...]:
     from orchestrator.data.store import PIXELS
 
-    wanted = (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
-    return FeatureStore().get(prepared.dataset, prepared.encoders, wanted, progress)
-
-
-def save(prepared: Prepared, workspace: Workspace) -> None:
-    """Writes spec, space, splits and identity into the sweep's folder."""
-    import yaml
-
-    from orchestrator.data import save_split
-
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    workspace.splits.mkdir(exist_ok=True)
-    workspace.space.write_text(yaml.safe_dump(prepared.space.model_dump(mode="json"), sort_keys=False))
-    for index, split in prepared.splits.items():
-        save_split(split, prepared.dataset, workspace.splits / f"split_{index:02d}.json")
-    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n")
-    # Last: a folder with a spec is a sweep.
-    prepared.spec.save(workspace.spec)
-
-
-def check_unchanged(prepared: Prepared, workspace: Workspace) -> None:
-    """Raises InputError where code, data, splits or space are not those the sweep began with."""
-    before, now = json.loads(workspace.identity.read_text()), prepared.identity()
-    changed = [key for key in now if json.loads(json.dumps(now[key])) != before.get(key)]
-    if changed:
-        raise InputError(
-            f"The sweep {workspace.name} cannot go on: {' and '.join(changed)} changed since it began. "
-            f"Give a new --name, or --allow-changed to mix old and new trials."
-        )
+    return (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
 
 
 def control_of(variant: str, targets: tuple[str, ...], space: SearchSpace) -> str | None:
@@ -283,27 +282,3 @@ def _space(spec: SweepSpec) -> SearchSpace:
         return own.filled_from(load_space(spec.variant))
     _variant(of, None)
     return own.filled_from(load_space(of).without_hypernet())
-
-
-def _read_enqueued(path: Path | None, space: SearchSpace) -> tuple[dict[str, Any], ...]:
-    if path is None:
-        return ()
-    import yaml
-
-    from orchestrator.errors import reason
-
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
-    if not isinstance(content, list) or not all(isinstance(params, dict) for params in content):
-        raise InputError(f"--enqueue {path}: expected a list of mappings, one a configuration.")
-    known = set(space.parameter_names())
-    for number, params in enumerate(content):
-        if strange := set(params) - known:
-            raise InputError(
-                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(strange))}, which the space "
-                f"does not search; it searches {', '.join(sorted(known))}."
-            )
-        space.configuration({**space.default_params(), **params})
-    return tuple({**space.default_params(), **params} for params in content)

@@ -54,6 +54,8 @@ class Estimate:
         slots: trainings side by side on this machine.
         minutes: between all trainings being of the smallest model and all being of the largest, none stopped early.
         gigabytes_per_trial: of the largest model's worker.
+        cross: what is scored of a second data set, as JSON; None without one.
+        cross_sentences: the same for people.
     """
 
     variant: str
@@ -67,10 +69,12 @@ class Estimate:
     slots: int
     minutes: tuple[float, float]
     gigabytes_per_trial: float
+    cross: dict[str, Any] | None = None
+    cross_sentences: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "cross_sentences"}
 
     def show(self, console: Console) -> None:
         """For people."""
@@ -80,6 +84,7 @@ class Estimate:
             f"{self.prompts} prompts ({parts}).",
             f"{self.trials} trials, as many of the control if there is one, and confirm runs: {self.trainings} "
             "trainings at most.",
+            *self.cross_sentences,
             *(
                 f"The {corner.name} model has {corner.parameters:,} parameters and takes about "
                 f"{corner.epoch_seconds:.2g} s an epoch: {corner.configuration}"
@@ -119,6 +124,8 @@ def rehearse(prepared: Prepared) -> Estimate:
         slots=slots,
         minutes=(min(seconds) / 60, max(seconds) / 60),
         gigabytes_per_trial=max(needed, _peak_bytes() if prepared.finetune else 0) / 1e9,
+        cross=prepared.cross.as_dict() if prepared.cross else None,
+        cross_sentences=tuple(prepared.cross.sentences()) if prepared.cross else (),
     )
 
 

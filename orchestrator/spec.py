@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
 from orchestrator.errors import InputError, reason
+from orchestrator.spec_versions import SCHEMA_VERSION, migrate
 
 
 class SweepSpec(BaseModel):
@@ -20,7 +22,7 @@ class SweepSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = SCHEMA_VERSION
     id: str = Field(default_factory=lambda: uuid4().hex[:8])
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -28,6 +30,8 @@ class SweepSpec(BaseModel):
     variant: str = "text_hyper"
     dataset: str = "shapes"
     data_root: Path | None = None
+    test_dataset: str | None = None
+    test_data_root: Path | None = None
     criteria: Path | None = None
     targets: tuple[str, ...] = ()
     protocol: str = "disjoint"
@@ -41,6 +45,7 @@ class SweepSpec(BaseModel):
     space: Path | None = None
     seed: int = Field(default=0, ge=0)
     enqueue: Path | None = None
+    warm_start: tuple[str, ...] = ()
     max_hours: float | None = Field(default=None, gt=0)
     max_epoch_minutes: float | None = Field(default=None, gt=0)
 
@@ -52,16 +57,27 @@ class SweepSpec(BaseModel):
     gpus_per_trial: float = Field(default=0.0, ge=0)
     address: str | None = None
     tracking_uri: str | None = None
+    ledger: str | None = None
 
-    @field_validator("data_root", "criteria", "space", "enqueue")
+    keep: str = Field(default="best:3", pattern=r"^(best:[1-9][0-9]*|last|all|none)$")
+    keep_bytes: ByteSize | None = Field(default=None, ge=0)
+    min_free: ByteSize = Field(default=ByteSize(10**9), ge=0)
+
+    @field_validator("data_root", "test_data_root", "criteria", "space", "enqueue")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
 
     def save(self, path: Path) -> None:
-        """Writes the spec as YAML."""
+        """Writes the spec as YAML, in one step: a reader finds the old one or the new one whole."""
         content = json.loads(self.model_dump_json())
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_text(yaml.safe_dump(content, sort_keys=False))
+        os.replace(draft, path)
+
+    def changed(self, given: dict[str, Any]) -> SweepSpec:
+        """The same with some settings changed; raises InputError where one of them is wrong."""
+        return _validated({**self.model_dump(), **given}, "")
 
     def differences(self, other: SweepSpec) -> dict[str, tuple[Any, Any]]:
         """Settings that decide the numbers and are not the same in `other`: name → (own, other's)."""
@@ -79,6 +95,10 @@ RUN_ONLY = {
     "max_hours",
     "max_epoch_minutes",
     "data_root",
+    "keep",
+    "keep_bytes",
+    "min_free",
+    "test_data_root",
 }
 """Settings of where and how fast, free to change when a sweep goes on."""
 
@@ -92,27 +112,60 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
     settings = _read_config(config) if config else {}
     settings.update({key: value for key, value in given.items() if value is not None})
     settings.setdefault("id", uuid4().hex[:8])
+    if settings.get("ledger"):
+        from orchestrator.search.database import ledger_url
+
+        settings["ledger"] = ledger_url(str(settings["ledger"]))
     variant, dataset = settings.get("variant", "text_hyper"), str(settings.get("dataset", "shapes"))
     short = Path(dataset.removeprefix("csv:")).stem if dataset.startswith("csv:") else dataset
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", short)[:60]
     settings.setdefault("name", f"{variant}-{short}-{settings['id']}")
+    return _validated(settings, f" ({config})" if config else "")
+
+
+def load_spec(path: Path) -> SweepSpec:
+    """Reads a sweep's `spec.yaml`, an older version's as well.
+
+    Raises:
+        InputError: it is missing, wrong, or of a schema version that is not known here.
+    """
+    try:
+        return parse_spec(path.read_text(), str(path))
+    except FileNotFoundError as error:
+        raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+
+
+def parse_spec(text: str, path: str) -> SweepSpec:
+    """The spec in a YAML text that was read from `path`; raises InputError as `load_spec` does."""
+    try:
+        return SweepSpec.model_validate(migrate(yaml.safe_load(text), path))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not a spec this version can read: {' '.join(str(error).split())}") from error
+
+
+def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
     try:
         return SweepSpec.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         setting = ".".join(map(str, first["loc"])).replace("_", "-")
-        source = f" ({config})" if config else ""
         raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
 
 
-def load_spec(path: Path) -> SweepSpec:
-    """Reads a sweep's `spec.yaml`; raises InputError where it is missing, wrong, or of another schema version."""
-    try:
-        return SweepSpec.model_validate(yaml.safe_load(path.read_text()))
-    except FileNotFoundError as error:
-        raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
-    except (ValidationError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not a spec this version can read: {' '.join(str(error).split())}") from error
+def with_default_ledger(spec: SweepSpec) -> SweepSpec:
+    """A new sweep's spec, with the ledger that `HYPERASSESS_LEDGER` names where none was given.
+
+    Raises:
+        InputError: the variable's value is no ledger.
+    """
+    given = os.environ.get("HYPERASSESS_LEDGER")
+    if spec.ledger or not given:
+        return spec
+    from orchestrator.search.database import ledger_url
+
+    return spec.model_copy(update={"ledger": ledger_url(given)})
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -17,6 +17,10 @@ def sweep(
     variant: Annotated[str | None, typer.Option(help="What is searched: a registered variant.")] = None,
     dataset: Annotated[str | None, typer.Option(help="shapes, agiqa3k or csv:FILE.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    test_dataset: Annotated[
+        str | None, typer.Option(help="A second data set: confirm runs and baselines score it as well.")
+    ] = None,
+    test_data_root: Annotated[Path | None, typer.Option(help="Folder of the second data set.")] = None,
     criteria: Annotated[
         Path | None, typer.Option(help="JSON lines of prompt and criteria, for criteria_hyper.")
     ] = None,
@@ -39,6 +43,9 @@ def sweep(
     gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
+    ledger: Annotated[
+        str | None, typer.Option(help="Database to keep trials in; else HYPERASSESS_LEDGER, else a file of the sweep.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name; an unfinished one goes on.")] = None,
     confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,
     splits: Annotated[int | None, typer.Option(help="Train/validation splits of a confirmation.")] = None,
@@ -46,7 +53,15 @@ def sweep(
     max_epoch_minutes: Annotated[
         float | None, typer.Option(help="A trial with no epoch for this long hangs and starts again, once.")
     ] = None,
-    enqueue: Annotated[Path | None, typer.Option(help="YAML list of configurations to try first.")] = None,
+    enqueue: Annotated[
+        Path | None, typer.Option(help="Configurations to try first: a YAML or JSON list, or CSV.")
+    ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(help="Earlier sweeps of the variant whose best are tried first, by commas.")
+    ] = None,
+    keep: Annotated[str | None, typer.Option(help="Checkpoints to keep: best:K, last, all or none.")] = None,
+    keep_bytes: Annotated[str | None, typer.Option(help="All checkpoints together at most, such as 2GB.")] = None,
+    min_free: Annotated[str | None, typer.Option(help="Write no checkpoint with less disk free, such as 1GB.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any of these settings.")] = None,
     out: Out = Path("sweeps"),
     allow_changed: Annotated[bool, typer.Option(help="Go on although code, data or space changed.")] = False,
@@ -62,6 +77,8 @@ def sweep(
         "variant": variant,
         "dataset": dataset,
         "data_root": data_root,
+        "test_dataset": test_dataset,
+        "test_data_root": test_data_root,
         "criteria": criteria,
         "targets": names(targets),
         "protocol": protocol,
@@ -78,12 +95,17 @@ def sweep(
         "gpus_per_trial": gpus_per_trial,
         "address": address,
         "tracking_uri": tracking_uri,
+        "ledger": ledger,
         "name": name,
         "confirm": confirm,
         "splits": splits,
         "max_hours": max_hours,
         "max_epoch_minutes": max_epoch_minutes,
         "enqueue": enqueue,
+        "keep": keep,
+        "keep_bytes": keep_bytes,
+        "min_free": min_free,
+        "warm_start": names(warm_start),
     }
     spec = build_spec(options, config)
     run_sweep(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)

@@ -1,4 +1,4 @@
-"""What the sweep command does: new, resumed or finished already; dry or for real; table or JSON."""
+"""What the commands sweep and resume do: new, resumed or finished already; dry or for real; table or JSON."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 
+from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
-from orchestrator.spec import SweepSpec, load_spec
-from orchestrator.workspace import Workspace, held
+from orchestrator.spec import SweepSpec, load_spec, with_default_ledger
+from orchestrator.workspace import Workspace, archive_of, find_sweep, held
 
 if TYPE_CHECKING:
     from orchestrator.preparation import Prepared
@@ -38,34 +39,79 @@ def run_sweep(
 
     Raises:
         InputError: something asked for is wrong.
-        typer.Exit: 130, interrupted.
+        typer.Exit: 130, interrupted; 1, the ledger stayed away.
     """
     console = make_console(stream or (sys.stderr if as_json else sys.stdout))
+    if spec.warm_start:
+        earlier = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
+        spec = spec.model_copy(update={"warm_start": tuple(earlier)})
     if dry_run:
-        _dry_run(spec, console, as_json)
+        _dry_run(with_default_ledger(spec), console, as_json)
         return
     workspace = Workspace((out / spec.name).absolute())
+    if archive_of(out, spec.name).is_file() and not workspace.spec.is_file():
+        find_sweep(spec.name, out)
     with held(workspace):
         if workspace.spec.is_file():
             before = load_spec(workspace.spec)
-            spec = _continued(spec, before)
-        result = _finished(workspace, spec, console) or _run(spec, workspace, console, out, allow_changed)
+            spec = _continued(spec, before, out)
+        else:
+            spec = with_default_ledger(spec)
+        result = _finished(workspace, spec, console, out) or _run(spec, workspace, console, out, allow_changed)
     if as_json:
         print(json.dumps(result, allow_nan=False))
 
 
-def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, allow_changed: bool) -> dict[str, Any]:
-    from orchestrator.conduct import Interrupted, Stopped, conduct
-    from orchestrator.execution.interruption import Interruption
-    from orchestrator.preparation import check_unchanged, prepare, save
-    from orchestrator.reporting.quiet import output_to_log
+def resume_sweep(
+    reference: str, out: Path, trials: int | None, given: dict[str, Any], as_json: bool, allow_changed: bool
+) -> None:
+    """Goes on with a sweep until its budget is met; shows the result of one whose budget is.
+
+    Args:
+        reference: name, id or folder of the sweep.
+        out: folder that sweeps live in.
+        trials: its budget from now on; None for the one it has.
+        given: settings of where and how fast, in place of those it was begun with. A limit in time is not carried on.
+        as_json: one JSON object on standard output, everything else on standard error.
+        allow_changed: go on although code, data, splits or space changed.
+
+    Raises:
+        InputError: there is no such sweep, it is running, it has more trials than that, or it changed.
+        typer.Exit: 130, interrupted.
+    """
+    from orchestrator.budget import check_budget, is_met, set_budget
+
+    console = make_console(sys.stderr if as_json else sys.stdout)
+    workspace = find_sweep(reference, out)
+    out = workspace.root.parent
+    with held(workspace):
+        before = load_spec(workspace.spec)
+        if trials is not None:
+            check_budget(workspace, trials)
+        spec = before.changed({"max_hours": None, **given, "trials": before.trials if trials is None else trials})
+        if is_met(workspace, spec.trials):
+            result = _finished(workspace, spec, console, out)
+        else:
+            # Whoever raises a budget of a sweep that cannot go on keeps the sweep as it was.
+            prepared = _prepare(spec, workspace, console, allow_changed)
+            set_budget(workspace, before, spec.trials)
+            result = _run(spec, workspace, console, out, allow_changed, prepared)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+
+
+def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> Prepared:
+    """The sweep, checked; one that goes on must be what it was when it began."""
+    from orchestrator.identity import check_unchanged
+    from orchestrator.preparation import prepare
     from orchestrator.reporting.terminal import FeatureProgress
     from orchestrator.search.space import load_space
 
     progress = FeatureProgress(console)
+    resumed = workspace.spec.is_file()
     try:
-        resumed = workspace.spec.is_file()
-        prepared = prepare(spec, progress, load_space(workspace.space) if resumed else None)
+        space = load_space(workspace.space) if resumed else None
+        prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
     except (InputError, KeyboardInterrupt):
         _remove_if_empty(workspace)
         raise
@@ -73,17 +119,38 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
         progress.close()
     if resumed and not allow_changed:
         check_unchanged(prepared, workspace)
+    return prepared
+
+
+def _run(
+    spec: SweepSpec,
+    workspace: Workspace,
+    console: Console,
+    out: Path,
+    allow_changed: bool,
+    prepared: Prepared | None = None,
+) -> dict[str, Any]:
+    from orchestrator.conduct import Interrupted, Stopped, conduct
+    from orchestrator.execution.interruption import Interruption
+    from orchestrator.identity import save
+    from orchestrator.reporting.quiet import output_to_log
+
+    resumed = workspace.spec.is_file()
+    prepared = prepared or _prepare(spec, workspace, console, allow_changed)
     interruption = Interruption()
     try:
         if not resumed:
+            _begin(prepared, workspace, console)
             save(prepared, workspace)
         _say_what_is_left_out(console, prepared)
         _log_to(workspace.log)
         with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
-            return conduct(prepared, workspace, make_console(stream), interruption)
+            result = conduct(prepared, workspace, make_console(stream), interruption)
+        _say_if_ended_early(result, spec, console, out)
+        return result
     except InputError:
-        if not workspace.ledger.exists():
+        if not resumed and not workspace.ledger.exists() and not workspace.spool.exists():
             shutil.rmtree(workspace.root)  # it never began
         raise
     except (Interrupted, KeyboardInterrupt):
@@ -92,8 +159,18 @@ def _run(spec: SweepSpec, workspace: Workspace, console: Console, out: Path, all
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except Stopped as stopped:
-        console.print(f"\n{stopped}", style="red", highlight=False, markup=False, soft_wrap=True)
+        room = f" ({spelled(free_bytes(workspace.root))} free at {workspace.root})" if is_disk_full(stopped) else ""
+        console.print(f"\n{stopped}{room}", style="red", highlight=False, markup=False, soft_wrap=True)
         console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+    except Exception as error:
+        if not is_disk_full(error) or not workspace.spec.is_file():
+            raise
+        console.print(
+            f"\nThe disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root}); no trial that ended "
+            f"is lost. Make room and go on with:\n  {again(spec, out)}",
+            soft_wrap=True,
+        )
         raise typer.Exit(FAILED) from None
 
 
@@ -104,11 +181,33 @@ def make_console(stream: TextIO) -> Console:
 
 def again(spec: SweepSpec, out: Path) -> str:
     """The command that goes on with a sweep."""
-    where = "" if out == Path("sweeps") else f" --out {out}"
-    return f"python -m orchestrator.sweep --name {spec.name}{where}"
+    where = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
+    return f"python -m orchestrator.resume {spec.name}{where}"
 
 
-def _continued(spec: SweepSpec, before: SweepSpec) -> SweepSpec:
+def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:
+    """Writes what is tried first and with what; before the spec, whose presence says that the folder is whole."""
+    from orchestrator.tracking.provenance import provenance
+
+    first, notes = prepared.first_trials()
+    first.save(workspace.first)
+    workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n")
+    for note in notes:
+        console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
+    """A search that `--max-hours` ended has a result, and more to find."""
+    budget = result.get("budget", 0)
+    if budget and (done := sum(result["counts"].values())) < budget:
+        console.print(
+            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n  {again(spec, out)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _continued(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
     """The settings a sweep began with, those of where and how fast as they are given now."""
     from orchestrator.spec import RUN_ONLY
 
@@ -116,11 +215,15 @@ def _continued(spec: SweepSpec, before: SweepSpec) -> SweepSpec:
     changed = {key: (theirs, mine) for key, (mine, theirs) in spec.differences(before).items() if key in given}
     if changed:
         told = "; ".join(f"{key} was {theirs}, now {mine}" for key, (theirs, mine) in sorted(changed.items()))
-        raise InputError(f"A sweep named {before.name} exists with other settings ({told}). Give another --name.")
+        more = set(changed) == {"trials"} and spec.trials > before.trials
+        advice = f"Raise its budget with: {again(before, out)} --trials {spec.trials}" if more else ""
+        raise InputError(
+            f"A sweep named {before.name} exists with other settings ({told}). {advice or 'Give another --name.'}"
+        )
     return before.model_copy(update={key: getattr(spec, key) for key in given & RUN_ONLY})
 
 
-def _finished(workspace: Workspace, spec: SweepSpec, console: Console) -> dict[str, Any] | None:
+def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path) -> dict[str, Any] | None:
     """The result of a finished sweep, shown again; what still waits for MLflow goes out."""
     if not workspace.result.is_file():
         return None
@@ -128,6 +231,7 @@ def _finished(workspace: Workspace, spec: SweepSpec, console: Console) -> dict[s
     print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
     print((workspace.report / "result.md").read_text(), file=sys.stderr)
     _send_what_waits(workspace, spec, console)
+    _say_if_ended_early(result, spec, console, out)
     return result
 
 
@@ -137,14 +241,14 @@ def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) ->
     spool = Spool(workspace.spool)
     if not spool.left():
         return
-    from orchestrator.conduct import say_what_waits
-    from orchestrator.tracking.recorder import Drain
-    from orchestrator.tracking.target import open_sink, resolve_tracking_uri
+    from orchestrator.recording import say_what_waits
+    from orchestrator.tracking.drain import Drain
+    from orchestrator.tracking.target import settle_target
 
-    tracking_uri = resolve_tracking_uri(spec.tracking_uri)
-    drain = Drain(spool, lambda: open_sink(spec, tracking_uri))
+    target = settle_target(spec, spool)
+    drain = Drain(spool, target.open)
     drain.start()
-    say_what_waits(console, workspace, drain, tracking_uri)
+    say_what_waits(console, spool, drain, target.tracking_uri)
 
 
 def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
@@ -157,6 +261,7 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
         prepared = prepare(spec, progress)
     finally:
         progress.close()
+    prepared.first_trials()
     estimate = rehearse(prepared)
     if as_json:
         print(json.dumps(estimate.as_dict()))
@@ -165,9 +270,13 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
 
 
 def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
-    for reason, count in prepared.dataset.quarantine_counts().items():
-        names = [left.name for left in prepared.dataset.quarantined if left.reason == reason][:3]
-        console.print(f"Left out: {count} × {reason} ({', '.join(names)} …)", style="yellow", highlight=False)
+    cross = prepared.cross
+    for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
+        for reason, names in dataset.quarantined_names().items():
+            shown = ", ".join(names[:3])
+            console.print(f"Left out: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
+    for sentence in cross.sentences() if cross else ():
+        console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _log_to(path: Path) -> None:

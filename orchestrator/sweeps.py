@@ -1,58 +1,122 @@
-"""`python -m orchestrator.sweeps`: the sweeps of a folder, and the result of one."""
+"""`python -m orchestrator.sweeps`: the sweeps of a folder: list, show, export, archive, restore, delete."""
 
 from __future__ import annotations
 
 import json as json_format
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from orchestrator.door import command
+from orchestrator.door import commands
 
-if TYPE_CHECKING:
-    from rich.console import Console
+Sweep = Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")]
+Out = Annotated[Path, typer.Option(help="Folder that sweeps live in.")]
+Debug = Annotated[bool, typer.Option(help="Show tracebacks.")]
+HERE = Path("sweeps")
 
 
-@command
-def sweeps(
-    sweep: Annotated[str | None, typer.Argument(help="Id, name or folder of one to show.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+class _ListOrShow(TyperGroup):
+    """Without a subcommand's name it lists, or shows the sweep that is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not {"--help", *self.commands} & set(args[:1]):
+            named = bool(args) and not args[0].startswith("-")
+            args = ["show" if named else "list", *args]
+        return super().parse_args(ctx, args)
+
+
+def list_(
+    out: Out = HERE,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    debug: Debug = False,
 ) -> None:
-    """List the sweeps, newest last, or show the result of one."""
-    from rich.console import Console
+    """List the sweeps, newest last, archived ones included."""
+    import sys
 
+    from orchestrator.catalogue.listing import print_list
+    from orchestrator.catalogue.state import standings
+    from orchestrator.sweeping import make_console
+
+    if json:
+        print(json_format.dumps([one.as_dict() for one in standings(out)]))
+    else:
+        print_list(out, make_console(sys.stdout))
+
+
+def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
+    """Show the result of a sweep, or how far it is and how to go on."""
+    import sys
+
+    from orchestrator.catalogue.listing import print_sweep
+    from orchestrator.spec import load_spec
+    from orchestrator.sweeping import again, make_console
     from orchestrator.workspace import find_sweep
 
-    console = Console()
-    if sweep is None:
-        _list(out, console)
-        return
     workspace = find_sweep(sweep, out)
-    if workspace.result.is_file():
-        console.print((workspace.report / "result.md").read_text(), soft_wrap=True, highlight=False, markup=False)
-    else:
-        console.print(f"{workspace.name} is not finished. Go on with:", highlight=False)
-        console.print(f"  python -m orchestrator.sweep --name {workspace.name}", highlight=False)
+    print_sweep(workspace, again(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
 
 
-def _list(out: Path, console: Console) -> None:
-    from rich.table import Table
+def export(
+    sweep: Sweep,
+    to: Annotated[
+        Path | None, typer.Option(help="A .zip or .tar.gz, or a folder; NAME.zip if not given.", show_default=False)
+    ] = None,
+    out: Out = HERE,
+    debug: Debug = False,
+) -> None:
+    """Write settings, ledger, report and best model of a sweep into one file or folder."""
+    from orchestrator.catalogue.export import export_sweep
+    from orchestrator.workspace import find_sweep
 
-    from orchestrator.workspace import list_sweeps
+    workspace = find_sweep(sweep, out)
+    print(f"Exported to {export_sweep(workspace, to or Path(f'{workspace.name}.zip'))}")
 
-    table = Table("name", "id", "created", "variant", "data set", "state", "test SRCC", box=None, pad_edge=False)
-    for workspace, spec in list_sweeps(out):
-        state, figure = "unfinished", ""
-        if workspace.result.is_file():
-            result = json_format.loads(workspace.result.read_text())
-            test = (result["best"] or {}).get("test")
-            state, figure = "finished", f"{test['srcc']:.4f}" if test else ""
-        created = spec.created.astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(spec.name, spec.id, created, spec.variant, spec.dataset, state, figure)
-    console.print(table)
 
+def archive(
+    sweep: Sweep,
+    force: Annotated[bool, typer.Option(help="Although MLflow has not been told everything.")] = False,
+    out: Out = HERE,
+    debug: Debug = False,
+) -> None:
+    """Compress a sweep's folder into the archive and remove it."""
+    from orchestrator.catalogue.archive import archive_sweep
+    from orchestrator.workspace import find_sweep
+
+    workspace = find_sweep(sweep, out)
+    print(f"Archived as {archive_sweep(workspace, force)}")
+    print(f"Bring it back with: python -m orchestrator.sweeps restore {workspace.name}")
+
+
+def restore(
+    sweep: Annotated[str, typer.Argument(help="Name of the archived sweep.")], out: Out = HERE, debug: Debug = False
+) -> None:
+    """Bring an archived sweep back to its folder."""
+    from orchestrator.catalogue.archive import restore_sweep
+
+    print(f"Restored to {restore_sweep(sweep, out).root}")
+
+
+def delete(
+    sweep: Sweep,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    with_mlflow: Annotated[bool, typer.Option(help="Delete its runs and models in MLflow as well.")] = False,
+    out: Out = HERE,
+    debug: Debug = False,
+) -> None:
+    """Delete a sweep's folder: trials, checkpoints, models, result."""
+    from orchestrator.catalogue.deletion import delete_sweep
+    from orchestrator.errors import InputError
+    from orchestrator.workspace import find_sweep
+
+    workspace = find_sweep(sweep, out)
+    if not yes and not typer.confirm(f"Delete {workspace.root} for good?"):
+        raise InputError("Nothing was deleted.")
+    print(delete_sweep(workspace, with_mlflow))
+
+
+sweeps = commands(list_, show, export, archive, restore, delete, group=_ListOrShow)
 
 if __name__ == "__main__":
     sweeps()

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,9 +38,19 @@ class Workspace:
         return self.root / "space.yaml"
 
     @property
+    def first(self) -> Path:
+        """The configurations that it tries first."""
+        return self.root / "first.json"
+
+    @property
     def identity(self) -> Path:
         """Code version, data hash, split hashes and encoders: what must agree when the sweep goes on."""
         return self.root / "identity.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Commit, packages and machine that it began with."""
+        return self.root / "provenance.json"
 
     @property
     def ledger(self) -> Path:
@@ -77,6 +87,10 @@ class Workspace:
         """What a finished sweep found, as JSON; its presence says that the sweep is finished."""
         return self.root / "result.json"
 
+    def earlier_result(self, trials: int) -> Path:
+        """The result that it had when its search had so many trials, kept when the search went on."""
+        return self.root / f"result-{trials}.json"
+
     @property
     def log(self) -> Path:
         """What Ray, MLflow and Optuna had to say."""
@@ -87,30 +101,84 @@ class Workspace:
         """Locked by whoever runs the sweep."""
         return self.root / ".lease"
 
+    @property
+    def holder(self) -> Path:
+        """Who holds the lease; left behind by one that was killed."""
+        return self.root / ".holder.json"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds a sweep, or held it when it was killed."""
+
+    host: str
+    pid: int
+    since: str
+
+    def __str__(self) -> str:
+        return f"on {self.host}, pid {self.pid}, since {self.since}"
+
+    @classmethod
+    def read(cls, workspace: Workspace) -> Holder | None:
+        """Who it says it is; None where nobody does."""
+        try:
+            return cls(**json.loads(workspace.holder.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+class Held(InputError):
+    """Somebody else is running the sweep."""
+
 
 @contextmanager
 def held(workspace: Workspace) -> Iterator[None]:
     """Holds a sweep's folder for this process; the operating system lets go when the process ends, however it ends.
 
     Raises:
-        InputError: somebody else holds it: who, where and since when.
+        Held: somebody else holds it: who, where and since when.
     """
     from filelock import FileLock, Timeout
 
     workspace.root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(workspace.lease, timeout=0)
-    holder = workspace.root / ".holder.json"
     try:
         lock.acquire()
     except Timeout as error:
-        raise InputError(f"The sweep {workspace.name} is running{_describe(holder)}.") from error
+        holder = Holder.read(workspace)
+        raise Held(f"The sweep {workspace.name} is running{f' {holder}' if holder else ''}.") from error
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    holder.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+    workspace.holder.write_text(json.dumps(asdict(Holder(socket.gethostname(), os.getpid(), since))))
     try:
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        workspace.holder.unlink(missing_ok=True)
         lock.release()
+
+
+def running(workspace: Workspace) -> Holder | None:
+    """Who is running a sweep now; None where nobody is."""
+    from filelock import FileLock, Timeout
+
+    holder = Holder.read(workspace)
+    # Asking the lock takes it for a moment, in which whoever starts the sweep would be refused: only where needed.
+    if holder is None or (holder.host == socket.gethostname() and not _alive(holder.pid)):
+        return None
+    try:
+        with FileLock(workspace.lease, timeout=0):
+            return None
+    except Timeout:
+        return holder
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def find_sweep(reference: str, out: Path) -> Workspace:
@@ -126,6 +194,10 @@ def find_sweep(reference: str, out: Path) -> Workspace:
     for folder in (Path(reference), out / reference):
         if (folder / "spec.yaml").is_file():
             return Workspace(folder.absolute())
+    if archive_of(out, reference).is_file():
+        raise InputError(
+            f"The sweep {reference} is archived. Bring it back with: python -m orchestrator.sweeps restore {reference}"
+        )
     sweeps = list_sweeps(out)
     for workspace, spec in sweeps:
         if spec.id == reference:
@@ -136,14 +208,23 @@ def find_sweep(reference: str, out: Path) -> Workspace:
 
 
 def list_sweeps(out: Path) -> list[tuple[Workspace, SweepSpec]]:
-    """All sweeps under `out`, oldest first."""
-    found = [(Workspace(path.parent.absolute()), load_spec(path)) for path in out.glob("*/spec.yaml")]
+    """All sweeps under `out` whose spec can be read, oldest first."""
+    found = [(workspace, spec) for workspace, spec in scan(out) if isinstance(spec, SweepSpec)]
     return sorted(found, key=lambda pair: pair[1].created)
 
 
-def _describe(holder: Path) -> str:
-    try:
-        who = json.loads(holder.read_text())
-        return f" on {who['host']}, pid {who['pid']}, since {who['since']}"
-    except (OSError, ValueError, KeyError):
-        return ""
+def scan(out: Path) -> Iterator[tuple[Workspace, SweepSpec | InputError]]:
+    """All sweeps under `out`, each with its spec or with why that cannot be read."""
+    for path in sorted(out.glob("*/spec.yaml")):
+        if path.parent.name.startswith("."):  # one that is being deleted
+            continue
+        workspace = Workspace(path.parent.absolute())
+        try:
+            yield workspace, load_spec(path)
+        except InputError as error:
+            yield workspace, error
+
+
+def archive_of(out: Path, name: str) -> Path:
+    """Where a sweep of that name lies once it is archived."""
+    return out / "archive" / f"{name}.tar.gz"

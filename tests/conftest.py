@@ -1,9 +1,12 @@
 """What every test stands on: a cache and an MLflow of the session's own, one thread, and a folder to write in."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import PostgresServer, find_binaries
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -16,7 +19,13 @@ def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         patch.setenv("PYTHONPATH", str(REPOSITORY))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "RAY_ADDRESS"):
+        for name in (
+            "MLFLOW_TRACKING_URI",
+            "MLFLOW_RUN_ID",
+            "MLFLOW_EXPERIMENT_NAME",
+            "RAY_ADDRESS",
+            "HYPERASSESS_LEDGER",
+        ):
             patch.delenv(name, raising=False)
         yield
 
@@ -28,3 +37,15 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cwd")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, which CI must have and other machines may."""
+    binaries = find_binaries()
+    if binaries is None:
+        absent = "PostgreSQL is not installed (apt-get install postgresql)"
+        pytest.fail(absent) if os.environ.get("CI") == "true" else pytest.skip(absent)
+    server = PostgresServer(binaries)
+    yield server
+    server.close()

@@ -14,8 +14,10 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from orchestrator.rerun import rerun
+from orchestrator.resume import resume
 from orchestrator.score import score
-from orchestrator.spec import SweepSpec
+from orchestrator.spec import SweepSpec, load_spec
 from orchestrator.sweep import sweep
 from orchestrator.sweeps import sweeps
 from orchestrator.tracking.spool import Event, Spool
@@ -160,7 +162,7 @@ def test_ctrl_c_is_exit_code_130(monkeypatch):
     assert found.exit_code == 130 and "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize("module", ["sweep", "sweeps", "score", "data"])
+@pytest.mark.parametrize("module", ["sweep", "sweeps", "score", "data", "resume", "rerun"])
 def test_help_imports_nothing_heavy(module):
     code = (
         f"import sys, runpy; sys.argv = ['{module}', '--help']\n"
@@ -203,7 +205,7 @@ class TestSweeps:
     def test_tells_how_to_go_on_with_an_unfinished_one(self, elsewhere):
         made_sweep(elsewhere, "first")
         found = CliRunner().invoke(sweeps, ["first"])
-        assert found.exit_code == 0 and "orchestrator.sweep --name first" in found.stdout
+        assert found.exit_code == 0 and "orchestrator.resume first" in found.stdout
 
     def test_an_unknown_one(self, elsewhere):
         assert "no sweeps" in CliRunner().invoke(sweeps, ["frist"]).stderr
@@ -213,6 +215,116 @@ class TestSweeps:
 
     def test_nothing_to_list(self):
         assert CliRunner().invoke(sweeps, []).exit_code == 0
+
+    def test_a_name_that_is_a_subcommands_can_still_be_shown(self, elsewhere):
+        made_sweep(elsewhere, "list", {"best": None})
+        assert "# list" in CliRunner().invoke(sweeps, ["show", "list"]).stdout
+
+    def test_as_json(self, elsewhere):
+        made_sweep(elsewhere, "first", {"best": {"test": {"srcc": 0.6}}, "counts": {"complete": 12}})
+        (elsewhere / "sweeps" / "broken").mkdir()
+        (elsewhere / "sweeps" / "broken" / "spec.yaml").write_text("a: [")
+        first, broken = json.loads(CliRunner().invoke(sweeps, ["list", "--json"]).stdout)
+        assert (first["name"], first["state"], first["trials"], first["test_srcc"]) == ("first", "finished", 12, 0.6)
+        assert (broken["name"], broken["state"]) == ("broken", "damaged") and "spec.yaml" in broken["reason"]
+
+    @pytest.mark.parametrize("options, answer, gone", [([], "n\n", False), ([], "y\n", True), (["--yes"], "", True)])
+    def test_deleting_asks(self, elsewhere, options, answer, gone):
+        made_sweep(elsewhere, "first")
+        found = CliRunner().invoke(sweeps, ["delete", "first", *options], input=answer)
+        assert found.exit_code == (0 if gone else 2) and (elsewhere / "sweeps" / "first").exists() != gone
+
+    @pytest.mark.parametrize("command", ["show", "export", "archive", "delete"])
+    def test_of_one_there_is_not(self, elsewhere, command):
+        made_sweep(elsewhere, "first")
+        found = CliRunner().invoke(sweeps, [command, "frist"])
+        assert found.exit_code == 2 and "did you mean first?" in found.stderr and found.stderr.count("\n") == 1
+
+
+class TestResume:
+    FINISHED = {"best": None, "counts": {"complete": 12}, "control_counts": {"pruned": 12}, "budget": 12}
+
+    def test_a_finished_one_is_shown(self, elsewhere):
+        made_sweep(elsewhere, "first", self.FINISHED)
+        for arguments in ([], ["--trials", "12"]):
+            found = CliRunner().invoke(resume, ["first", "--json", *arguments])
+            assert found.exit_code == 0 and json.loads(found.stdout) == self.FINISHED and "is finished" in found.stderr
+
+    @pytest.mark.parametrize(
+        "arguments, named",
+        [
+            (["frist"], ["did you mean first?"]),
+            (["first", "--trials", "0"], ["--trials", "0"]),
+            (["first", "--max-hours", "-1"], ["--max-hours"]),
+            (["first", "--concurrency", "0"], ["--concurrency"]),
+        ],
+    )
+    def test_wrong_input(self, elsewhere, arguments, named):
+        made_sweep(elsewhere, "first", self.FINISHED)
+        found = CliRunner().invoke(resume, arguments)
+        assert found.exit_code == 2 and all(word in found.stderr for word in named) and found.stderr.count("\n") == 1
+
+    def test_a_finished_one_whose_data_are_gone_keeps_its_result(self, folder):
+        made_sweep(folder, "first", self.FINISHED, dataset="csv:absent.csv")
+        (folder / "sweeps" / "first" / "space.yaml").write_text("training: {}")
+        found = CliRunner().invoke(resume, ["first", "--trials", "20"])
+        assert found.exit_code == 2
+        assert json.loads((folder / "sweeps" / "first" / "result.json").read_text()) == self.FINISHED
+        assert load_spec(folder / "sweeps" / "first" / "spec.yaml").trials == 12
+
+    def test_the_sweep_command_says_how_to_raise_a_budget(self, elsewhere):
+        made_sweep(elsewhere, "first", self.FINISHED)
+        found = CliRunner().invoke(sweep, ["--name", "first", "--trials", "20"])
+        assert found.exit_code == 2 and "python -m orchestrator.resume first --trials 20" in found.stderr
+        fewer = CliRunner().invoke(sweep, ["--name", "first", "--trials", "2"])
+        assert fewer.exit_code == 2 and "resume" not in fewer.stderr
+
+    def test_one_that_time_ended_says_how_to_go_on(self, elsewhere):
+        made_sweep(elsewhere, "first", {**self.FINISHED, "counts": {"complete": 7}})
+        found = CliRunner().invoke(sweep, ["--name", "first"])
+        assert found.exit_code == 0 and "after 7 of 12 trials" in found.stdout and "resume first" in found.stdout
+
+    def test_an_archived_one(self, elsewhere):
+        made_sweep(elsewhere, "first", self.FINISHED)
+        assert CliRunner().invoke(sweeps, ["archive", "first"]).exit_code == 0
+        for command, arguments in ((resume, ["first"]), (sweep, ["--name", "first"])):
+            found = CliRunner().invoke(command, arguments)
+            assert found.exit_code == 2 and "sweeps restore first" in found.stderr
+        assert not (elsewhere / "sweeps" / "first").exists()
+
+
+class TestRerun:
+    @pytest.mark.parametrize(
+        "arguments, named",
+        [
+            (["trial-0001"], "names no run"),
+            (["whatever"], "names no run"),
+            (["frist/trial-0001"], "did you mean first?"),
+            (["first/trial-0001"], "has no trial-0001"),
+            (["trial-0001", "--sweep", "first"], "has no trial-0001"),
+            (["0" * 32], "has no run"),
+        ],
+    )
+    def test_wrong_input(self, elsewhere, arguments, named):
+        made_sweep(elsewhere, "first")
+        found = CliRunner().invoke(rerun, arguments)
+        lines = [line for line in found.stderr.splitlines() if " INFO mlflow" not in line]  # loaded by another test
+        assert found.exit_code == 2 and named in lines[0] and len(lines) == 1, found.stderr
+
+
+class TestWarmStart:
+    def test_of_one_there_is_not(self, folder):
+        found = CliRunner().invoke(sweep, ["--dataset", "csv:ratings.csv", "--warm-start", "frist"])
+        assert found.exit_code == 2 and "no sweeps" in found.stderr
+
+    @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+    def test_of_another_variant(self, folder, dry):
+        made_sweep(folder, "first", variant="image_hyper")
+        found = CliRunner().invoke(
+            sweep, ["--dataset", "csv:ratings.csv", "--warm-start", "first", "--name", "a", *dry]
+        )
+        assert found.exit_code == 2 and "searched image_hyper, not text_hyper" in found.stderr
+        assert [path.name for path in (folder / "sweeps").iterdir()] == ["first"]
 
 
 class TestAFinishedSweepByItsName:
@@ -226,16 +338,16 @@ class TestAFinishedSweepByItsName:
     def test_what_waited_for_mlflow_goes_out(self, spool, monkeypatch):
         taken = []
         sink = SimpleNamespace(send=taken.extend)
-        monkeypatch.setattr("orchestrator.tracking.target.open_sink", lambda spec, uri: sink)
+        monkeypatch.setattr("orchestrator.tracking.target.Target.open", lambda target: sink)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and json.loads(found.stdout) == {"best": None} and "finished" in found.stderr
         assert [event.kind for event in taken] == ["end"] and spool.left() == 0
 
     def test_what_still_cannot_is_said(self, spool, monkeypatch):
-        def away(spec, uri):
+        def away(target):
             raise ConnectionError("nobody there")
 
-        monkeypatch.setattr("orchestrator.tracking.target.open_sink", away)
+        monkeypatch.setattr("orchestrator.tracking.target.Target.open", away)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and "nobody there" in found.stderr and spool.left() == 1
 

@@ -16,7 +16,8 @@ from PIL import Image
 
 from orchestrator.preparation import prepare
 from orchestrator.scorer import load_scorer
-from orchestrator.search.ledger import Ledger, open_journal
+from orchestrator.search.journal import open_journal
+from orchestrator.search.ledger import Ledger
 from orchestrator.search.space import load_space
 from orchestrator.spec import load_spec
 from orchestrator.tracking.recorder import STATUS
@@ -207,7 +208,7 @@ def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder, nu
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == 130, err[-3000:]
-    assert f"python -m orchestrator.sweep --name {name}" in out and "Traceback" not in out + err, out + err
+    assert f"python -m orchestrator.resume {name}" in out and "Traceback" not in out + err, out + err
     workspace = Workspace(folder / "sweeps" / name)
     before = {study: ledger.all() for study, ledger in books(workspace).items()}
     assert not workspace.result.exists()
@@ -235,7 +236,7 @@ def test_interrupted_before_the_first_trial_it_can_go_on(folder):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err[-3000:]
-    assert "--name early" in out and "Traceback" not in out + err
+    assert "resume early" in out and "Traceback" not in out + err
 
 
 def test_criteria_from_a_file_are_searched_with_and_scored_with(folder):
@@ -253,6 +254,34 @@ def test_criteria_from_a_file_are_searched_with_and_scored_with(folder):
     assert one != other
     with pytest.raises(ValueError, match="criteria for each image"):
         scorer([image], ["a scene 0"])
+
+
+def test_a_second_data_set_is_scored_by_every_confirm_run(folder):
+    """Trained on the CSV, tested on `shapes` as well: in the folder, in the result, in MLflow."""
+    small = ("--trials", "1", "--epochs", "2", "--confirm", "1", "--splits", "2", "--pruner", "none")
+    code, out, err = run(folder, *small, "--test-dataset", "shapes", "--name", "cross", "--json")
+    assert code == 0, err[-3000:]
+    result, workspace = json.loads(out), Workspace(folder / "sweeps" / "cross")
+    assert result["cross"]["dataset"] == "shapes" and result["cross"]["images"] == 480
+    assert "Confirm runs also score 480 images of 60 prompts of shapes." in err and "The same on shapes" in err
+    _, runs = mlflow_runs(folder, workspace)
+    confirm = {key: run.data.metrics for key, run in runs.items() if key.startswith("confirm")}
+    models = [found for key, found in confirm.items() if runs[key].data.params["variant"] != "baselines"]
+    assert len(models) == 4 and all({"test_srcc", "cross_shapes_srcc", "cross_shapes_krcc"} <= set(m) for m in models)
+    assert sum("ridge_cross_shapes_srcc" in found for found in confirm.values()) == 2
+    assert not any("cross_shapes_srcc" in run.data.metrics for key, run in runs.items() if key.startswith("trial"))
+    inputs = {found.dataset.name: found.tags[0].value for found in runs["sweep"].inputs.dataset_inputs}
+    assert inputs == {"ratings.csv": "training", "shapes": "testing"}
+    headline = runs["sweep"].data.metrics["cross_shapes_srcc"]
+    assert headline == pytest.approx(result["best"]["cross"]["srcc"], abs=1e-6)
+
+    best = result["best"]["run"]
+    table = pd.read_csv(workspace.trials / best / "cross.csv")
+    assert len(table) == 480 and confirm[best]["cross_shapes_srcc"] == pytest.approx(
+        table["predicted_alignment"].corr(table["alignment"], method="spearman"), abs=1e-6
+    )
+    code, out, err = run(folder, "--name", "cross", "--test-dataset", "shapes:1")
+    assert code == 2 and "test_dataset was shapes, now shapes:1" in err
 
 
 def test_dry_run_says_what_would_happen_and_writes_nothing(folder):

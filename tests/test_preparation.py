@@ -13,7 +13,8 @@ from models import list_variants
 from models.encoders import ImageEncoder
 from orchestrator.errors import InputError
 from orchestrator.execution.task import make_task
-from orchestrator.preparation import check_unchanged, prepare, save
+from orchestrator.identity import check_unchanged, save
+from orchestrator.preparation import prepare
 from orchestrator.rehearsal import rehearse
 from orchestrator.search.space import FINETUNE, load_space
 from orchestrator.spec import build_spec, load_spec

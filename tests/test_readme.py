@@ -53,6 +53,9 @@ def test_the_readme_shows_commands():
         "orchestrator.sweep",
         "orchestrator.sweeps",
         "orchestrator.score",
+        "orchestrator.resume",
+        "orchestrator.rerun",
+        "orchestrator.sync",
     }
 
 
@@ -64,10 +67,20 @@ def test_its_commands_do_what_it_says(folder):
         assert json.loads(done)["counts"]["complete"] == 2
     listed = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps" in command))
     assert all(f"readme-{number}" in listed for number in range(len(sweeps)))
+    synced = run(folder, next(command for command in COMMANDS if "orchestrator.sync" in command))
+    assert "No sweep in sweeps has anything left" in synced
     checked = run(folder, next(command for command in COMMANDS if "orchestrator.data" in command))
     assert "96 of 96 images can be used, 24 prompts" in checked
     scored = run(folder, next(command for command in COMMANDS if "orchestrator.score" in command))
     assert "fox1.png" in scored and "fox2.png" in scored
+    again = run(folder, next(command for command in COMMANDS if "orchestrator.rerun" in command))
+    assert "the same bit for bit" in again
+    resumed = next(command for command in COMMANDS if "orchestrator.resume" in command)
+    assert resumed.endswith("--trials 24")
+    extended = run(folder, resumed.replace("--trials 24", "--trials 3"), "--json")
+    assert sum(json.loads(extended)["counts"].values()) == 3
+    exported = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps export" in command))
+    assert "readme-0.zip" in exported and (folder / "readme-0.zip").is_file()
 
 
 def test_the_papers_tables(folder):

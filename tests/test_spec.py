@@ -8,7 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from orchestrator.errors import InputError
-from orchestrator.spec import RUN_ONLY, SweepSpec, build_spec, load_spec
+from orchestrator.spec import RUN_ONLY, SweepSpec, build_spec, load_spec, with_default_ledger
+from orchestrator.spec_versions import MIGRATIONS, SCHEMA_VERSION
 
 
 def test_saved_and_read_back_it_is_the_same(tmp_path):
@@ -58,13 +59,71 @@ def test_differences_are_those_that_decide_numbers():
     assert set(SweepSpec.model_fields) > RUN_ONLY
 
 
-@pytest.mark.parametrize("change", [{"schema_version": 2}, {"trials": "x"}, {"wings": 2}])
+@pytest.mark.parametrize(
+    "change", [{"schema_version": 3}, {"schema_version": 0}, {"schema_version": "new"}, {"trials": "x"}, {"wings": 2}]
+)
 def test_a_spec_of_another_kind_is_refused(tmp_path, change):
     path = tmp_path / "spec.yaml"
     build_spec({"name": "a"}).save(path)
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
     with pytest.raises(InputError, match=r"spec\.yaml"):
         load_spec(path)
+
+
+VERSION_1 = """\
+schema_version: 1
+id: 97cc4b8b
+name: old
+created: '2025-11-25T03:18:14.000000Z'
+variant: text_hyper
+dataset: shapes
+data_root: null
+criteria: null
+targets: []
+protocol: disjoint
+encoders: []
+backbone: frozen
+trials: 3
+epochs: 3
+sampler: tpe
+pruner: halving
+space: null
+seed: 0
+enqueue: null
+max_hours: null
+confirm: 1
+splits: 2
+concurrency: null
+cpus_per_trial: 1.0
+gpus_per_trial: 0.0
+address: null
+tracking_uri: null
+"""
+
+
+def test_a_spec_of_version_1_is_read_and_written_as_this_one(tmp_path):
+    (tmp_path / "spec.yaml").write_text(VERSION_1)
+    spec = load_spec(tmp_path / "spec.yaml")
+    assert (spec.name, spec.trials, spec.warm_start, spec.schema_version) == ("old", 3, (), SCHEMA_VERSION)
+    spec.save(tmp_path / "spec.yaml")
+    assert load_spec(tmp_path / "spec.yaml") == spec
+
+
+def test_every_earlier_version_has_its_migration():
+    assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))
+
+
+def test_a_newer_spec_is_refused_with_the_reason(tmp_path):
+    (tmp_path / "spec.yaml").write_text(VERSION_1.replace("schema_version: 1", "schema_version: 99"))
+    with pytest.raises(InputError, match="schema version 99, from a newer HyperAssess; this one reads up to"):
+        load_spec(tmp_path / "spec.yaml")
+
+
+def test_changed_is_checked_like_new():
+    spec = build_spec({"name": "a", "trials": 3})
+    assert spec.changed({"trials": 5}).trials == 5 and spec.changed({"trials": 5}).id == spec.id
+    with pytest.raises(InputError, match="--max-hours"):
+        spec.changed({"max_hours": -1})
 
 
 def test_no_spec_is_no_sweep(tmp_path):
@@ -75,3 +134,24 @@ def test_no_spec_is_no_sweep(tmp_path):
 def test_a_spec_is_a_value():
     with pytest.raises(ValidationError):
         build_spec({}).trials = 3
+
+
+def test_a_ledger_is_saved_in_one_form_and_never_with_a_password(tmp_path):
+    spec = build_spec({"ledger": "postgresql://me@host/db"})
+    assert spec.ledger == "postgresql+psycopg://me@host/db"
+    config = tmp_path / "sweep.yaml"
+    config.write_text("ledger: postgresql://me:hunter2@host/db\n")
+    with pytest.raises(InputError, match="PGPASSWORD") as refused:
+        build_spec({}, config)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_environment_names_a_new_sweeps_ledger_and_what_is_given_goes_before(monkeypatch):
+    assert with_default_ledger(build_spec({})).ledger is None
+    monkeypatch.setenv("HYPERASSESS_LEDGER", "sqlite:////data/ledger.db")
+    assert build_spec({}).ledger is None
+    assert with_default_ledger(build_spec({})).ledger == "sqlite:////data/ledger.db"
+    assert with_default_ledger(build_spec({"ledger": "sqlite:////own.db"})).ledger == "sqlite:////own.db"
+    monkeypatch.setenv("HYPERASSESS_LEDGER", "postgresql://me:hunter2@host/db")
+    with pytest.raises(InputError, match="PGPASSWORD"):
+        with_default_ledger(build_spec({}))

@@ -83,6 +83,10 @@ class Dataset:
         digest = hashlib.sha256(json.dumps([self.data_hash, *criteria]).encode()).hexdigest()
         return replace(self, table=self.table.assign(criteria=list(criteria)), data_hash=digest)
 
+    def images_and_prompts(self) -> list[tuple[str, str]]:
+        """The SHA-256 of each image beside its prompt, sorted: equal where data sets differ in names only."""
+        return sorted(zip(self.table["digest"], self.table["prompt"], strict=True))
+
     @property
     def generators(self) -> list[str]:
         """What made each image, with its setting where it has one, (N,); "unknown" where nobody said."""

@@ -14,7 +14,7 @@ from orchestrator.training.metrics import correlations, within_group_srcc
 
 @dataclass(frozen=True)
 class Agreement:
-    """Figures on the test rows.
+    """Figures on the rows that judge.
 
     Attributes:
         metrics: `srcc`, `plcc`, `krcc`, `rmse`; `plcc_fitted`, after a logistic curve fitted on the validation rows;
@@ -26,9 +26,12 @@ class Agreement:
     reasons: dict[str, str]
 
 
-def agreement(table: pd.DataFrame, target: str) -> Agreement:
-    """One target of a prediction table, whose column `part` is "test" or, for the fit, "validation"."""
-    test, validation = (table[table["part"] == part] for part in ("test", "validation"))
+def agreement(table: pd.DataFrame, target: str, part: str = "test") -> Agreement:
+    """One target of a prediction table: of its rows of a `part`, and of "validation" for the fit.
+
+    Rows of any part but "test" are of another data set, whose scores have units of their own: these have no `rmse`.
+    """
+    test, validation = (table[table["part"] == name] for name in (part, "validation"))
     predicted, truth = test[f"predicted_{target}"], test[target]
     figures = correlations(predicted, truth)
     fitted = fitted_plcc(fit_logistic(validation[f"predicted_{target}"], validation[target]), predicted, truth)
@@ -36,7 +39,7 @@ def agreement(table: pd.DataFrame, target: str) -> Agreement:
         "srcc": figures.srcc,
         "plcc": figures.plcc,
         "krcc": figures.krcc,
-        "rmse": figures.rmse,
+        **({"rmse": figures.rmse} if part == "test" else {}),
         "plcc_fitted": fitted.plcc,
     }
     why = {"plcc_fitted": fitted.reason}
@@ -61,9 +64,9 @@ def mean_agreement(by_target: Mapping[str, Agreement]) -> Agreement:
     return Agreement(metrics, reasons)
 
 
-def flat_agreement(table: pd.DataFrame, targets: tuple[str, ...], prefix: str) -> dict[str, float]:
+def flat_agreement(table: pd.DataFrame, targets: tuple[str, ...], prefix: str, part: str = "test") -> dict[str, float]:
     """Flat figures under `prefix`: means over targets, and each one's own where there are several."""
-    by_target = {target: agreement(table, target) for target in targets}
+    by_target = {target: agreement(table, target, part) for target in targets}
     flat = {f"{prefix}{name}": value for name, value in mean_agreement(by_target).metrics.items()}
     if len(targets) > 1:
         flat |= {f"{prefix}{m}_{t}": value for t, found in by_target.items() for m, value in found.metrics.items()}

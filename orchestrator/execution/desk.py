@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.failures import Failure, Kind, Verdict, judge, outcome_of
-from orchestrator.execution.job import Epoch, Job, Study
+from orchestrator.execution.job import TITLES, Epoch, Job, Study
 from orchestrator.execution.watcher import Watcher
 from orchestrator.search.ledger import Ledger, LedgerTrial, best_epoch
 from orchestrator.search.outcome import Outcome
@@ -68,6 +69,48 @@ class Plan:
     deadline: float = math.inf
 
 
+def searched_job(study: Study, variant: str, of: str | None, space: SearchSpace, trial: LedgerTrial, plan: Plan) -> Job:
+    """A trial of a search as the job that it is."""
+    configuration = space.configuration(trial.params)
+    return Job(
+        study=study,
+        number=trial.number,
+        variant=variant,
+        of=of,
+        model=configuration.model,
+        training={**configuration.training, "epochs": plan.epochs},
+        split=0,
+        seed=plan.seed,
+        test=False,
+        params=trial.params,
+        backbone=configuration.backbone,
+    )
+
+
+def confirm_job(trial: LedgerTrial, plan: Plan, searched: Job | None) -> Job:
+    """A trial of the study `confirm` as the job that it is: `searched` trained anew, or the baselines of its split."""
+    split = trial.attributes["split"]
+    shared: dict[str, Any] = {
+        "study": "confirm",
+        "number": trial.number,
+        "split": split,
+        "seed": plan.seed + split,
+        "test": True,
+    }
+    if searched is None:
+        return Job(variant="", of=None, model={}, training={"epochs": 1}, **shared)
+    return Job(
+        variant=searched.variant,
+        of=searched.of,
+        model=searched.model,
+        training=searched.training,
+        source=searched.key,
+        params=searched.params,
+        backbone=searched.backbone,
+        **shared,
+    )
+
+
 class Desk:
     """Hands out the jobs of one sweep in this order: unfinished ones, the arms' trials in turn, confirm runs.
 
@@ -99,7 +142,7 @@ class Desk:
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
-        self._unfinished += [self._confirm_job(trial) for trial in confirm.unfinished()]
+        self._unfinished += [self._confirm_job(trial) for trial in confirm.reopen()]
         self._enqueue_confirm_runs()
 
     # Handing out
@@ -124,7 +167,7 @@ class Desk:
             arm = min(open_arms, key=lambda arm: len(arm.ledger.trials()))
             return self._arm_job(arm, arm.ledger.ask())
         self._enqueue_confirm_runs()
-        if self._confirm.waiting():
+        if self._confirm.waiting() and not self._confirm_runs_may_change():
             return self._confirm_job(self._confirm.ask())
         return None
 
@@ -132,7 +175,13 @@ class Desk:
         return len(arm.ledger.trials()) < self.plan.trials and time.time() < self.plan.deadline
 
     def _enqueue_confirm_runs(self) -> None:
-        for source, split in self._confirm_runs_due():
+        due = self._confirm_runs_due()
+        # A search that went on with a larger budget may have found better ones meanwhile: what is queued and has not
+        # begun is given to them.
+        outdated = self._outdated()
+        for trial, (source, split) in zip(outdated, due, strict=False):
+            self._confirm.note(trial.number, source=source, split=split)
+        for source, split in due[len(outdated) :]:
             self._confirm.enqueue({}, {"source": source, "split": split})
 
     def _confirm_runs_due(self) -> list[tuple[str | None, int]]:
@@ -141,50 +190,48 @@ class Desk:
             return []
         sources: list[str | None] = [None]
         for arm in self._arms.values():
-            if not self._may_ask(arm) and not arm.ledger.unfinished():
-                sources += [self._arm_job(arm, trial).key for trial in arm.ledger.best(self.plan.confirm)]
+            if self._done(arm):
+                sources += self._best(arm)
         there = {(trial.attributes["source"], trial.attributes["split"]) for trial in self._confirm.all()}
         runs = [(source, split) for source in sources for split in range(1, self.plan.splits + 1)]
         return [run for run in runs if run not in there]
 
+    def _done(self, arm: Arm) -> bool:
+        return not self._may_ask(arm) and not arm.ledger.unfinished()
+
+    def _best(self, arm: Arm) -> list[str]:
+        return [f"{TITLES[arm.study]}-{trial.number:04d}" for trial in arm.ledger.best(self.plan.confirm)]
+
+    def _queued(self, arm: Arm) -> list[LedgerTrial]:
+        """Confirm runs of an arm's configurations that have not begun."""
+        begun = {trial.number for trial in self._confirm.trials()}
+        title = TITLES[arm.study]
+        return [
+            trial
+            for trial in self._confirm.all()
+            if trial.number not in begun and (trial.attributes["source"] or "").startswith(title)
+        ]
+
+    def _outdated(self) -> list[LedgerTrial]:
+        """Queued confirm runs of configurations that are no longer among the best of an arm that is done."""
+        done = [arm for arm in self._arms.values() if self._confirm.waiting() and self._done(arm)]
+        return [
+            trial
+            for arm, best in [(arm, self._best(arm)) for arm in done]
+            for trial in self._queued(arm)
+            if trial.attributes["source"] not in best
+        ]
+
+    def _confirm_runs_may_change(self) -> bool:
+        """Whether a confirm run is queued of an arm that searches again, so that it may not be among its best."""
+        return any(not self._done(arm) and self._queued(arm) for arm in self._arms.values())
+
     def _arm_job(self, arm: Arm, trial: LedgerTrial) -> Job:
-        configuration = arm.space.configuration(trial.params)
-        return Job(
-            study=arm.study,
-            number=trial.number,
-            variant=arm.variant,
-            of=arm.of,
-            model=configuration.model,
-            training={**configuration.training, "epochs": self.plan.epochs},
-            split=0,
-            seed=self.plan.seed,
-            test=False,
-            params=trial.params,
-            backbone=configuration.backbone,
-        )
+        return searched_job(arm.study, arm.variant, arm.of, arm.space, trial, self.plan)
 
     def _confirm_job(self, trial: LedgerTrial) -> Job:
-        source, split = trial.attributes["source"], trial.attributes["split"]
-        shared: dict[str, Any] = {
-            "study": "confirm",
-            "number": trial.number,
-            "split": split,
-            "seed": self.plan.seed + split,
-            "test": True,
-        }
-        if source is None:
-            return Job(variant="", of=None, model={}, training={"epochs": 1}, **shared)
-        searched = self.job_of(source)
-        return Job(
-            variant=searched.variant,
-            of=searched.of,
-            model=searched.model,
-            training=searched.training,
-            source=source,
-            params=searched.params,
-            backbone=searched.backbone,
-            **shared,
-        )
+        source = trial.attributes["source"]
+        return confirm_job(trial, self.plan, self.job_of(source) if source else None)
 
     def job_of(self, key: str) -> Job:
         """The searched trial with this key, as the job it was."""
@@ -194,6 +241,12 @@ class Desk:
                 if job.key == key:
                     return job
         raise KeyError(key)
+
+    def known(self) -> list[tuple[Job, LedgerTrial]]:
+        """Every trial that was ever handed out, as the job it was."""
+        arms = self._arms.values()
+        searched = [(self._arm_job(arm, trial), trial) for arm in arms for trial in arm.ledger.trials()]
+        return searched + [(self._confirm_job(trial), trial) for trial in self._confirm.trials()]
 
     # Taking in
 
@@ -220,8 +273,12 @@ class Desk:
         """Closes a job; a second word on a closed one changes nothing."""
         if self._live.pop(job.key, None) is None:
             return
-        final = final or self._best_so_far(job)
-        trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
+        try:
+            final = final or self._best_so_far(job)
+            trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
+        except LedgerLost:
+            self._live[job.key] = job  # interrupted, not ended
+            raise
         for watcher in self._watchers:
             watcher.ended(job, trial.outcome or outcome, final, error)
 
@@ -301,7 +358,7 @@ class Desk:
 
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        arms = all(not self._may_ask(arm) and not arm.ledger.unfinished() for arm in self._arms.values())
+        arms = all(self._done(arm) for arm in self._arms.values())
         confirmed = not self._confirm.unfinished() and not self._confirm.waiting()
         return arms and confirmed and not self._confirm_runs_due()
 

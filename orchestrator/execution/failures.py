@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum, StrEnum, auto
 from typing import Any
 
+from orchestrator.disk import is_disk_full
 from orchestrator.search.outcome import Outcome
 
 
@@ -134,7 +135,6 @@ def _last_words(text: str) -> str:
     return text.strip()[-4000:]
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _PASSING = {
     errno.EIO,
     errno.ESTALE,
@@ -153,7 +153,7 @@ _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ru
 
 def kind_of(error: BaseException) -> Kind:
     """The class of an exception; one that Ray wrapped is judged by its cause."""
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if is_disk_full(error):
         return Kind.DISK
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return Kind.MEMORY

@@ -92,4 +92,8 @@ class Steps(Protocol):
     """Work that is done in steps; every step gives a message for the desk."""
 
     def step(self) -> dict[str, Any]:
-        """Does a step. The message holds `epochs`, and at the end `outcome` and `final`."""
+        """Does a step. The message holds `epochs`, at the end `outcome` and `final`, and `notes` where people should
+        know of something."""
+
+    def close(self) -> None:
+        """Lets go of the job's folder; there is no further step."""

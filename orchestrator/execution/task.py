@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.execution.cross_test import CrossTest
     from orchestrator.training.data import TrainingData
 
 
@@ -39,6 +40,8 @@ class SweepTask:
         threads: of one job.
         device: "cpu" or "cuda".
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
+        min_free: bytes of free disk below which no checkpoint is written.
+        cross: a second data set, which confirm runs and baselines score as well.
     """
 
     features: FeatureSet
@@ -56,6 +59,8 @@ class SweepTask:
     threads: int
     device: str
     finetune: bool = False
+    min_free: int = 0
+    cross: CrossTest | None = None
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process."""
@@ -97,6 +102,8 @@ def make_task(
     threads: int,
     device: str,
     finetune: bool = False,
+    min_free: int = 0,
+    cross: CrossTest | None = None,
 ) -> SweepTask:
     """The task of a sweep over `targets` of a dataset."""
     return SweepTask(
@@ -115,4 +122,6 @@ def make_task(
         threads=threads,
         device=device,
         finetune=finetune,
+        min_free=min_free,
+        cross=cross,
     )

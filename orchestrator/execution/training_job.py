@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,12 +14,16 @@ import torch
 from models import build_variant, encoders
 from models.finetuned import FinetunedModel, Finetuning, finetuned
 from models.scoring import ScoringModel
+from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.execution.agreement import flat_agreement
+from orchestrator.execution.cross_test import CROSS_PREDICTIONS
+from orchestrator.execution.history import History
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.task import SweepTask
+from orchestrator.execution.trial_folder import TrialFolder
 from orchestrator.scorer import ScorerCard, save_scorer
 from orchestrator.search.outcome import Outcome
-from orchestrator.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.fit import Training
 from orchestrator.training.settings import FitSettings
 
@@ -30,24 +35,71 @@ PREDICTIONS = "predictions.csv"
 
 
 class TrainingSteps:
-    """Trains a variant, one epoch a step, and leaves a checkpoint after each."""
+    """Trains a variant, one epoch a step, and leaves a checkpoint after each.
 
-    def __init__(self, job: Job, task: SweepTask) -> None:
+    The job's folder is held until the last step or `close`.
+
+    Args:
+        job: what is trained.
+        task: what all jobs share.
+        free: bytes that are free where a folder is.
+
+    Raises:
+        FolderHeld: another worker still writes to the folder.
+    """
+
+    def __init__(self, job: Job, task: SweepTask, free: Callable[[Path], int] = free_bytes) -> None:
         torch.set_num_threads(task.threads)
         self._job = job
         self._task = task
-        self._folder = task.trials / job.key
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._history = self._folder / "epochs.jsonl"
-        data = task.training_data(job.split)
-        settings = FitSettings.from_dict({**job.training, "seed": job.seed})
-        model = build_model(job, task)
-        self._training = Training(model, data, settings, torch.device(task.device))
-        self._pending: list[Epoch] = []
-        if has_checkpoint(self._folder):
-            self._training.load_state_dict(load_checkpoint(self._folder))
-            self._pending = [e for e in self._read_history() if e.number <= self._training.epoch]
-        self._rewrite_history(self._pending)
+        self._free = free
+        self._held = TrialFolder(task.trials / job.key)
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        self._folder = self._held.path
+        self._notes = [note] if (note := self._held.claim(self._job)) else []
+        self._paused = False
+        self._checkpoints = Checkpoints(self._folder)
+        self._history = History(self._folder / "epochs.jsonl")
+        self._training = self._new_training()
+        self._pending = self._resumed()
+        self._history.keep(self._pending)
+
+    def _new_training(self) -> Training:
+        settings = FitSettings.from_dict({**self._job.training, "seed": self._job.seed})
+        model = build_model(self._job, self._task)
+        return Training(model, self._task.training_data(self._job.split), settings, torch.device(self._task.device))
+
+    def _resumed(self) -> list[Epoch]:
+        """Goes on from the newest usable checkpoint; gives the epochs up to it."""
+        history = self._history.read()
+
+        def usable(meta: Mapping[str, Any]) -> str | None:
+            # Epochs that cannot be told again would be missing from the ledger if it lost them, too.
+            return None if meta["epoch"] <= len(history) else f"the history is whole to epoch {len(history)} only"
+
+        found = self._checkpoints.load(usable)
+        if found.state is not None:
+            try:
+                self._training.load_state_dict(found.state)
+            except (ValueError, KeyError) as error:
+                aside = self._held.set_aside()
+                self._notes.append(
+                    f"{self._job.key} held a checkpoint of another training ({error}); its files are in {aside.name} "
+                    "now, and it began anew."
+                )
+                self._held.claim(self._job)
+                self._checkpoints, self._training = Checkpoints(self._folder), self._new_training()
+        done = self._training.epoch
+        if found.passed_over:
+            where = f"went on from epoch {done}" if done else "began anew"
+            self._notes.append(f"{self._job.key} {where}: {' '.join(found.passed_over)}")
+        return history[:done]
 
     def step(self) -> dict[str, Any]:
         """Trains an epoch, or tells again what was done before the worker died."""
@@ -57,7 +109,14 @@ class TrainingSteps:
         message: dict[str, Any] = {"epochs": [asdict(epoch) for epoch in epochs]}
         if self._training.finished:
             message |= {"outcome": str(Outcome.COMPLETE), "final": self._final()}
+            self.close()
+        if self._notes:
+            message["notes"], self._notes = self._notes, []
         return message
+
+    def close(self) -> None:
+        """Lets go of the job's folder, for whoever goes on with it."""
+        self._held.close()
 
     def _epoch(self) -> Epoch:
         started = time.perf_counter()
@@ -71,10 +130,29 @@ class TrainingSteps:
             time=time.time(),
             diverged=result.diverged,
         )
-        with self._history.open("a") as file:
-            file.write(_line(epoch))
-        save_checkpoint(self._folder, self._training.state_dict())
+        if self._history.append(epoch):
+            self._save()
+        else:
+            self._pause()
         return epoch
+
+    def _save(self) -> None:
+        if self._free(self._folder) < max(self._task.min_free, 2 * self._checkpoints.size):
+            self._pause()
+            return
+        try:
+            self._checkpoints.save(self._training.state_dict())
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            self._pause()
+
+    def _pause(self) -> None:
+        """Goes on without checkpoints while the disk is nearly full; said once a job."""
+        if not self._paused:
+            free = spelled(self._free(self._folder))
+            self._notes.append(f"Disk nearly full ({free} free at {self._task.trials}): checkpoints are paused.")
+        self._paused = True
 
     def _final(self) -> dict[str, float]:
         best = self._training.best
@@ -86,7 +164,7 @@ class TrainingSteps:
         return final | (self._test() if self._job.test else {})
 
     def _test(self) -> dict[str, float]:
-        """Reads the test rows, once, with the best epoch's weights."""
+        """Reads the test rows, and those of a second data set, once, with the best epoch's weights."""
         self._training.restore_best()
         self._export()
         split = self._task.splits[self._job.split]
@@ -97,7 +175,15 @@ class TrainingSteps:
         ]
         table = pd.concat(tables)
         table.to_csv(self._folder / PREDICTIONS, index=False)
-        return flat_agreement(table, self._task.targets, "test_")
+        return flat_agreement(table, self._task.targets, "test_") | self._cross(tables[0])
+
+    def _cross(self, validation: pd.DataFrame) -> dict[str, float]:
+        cross, training = self._task.cross, self._training
+        if cross is None:
+            return {}
+        table = cross.table(cross.predict(training.model, training.scale, training.device), self._task.targets)
+        table.to_csv(self._folder / CROSS_PREDICTIONS, index=False)
+        return cross.figures(validation, table, cross.prefix)
 
     def _export(self) -> None:
         save_scorer(
@@ -115,26 +201,6 @@ class TrainingSteps:
             ),
             self._training.model,
         )
-
-    def _read_history(self) -> list[Epoch]:
-        latest: dict[int, Epoch] = {}
-        for line in self._history.read_text().splitlines():
-            try:
-                epoch = Epoch(**json.loads(line))
-            except (ValueError, TypeError):
-                continue  # the half line of a killed worker
-            latest.setdefault(epoch.number, epoch)
-        return [latest[number] for number in sorted(latest)]
-
-    def _rewrite_history(self, epochs: list[Epoch]) -> None:
-        """Leaves these epochs only: to half a line of a killed worker the next one would be glued."""
-        draft = self._history.with_suffix(".draft")
-        draft.write_text("".join(map(_line, epochs)))
-        draft.replace(self._history)
-
-
-def _line(epoch: Epoch) -> str:
-    return json.dumps(asdict(epoch)) + "\n"
 
 
 def build_model(job: Job, task: SweepTask) -> ScoringModel | FinetunedModel:

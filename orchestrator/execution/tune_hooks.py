@@ -14,6 +14,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator.disk import is_disk_full
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Desk, Nothing
 from orchestrator.execution.failures import Failure, failure_of_worker
 from orchestrator.execution.job import Epoch, Job
@@ -38,7 +40,12 @@ class DeskSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job as Tune's configuration, None where there is none now, FINISHED where there will be none."""
-        job = _open_desks[self._desk_key].next_job()
+        desk = _open_desks[self._desk_key]
+        try:
+            job = desk.next_job()
+        except (LedgerLost, StorageInternalError, OSError) as error:
+            desk.stop(f"A record could not be written: {error}")
+            return Searcher.FINISHED
         if job is Nothing.NOW:
             return None
         if isinstance(job, Nothing):
@@ -106,7 +113,7 @@ def _stop_or_give_up(desk: Desk, job: Job, error: Exception) -> None:
     Any other is this job's: one left open would have the sweep wait for it for ever.
     """
     logger.error("%s: the driver failed", job.key, exc_info=error)
-    if isinstance(error, OSError | StorageInternalError):
+    if is_disk_full(error) or isinstance(error, OSError | StorageInternalError | LedgerLost):
         desk.stop(f"A record could not be written: {error}")
         return
     try:

@@ -7,6 +7,7 @@ import gc
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import IO, Any
 
 from ray import tune
@@ -54,7 +55,7 @@ class Worker(tune.Trainable):
             message = self._steps.step()
             self._epoch = max((epoch["number"] for epoch in message["epochs"]), default=self._epoch)
         except Exception as error:
-            self._steps = None
+            self._close()
             if poisons(error):
                 raise
             failure = failure_from(error, self._epoch)
@@ -70,15 +71,25 @@ class Worker(tune.Trainable):
         folder = self._task.trials / self._job.key
         if not folder.is_dir():
             return
-        before, self._stacks = self._stacks, (folder / STACKS).open("w")
-        faulthandler.register(signal.SIGUSR1, self._stacks)
-        if before:
-            before.close()
+        with suppress(OSError):  # a job does without
+            before, self._stacks = self._stacks, (folder / STACKS).open("w")
+            faulthandler.register(signal.SIGUSR1, self._stacks)
+            if before:
+                before.close()
+
+    def cleanup(self) -> None:
+        """Lets go of the job's folder when Tune stops the process."""
+        self._close()
 
     def _begin(self, config: dict[str, Any]) -> None:
+        self._close()
         self._job = Job.from_config(config)
-        self._steps = None
         self._epoch = 0
+
+    def _close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+        self._steps = None
 
 
 def _steps(job: Job, task: SweepTask) -> Steps:

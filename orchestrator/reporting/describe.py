@@ -18,7 +18,7 @@ def describe_beginning(prepared: Prepared) -> str:
 
 def describe_result(prepared: Prepared, summary: Summary) -> str:
     """Markdown for a finished sweep."""
-    from orchestrator.reporting.tables import markdown_table, protocol_line, summary_line, verdict
+    from orchestrator.reporting.tables import cross_markdown, markdown_table, protocol_line, summary_line, verdict
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
     # The interface folds a long description: what came out stands first.
@@ -26,6 +26,7 @@ def describe_result(prepared: Prepared, summary: Summary) -> str:
         f"**{summary_line(summary)}** Trials: {outcomes}.",
         markdown_table(summary),
         f"Figures: {protocol_line(summary)}.",
+        *cross_markdown(summary),
         "\n".join(f"- {sentence}" for sentence in verdict(summary)),
         *_what(prepared),
     ]
@@ -52,4 +53,5 @@ def _what(prepared: Prepared) -> list[str]:
         f"at most {spec.epochs} epochs{control}.",
         f"**Split**, protocol {spec.protocol}: {len(split.train)} images train, {len(split.validation)} choose "
         f"epochs and configurations, {len(split.test)} are the test, read once by the confirm runs.",
+        *([" ".join(prepared.cross.sentences())] if prepared.cross else []),
     ]

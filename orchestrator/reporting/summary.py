@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from orchestrator.execution.agreement import Agreement, agreement, mean_agreement
 from orchestrator.execution.baselines_job import REASONS
+from orchestrator.execution.cross_test import CROSS, CROSS_PREDICTIONS, cross_prefix
 from orchestrator.execution.desk import Arm
+from orchestrator.execution.representative import representative
 from orchestrator.execution.training_job import PREDICTIONS
+from orchestrator.reporting.medians import (
+    Figures,
+    bounds_json,
+    figures_json,
+    final_figures,
+    number_json,
+    predictions,
+    rows_of,
+    table_figures,
+)
 from orchestrator.search.ledger import Ledger, LedgerTrial
 from orchestrator.search.outcome import Outcome
-from orchestrator.training.intervals import Interval, median_interval, paired_interval
+from orchestrator.training.intervals import Interval, paired_interval
 
 if TYPE_CHECKING:
     from orchestrator.preparation import Prepared
@@ -34,24 +44,6 @@ BASELINES = {
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Median figures over runs, means over targets where there are several.
-
-    Attributes:
-        metrics: name → median over the runs.
-        intervals: srcc and plcc → bootstrap interval of that median, resampling prompts.
-            Several targets have one each, their mean has none.
-        targets: target → its own figures, where there are several.
-        reasons: metric → why it is NaN in all runs, where it is.
-    """
-
-    metrics: dict[str, float]
-    intervals: dict[str, Interval] = field(default_factory=dict)
-    targets: dict[str, Figures] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Confirmed:
     """A configuration, as its search and its confirm runs saw it.
 
@@ -64,6 +56,7 @@ class Confirmed:
         representative: the run with the median validation score; its model stands for the configuration.
         validation: medians over the confirm runs' best epochs; the search's own where nothing was confirmed.
         test: None where nothing was confirmed.
+        cross: on a second data set; None where there is none or nothing was confirmed.
     """
 
     source: str
@@ -74,15 +67,17 @@ class Confirmed:
     representative: str | None
     validation: Figures
     test: Figures | None
+    cross: Figures | None = None
 
 
 @dataclass(frozen=True)
 class BaselineFigures:
-    """A baseline over the same splits: its test figures, or why there are none."""
+    """A baseline over the same splits: its figures on test and on a second data set, or why there are none."""
 
     name: str
     test: Figures | None
     reason: str | None
+    cross: Figures | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +114,20 @@ class Summary:
         if (control := self.best("control")) and control.test:
             metrics["control_test_srcc"] = control.test.metrics["srcc"]
         metrics |= {f"{b.name}_test_srcc": b.test.metrics["srcc"] for b in self.baselines if b.test}
+        metrics |= self._cross_headlines()
         metrics |= {f"trials_{outcome}": count for outcome, count in self.counts["search"].items()}
         return {key: value for key, value in metrics.items() if math.isfinite(value)}
+
+    def _cross_headlines(self) -> dict[str, float]:
+        if self.prepared.cross is None:
+            return {}
+        prefix = cross_prefix(self.prepared.cross.label)
+        metrics: dict[str, float] = {}
+        if (best := self.best("search")) and best.cross:
+            metrics |= {f"{prefix}{name}": best.cross.metrics[name] for name in ("krcc", *HEADLINES)}
+        if (control := self.best("control")) and control.cross:
+            metrics[f"control_{prefix}srcc"] = control.cross.metrics["srcc"]
+        return metrics | {f"{b.name}_{prefix}srcc": b.cross.metrics["srcc"] for b in self.baselines if b.cross}
 
     def as_result(self) -> dict[str, Any]:
         """The object that `--json` prints and `result.json` holds; NaN is null."""
@@ -134,19 +141,17 @@ class Summary:
             "targets": list(self.prepared.targets),
             "protocol": spec.protocol,
             "optimistic": self.optimistic,
+            "cross": self.prepared.cross.as_dict() if self.prepared.cross else None,
             "best": _configuration(best) if best else None,
             "control": _configuration(control) if control else None,
             "confirmed": [_configuration(line, brief=True) for line in self.confirmed],
-            "baselines": {
-                line.name: _figures(line.test) if line.test else {"srcc": None, "plcc": None, "reason": line.reason}
-                for line in self.baselines
-            },
+            "baselines": {line.name: _baseline_json(line) for line in self.baselines},
             "comparisons": [
                 {
                     "against": comparison.against,
                     "target": comparison.target,
-                    "srcc_difference": _number(comparison.difference.estimate),
-                    "interval": _bounds(comparison.difference),
+                    "srcc_difference": number_json(comparison.difference.estimate),
+                    "interval": bounds_json(comparison.difference),
                 }
                 for comparison in self.comparisons
             ],
@@ -192,58 +197,21 @@ def _confirmed(
                 variant=arm.variant,
                 trial=trial,
                 runs=tuple(_key(run) for run in own),
-                representative=_representative(own),
-                validation=_medians(finals, "best_val_", prepared.targets),
-                test=_test_figures(tables, prepared.targets) if tables else None,
+                representative=representative({_key(run): run.attributes["final"]["best_val_srcc"] for run in own}),
+                validation=final_figures(finals, "best_val_", prepared.targets),
+                test=table_figures(tables, prepared.targets) if tables else None,
+                cross=_cross(own, trials, PREDICTIONS, CROSS_PREDICTIONS, prepared),
             )
         )
     return sorted(lines, key=lambda line: -line.validation.metrics["srcc"])
-
-
-def _representative(runs: list[LedgerTrial]) -> str | None:
-    """The run whose validation score is the (lower) median of its configuration's."""
-    if not runs:
-        return None
-    ordered = sorted(runs, key=lambda run: run.attributes["final"]["best_val_srcc"])
-    return _key(ordered[(len(ordered) - 1) // 2])
-
-
-def _medians(finals: list[dict[str, float]], prefix: str, targets: tuple[str, ...]) -> Figures:
-    def medians(suffix: str) -> dict[str, float]:
-        names = ("srcc", "plcc", "krcc", "rmse")
-        return {name: _median([final.get(f"{prefix}{name}{suffix}", math.nan) for final in finals]) for name in names}
-
-    each = {target: Figures(medians(f"_{target}")) for target in targets} if len(targets) > 1 else {}
-    return Figures(metrics=medians(""), targets=each)
-
-
-def _test_figures(tables: list[pd.DataFrame], targets: tuple[str, ...]) -> Figures:
-    """Medians over the runs' tables; with intervals for one target, and for each of several."""
-    runs = [{target: agreement(table, target) for target in targets} for table in tables]
-    each = {target: _target_figures(tables, [run[target] for run in runs], target) for target in targets}
-    return _medians_of([mean_agreement(run) for run in runs], targets=each) if len(targets) > 1 else each[targets[0]]
-
-
-def _target_figures(tables: list[pd.DataFrame], runs: list[Agreement], target: str) -> Figures:
-    tests = _test_parts(tables)
-    truth, prompts = [table[target] for table in tests], [table["prompt_id"] for table in tests]
-    predicted = _predicted(tests, target)
-    return _medians_of(
-        runs, intervals={metric: median_interval(predicted, truth, prompts, metric) for metric in ("srcc", "plcc")}
-    )
-
-
-def _medians_of(runs: list[Agreement], **more: Any) -> Figures:
-    metrics = {name: _median([run.metrics[name] for run in runs]) for name in runs[0].metrics}
-    reasons = {name: runs[0].reasons[name] for name, value in metrics.items() if not math.isfinite(value)}
-    return Figures(metrics, reasons=reasons, **more)
 
 
 def _baseline(
     name: str, tables: list[pd.DataFrame], runs: list[LedgerTrial], trials: Path, prepared: Prepared
 ) -> BaselineFigures:
     if tables and len(tables) == len(runs):
-        return BaselineFigures(name, _test_figures(tables, prepared.targets), None)
+        cross = _cross(runs, trials, f"{name}.csv", f"{name}_{CROSS_PREDICTIONS}", prepared)
+        return BaselineFigures(name, table_figures(tables, prepared.targets), None, cross)
     for run in runs:
         reasons = pd.read_csv(trials / _key(run) / REASONS, index_col="baseline")["reason"]
         if name in reasons:
@@ -256,17 +224,17 @@ def _comparisons(
 ) -> list[Comparison]:
     def of(study: str) -> list[pd.DataFrame]:
         line = next((line for line in confirmed if line.study == study), None)
-        return _test_parts([pd.read_csv(trials / key / PREDICTIONS) for key in line.runs]) if line else []
+        return rows_of([pd.read_csv(trials / key / PREDICTIONS) for key in line.runs]) if line else []
 
     own = of("search")
-    others = {"control": of("control"), **{name: _test_parts(found) for name, found in tables.items()}}
+    others = {"control": of("control"), **{name: rows_of(found) for name, found in tables.items()}}
     return [
         Comparison(
             name,
             target,
             paired_interval(
-                _predicted(own, target),
-                _predicted(found, target),
+                predictions(own, target),
+                predictions(found, target),
                 [table[target] for table in own],
                 [table["prompt_id"] for table in own],
             ),
@@ -283,21 +251,17 @@ def _tables(runs: list[LedgerTrial], trials: Path, file: str) -> list[pd.DataFra
     return [pd.read_csv(path) for path in paths if path.is_file()]
 
 
-def _test_parts(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    return [table[table["part"] == "test"] for table in tables]
-
-
-def _predicted(tables: list[pd.DataFrame], target: str) -> list[pd.Series[float]]:
-    return [table[f"predicted_{target}"] for table in tables]
+def _cross(runs: list[LedgerTrial], trials: Path, file: str, cross_file: str, prepared: Prepared) -> Figures | None:
+    """Medians over the runs on a second data set; its tables get the validation rows for the logistic fit."""
+    if prepared.cross is None or not runs:
+        return None
+    beside = zip(_tables(runs, trials, file), _tables(runs, trials, cross_file), strict=True)
+    tables = [pd.concat([*rows_of([own], "validation"), cross]) for own, cross in beside]
+    return table_figures(tables, prepared.cross.targets, CROSS, len(prepared.targets) > 1) if tables else None
 
 
 def _key(run: LedgerTrial) -> str:
     return f"confirm-{run.number:04d}"
-
-
-def _median(values: list[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return median(finite) if finite else math.nan
 
 
 def _configuration(line: Confirmed, brief: bool = False) -> dict[str, Any]:
@@ -305,27 +269,14 @@ def _configuration(line: Confirmed, brief: bool = False) -> dict[str, Any]:
         "trial": line.trial.number,
         "source": line.source,
         "params": line.trial.params,
-        "val": _figures(line.validation),
-        "test": _figures(line.test) if line.test else None,
+        "val": figures_json(line.validation),
+        "test": figures_json(line.test) if line.test else None,
+        "cross": figures_json(line.cross) if line.cross else None,
     }
     return found if brief else {**found, "run": line.representative}
 
 
-def _figures(figures: Figures) -> dict[str, Any]:
-    found: dict[str, Any] = {name: _number(value) for name, value in figures.metrics.items()}
-    if "srcc" in figures.intervals:
-        found["interval"] = _bounds(figures.intervals["srcc"])
-        found["plcc_interval"] = _bounds(figures.intervals["plcc"])
-    if figures.reasons:
-        found["reasons"] = figures.reasons
-    if figures.targets:
-        found["targets"] = {target: _figures(own) for target, own in figures.targets.items()}
-    return found
-
-
-def _bounds(interval: Interval) -> list[float | None]:
-    return [_number(interval.low), _number(interval.high)]
-
-
-def _number(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
+def _baseline_json(line: BaselineFigures) -> dict[str, Any]:
+    if line.test is None:
+        return {"srcc": None, "plcc": None, "reason": line.reason}
+    return {**figures_json(line.test), "cross": figures_json(line.cross) if line.cross else None}

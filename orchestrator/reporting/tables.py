@@ -15,31 +15,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.reporting.summary import BASELINES, Confirmed, Figures, Summary
+from orchestrator.cross import article
+from orchestrator.reporting.cells import CROSS_HEADER, TEST_HEADER, cross_cells, test_cells
+from orchestrator.reporting.medians import Figures
+from orchestrator.reporting.summary import BASELINES, Confirmed, Summary
 from orchestrator.reporting.terminal import duration
 from orchestrator.workspace import Workspace
 
-HEADER = (
-    "",
-    "val SRCC",
-    "val PLCC",
-    "test SRCC",
-    "95 % interval",
-    "test PLCC",
-    "95 % interval",
-    "fitted PLCC",
-    "SRCC in generator",
-    "SRCC in prompt",
-)
-"""Fitted: after a logistic curve fitted on validation. In generator, in prompt: mean SRCC inside each one's images."""
+HEADER = ("", "val SRCC", "val PLCC", *TEST_HEADER)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the result table, as text."""
+    """A line of the result table, as text; `cross` are its cells in the table of a second data set."""
 
     group: str
     cells: tuple[str, ...]
+    cross: tuple[str, ...] = cross_cells(None)
 
 
 def result_rows(summary: Summary) -> list[Row]:
@@ -47,8 +39,14 @@ def result_rows(summary: Summary) -> list[Row]:
     rows = [row for line in summary.confirmed for row in _configuration_rows(line)]
     for baseline in summary.baselines:
         if baseline.test:
-            rows.append(Row("baselines", (BASELINES[baseline.name], "", "", *_test_cells(baseline.test))))
+            cells = (BASELINES[baseline.name], "", "", *test_cells(baseline.test))
+            rows.append(Row("baselines", cells, cross_cells(baseline.cross)))
     return rows
+
+
+def cross_rows(summary: Summary) -> list[Row]:
+    """The same lines on a second data set, those that have figures there; none without one."""
+    return [Row(row.group, (row.cells[0], *row.cross)) for row in result_rows(summary) if any(row.cross)]
 
 
 def print_result(console: Console, summary: Summary) -> None:
@@ -56,24 +54,31 @@ def print_result(console: Console, summary: Summary) -> None:
     spec = summary.prepared.spec
     what = f"{spec.variant} on {summary.prepared.dataset.name}: {', '.join(summary.prepared.targets)}"
     marked = " — OPTIMISTIC: epochs and configurations were chosen on the test images" if summary.optimistic else ""
-    table = Table(title=f"{what} ({protocol_line(summary)}){marked}", title_justify="left", box=None, pad_edge=False)
-    for position, name in enumerate(HEADER):
+    console.print()
+    console.print(_table(f"{what} ({protocol_line(summary)}){marked}", HEADER, result_rows(summary)))
+    console.print()
+    if rows := cross_rows(summary):
+        console.print(_table(cross_line(summary), ("", *CROSS_HEADER), rows))
+        console.print()
+    for sentence in verdict(summary):
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _table(title: str, header: tuple[str, ...], rows: list[Row]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for position, name in enumerate(header):
         justify: Any = "left" if position == 0 else "right"
         # On two lines, so that the widest cell and not its heading decides a column's width.
         table.add_column("\n".join(name.rsplit(" ", 1)), justify=justify, no_wrap=position > 0)
     previous = ""
-    for row in result_rows(summary):
+    for row in rows:
         if previous and row.group != previous:
             table.add_section()
             table.add_row()
         # The only bold line is the configuration that won.
-        table.add_row(*row.cells, style="bold" if not previous else "")
+        table.add_row(*row.cells, style="bold" if not previous and row.group == "search" else "")
         previous = row.group
-    console.print()
-    console.print(table)
-    console.print()
-    for sentence in verdict(summary):
-        console.print(sentence, highlight=False, soft_wrap=True)
+    return table
 
 
 def protocol_line(summary: Summary) -> str:
@@ -82,6 +87,19 @@ def protocol_line(summary: Summary) -> str:
     if not spec.confirm:
         return f"protocol {spec.protocol}, split 0, not confirmed on test"
     return f"protocol {spec.protocol}, medians over {spec.splits} splits"
+
+
+def cross_line(summary: Summary) -> str:
+    """What the figures on a second data set are of; empty without one."""
+    cross = summary.prepared.cross
+    if cross is None:
+        return ""
+    several = f", mean of {' and '.join(cross.targets)}" if len(cross.targets) > 1 else f", {cross.targets[0]}"
+    left_out = " and ".join(f"{count} that share {article(what)}" for what, count in cross.shared.items())
+    return (
+        f"The same on {cross.dataset.name}{several}: {len(cross.rows)} images of {cross.prompts} prompts"
+        f"{f', {left_out} with the training data left out' if left_out else ''}; nothing was trained or chosen on it"
+    )
 
 
 def summary_line(summary: Summary) -> str:
@@ -119,19 +137,36 @@ def verdict(summary: Summary) -> list[str]:
 
 def markdown_table(summary: Summary) -> str:
     """The table in Markdown."""
-    lines = [HEADER, ("---",) + ("---:",) * (len(HEADER) - 1), *(row.cells for row in result_rows(summary))]
+    return _markdown(HEADER, result_rows(summary))
+
+
+def cross_markdown(summary: Summary) -> list[str]:
+    """A line and a table in Markdown of the figures on a second data set; nothing without one."""
+    rows = cross_rows(summary)
+    return [f"{cross_line(summary)}.", _markdown(("", *CROSS_HEADER), rows)] if rows else []
+
+
+def _markdown(header: tuple[str, ...], rows: list[Row]) -> str:
+    lines = [header, ("---",) + ("---:",) * (len(header) - 1), *(row.cells for row in rows)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def write_tables(summary: Summary, folder: Path) -> None:
     """`result.md` and `result.csv` in `folder`."""
-    heading = f"# {summary.prepared.spec.name}\n\n{protocol_line(summary)}\n\n"
-    text = heading + markdown_table(summary) + "\n\n" + "\n".join(f"- {s}" for s in verdict(summary)) + "\n"
-    (folder / "result.md").write_text(text)
+    parts = [
+        f"# {summary.prepared.spec.name}",
+        protocol_line(summary),
+        markdown_table(summary),
+        *cross_markdown(summary),
+        "\n".join(f"- {sentence}" for sentence in verdict(summary)),
+    ]
+    (folder / "result.md").write_text("\n\n".join(parts) + "\n")
+    cross = summary.prepared.cross
+    more = tuple(f"{cross.label} {name}" for name in CROSS_HEADER) if cross else ()
     with (folder / "result.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("what", *HEADER[1:]))
-        writer.writerows(row.cells for row in result_rows(summary))
+        writer.writerow(("what", *HEADER[1:], *more))
+        writer.writerows((*row.cells, *row.cross[: len(more)]) for row in result_rows(summary))
 
 
 def _tool(name: str) -> str:
@@ -144,36 +179,17 @@ def _tool(name: str) -> str:
 def _configuration_rows(line: Confirmed) -> list[Row]:
     """A row a configuration and, under it, one a target where there are several."""
     label = f"trial {line.trial.number}" if line.study == "search" else f"control {line.trial.number}"
-    rows = [_figures_row(line.study, f"{line.variant}, {label}", line.validation, line.test)]
+    rows = [_figures_row(line.study, f"{line.variant}, {label}", line.validation, line.test, line.cross)]
     for target, validation in line.validation.targets.items():
         test = line.test.targets[target] if line.test else None
-        rows.append(_figures_row(line.study, f"  {target}", validation, test))
+        cross = line.cross.targets.get(target) if line.cross else None
+        rows.append(_figures_row(line.study, f"  {target}", validation, test, cross))
     return rows
 
 
-def _figures_row(group: str, label: str, validation: Figures, test: Figures | None) -> Row:
+def _figures_row(group: str, label: str, validation: Figures, test: Figures | None, cross: Figures | None) -> Row:
     cells = (f"{validation.metrics['srcc']:.4f}", f"{validation.metrics['plcc']:.4f}")
-    return Row(group, (label, *cells, *(_test_cells(test) if test else ("",) * (len(HEADER) - 3))))
-
-
-def _test_cells(figures: Figures) -> tuple[str, ...]:
-    def interval(metric: str) -> str:
-        found = figures.intervals.get(metric)
-        return f"[{found.low:.3f}, {found.high:.3f}]" if found else ""
-
-    def number(metric: str, digits: int = 3) -> str:
-        value = figures.metrics[metric]
-        return f"{value:.{digits}f}" if math.isfinite(value) else "–"
-
-    return (
-        number("srcc", 4),
-        interval("srcc"),
-        number("plcc", 4),
-        interval("plcc"),
-        number("plcc_fitted", 4),
-        number("srcc_within_generator"),
-        number("srcc_within_prompt"),
-    )
+    return Row(group, (label, *cells, *test_cells(test)), cross_cells(cross))
 
 
 def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any]) -> None:

@@ -1,20 +1,19 @@
 """The ledger: an Optuna study that remembers every trial of one search.
 
 Nothing else has to survive for a search to go on: parameters, the objective of every epoch and the outcome are
-all here, in a journal file that is appended to and never rewritten.
+all here, in whichever storage `storages` opens.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.errors import InputError
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
 
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+
+SCHEMA_VERSION = 2
+"""Of what a study holds. 1, written nowhere: the outcome was noted before the attributes that belong to it."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,22 @@ class LedgerTrial:
     objective: float | None
     best_epoch: int | None
 
+    @property
+    def last_epoch(self) -> int | None:
+        """The latest epoch noted: of a pruned or diverged trial, the one at which it was stopped."""
+        return max(self.epochs, default=None)
+
 
 class Ledger:
     """One study: asks for configurations, notes every epoch, decides on pruning, tells the outcome.
 
     Args:
-        storage: Optuna storage; `open_journal` makes the default one.
+        storage: Optuna storage; `open_storage` gives it.
         study: the study's name inside the storage; created when new.
         space: what is searched; None for a study of enqueued work only.
+
+    Raises:
+        InputError: the study was written by a later version of this program.
     """
 
     def __init__(
@@ -79,6 +89,7 @@ class Ledger:
             direction="maximize",
             load_if_exists=True,
         )
+        self._migrate()
 
     def use(self, sampler: BaseSampler, pruner: BasePruner) -> None:
         """Sampler and pruner from now on."""
@@ -106,7 +117,7 @@ class Ledger:
 
     def all(self) -> list[LedgerTrial]:
         """Every trial, those included that are enqueued and not asked for yet."""
-        return [_read(trial) for trial in self._study.get_trials(deepcopy=False)]
+        return [read_trial(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def report(self, number: int, epoch: int, objective: float) -> None:
         """Notes an epoch's objective. An epoch noted before keeps its first value."""
@@ -131,8 +142,6 @@ class Ledger:
         A complete trial is told its best epoch's objective. A diverged one is told PRUNED on its NaN, which
         TPE ranks worst and learns from; infeasible and failed ones teach the sampler nothing.
         """
-        from optuna.trial import TrialState
-
         with self._lock:
             trial = self.trial(number)
             if trial.outcome is not None:
@@ -140,25 +149,33 @@ class Ledger:
             _, objective = best_epoch(trial.epochs)
             if outcome is Outcome.COMPLETE and objective is None:
                 outcome = Outcome.DIVERGED
-            self.note(number, outcome=str(outcome), **attributes)
-            if outcome is Outcome.COMPLETE:
-                self._study.tell(number, objective)
-            elif outcome in {Outcome.PRUNED, Outcome.DIVERGED}:
-                self._study.tell(number, state=TrialState.PRUNED)
-            else:
-                self._study.tell(number, state=TrialState.FAIL)
+            # The outcome last: where it is noted, all that belongs to it is, too, and `reopen` can tell it.
+            self.note(number, **attributes, outcome=str(outcome))
+            self._tell(number, outcome)
             return self.trial(number)
+
+    def _tell(self, number: int, outcome: Outcome) -> None:
+        from optuna.trial import TrialState
+
+        if outcome is Outcome.COMPLETE:
+            self._study.tell(number, best_epoch(self.trial(number).epochs)[1])
+        elif outcome in {Outcome.PRUNED, Outcome.DIVERGED}:
+            self._study.tell(number, state=TrialState.PRUNED)
+        else:
+            self._study.tell(number, state=TrialState.FAIL)
 
     def trial(self, number: int) -> LedgerTrial:
         """What is known of one trial."""
-        return _read(self._study.get_trials(deepcopy=False)[number])
+        return read_trial(self._study._storage.get_trial(self._storage_id(number)))
 
     def trials(self) -> list[LedgerTrial]:
         """Every trial that was ever asked for, in order."""
         from optuna.trial import TrialState
 
         return [
-            _read(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING
+            read_trial(trial)
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state is not TrialState.WAITING
         ]
 
     def unfinished(self) -> list[LedgerTrial]:
@@ -166,12 +183,50 @@ class Ledger:
         return [trial for trial in self.trials() if trial.outcome is None]
 
     def reopen(self) -> list[LedgerTrial]:
-        """Unfinished trials, to go on with; one whose `ask` was killed half-way gets the parameters it lacks."""
+        """Unfinished trials, to go on with, after doing what a kill left half done.
+
+        One whose `ask` was killed half-way gets the parameters it lacks; one whose outcome was noted is told it.
+        """
         with self._lock:
-            for trial in self.unfinished():
-                if self._space is not None:
+            for trial in self._running():
+                if noted := trial.user_attrs.get("outcome"):
+                    self._tell(trial.number, Outcome(noted))
+                elif self._space is not None:
                     self._space.suggest(self._live(trial.number))
             return self.unfinished()
+
+    def restore(self, params_by_number: Mapping[int, Mapping[str, Any]]) -> list[int]:
+        """Gives numbers their parameters back after the ledger lost its end, in place of what would be sampled anew.
+
+        An unfinished trial gets those it lacks. Numbers beyond the end are enqueued in order, and will be asked for
+        first; one in between that nobody knows is sampled when its turn comes. To be called before `reopen`.
+
+        Args:
+            params_by_number: Optuna's flat parameters by trial number, from another record of the sweep.
+
+        Returns:
+            The numbers that were given something back.
+        """
+        if self._space is None:
+            return []  # work described by attributes, which whoever enqueued it enqueues again
+        own = self._space.parameter_names()
+        known = {
+            number: {key: value for key, value in params.items() if key in own}
+            for number, params in params_by_number.items()
+        }
+        restored = []
+        with self._lock:
+            for trial in self._running():
+                lacking = {key: v for key, v in known.get(trial.number, {}).items() if key not in trial.params}
+                if lacking:
+                    fixed = {**trial.system_attrs.get("fixed_params", {}), **lacking}
+                    self._study._storage.set_trial_system_attr(trial._trial_id, "fixed_params", fixed)
+                    self._space.suggest(self._live(trial.number))
+                    restored.append(trial.number)
+            for number in range(len(self), max(known, default=-1) + 1):
+                self.enqueue(known.get(number, {}))
+                restored += [number] if number in known else []
+        return restored
 
     def terminal(self) -> int:
         """How many trials have ended."""
@@ -188,13 +243,7 @@ class Ledger:
         A pruned trial's best epoch is a fair, if early, judgement of its configuration, which whoever asks will
         train to the end; without them a search that pruned hard would have fewer than k to offer.
         """
-        rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
-        eligible = [trial for trial in self.trials() if trial.outcome in rank and trial.objective is not None]
-        chosen: list[LedgerTrial] = []
-        for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
-            if len(chosen) < k and all(trial.params != other.params for other in chosen):
-                chosen.append(trial)
-        return chosen
+        return best_of(self.trials(), k)
 
     def parameter_importances(self) -> dict[str, float]:
         """Each parameter's share in the objective's variance (PED-ANOVA); empty where too few trials tell."""
@@ -205,11 +254,45 @@ class Ledger:
         except (ValueError, RuntimeError):
             return {}
 
+    def _migrate(self) -> None:
+        """Brings a study of an older version up to date."""
+        version = self._study.user_attrs.get("schema_version", 1)
+        if version > SCHEMA_VERSION:
+            raise InputError(
+                f"The ledger's study {self.name} has schema version {version}, and this program knows those up to "
+                f"{SCHEMA_VERSION}: go on with the version of the program that wrote it."
+            )
+        if version < 2:
+            # An outcome noted and not told does not say that what belongs to it was noted: it is found out again.
+            for trial in self._running():
+                if "outcome" in trial.user_attrs:
+                    self._study._storage.set_trial_user_attr(trial._trial_id, "outcome", None)
+        if version < SCHEMA_VERSION:
+            self._study.set_user_attr("schema_version", SCHEMA_VERSION)
+
+    def _running(self) -> list[FrozenTrial]:
+        from optuna.trial import TrialState
+
+        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
     def _live(self, number: int) -> Any:
         from optuna.trial import Trial
 
-        storage_id = self._study.get_trials(deepcopy=False)[number]._trial_id
-        return Trial(self._study, storage_id)
+        return Trial(self._study, self._storage_id(number))
+
+    def _storage_id(self, number: int) -> int:
+        return self._study._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+
+
+def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
+    """The k best of these trials, as `Ledger.best` ranks them."""
+    rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
+    eligible = [trial for trial in trials if trial.outcome in rank and trial.objective is not None]
+    chosen: list[LedgerTrial] = []
+    for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
+        if len(chosen) < k and all(trial.params != other.params for other in chosen):
+            chosen.append(trial)
+    return chosen
 
 
 def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
@@ -221,32 +304,12 @@ def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
     return epoch, finite[epoch]
 
 
-def open_journal(path: Path) -> BaseStorage:
-    """An Optuna storage on a journal file, after cutting a last line that a killed writer left torn.
-
-    The caller holds the sweep's lease, so nobody else is writing: a lock file that is there is a dead writer's.
-    """
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Path(f"{path}.lock").unlink(missing_ok=True)
-    if path.exists():
-        _cut_torn_line(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-
-
-def _cut_torn_line(path: Path) -> None:
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
-
-
-def _read(trial: FrozenTrial) -> LedgerTrial:
+def read_trial(trial: FrozenTrial) -> LedgerTrial:
+    """Optuna's trial as the ledger's."""
     attributes = dict(trial.user_attrs)
     finished = trial.state.is_finished()
-    outcome = Outcome(attributes.pop("outcome", Outcome.FAILED)) if finished else None
+    noted = attributes.pop("outcome", None)
+    outcome = Outcome(noted or Outcome.FAILED) if finished else None
     epoch, objective = best_epoch(trial.intermediate_values)
     return LedgerTrial(
         number=trial.number,

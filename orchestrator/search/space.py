@@ -125,6 +125,17 @@ class SearchSpace(BaseModel):
 
         return self._walk(known)
 
+    def fitting(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+        """A configuration with those of `params` that this space allows, and how many of them it does not.
+
+        The default stands in for what is missing or not allowed.
+        """
+        from orchestrator.search.fitting import FittingTrial
+
+        trial = FittingTrial(params, self.default_params())
+        self._walk(lambda name, parameter: parameter.suggest(trial, name))
+        return trial.params, len(set(params) - trial.taken)
+
     def default_params(self) -> dict[str, Any]:
         """The file's defaults as Optuna's flat parameters: the first trial of every search."""
         params: dict[str, Any] = {}

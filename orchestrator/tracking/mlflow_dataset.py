@@ -15,7 +15,8 @@ def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None
     Args:
         client: MLflow's.
         run_id: the run's id.
-        data: `name`, `digest` (data hash), `rows`, `targets`, `source`, `split` (protocol and sizes).
+        data: `name`, `digest` (data hash), `rows`, `columns`, `source`, `split` (protocol and sizes), and `context`
+            where it is not "training".
     """
     described = Dataset(
         name=data["name"],
@@ -25,5 +26,5 @@ def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None
         schema=json.dumps({"mlflow_colspec": [{"name": c, "type": t, "required": True} for c, t in data["columns"]]}),
         profile=json.dumps({"num_rows": data["rows"], **data["split"]}),
     )
-    tags = [InputTag("mlflow.data.context", "training")]
+    tags = [InputTag("mlflow.data.context", data.get("context", "training"))]
     client.log_inputs(run_id, [DatasetInput(described, tags)])

@@ -40,12 +40,14 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
     if not Path(data["path"]).is_dir():
         return
     filter_string = f"source_run_id = '{run_id}'"
-    found = client.search_logged_models([experiment_id], filter_string=filter_string, max_results=1)
-    if found and found[0].status == LoggedModelStatus.READY:
+    found = client.search_logged_models([experiment_id], filter_string=filter_string)
+    if any(model.status == LoggedModelStatus.READY for model in found):
         return
+    for torn in found:  # whoever logged it was killed; what is linked to its run already cannot be logged again
+        client.delete_logged_model(torn.model_id)
     # Left to itself, `Model.log` files it under the experiment "Default".
     params = client.get_run(run_id).data.params
-    model = found[0] if found else client.create_logged_model(experiment_id, data["name"], run_id, params=params)
+    model = client.create_logged_model(experiment_id, data["name"], run_id, params=params)
     mlflow.set_tracking_uri(client.tracking_uri)
     columns = ["image", "prompt", *(["criteria"] if data.get("criteria") else [])]
     inputs = Schema([ColSpec(DataType.string, column) for column in columns])

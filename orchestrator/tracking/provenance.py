@@ -1,13 +1,22 @@
-"""Where a result comes from: code, packages, machine."""
+"""Where a result comes from: code, packages, machine, data, weights, settings."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import re
 import socket
 import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.execution.job import Job
+    from orchestrator.spec import SweepSpec
 
 _PACKAGES = ("torch", "torchvision", "timm", "ray", "optuna", "mlflow", "numpy", "scipy", "scikit-learn")
 
@@ -28,6 +37,62 @@ def provenance() -> dict[str, str]:
         tags["git.commit"] = commit
         tags["git.dirty"] = str(bool(_git(root, "status", "--porcelain"))).lower()
     return tags
+
+
+TAG_LIMIT = 8000
+"""Characters that MLflow keeps of a tag."""
+
+
+def run_tags(
+    spec: SweepSpec, data_hash: str, splits: Mapping[int, str], encoders: Mapping[str, str], device: str
+) -> Callable[[Job], dict[str, Any]]:
+    """What tells a job's tags: with them, and the sweep's space and splits, the same training can be run again.
+
+    Args:
+        spec: the sweep's settings.
+        data_hash: of its data set.
+        splits: index → hash of the split.
+        encoders: kind → identity of the encoder, its weights' hash included.
+        device: "cpu" or "cuda".
+    """
+    common = {
+        **provenance(),
+        "device": device_name(device),
+        "data_hash": data_hash,
+        "spec": public_settings(spec),
+        **{f"encoder.{kind}": identity for kind, identity in encoders.items()},
+    }
+
+    def tags(job: Job) -> dict[str, Any]:
+        content = json.dumps(asdict(job))
+        # Half a job is none: a run without it is trained again from the sweep's ledger.
+        own = {"job": content} if len(content) <= TAG_LIMIT else {}
+        return {**common, "split_hash": splits[job.split], **own}
+
+    return tags
+
+
+def public_settings(spec: SweepSpec) -> str:
+    """The whole spec as JSON, without the passwords that an address may hold."""
+    return without_passwords(spec.model_dump_json())
+
+
+def without_passwords(text: str) -> str:
+    """The text with `scheme://user:password@host` made `scheme://host`."""
+    return re.sub(r"(\w+://)[^/@\s\"']+@", r"\1", text)
+
+
+def device_name(device: str) -> str:
+    """What trains: the name of the GPU or of the processor, as this machine has it."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return f"cpu: {found[1] if found else platform.processor() or platform.machine()}"
 
 
 def _version(package: str) -> str | None:

@@ -1,18 +1,20 @@
-"""The recorder: turns a sweep's steps into spooled events, and a thread that carries them to MLflow."""
+"""The recorder: turns a sweep's steps into spooled events."""
 
 from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.spool import Event, Spool
+from orchestrator.tracking.event import Event
+from orchestrator.tracking.kept_files import worth_uploading
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.told import Told, ToldRun
 
 logger = logging.getLogger(__name__)
 
@@ -27,30 +29,47 @@ STATUS = {
     Outcome.FAILED: "FAILED",
 }
 
+_TAG_CHARACTERS = 4000
+"""What of a traceback is shown as a tag; the whole of a longer one is the file `error.txt`."""
 
-class Sink(Protocol):
-    """Where events go."""
 
-    def send(self, events: list[Event]) -> None:
-        """Takes events in order; raises where they did not arrive, and may be given them again."""
+def complete_ones(job: Job, outcome: Outcome) -> bool:
+    """The rule where none is given: checkpoints of trials that trained to their end are uploaded."""
+    return outcome is Outcome.COMPLETE
 
 
 class Recorder:
     """Watches a sweep and writes down what MLflow is to be told; never talks to MLflow itself.
 
+    No epoch is written twice: one that is told again, or trained again from an older checkpoint, has its point.
+
     Args:
         spool: where it is written.
         trials: folder of the jobs' checkpoints.
+        about: tags of a job's run beside those that say what it is in the sweep.
+        told: what an earlier process has written there.
+        keeps: whether a job's checkpoint is uploaded when it ends.
     """
 
-    def __init__(self, spool: Spool, trials: Path) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        trials: Path,
+        about: Callable[[Job], Mapping[str, Any]] = lambda job: {},
+        told: Told | None = None,
+        keeps: Callable[[Job, Outcome], bool] = complete_ones,
+    ) -> None:
         self._spool = spool
         self._trials = trials
+        self._about = about
+        self._told = told or Told()
+        self._keeps = keeps
 
     def started(self, job: Job) -> None:
         """Opens the job's run, or opens it again."""
         params = {"variant": job.variant or "baselines", **job.params}
         tags = {
+            **self._about(job),
             "study": job.study,
             "split": job.split,
             "seed": job.seed,
@@ -59,89 +78,74 @@ class Recorder:
         }
         self.record("start", job.key, name=job.title, params=params, tags=tags)
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def epoch(self, job: Job, epoch: Epoch, **more: Any) -> None:
         """One point on each of the run's curves."""
-        metrics = finite(epoch.metrics)
-        self.record("metrics", job.key, time_ms=int(epoch.time * 1000), step=epoch.number, metrics=metrics)
+        if epoch.number not in self.told(job.key).steps:
+            metrics = finite(epoch.metrics)
+            self.record("metrics", job.key, int(epoch.time * 1000), step=epoch.number, metrics=metrics, **more)
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """Final figures, checkpoint, status."""
-        self.record("metrics", job.key, step=0, metrics=finite(final))
-        self.record("tags", job.key, tags={"outcome": str(outcome), **({"error": error} if error else {})})
+    def ended(self, job: Job, outcome: Outcome, final: Mapping[str, float], error: str | None, **more: Any) -> None:
+        """Final figures, outcome, checkpoint, status."""
+        told = self.told(job.key)
+        # Told again after a kill they have to have the time they had.
+        self.figures(job.key, final, told.last_epoch_time, **more)
+        tags: dict[str, Any] = {"outcome": str(outcome)}
+        if outcome in {Outcome.PRUNED, Outcome.DIVERGED} and told.steps:
+            tags["stopped_at_epoch"] = max(told.steps)
+        if error:
+            tags["error"] = error if len(error) <= _TAG_CHARACTERS else f"… {error[-_TAG_CHARACTERS:]}"
+            if len(error) > _TAG_CHARACTERS:
+                self.record("text", job.key, text=error, into="error.txt")
+        self.record("tags", job.key, tags=tags)
         folder = self._trials / job.key
-        if outcome is Outcome.COMPLETE and folder.is_dir():
-            self.record("artifacts", job.key, path=str(folder), into="checkpoint" if job.variant else "baselines")
-        self.record("end", job.key, status=STATUS[outcome])
-
-    def noted(self, job: Job, note: str) -> None:
-        """What happened on the way; the latest stands."""
-        self.record("tags", job.key, tags={"note": note})
+        if self._keeps(job, outcome) and folder.is_dir():
+            self.upload(job.key, worth_uploading(folder), "checkpoint" if job.variant else "baselines")
+        self.record("end", job.key, told.last_epoch_time if more else None, status=STATUS[outcome])
 
     def interrupted(self, job: Job) -> None:
         """Closed as KILLED until the sweep goes on."""
         self.record("tags", job.key, tags={"outcome": "interrupted"})
         self.record("end", job.key, status="KILLED")
 
+    def noted(self, job: Job, note: str) -> None:
+        """Adds a line to the run's tag `notes`."""
+        before = str(self.told(job.key).tags.get("notes", ""))
+        if note not in before.splitlines():
+            self.record("tags", job.key, tags={"notes": f"{before}\n{note}" if before else note})
+
+    def figures(self, run: str, final: Mapping[str, float], time_ms: int | None = None, **more: Any) -> None:
+        """Final figures of a run; those that were told before are not told again."""
+        figures = finite(final)
+        if not figures.items() <= self.told(run).final.items():
+            self.record("metrics", run, time_ms, step=0, metrics=figures, **more)
+
+    def upload(self, run: str, paths: list[Path], into: str) -> None:
+        """Files for the run's folder `into`, kept for as long as MLflow is away."""
+        if not paths:
+            return
+        try:
+            self.record("artifacts", run, kept=self._spool.keep(run, paths), into=into)
+        except OSError as error:
+            logger.warning("the files of %s are not kept for MLflow: %s", run, error)
+
+    def model(self, run: str, folder: Path, **described: Any) -> None:
+        """A saved scorer as the run's model, kept for as long as MLflow is away."""
+        try:
+            where: dict[str, Any] = {"kept": self._spool.keep(run, [folder]), "path": folder.name}
+        except OSError as error:
+            logger.warning("the model of %s is not kept for MLflow: %s", run, error)
+            where = {"path": str(folder)}
+        self.record("model", run, **where, **described)
+
     def record(self, kind: Any, run: str, time_ms: int | None = None, **data: Any) -> None:
         """Spools one event."""
-        self._spool.append(Event(kind, run, data, **({"time": time_ms} if time_ms else {})))
+        event = Event(kind, run, data, **({"time": time_ms} if time_ms else {}))
+        self.told(run).take(event)
+        self._spool.append(event)
 
-
-class Drain:
-    """A thread that carries the spool to a sink in batches, and waits, ever longer, while it is away.
-
-    Args:
-        spool: what to carry.
-        open_sink: makes the sink, in the thread: connecting and importing MLflow take seconds.
-        interval: seconds between batches.
-    """
-
-    def __init__(self, spool: Spool, open_sink: Callable[[], Sink], interval: float = 1.0) -> None:
-        self._spool = spool
-        self._open_sink = open_sink
-        self._interval = interval
-        self.sink: Sink | None = None
-        self._finish = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mlflow-drain", daemon=True)
-        self.error: str | None = None
-
-    def start(self) -> None:
-        """Begins to carry."""
-        self._thread.start()
-
-    def close(self, timeout: float) -> int:
-        """Carries what is left, for `timeout` seconds at most; gives how many events are still left."""
-        self._finish.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return self._spool.left()
-
-    def _run(self) -> None:
-        pause = self._interval
-        while True:
-            last = self._finish.is_set()
-            try:
-                more = self.carry()
-                self.error, pause = None, self._interval
-            except Exception as error:  # whatever MLflow raises, the sweep goes on without it
-                self.error, more = f"{type(error).__name__}: {error}", True
-                logger.warning("MLflow did not take the events: %s", self.error)
-                pause = min(2 * pause, 30.0)
-            if last and (not more or self.error):
-                return
-            if not more or self.error:
-                self._finish.wait(pause)
-
-    def carry(self) -> bool:
-        """Sends one batch; False where nothing was left."""
-        events, place = self._spool.read()
-        if not events:
-            return False
-        if self.sink is None:
-            self.sink = self._open_sink()
-        self.sink.send(events)
-        self._spool.mark_sent(place)
-        return True
+    def told(self, run: str) -> ToldRun:
+        """What was told of a run until now."""
+        return self._told.runs.setdefault(run, ToldRun())
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.provenance import provenance
-from orchestrator.tracking.recorder import SWEEP, Drain, Recorder, now_ms
+from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.target import resolve_tracking_uri
 

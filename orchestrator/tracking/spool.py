@@ -1,75 +1,158 @@
 """The spool: everything MLflow is to be told, in order, on local disk first.
 
-Writing is an append and a flush, so a sweep never waits for a server. A reader keeps its place in a file of its
-own and moves it only after what it read has arrived; what is sent twice because of a kill in between is the same
-to MLflow, since every point carries the time it was made.
+Writing is an append, so a sweep never waits for a server. A reader keeps its place in a file of its own and moves it
+only after what it read has arrived; what is sent twice because of a kill in between is the same to MLflow, since
+every point carries the time it was made. A line that was damaged is told by its checksum, said, and passed over;
+`reconcile` tells again from the ledger what it told.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import BinaryIO
 
-Kind = Literal["start", "metrics", "tags", "params", "dataset", "artifacts", "model", "end"]
+from orchestrator.tracking.event import Damaged, Event, Kind, decode, encode
+from orchestrator.tracking.kept_files import keep, release
 
+__all__ = ["Event", "Kind", "Spool"]
 
-@dataclass(frozen=True)
-class Event:
-    """One thing to tell.
-
-    Attributes:
-        kind: what it is.
-        run: key of the run it belongs to, unique in the sweep.
-        data: what `kind` needs.
-        time: milliseconds since 1970 when it happened.
-    """
-
-    kind: Kind
-    run: str
-    data: dict[str, Any] = field(default_factory=dict)
-    time: int = field(default_factory=lambda: int(time.time() * 1000))
+logger = logging.getLogger(__name__)
 
 
 class Spool:
-    """Events of one sweep in `<folder>/events.jsonl`, the reader's place in `<folder>/sent`."""
+    """Events of one sweep in `<folder>/events.jsonl`, the reader's place in `<folder>/sent`.
+
+    Beside them `files/`, what is still to be uploaded, and `refused.jsonl`, what MLflow would not take.
+
+    Attributes:
+        warnings: what was found damaged, a sentence each.
+        trouble: why events wait in memory, None where all are on disk.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.warnings: list[str] = []
+        self.trouble: str | None = None
         self._events = folder / "events.jsonl"
         self._place = folder / "sent"
-        self._file: IO[bytes] | None = None
+        self._refused = folder / "refused.jsonl"
+        self._file: FileIO | None = None
+        self._end = 0
+        self._waiting: deque[bytes] = deque()
+        self._warned: set[int] = set()
         self._lock = threading.Lock()
 
+    # Writing
+
     def append(self, event: Event) -> None:
-        """Adds an event at the end. Many threads may do so."""
-        line = json.dumps(asdict(event)).encode() + b"\n"
+        """Adds an event at the end. Many threads may do so.
+
+        On a full disk it waits in memory, in order, for the next append that succeeds: a sweep does not fail for
+        what it wants to tell, and what is lost with the process the ledger tells again.
+        """
+        line = encode(event)
         with self._lock:
-            if self._file is None:
-                self._file = self._open()
-            self._file.write(line)
-            self._file.flush()
+            self._waiting.append(line)
+            try:
+                if self._file is None:
+                    self._file = self._open()
+                while self._waiting:
+                    self._write(self._file, self._waiting[0])
+                    self._waiting.popleft()
+                self.trouble = None
+            except OSError as error:
+                if self.trouble is None:
+                    logger.warning("%s cannot be written (%s): what is to be told waits in memory", self._events, error)
+                self.trouble = error.strerror or str(error)
+
+    def _write(self, file: FileIO, line: bytes) -> None:
+        """All of the line or none of it: half a line on a full disk would have the next one glued to it."""
+        if os.fstat(file.fileno()).st_size != self._end:
+            file.truncate(self._end)
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
+        except OSError:
+            with suppress(OSError):
+                file.truncate(self._end)
+            raise
+        self._end += len(line)
+
+    def _open(self) -> FileIO:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = FileIO(self._events, "a+")
+        try:
+            size = file.seek(0, os.SEEK_END)
+            self._end = _line_start(file, size)
+            if self._end < size:
+                # A killed writer may have left half a line, onto which the next one would be glued.
+                self._warn(self._end, f"{self._events} ended in half a line of {size - self._end} bytes, now cut")
+                file.truncate(self._end)
+            if self._end:
+                file.seek(_line_start(file, self._end - 1))
+                with suppress(Damaged):
+                    decode(file.readline())  # refuses a later version's file before anything is added to it
+            if self.sent() > self._end:
+                # What is appended from now on would otherwise be taken for sent.
+                self.mark_sent(self._end)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def keep(self, run: str, paths: Sequence[Path]) -> str:
+        """Links files and folders into the spool, so that they are there when MLflow is, whoever deletes them.
+
+        Returns:
+            The folder they are in now, as an event's `kept` has it.
+
+        Raises:
+            OSError: they cannot be linked, nor copied.
+        """
+        return keep(self.folder, run, paths)
+
+    # Reading
+
+    def entries(self, place: int = 0) -> Iterator[tuple[Event, int]]:
+        """Every undamaged event from a place in bytes on, each with the place behind it."""
+        try:
+            file = self._events.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            # A place beyond the end, or inside a line, is one that a cut or a restored copy has left wrong.
+            place = _line_start(file, min(place, file.seek(0, os.SEEK_END)))
+            file.seek(place)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                start, place = place, place + len(line)
+                try:
+                    event = decode(line)
+                except Damaged as error:
+                    self._warn(start, f"A line of {self._events} at byte {start} is damaged ({error}); passed over")
+                    continue
+                yield self._located(event), place
 
     def read(self, limit: int = 2000) -> tuple[list[Event], int]:
         """Up to `limit` events that were not sent yet, and the place behind them for `mark_sent`."""
         events, place = [], self.sent()
-        for event, end in self._read_from(place):
+        for event, end in self.entries(place):
             events.append(event)
             place = end
             if len(events) >= limit:
                 break
         return events, place
-
-    def mark_sent(self, place: int) -> None:
-        """Notes that everything before `place` has arrived."""
-        draft = self._place.with_suffix(".draft")
-        draft.write_text(str(place))
-        os.replace(draft, self._place)
 
     def sent(self) -> int:
         """The place, in bytes, up to which everything has arrived."""
@@ -80,23 +163,57 @@ class Spool:
 
     def left(self) -> int:
         """How many events have not arrived yet."""
-        return sum(1 for _ in self._read_from(self.sent()))
+        return sum(1 for _ in self.entries(self.sent())) + len(self._waiting)
 
-    def _read_from(self, place: int) -> Iterator[tuple[Event, int]]:
-        if not self._events.exists():
-            return
-        with self._events.open("rb") as file:
-            file.seek(place)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                place += len(line)
-                yield Event(**json.loads(line)), place
+    # What became of them
 
-    def _open(self) -> IO[bytes]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._events.exists():
-            content = self._events.read_bytes()
-            # A killed writer may have left half a line, onto which the next one would be glued.
-            os.truncate(self._events, content.rfind(b"\n") + 1)
-        return self._events.open("ab")
+    def mark_sent(self, place: int) -> None:
+        """Notes that everything before `place` has arrived."""
+        draft = self._place.with_suffix(".draft")
+        draft.write_text(str(place))
+        os.replace(draft, self._place)
+
+    def release(self, events: Sequence[Event]) -> None:
+        """Removes the kept files of events that have arrived."""
+        for event in events:
+            if "kept" in event.data:
+                release(self.folder, event.data["kept"])
+
+    def set_aside(self, event: Event, reason: str) -> None:
+        """Writes an event that MLflow will never take into `refused.jsonl`, with the reason."""
+        with self._refused.open("a") as file:
+            file.write(json.dumps({"reason": reason, "event": asdict(event)}) + "\n")
+
+    def refused(self) -> int:
+        """How many events MLflow would not take."""
+        try:
+            return self._refused.read_bytes().count(b"\n")
+        except FileNotFoundError:
+            return 0
+
+    def _located(self, event: Event) -> Event:
+        """Kept files are named within the spool: a sweep's folder may be moved before they have arrived."""
+        if "kept" not in event.data:
+            return event
+        path = self.folder / event.data["kept"] / event.data.get("path", "")
+        return replace(event, data={**event.data, "path": str(path)})
+
+    def _warn(self, start: int, sentence: str) -> None:
+        if start not in self._warned:
+            self._warned.add(start)
+            self.warnings.append(f"{sentence}.")
+            logger.warning("%s", sentence)
+
+
+def _line_start(file: FileIO | BinaryIO, place: int) -> int:
+    """`place` where a line starts there, else the start of the line that it is inside of."""
+    step = 1 << 16
+    end = place
+    while end > 0:
+        begin = max(0, end - step)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0

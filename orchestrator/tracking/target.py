@@ -1,12 +1,42 @@
-"""Which MLflow, and where in it."""
+"""Which MLflow, and where in it; a sweep's spool remembers it."""
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.spec import SweepSpec
-from orchestrator.tracking.recorder import Sink
+from orchestrator.tracking.drain import Sink
+from orchestrator.tracking.spool import Spool
+
+_FILE = "target.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a spool's events go.
+
+    Attributes:
+        tracking_uri: MLflow's.
+        experiment: name of the experiment.
+        sweep_id: told to every run.
+        source: what MLflow shows as a run's source.
+        asked: tracking URIs that the sweep's settings have named so far.
+    """
+
+    tracking_uri: str
+    experiment: str
+    sweep_id: str
+    source: str
+    asked: tuple[str, ...] = ()
+
+    def open(self) -> Sink:
+        """Connects to MLflow; takes seconds the first time, when a fresh database gets its tables."""
+        from orchestrator.tracking.mlflow_sink import MlflowSink
+
+        return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
 
 
 def resolve_tracking_uri(given: str | None) -> str:
@@ -21,8 +51,40 @@ def experiment_name(spec: SweepSpec) -> str:
     return f"{spec.variant} on {Path(dataset).stem if spec.dataset.startswith('csv:') else dataset}"
 
 
-def open_sink(spec: SweepSpec, tracking_uri: str) -> Sink:
-    """Connects to MLflow; takes seconds the first time, when a fresh database gets its tables."""
-    from orchestrator.tracking.mlflow_sink import MlflowSink
+def remembered_target(spool: Spool) -> Target | None:
+    """Where this spool's events went before, None where that is not known."""
+    try:
+        content = json.loads((spool.folder / _FILE).read_text())
+        return Target(**{**content, "asked": tuple(content["asked"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
-    return MlflowSink(tracking_uri, experiment_name(spec), spec.id, source=f"orchestrator.sweep {spec.name}")
+
+def settle_target(spec: SweepSpec, spool: Spool) -> Target:
+    """Where a sweep's events go, remembered with its spool.
+
+    A tracking URI that its settings name for the first time; else the one it went to before, so that it goes on there
+    from whichever folder and shell; else MLFLOW_TRACKING_URI or the default.
+    """
+    before = remembered_target(spool)
+    asked = before.asked if before else ()
+    if spec.tracking_uri and spec.tracking_uri not in asked:
+        asked, uri = (*asked, spec.tracking_uri), spec.tracking_uri
+    else:
+        uri = before.tracking_uri if before else resolve_tracking_uri(spec.tracking_uri)
+    target = Target(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
+    remember(spool, target)
+    return target
+
+
+def remember(spool: Spool, target: Target) -> None:
+    """Keeps the target with the spool; where it is another MLflow than before, everything is told again there."""
+    before = remembered_target(spool)
+    if before == target:
+        return
+    if before is not None and before.tracking_uri != target.tracking_uri:
+        spool.mark_sent(0)
+    spool.folder.mkdir(parents=True, exist_ok=True)
+    draft = spool.folder / f"{_FILE}.draft"
+    draft.write_text(json.dumps(asdict(target), indent=1) + "\n")
+    os.replace(draft, spool.folder / _FILE)

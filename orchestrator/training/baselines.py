@@ -32,73 +32,98 @@ class Baseline:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class OtherRows:
+    """Rows of another data set, whose prompts nothing was trained on, to be predicted beside a split's own.
+
+    Attributes:
+        features: name → (K, \\*shape), of all that data set's rows.
+        rows: those to predict, (m,) int64.
+        generators: who made each of the m images.
+    """
+
+    features: Mapping[str, Tensor]
+    rows: Tensor
+    generators: Sequence[object]
+
+
 def all_baselines(
-    data: TrainingData, reads: Sequence[str], generators: Sequence[object], rows: Tensor
+    data: TrainingData,
+    reads: Sequence[str],
+    generators: Sequence[object],
+    rows: Tensor,
+    others: OtherRows | None = None,
 ) -> dict[str, dict[str, Baseline]]:
-    """Name → target → baseline, fitted on the training rows, for `rows` (n,) int64.
+    """Name → target → baseline, fitted on the training rows, for `rows` (n,) int64 and, after them, for `others`.
 
     Args:
         data: the split; ridge chooses its penalty on the validation rows, the others do not use them.
         reads: names of the features for ridge.
         generators: who made each of the N images; one value for all, or empty, where unknown.
         rows: the rows to predict.
+        others: rows of another data set to predict as well.
     """
     found = [
-        ridge(data, reads, rows),
-        generator_mean(data, generators, rows),
-        prompt_mean(data, rows),
-        generator_prompt_mean(data, generators, rows),
+        ridge(data, reads, rows, others),
+        generator_mean(data, generators, rows, others),
+        prompt_mean(data, rows, others),
+        generator_prompt_mean(data, generators, rows, others),
     ]
     return {next(iter(by_target.values())).name: by_target for by_target in found}
 
 
-def ridge(data: TrainingData, reads: Sequence[str], rows: Tensor) -> dict[str, Baseline]:
+def ridge(
+    data: TrainingData, reads: Sequence[str], rows: Tensor, others: OtherRows | None = None
+) -> dict[str, Baseline]:
     """Ridge regression on standardised features; maps are averaged over space.
 
     The penalty with the best validation SRCC is kept, of a fit on the training rows alone, as a model has it.
     """
-    predictions = fit_ridge(data, reads, rows)
+    predictions = fit_ridge(data, reads, rows, (others.features, others.rows) if others else None)
     return {target: Baseline("ridge", predictions[:, column]) for column, target in enumerate(data.targets)}
 
 
-def generator_mean(data: TrainingData, generators: Sequence[object], rows: Tensor) -> dict[str, Baseline]:
+def generator_mean(
+    data: TrainingData, generators: Sequence[object], rows: Tensor, others: OtherRows | None = None
+) -> dict[str, Baseline]:
     """The mean training score of the image's generator; of all images where it is new."""
-    codes = _codes(generators, len(data.scores))
+    codes, asked = _generator_codes(data, generators, others), _asked(data, rows, others)
     return _for_each_target(
         "generator_mean",
         data,
-        "the images have no generators that differ" if codes.max(initial=0) == 0 else None,
-        lambda scores: _means(scores, codes, data.train)[codes[rows.numpy()]],
+        "the images have no generators that differ" if np.ptp(codes[: len(data.scores)]) == 0 else None,
+        lambda scores: _means(scores, codes, data.train)[codes[asked]],
     )
 
 
-def prompt_mean(data: TrainingData, rows: Tensor) -> dict[str, Baseline]:
+def prompt_mean(data: TrainingData, rows: Tensor, others: OtherRows | None = None) -> dict[str, Baseline]:
     """The mean training score of the image's prompt; of all images where it is new."""
-    prompts = _codes(data.prompt_ids.numpy(), len(data.scores))
+    prompts, asked = _prompt_codes(data, others), _asked(data, rows, others)
     return _for_each_target(
         "prompt_mean",
         data,
-        _unseen(prompts, data.train, rows),
-        lambda scores: _means(scores, prompts, data.train)[prompts[rows.numpy()]],
+        _unseen(prompts, data.train, asked),
+        lambda scores: _means(scores, prompts, data.train)[prompts[asked]],
     )
 
 
-def generator_prompt_mean(data: TrainingData, generators: Sequence[object], rows: Tensor) -> dict[str, Baseline]:
+def generator_prompt_mean(
+    data: TrainingData, generators: Sequence[object], rows: Tensor, others: OtherRows | None = None
+) -> dict[str, Baseline]:
     """An effect of the generator plus one of the prompt, by least squares; 0 for what is new."""
-    codes = _codes(generators, len(data.scores))
-    prompts = _codes(data.prompt_ids.numpy(), len(data.scores))
+    codes, prompts = _generator_codes(data, generators, others), _prompt_codes(data, others)
+    asked, own = _asked(data, rows, others), slice(len(data.scores))
 
     def predict(scores: FloatArray) -> FloatArray:
         mean = scores[data.train.numpy()].mean()
         by_prompt = np.zeros(prompts.max() + 1)
         by_generator = np.zeros(codes.max() + 1)
         for _ in range(_TURNS):
-            by_generator = _means(scores - mean - by_prompt[prompts], codes, data.train, unseen=0.0)
-            by_prompt = _means(scores - mean - by_generator[codes], prompts, data.train, unseen=0.0)
-        chosen = rows.numpy()
-        return np.asarray(mean + by_generator[codes[chosen]] + by_prompt[prompts[chosen]])
+            by_generator = _means(scores - mean - by_prompt[prompts[own]], codes, data.train, unseen=0.0)
+            by_prompt = _means(scores - mean - by_generator[codes[own]], prompts, data.train, unseen=0.0)
+        return np.asarray(mean + by_generator[codes[asked]] + by_prompt[prompts[asked]])
 
-    return _for_each_target("generator_prompt_mean", data, _unseen(prompts, data.train, rows), predict)
+    return _for_each_target("generator_prompt_mean", data, _unseen(prompts, data.train, asked), predict)
 
 
 def _for_each_target(
@@ -113,8 +138,26 @@ def _for_each_target(
     return dict(baselines)
 
 
-def _unseen(prompts: Codes, train: Tensor, rows: Tensor) -> str | None:
-    if np.isin(prompts[rows.numpy()], prompts[train.numpy()]).any():
+def _asked(data: TrainingData, rows: Tensor, others: OtherRows | None) -> NDArray[np.int64]:
+    """`rows`, and those of the others as if they followed on the N of the data."""
+    if others is None:
+        return np.asarray(rows.numpy())
+    return np.concatenate([rows.numpy(), len(data.scores) + np.arange(len(others.rows))])
+
+
+def _generator_codes(data: TrainingData, generators: Sequence[object], others: OtherRows | None) -> Codes:
+    more = list(others.generators) if others else []
+    return _codes([*generators, *more] if len(generators) else (), len(data.scores) + len(more))
+
+
+def _prompt_codes(data: TrainingData, others: OtherRows | None) -> Codes:
+    """The others' prompts are one more, which no row is trained on."""
+    codes = _codes(data.prompt_ids.numpy(), len(data.scores))
+    return np.append(codes, np.full(len(others.rows), codes.max() + 1)) if others else codes
+
+
+def _unseen(prompts: Codes, train: Tensor, asked: NDArray[np.int64]) -> str | None:
+    if np.isin(prompts[asked], prompts[train.numpy()]).any():
         return None
     return "no prompt of these images was seen in training"
 

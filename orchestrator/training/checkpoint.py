@@ -1,74 +1,157 @@
 """A training on disk: safetensors and JSON, nothing that runs when it is read."""
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
+from orchestrator.training.checkpoint_files import (
+    BEST,
+    INDEX,
+    LAST,
+    PREVIOUS,
+    CheckpointError,
+    Entry,
+    as_index,
+    entry_of,
+    keep_as,
+    names_in,
+    read_index,
+    read_tensors,
+    replace,
+    tensor_files,
+)
 from orchestrator.training.data import ScoreScale
 from orchestrator.training.fit import TrainingState
 
-SCHEMA_VERSION = 1
-_INDEX = "checkpoint.json"
-_LAST, _BEST = "last", "best"
+__all__ = ["CheckpointError", "Checkpoints", "Found", "has_checkpoint", "load_best"]
 
 
-class CheckpointError(Exception):
-    """A checkpoint that cannot be used, in one sentence."""
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds to go on from.
+
+    Attributes:
+        state: the newest usable one; None where there is none.
+        passed_over: why each newer one was not usable, newest first; a sentence each.
+    """
+
+    state: TrainingState | None
+    passed_over: tuple[str, ...] = ()
+
+
+class Checkpoints:
+    """The checkpoints of one training, in a folder that nobody else writes to: the newest and the one before.
+
+    `last-<epoch>.safetensors` is what a training goes on from, `best-<epoch>.safetensors` the best epoch's model, and
+    `checkpoint.json` names the two with their digests, and the meta; `checkpoint.previous.json` names those of the
+    save before. Each save writes files of new names and then replaces the index in one step, so that a process
+    killed at any moment leaves a whole checkpoint. A loss of power may cost more: files are not synced.
+
+    Attributes:
+        size: bytes of the latest checkpoint; 0 before there is one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.size = 0
+        self._named: set[str] | None = None
+        self._best: tuple[int, Entry] | None = None
+
+    def save(self, state: TrainingState) -> None:
+        """Save a training's state; the one before is kept, what is older goes.
+
+        Raises:
+            OSError: it could not be written; the earlier checkpoints are as they were.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = self._named if self._named is not None else names_in(self.folder / INDEX)
+        entries: dict[str, Entry] = {}
+        try:
+            entries[LAST] = self._write(f"{LAST}-{state.meta['epoch']}", state.tensors)
+            if state.meta["best"]:
+                entries[BEST] = self._write_best(state.meta["best"]["epoch"], state.best)
+            keep_as(self.folder / INDEX, self.folder / PREVIOUS)
+            files = {part: {"name": entry.name, "sha256": entry.sha256} for part, entry in entries.items()}
+            replace(self.folder / INDEX, as_index(files, state.meta))
+        except OSError:
+            self._tidy(before | names_in(self.folder / PREVIOUS))
+            raise
+        self._named = {entry.name for entry in entries.values()}
+        self.size = sum(entry.size for entry in entries.values())
+        self._tidy(before | self._named)
+
+    def load(self, usable: Callable[[Mapping[str, Any]], str | None] = lambda meta: None) -> Found:
+        """The newest checkpoint that is whole and usable; every byte of its tensors is checked against its digest.
+
+        Those that were passed over are removed: the next save must not take one for the checkpoint before.
+
+        Args:
+            usable: given a checkpoint's meta, why it is of no use all the same, or None.
+        """
+        passed_over = []
+        for name in (INDEX, PREVIOUS):
+            try:
+                index = read_index(self.folder / name)
+                if why := usable(index["meta"]):
+                    raise CheckpointError(f"{self.folder / name} is of no use: {why}.")
+                state = self._state(index)
+            except CheckpointError as error:
+                if (self.folder / name).exists() or (name == INDEX and (self.folder / PREVIOUS).exists()):
+                    passed_over.append(str(error))
+                continue
+            if name == PREVIOUS:
+                os.replace(self.folder / PREVIOUS, self.folder / INDEX)
+            self._named = names_in(self.folder / INDEX)
+            return Found(state, tuple(passed_over))
+        for name in (INDEX, PREVIOUS):
+            (self.folder / name).unlink(missing_ok=True)
+        return Found(None, tuple(passed_over))
+
+    def _state(self, index: Mapping[str, Any]) -> TrainingState:
+        files, meta = index["files"], index["meta"]
+        tensors, last = read_tensors(self.folder, entry_of(index, LAST))
+        best: dict[str, Tensor] = {}
+        self._best, self.size = None, last.size
+        if meta["best"]:
+            best, entry = read_tensors(self.folder, entry_of(index, BEST))
+            self._best, self.size = (meta["best"]["epoch"], entry), last.size + entry.size
+        elif BEST in files:
+            raise CheckpointError(f"{self.folder} holds a best epoch's file of no epoch, so it is damaged.")
+        return TrainingState(tensors, best, meta)
+
+    def _write_best(self, epoch: int, tensors: Mapping[str, Tensor]) -> Entry:
+        # It lasts for many saves. Damage that leaves size and time as they were is found when it is read.
+        if self._best and self._best[0] == epoch and self._best[1].is_as_it_was(self.folder / self._best[1].name):
+            return self._best[1]
+        entry = self._write(f"{BEST}-{epoch}", tensors)
+        self._best = (epoch, entry)
+        return entry
+
+    def _write(self, stem: str, tensors: Mapping[str, Tensor]) -> Entry:
+        path = self.folder / f"{stem}.safetensors"
+        content = safetensors.torch.save(dict(tensors))
+        digest = sha256(content).hexdigest()
+        replace(path, content)
+        there = path.stat()
+        return Entry(path.name, digest, there.st_size, there.st_mtime_ns)
+
+    def _tidy(self, named: set[str]) -> None:
+        """Removes other tensors than these, and what a killed writer left half written."""
+        for path in tensor_files(self.folder):
+            if path.name not in named:
+                path.unlink(missing_ok=True)
 
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether a training was saved in `folder`."""
-    return (folder / _INDEX).is_file()
-
-
-def save_checkpoint(folder: Path, state: TrainingState) -> None:
-    """Save a training's state in `folder`, in the place of an earlier one.
-
-    `last-<epoch>.safetensors` is what it goes on from, `best-<epoch>.safetensors` the best epoch's model, and
-    `checkpoint.json` names the two with their digests, and the meta. Each save writes
-    files of new names and then replaces the index in one step, so that a process killed at any moment leaves
-    the old checkpoint or the new one whole. That holds for the epochs of one training; another one needs a
-    folder of its own. A loss of power is not covered: files are not synced.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {_LAST: _write(folder, f"{_LAST}-{state.meta['epoch']}.safetensors", state.tensors)}
-    if state.meta["best"]:
-        files[_BEST] = _write(folder, f"{_BEST}-{state.meta['best']['epoch']}.safetensors", state.best)
-    index = {
-        "schema_version": SCHEMA_VERSION,
-        "files": files,
-        "meta": dict(state.meta),
-    }
-    _replace(folder / _INDEX, (json.dumps(index, indent=1, allow_nan=False) + "\n").encode())
-    named = {entry["name"] for entry in files.values()}
-    for kind in (_LAST, _BEST):
-        for old in folder.glob(f"{kind}-*.safetensors"):
-            if old.name not in named:
-                old.unlink(missing_ok=True)
-
-
-def load_checkpoint(folder: Path) -> TrainingState:
-    """Read back what `save_checkpoint` wrote; every byte of the tensors is checked against its digest.
-
-    Raises:
-        CheckpointError: there is none, or it is damaged or of another schema version.
-    """
-    index = _read_index(folder)
-    try:
-        files, meta = index["files"], index["meta"]
-        tensors = _read(folder, files[_LAST])
-        best = _read(folder, files[_BEST]) if _BEST in files else {}
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / _INDEX} lacks {error}, so this checkpoint is damaged.") from error
-    return TrainingState(tensors, best, meta)
+    return (folder / INDEX).is_file() or (folder / PREVIOUS).is_file()
 
 
 def load_best(folder: Path) -> tuple[dict[str, Tensor], ScoreScale, dict[str, Any]]:
@@ -77,58 +160,15 @@ def load_best(folder: Path) -> tuple[dict[str, Tensor], ScoreScale, dict[str, An
     What `predict` needs; the optimizer's state is not read.
 
     Raises:
-        CheckpointError: as `load_checkpoint`, or no epoch had a finite objective yet.
+        CheckpointError: there is no checkpoint, it is damaged, or it has no best epoch: none had a finite
+            objective yet, or it was dropped.
     """
-    index = _read_index(folder)
+    index = read_index(folder / INDEX)
+    meta = index["meta"]
+    if not meta["best"]:
+        raise CheckpointError(f"{folder} holds no best epoch: none has had a finite objective.")
+    tensors, _ = read_tensors(folder, entry_of(index, BEST))
     try:
-        files, meta = index["files"], index["meta"]
-        if _BEST not in files:
-            raise CheckpointError(f"{folder} holds no best epoch: none has had a finite objective.")
-        scale = ScoreScale(torch.tensor(meta["score_mean"]), torch.tensor(meta["score_std"]))
-        return _read(folder, files[_BEST]), scale, meta
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / _INDEX} lacks {error}, so this checkpoint is damaged.") from error
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / _INDEX).read_text())
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder} holds no checkpoint.") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / _INDEX} cannot be read: {error}.") from error
-    version = index.get("schema_version") if isinstance(index, dict) else None
-    if version != SCHEMA_VERSION:
-        raise CheckpointError(f"{folder / _INDEX} has schema version {version}, not {SCHEMA_VERSION}.")
-    found: dict[str, Any] = index
-    return found
-
-
-def _write(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    content = safetensors.torch.save(dict(tensors))
-    digest = sha256(content).hexdigest()
-    path = folder / name
-    # The best epoch's file lasts for many saves. A file of this name from a torn save is told by its digest.
-    if not path.is_file() or sha256(path.read_bytes()).hexdigest() != digest:
-        _replace(path, content)
-    return {"name": name, "sha256": digest}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
-
-
-def _read(folder: Path, entry: Mapping[str, str]) -> dict[str, Tensor]:
-    path = folder / Path(entry["name"]).name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    if sha256(content).hexdigest() != entry["sha256"]:
-        raise CheckpointError(f"{path} is not what was saved: its SHA-256 differs.")
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} holds no tensors: {error}.") from error
+        return tensors, ScoreScale(torch.tensor(meta["score_mean"]), torch.tensor(meta["score_std"])), meta
+    except KeyError as error:
+        raise CheckpointError(f"{folder / INDEX} lacks {error}, so this checkpoint is damaged.") from error

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from orchestrator.errors import InputError
 from orchestrator.training.batches import prompt_batches, shuffled_batches
 from orchestrator.training.data import ScoreScale, TrainingData
 from orchestrator.training.ema import AveragedWeights
@@ -188,9 +189,10 @@ class Training:
         Raises:
             ValueError: the state belongs to other settings, targets, training scores or another model.
         """
+        theirs = {**state.meta, "settings": _with_defaults(state.meta["settings"])}
         for key, value in self._identity().items():
-            if state.meta[key] != value:
-                raise ValueError(f"its {key.replace('_', ' ')} differ: {state.meta[key]}, here {value}")
+            if theirs[key] != value:
+                raise ValueError(f"its {key.replace('_', ' ')} differ: {theirs[key]}, here {value}")
         try:
             self.model.load_state_dict(_under("model.", state.tensors))
             self._optimizer.load(_under("optimizer.", state.tensors))
@@ -224,6 +226,14 @@ def fit(
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def _with_defaults(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state's settings with those that are newer than it at their defaults, which it was trained by."""
+    try:
+        return FitSettings.from_dict(settings).as_dict()
+    except InputError:
+        return settings
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

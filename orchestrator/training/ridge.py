@@ -1,6 +1,6 @@
 """Ridge regression over a path of penalties, in the smaller of its two forms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,17 +14,21 @@ from orchestrator.training.metrics import FloatArray, srcc
 PENALTIES = tuple(float(penalty) for penalty in np.logspace(0, 6, 13))
 
 
-def fit_ridge(data: TrainingData, reads: Sequence[str], rows: Tensor) -> FloatArray:
+def fit_ridge(
+    data: TrainingData, reads: Sequence[str], rows: Tensor, others: tuple[Mapping[str, Tensor], Tensor] | None = None
+) -> FloatArray:
     """Predictions (n, T) in MOS units of `rows` (n,), each target by its own best penalty of `PENALTIES`.
 
-    Best is the highest SRCC on the validation rows; a fit with no SRCC never wins.
+    Best is the highest SRCC on the validation rows; a fit with no SRCC never wins. With `others`, features of
+    another data set's rows and some m of these rows, predictions of them follow, (n + m, T).
     """
-    features = {name: torch.as_tensor(data.features[name]) for name in reads}
     parts = (data.train, data.validation, rows)
-    train, *others = (_matrix(features, part) for part in parts)
+    train, validation, wanted = (_matrix(data.features, reads, part) for part in parts)
+    if others is not None:
+        wanted = np.concatenate([wanted, _matrix(others[0], reads, others[1])])
     mean, std = train.mean(0), train.std(0)
     std[std == 0] = 1
-    train, validation, wanted = ((part - mean) / std for part in (train, *others))
+    train, validation, wanted = ((part - mean) / std for part in (train, validation, wanted))
 
     scores = data.scores.double().numpy()
     centre = scores[data.train.numpy()].mean(0)
@@ -52,10 +56,10 @@ def fit_ridge(data: TrainingData, reads: Sequence[str], rows: Tensor) -> FloatAr
     return predicted
 
 
-def _matrix(features: dict[str, Tensor], rows: Tensor) -> NDArray[np.float32]:
+def _matrix(features: Mapping[str, Tensor], reads: Sequence[str], rows: Tensor) -> NDArray[np.float32]:
     """The features of rows (n,) side by side (n, D); maps averaged over space."""
     columns = []
-    for feature in features.values():
-        chosen = feature.index_select(0, rows)
+    for name in reads:
+        chosen = torch.as_tensor(features[name]).index_select(0, rows)
         columns.append(chosen.flatten(2).mean(2, dtype=torch.float32) if chosen.ndim > 2 else chosen.float())
     return torch.cat(columns, 1).numpy()

@@ -93,10 +93,10 @@ def spoil_journal(world: World, chance: random.Random) -> str | None:
 
 
 def spoil_checkpoint(world: World, chance: random.Random) -> str | None:
-    files = sorted(world.workspace.trials.glob("*/last-*.safetensors"))
+    files = [path for key in world.unfinished() for path in (world.workspace.trials / key).glob("last-*.safetensors")]
     if not files:
         return None
-    path = chance.choice(files)
+    path = chance.choice(sorted(files))
     content = bytearray(path.read_bytes())
     content[chance.randrange(len(content))] ^= 0xFF
     path.write_bytes(content)
@@ -104,7 +104,8 @@ def spoil_checkpoint(world: World, chance: random.Random) -> str | None:
 
 
 def tear_history(world: World, chance: random.Random) -> str | None:
-    files = sorted(world.workspace.trials.glob("*/epochs.jsonl"))
+    histories = [world.workspace.trials / key / "epochs.jsonl" for key in world.unfinished()]
+    files = [path for path in histories if path.is_file()]
     return _tear(chance.choice(files), chance, "a history's last line torn") if files else None
 
 

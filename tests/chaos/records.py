@@ -7,7 +7,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from orchestrator.execution.job import TITLES
-from orchestrator.search.ledger import Ledger, LedgerTrial, open_journal
+from orchestrator.search.journal import open_journal
+from orchestrator.search.ledger import Ledger, LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import load_space
 from orchestrator.spec import load_spec

@@ -16,6 +16,8 @@ import requests
 import yaml
 from PIL import Image
 
+from orchestrator.execution.job import TITLES
+from orchestrator.search.reading import read_studies
 from orchestrator.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -160,6 +162,16 @@ class World:
         """Epochs in every job's history."""
         histories = self.workspace.trials.glob("*/epochs.jsonl")
         return {path.parent.name: path.read_bytes().count(b"\n") for path in histories}
+
+    def unfinished(self) -> list[str]:
+        """Keys of the trials that will be gone on with: what lies in the folders of others is read no more."""
+        studies = read_studies(self.workspace)
+        return sorted(
+            f"{TITLES[study]}-{trial.number:04d}"  # type: ignore[index]
+            for study, trials in studies.items()
+            for trial in trials
+            if trial.outcome is None
+        )
 
     def progress(self) -> int:
         """Epochs trained so far."""

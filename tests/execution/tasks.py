@@ -1,6 +1,6 @@
 """A sweep's task on made features: rows that can be learned, in milliseconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 
 from models import variant_info
 from orchestrator.data.splits import Split
+from orchestrator.execution.cross_test import CrossTest
 from orchestrator.execution.job import Job
 from orchestrator.execution.task import SweepTask
 
@@ -62,6 +63,29 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
         trials=folder / "trials",
         threads=1,
         device="cpu",
+    )
+
+
+def make_cross(task: SweepTask, targets: tuple[str, ...] | None = None, seed: int = 9) -> CrossTest:
+    """Other rows, the last of each prompt left out, scored by the rule that scored the task's, in other units."""
+    features = replace(task.features, seed=seed)  # type: ignore[type-var]
+    targets = targets or task.targets
+    rows = np.flatnonzero(np.arange(ROWS) % PER_PROMPT < PER_PROMPT - 1)
+    signal, known = (
+        one.tensors()[task.reads[-1]].float().flatten(1)[:, :3].double().numpy() for one in (features, task.features)
+    )
+    design = np.column_stack([known, np.ones(ROWS)])
+    columns = [task.targets.index(target) for target in targets]
+    rule = np.linalg.lstsq(design, task.scores[:, columns], rcond=None)[0]
+    return CrossTest(
+        label="elsewhere",
+        features=features,  # type: ignore[arg-type]
+        rows=rows,
+        names=tuple(f"other {row:03d}.png" for row in rows),
+        generators=tuple(f"g{row % 4}" for row in rows),
+        prompt_ids=rows // PER_PROMPT,
+        scores=10 * (np.column_stack([signal, np.ones(ROWS)]) @ rule)[rows],
+        targets=targets,
     )
 
 

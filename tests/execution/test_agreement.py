@@ -39,6 +39,18 @@ def inside(table: pd.DataFrame, target: str, column: str) -> float:
     )
 
 
+def test_another_part_has_the_same_figures_but_no_error_in_units() -> None:
+    table = made()
+    elsewhere = table.assign(part=table["part"].replace("test", "cross"))
+    ours, theirs = agreement(table, "quality").metrics, agreement(elsewhere, "quality", "cross").metrics
+    assert set(theirs) == METRICS - {"rmse"} and ours == {**theirs, "rmse": ours["rmse"]}
+    strange = elsewhere[elsewhere["part"] == "cross"].assign(predicted_quality=0.0)
+    both = pd.concat([table, strange])
+    assert agreement(both, "quality").metrics == ours, "a part is judged by itself"
+    flat = flat_agreement(elsewhere, ("quality",), "cross_x_", "cross")
+    assert flat == {f"cross_x_{name}": value for name, value in theirs.items()}
+
+
 def test_the_figures_are_of_the_test_rows_and_the_curve_of_the_validation_rows() -> None:
     table = made()
     test, validation = (table[table["part"] == part] for part in ("test", "validation"))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from orchestrator.execution.cross_test import CROSS_PREDICTIONS, CrossTest
 from orchestrator.execution.job import Job
 from orchestrator.execution.task import SweepTask, make_task
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
@@ -70,6 +71,24 @@ def test_the_exported_model_scores_images_as_it_was_measured(task: SweepTask) ->
     killed = replace(task, trials=root / "killed")
     TrainingSteps(job(), killed).step()
     np.testing.assert_equal(figures(TrainingSteps(job(), killed)), whole, "bit for bit the same")  # NaN is NaN
+
+
+def test_a_second_data_set_is_scored_from_its_pixels(task: SweepTask) -> None:
+    """Of which some rows are the task's test rows, so that one knows their scores."""
+    rows = task.splits[1].test
+    names = tuple(task.names[row] for row in rows)
+    strangers = ("unknown",) * len(rows)
+    cross = CrossTest(
+        "same", task.features, rows, names, strangers, task.prompt_ids[rows], task.scores[rows], task.targets
+    )
+    figures(TrainingSteps(job(number=3), replace(task, cross=cross)))
+    folder = task.trials / job(number=3).key
+    own = pd.read_csv(folder / PREDICTIONS)
+    found = pd.read_csv(folder / CROSS_PREDICTIONS)
+    assert list(found["name"]) == list(own[own["part"] == "test"]["name"])
+    np.testing.assert_allclose(
+        found["predicted_alignment"], own[own["part"] == "test"]["predicted_alignment"], rtol=1e-3
+    )
 
 
 def test_ridge_keeps_to_the_frozen_features(task: SweepTask) -> None:

@@ -59,6 +59,6 @@ def test_but_not_for_ever_and_not_whatever_went_wrong(starts, wrong):
 
 
 def test_more_than_there_is(starts):
-    with pytest.raises(InputError, match="asks for 1 CPUs and 2 GPUs; the cluster has 4 CPUs and 0 GPUs"):
-        with ray_session(None, 1, 2):
-            pass
+    told = "asks for 1 CPUs and 2 GPUs; the cluster has 4 CPUs and 0 GPUs"
+    with pytest.raises(InputError, match=told), ray_session(None, 1, 2):
+        pass

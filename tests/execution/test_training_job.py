@@ -1,8 +1,11 @@
 """A job as its worker runs it, without Ray: whole, killed at any moment, and gone wrong."""
 
+import errno
 import json
 import math
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +37,11 @@ def start(job, task) -> Worker:
     worker = Worker.__new__(Worker)
     worker.setup(job.as_config(), task)
     return worker
+
+
+def die(worker) -> None:
+    """What the operating system does for a worker that is gone."""
+    worker.cleanup()
 
 
 def finish(worker) -> list[dict]:
@@ -86,6 +94,7 @@ def test_killed_after_any_epoch_it_repeats_its_history_and_goes_on(task, tmp_pat
     worker, before = start(job, task), []
     for _ in range(killed_after):
         before += worker.step()["message"]
+    die(worker)
     after = finish(start(job, task))
     assert numbers(after) == numbers(whole)
     assert after[-1]["final"] == whole[-1]["final"]
@@ -106,12 +115,14 @@ def test_killed_between_history_and_checkpoint(task, tmp_path, torn, monkeypatch
         history.open("a").write(torn)
     else:
         with monkeypatch.context() as patch:
-            patch.setattr(training_job, "save_checkpoint", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(training_job.Checkpoints, "save", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 worker.step()
+    die(worker)
     second = start(make_job(epochs=4), task)
     second.step()
     second.step()
+    die(second)
     assert numbers(finish(start(make_job(epochs=4), task))) == numbers(whole)
 
 
@@ -173,14 +184,6 @@ class TestGoneWrong:
         again = finish(start(job, task))
         assert epochs_of(again)[-1]["diverged"] and len(epochs_of(again)) == len(epochs_of(messages))
 
-    def test_a_damaged_checkpoint_is_a_failed_job(self, task):
-        worker = start(make_job(), task)
-        worker.step()
-        (weights,) = (task.trials / "trial-0000").glob("last-*.safetensors")
-        weights.write_bytes(b"not weights")
-        (message,) = finish(start(make_job(), task))
-        assert "SHA-256" in message["failure"]["text"]
-
     def test_a_long_traceback_is_cut_to_its_end(self, task, monkeypatch):
         def wordy(training):
             raise RuntimeError("x" * 20000 + "the end")
@@ -189,6 +192,214 @@ class TestGoneWrong:
         (message,) = finish(start(make_job(), task))
         text = message["failure"]["text"]
         assert len(text) <= 8000 and text.rstrip().endswith("the end")
+
+
+def notes_of(messages):
+    return [note for message in messages for note in message.get("notes", [])]
+
+
+def flip(path: Path) -> None:
+    """One bit, as a bad disk does."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+class TestDamage:
+    @pytest.fixture
+    def whole(self, tmp_path):
+        return finish(start(make_job(epochs=5), make_task(tmp_path / "whole")))
+
+    @pytest.fixture
+    def folder(self, task):
+        """Killed after its third epoch."""
+        worker = start(make_job(epochs=5), task)
+        for _ in range(3):
+            worker.step()
+        die(worker)
+        return task.trials / "trial-0000"
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda folder: flip(folder / "last-3.safetensors"),
+            lambda folder: (folder / "last-3.safetensors").unlink(),
+            lambda folder: os.truncate(folder / "checkpoint.json", 40),
+            lambda folder: (folder / "checkpoint.json").unlink(),
+            lambda folder: flip(folder / "checkpoint.json"),
+        ],
+        ids=["a bit of the tensors", "no tensors", "torn index", "no index", "a bit of the index"],
+    )
+    def test_it_goes_on_from_the_checkpoint_before_and_says_so(self, task, folder, whole, damage):
+        damage(folder)
+        after = finish(start(make_job(epochs=5), task))
+        assert [epoch["number"] for epoch in after[0]["epochs"]] == [1, 2]
+        assert numbers(after) == numbers(whole) and after[-1]["final"] == whole[-1]["final"]
+        (note,) = notes_of(after)
+        assert note.startswith("trial-0000 went on from epoch 2: ") and str(folder) in note
+
+    def test_it_begins_anew_where_both_are_gone(self, task, folder, whole):
+        flip(folder / "last-3.safetensors")
+        flip(folder / "last-2.safetensors")
+        after = finish(start(make_job(epochs=5), task))
+        assert numbers(after) == numbers(whole)
+        (note,) = notes_of(after)
+        assert note.startswith("trial-0000 began anew: ") and note.count("SHA-256 differs") == 2
+
+    @pytest.mark.parametrize(("line", "epoch"), [(3, 2), (2, 0)])
+    def test_a_damaged_line_of_the_history_goes_with_what_follows(self, task, folder, whole, line, epoch):
+        history = folder / "epochs.jsonl"
+        lines = history.read_text().splitlines(keepends=True)
+        lines[line - 1] = lines[line - 1].replace("0.", "1.", 1)
+        history.write_text("".join(lines))
+        after = finish(start(make_job(epochs=5), task))
+        assert numbers(after) == numbers(whole)
+        where = "went on from epoch 2" if epoch else "began anew"
+        assert where in notes_of(after)[0] and f"whole to epoch {line - 1} only" in notes_of(after)[0]
+        assert len(history.read_text().splitlines()) == 5
+
+    def test_after_a_fall_back_the_damaged_one_is_not_the_one_before(self, task, folder, whole):
+        flip(folder / "last-3.safetensors")
+        worker = start(make_job(epochs=5), task)
+        worker.step()
+        worker.step()
+        die(worker)
+        flip(folder / "last-3.safetensors")
+        after = finish(start(make_job(epochs=5), task))
+        assert "went on from epoch 2" in notes_of(after)[0] and numbers(after) == numbers(whole)
+
+    def test_no_damage_no_note(self, task, folder):
+        assert notes_of(finish(start(make_job(epochs=5), task))) == []
+
+
+class TestAnotherConfiguration:
+    @pytest.mark.parametrize(
+        "changes", [{"seed": 4}, {"split": 2}, {"training": {"lr": 1e-2, "batch_size": 16, "epochs": 3}}], ids=str
+    )
+    def test_its_files_are_set_aside(self, task, tmp_path, changes):
+        worker = start(make_job(**changes), task)
+        worker.step()
+        die(worker)
+        after = finish(start(make_job(), task))
+        assert numbers(after) == numbers(finish(start(make_job(), make_task(tmp_path / "alone"))))
+        assert "trial-0000.aside-1" in notes_of(after)[0]
+        assert (task.trials / "trial-0000.aside-1" / "last-1.safetensors").is_file()
+
+    def test_without_its_job_it_is_told_by_its_checkpoint(self, task, tmp_path):
+        worker = start(make_job(model={"widths": [16], "rank": 1, "condition_width": 4}), task)
+        worker.step()
+        die(worker)
+        (task.trials / "trial-0000" / "job.json").unlink()
+        after = finish(start(make_job(), task))
+        assert numbers(after) == numbers(finish(start(make_job(), make_task(tmp_path / "alone"))))
+        assert "another training" in notes_of(after)[0] and "trial-0000.aside-1" in notes_of(after)[0]
+
+    def test_settings_newer_than_it_at_their_defaults_do_not_matter(self, task):
+        worker = start(make_job(), task)
+        worker.step()
+        die(worker)
+        folder = task.trials / "trial-0000"
+        index = json.loads((folder / "checkpoint.json").read_text())
+        del index["meta"]["settings"]["ema"], index["sha256"]
+        (folder / "checkpoint.json").write_text(json.dumps(index))
+        job = json.loads((folder / "job.json").read_text())
+        del job["backbone"]
+        (folder / "job.json").write_text(json.dumps(job))
+        after = finish(start(make_job(), task))
+        assert len(after[0]["epochs"]) == 1 and notes_of(after) == []
+
+
+class TestFullDisk:
+    def steps(self, task, job, free):
+        return TrainingSteps(job, task, free=lambda folder: free[0])
+
+    def run(self, steps):
+        messages = [steps.step()]
+        while "outcome" not in messages[-1]:
+            messages.append(steps.step())
+        return messages
+
+    def test_checkpoints_pause_below_the_watermark_and_come_back(self, task):
+        task, free = replace(task, min_free=1000), [10**9]
+        steps = self.steps(task, make_job(epochs=5), free)
+        folder, messages, there = task.trials / "trial-0000", [], []
+        for free[0] in (10**9, 999, 999, 10**9):
+            messages.append(steps.step())
+            there.append(json.loads((folder / "checkpoint.json").read_text())["meta"]["epoch"])
+        assert there == [1, 1, 1, 4]
+        assert notes_of(messages) == [f"Disk nearly full (999 B free at {task.trials}): checkpoints are paused."]
+        assert [epoch["number"] for epoch in epochs_of(messages)] == [1, 2, 3, 4]
+
+    def test_twice_a_checkpoint_has_to_be_free_in_any_case(self, task):
+        free = [10**9]
+        steps = self.steps(task, make_job(epochs=3), free)
+        steps.step()
+        free[0] = sum(path.stat().st_size for path in (task.trials / "trial-0000").glob("*.safetensors"))
+        assert notes_of([steps.step()])
+
+    def test_killed_while_paused_it_goes_on_from_the_last_checkpoint(self, task, tmp_path):
+        whole = finish(start(make_job(epochs=5), make_task(tmp_path / "whole")))
+        free = [10**9]
+        steps = self.steps(replace(task, min_free=1000), make_job(epochs=5), free)
+        steps.step()
+        free[0] = 0
+        steps.step()
+        steps.step()
+        steps.close()
+        after = finish(start(make_job(epochs=5), task))
+        assert len(after[0]["epochs"]) == 1 and numbers(after) == numbers(whole)
+
+    @pytest.mark.parametrize("which", ["safetensors", "checkpoint", "epochs"])
+    @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+    def test_a_write_that_finds_no_room_costs_no_epoch(self, task, tmp_path, monkeypatch, which, code):
+        whole = self.run(TrainingSteps(make_job(epochs=4), make_task(tmp_path / "whole")))
+        full = [False]
+
+        def refuse(path: Path) -> None:
+            if full[0] and which in path.name and task.trials in path.parents:
+                raise OSError(code, os.strerror(code), str(path))
+
+        real_bytes, real_text, real_open = Path.write_bytes, Path.write_text, Path.open
+
+        def write_bytes(path, data):
+            real_bytes(path, data[: len(data) // 2])  # what fits
+            refuse(path)
+            return real_bytes(path, data)
+
+        def write_text(path, data):
+            refuse(path)
+            return real_text(path, data)
+
+        def open_(path, mode="r", *arguments, **options):
+            file = real_open(path, mode, *arguments, **options)
+            if mode == "a" and full[0] and which in path.name:
+                file.write('{"number": 2, "torn')
+                file.close()
+                refuse(path)
+            return file
+
+        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+        monkeypatch.setattr(Path, "write_text", write_text)
+        monkeypatch.setattr(Path, "open", open_)
+        steps, folder = TrainingSteps(make_job(epochs=4), task), task.trials / "trial-0000"
+        messages = [steps.step()]
+        full[0] = True
+        messages += [steps.step(), steps.step()]
+        assert not list(folder.glob(".*.partial")) and not list(folder.glob("*.draft"))
+        assert json.loads((folder / "checkpoint.json").read_text())["meta"]["epoch"] == 1
+        full[0] = False
+        messages += [steps.step()]
+        assert numbers(messages) == numbers(whole) and len(notes_of(messages)) == 1
+        again = TrainingSteps(make_job(epochs=4), task).step()
+        assert epochs_of([again]) == epochs_of(messages), "the history has every epoch, once"
+
+    def test_any_other_error_is_one(self, task, monkeypatch):
+        def broken(*arguments):
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(training_job.Checkpoints, "save", broken)
+        (message,) = finish(start(make_job(), task))
+        assert message["failure"]["kind"] == "transient" and "Input/output" in message["failure"]["text"]
 
 
 class TestConfirm:

@@ -1,5 +1,6 @@
 """Tune's hooks: they pickle, and no error in them reaches Tune."""
 
+import errno
 import pickle
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Job
 from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
@@ -166,3 +168,67 @@ def test_a_watcher_that_raises_costs_its_trial_and_not_the_sweep(sweep):
     message = {"message": [Work().next(Job.from_config(config))]}
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
     assert not desk.is_live(Job.from_config(config))
+
+
+class Full:
+    """A watcher whose disk is full from some call on."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __getattr__(self, name: str):
+        def told(*arguments):
+            if name == self.what:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        return told
+
+
+@pytest.mark.parametrize("what", ["started", "epoch", "ended", "the ledger", "the worker"])
+def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what):
+    watched = Watched()
+    desk = sweep.desk(watched, Full(what))
+    register_desk("the key", desk)
+    searcher, scheduler = DeskSearcher("the key"), DeskScheduler("the key")
+    config = searcher.suggest("t0")
+    message = {"epochs": [epoch(1, 0.5)], "outcome": "complete"}
+    if what == "the ledger":
+        monkeypatch.setattr(
+            "optuna.trial.Trial.report", lambda *a: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full"))
+        )
+    if what == "the worker":
+        message = {"epochs": [], "failure": {"kind": "disk", "epoch": 0, "text": "No space left on device"}}
+    if what == "started":
+        assert config == Searcher.FINISHED
+    else:
+        verdict = scheduler.on_trial_result(None, trial_of(config), {"message": [message]})
+        assert verdict == TrialScheduler.STOP
+        scheduler.on_trial_complete(None, trial_of(config), {"message": [message]})
+        searcher.on_trial_complete("t0")
+    assert searcher.suggest("t1") == Searcher.FINISHED
+    assert desk.stopping.is_set() and desk.stopped_because
+    assert "failed" not in {told[-1] for told in watched.told}
+    again = sweep.desk()
+    outcomes = {trial.outcome for arm in sweep.arms for trial in arm.ledger.trials()}
+    assert outcomes <= {None, Outcome.COMPLETE}, "what is on disk goes on, what had ended has"
+    if what != "ended":
+        assert again.next_job().key == "trial-0000"
+
+
+@pytest.mark.parametrize("call", ["report", "finish"])
+def test_a_lost_ledger_interrupts_the_jobs_and_ends_the_search(sweep, hooks, monkeypatch, call):
+    desk, searcher, scheduler = hooks
+    config = searcher.suggest("t0")
+
+    def lost(*args, **options):
+        raise LedgerLost("away")
+
+    monkeypatch.setattr(sweep.arms[0].ledger, call, lost)
+    monkeypatch.setattr(sweep.arms[0].ledger, "ask", lost)
+    message = {"message": [{"epochs": [epoch(1, 0.5), epoch(2, 0.6)], "outcome": "complete", "final": {}}]}
+    assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
+    scheduler.on_trial_complete(None, trial_of(config), message)
+    searcher.on_trial_complete("t0")
+    assert searcher.suggest("t1") == Searcher.FINISHED
+    assert [job.key for job in desk.interrupt()] == ["trial-0000"] and "away" in desk.stopped_because
+    assert sweep.arms[0].ledger.trial(0).outcome is None

@@ -1,7 +1,7 @@
 """A small sweep that has really run: real trainings and baselines on made features, under the fake executor."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from models import variant_info
+from orchestrator.cross import CrossData
 from orchestrator.data import Dataset
 from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Job
@@ -19,7 +20,7 @@ from orchestrator.reporting.summary import Summary, summarise
 from orchestrator.spec import SweepSpec
 from orchestrator.workspace import Workspace
 from tests.execution.fakes import SPACE, FakeExecutor, FakeSweep, Work
-from tests.execution.tasks import make_task
+from tests.execution.tasks import make_cross, make_task
 
 
 @dataclass
@@ -59,6 +60,7 @@ def run_sweep() -> Callable[..., Made]:
         targets: tuple[str, ...] = ("alignment",),
         wrong: dict[str, tuple[str, int]] | None = None,
         watchers: tuple[Any, ...] = (),
+        cross: tuple[str, ...] = (),
         **settings: Any,
     ) -> Made:
         given = {"trials": 3, "epochs": 3, "confirm": 2, "splits": 3, **settings}
@@ -66,6 +68,7 @@ def run_sweep() -> Callable[..., Made]:
         workspace = Workspace(folder / "sweeps" / "made")
         workspace.report.mkdir(parents=True)
         task = make_task(workspace.root, targets)
+        task = replace(task, cross=make_cross(task, cross)) if cross else task
         table = pd.DataFrame({"name": task.names, "prompt": task.prompts, "generator": task.generators})
         dataset = Dataset("made", table.assign(image=table["name"]), targets, (), "hash")
         prepared = Prepared(
@@ -78,6 +81,7 @@ def run_sweep() -> Callable[..., Made]:
             reads=tuple(variant_info("text_hyper").reads),
             splits=task.splits,
             enqueued=(),
+            cross=_cross_data(task, targets) if cross else None,
         )
         plan = Plan(trials=spec.trials, confirm=spec.confirm, splits=spec.splits, seed=0, epochs=spec.epochs)
         sweep = FakeSweep(plan)
@@ -85,6 +89,28 @@ def run_sweep() -> Callable[..., Made]:
         return Made(prepared, sweep, workspace, task, watchers)
 
     return run
+
+
+def _cross_data(task: SweepTask, targets: tuple[str, ...]) -> CrossData:
+    """What preparation would have said of a task's second data set."""
+    cross, rows = task.cross, 144
+    table = pd.DataFrame({"name": [f"{row:03d}" for row in range(rows)], "prompt": [str(n // 6) for n in range(rows)]})
+    dataset = Dataset("csv:some/elsewhere.csv", table, cross.targets, (), "other hash")
+    missing = tuple(target for target in targets if target not in cross.targets)
+    return CrossData(dataset, cross.targets, missing, cross.rows, {"prompt": rows - len(cross.rows)})
+
+
+@pytest.fixture(scope="session")
+def elsewhere_too(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """One target, tested on a second data set as well."""
+    return run_sweep(tmp_path_factory.mktemp("cross"), cross=("alignment",), confirm=1)
+
+
+@pytest.fixture(scope="session")
+def half_elsewhere(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two targets, of which a second data set has one."""
+    folder = tmp_path_factory.mktemp("half")
+    return run_sweep(folder, ("quality", "alignment"), cross=("alignment",), confirm=1, splits=2, trials=1)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,14 @@
-"""What every storage of the ledger must do. A new storage joins by a line in STORAGES."""
+"""What every storage of the ledger must do. A new storage joins by a line in PLACES."""
 
 import math
+import random
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -10,11 +16,13 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from orchestrator.search.ledger import Ledger, best_epoch, open_journal
+from orchestrator.errors import InputError
+from orchestrator.search.ledger import SCHEMA_VERSION, Ledger, best_epoch
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import PRUNERS, build_pruner
 from orchestrator.search.samplers import SAMPLERS, build_sampler
 from orchestrator.search.space import SearchSpace
+from orchestrator.search.storages import open_storage
 
 SPACE = SearchSpace.model_validate(
     {
@@ -29,16 +37,36 @@ SPACE = SearchSpace.model_validate(
 )
 
 Open = Callable[[], BaseStorage]
-STORAGES: dict[str, Callable[[Path], Open]] = {
-    "journal": lambda folder: lambda: open_journal(folder / "ledger.journal"),
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a ledger is kept: what a process is told that opens it."""
+
+    url: str | None
+    journal: Path
+
+    def open(self) -> BaseStorage:
+        return open_storage(self.url, self.journal)
+
+
+PLACES: dict[str, Callable[[Path, pytest.FixtureRequest], str | None]] = {
+    "journal": lambda folder, request: None,
+    "sqlite": lambda folder, request: f"sqlite:///{folder}/ledger.db",
+    "postgres": lambda folder, request: request.getfixturevalue("postgres").create_database(),
 }
-"""Name → a function of an empty folder, that gives a function that opens the same storage again and again."""
+"""Name → the URL of an empty storage, None for a journal."""
 
 
-@pytest.fixture(params=STORAGES)
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return Place(PLACES[request.param](tmp_path, request), tmp_path / "ledger.journal")
+
+
+@pytest.fixture
+def reopen(place: Place) -> Open:
     """Opens the storage as a new process would, which is all that a kill leaves."""
-    return STORAGES[request.param](tmp_path)
+    return place.open
 
 
 @pytest.fixture
@@ -243,69 +271,183 @@ class TestConformance:
         found = ledger.parameter_importances()
         assert found and max(found, key=found.get) == "lr" and sum(found.values()) == pytest.approx(1)
 
+    def test_every_float_comes_back_as_it_was(self, ledger, reopen):
+        generator = random.Random(0)
+        values = [generator.random() * 10 ** generator.randint(-4, -2) for _ in range(20)]
+        values = [min(max(value, 1e-4), 1e-2) for value in values]
+        for value in values:
+            ledger.enqueue({**SPACE.default_params(), "lr": value})
+            number = ledger.ask().number
+            ledger.report(number, 1, value / 3)
+            ledger.finish(number, Outcome.COMPLETE)
+        seen = make(reopen).trials()
+        assert [trial.params["lr"] for trial in seen] == values
+        assert [trial.objective for trial in seen] == [value / 3 for value in values]
+
+    def test_what_is_not_finite_comes_back_as_it_was(self, ledger, reopen):
+        number = ledger.ask().number
+        for epoch, value in enumerate((math.nan, math.inf, -math.inf, 0.5, 5e-324), 1):
+            ledger.report(number, epoch, value)
+        ledger.finish(number, Outcome.PRUNED, final={"loss": math.nan}, error="one line\nanother: \x00 ü")
+        trial = make(reopen).trial(number)
+        assert math.isnan(trial.epochs.pop(1)) and math.isnan(trial.attributes["final"]["loss"])
+        assert trial.epochs == {2: math.inf, 3: -math.inf, 4: 0.5, 5: 5e-324}
+        assert trial.attributes["error"] == "one line\nanother: \x00 ü"
+        assert (trial.objective, trial.best_epoch, trial.last_epoch) == (0.5, 4, 5)
+
+    def test_a_pruned_trial_says_where_it_was_stopped(self, ledger, reopen):
+        train(ledger, 0.3, 0.5, 0.4, outcome=Outcome.PRUNED)
+        trial = make(reopen).trial(0)
+        assert (trial.outcome, trial.last_epoch, trial.best_epoch) == (Outcome.PRUNED, 3, 2)
+        ledger.ask()
+        assert ledger.trial(1).last_epoch is None
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_killed_between_noting_the_outcome_and_telling_it(self, ledger, reopen, monkeypatch, outcome):
+        ledger.report(ledger.ask().number, 1, 0.5)
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger._study, "tell", lambda *args, **options: sys.exit("killed"))
+            with pytest.raises(SystemExit):
+                ledger.finish(0, outcome, final={"srcc": 0.5})
+        seen = make(reopen)
+        assert [trial.number for trial in seen.unfinished()] == [0] and seen.trial(0).outcome is None
+        assert seen.reopen() == []
+        trial = seen.trial(0)
+        assert (trial.outcome, trial.objective, trial.attributes) == (outcome, 0.5, {"final": {"srcc": 0.5}})
+        assert seen.terminal() == 1
+
+    def test_killed_while_noting_what_belongs_to_the_outcome(self, ledger, reopen, monkeypatch):
+        """Without what belongs to it the outcome would stand alone, so the trial is ended once more."""
+        ledger.report(ledger.ask().number, 1, 0.5)
+        note, noted = ledger._study._storage.set_trial_user_attr, []
+
+        def killed(trial_id: int, key: str, value: object) -> None:
+            if noted:
+                sys.exit("killed")
+            noted.append(key)
+            note(trial_id, key, value)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger._study._storage, "set_trial_user_attr", killed)
+            with pytest.raises(SystemExit):
+                ledger.finish(0, Outcome.FAILED, final={}, error="why")
+        seen = make(reopen)
+        assert [trial.number for trial in seen.reopen()] == [0]
+        assert seen.finish(0, Outcome.FAILED, final={}, error="why").attributes == {"final": {}, "error": "why"}
+
+    def test_restored_after_the_end_was_lost(self, ledger, reopen):
+        """What the ledger knew of trials 1 to 4 was lost, all but that there was a 1."""
+        train(ledger, 0.5)
+        lost = [{**SPACE.default_params(), "lr": lr} for lr in (1e-3, 2e-3, 3e-3, 4e-3, 5e-3)]
+        ledger._study.ask()
+        seen = make(reopen)
+        restored = seen.restore({0: lost[0], 1: lost[1] | {"of another space": 1}, 2: lost[2], 4: lost[4]})
+        assert restored == [1, 2, 4] and seen.restore({1: lost[1], 2: lost[2]}) == []
+        again = make(reopen)
+        assert [trial.params for trial in again.reopen()] == [lost[1]]
+        assert again.trial(0).params != lost[0] and again.terminal() == 1
+        asked = [again.ask() for _ in range(4)]
+        assert [trial.number for trial in asked] == [2, 3, 4, 5]
+        assert [trial.params for trial in asked[::2]] == [lost[2], lost[4]]
+        SPACE.configuration(asked[1].params)
+
+    def test_restoring_keeps_the_parameters_that_are_there(self, ledger, reopen):
+        """An `ask` that was killed half-way has some: those were trained with, or none were."""
+        trial = ledger._study.ask()
+        trial.suggest_float("lr", 1e-4, 1e-2, log=True)
+        params = {**SPACE.default_params(), "lr": 5e-3, "rank": 4}
+        seen = make(reopen)
+        assert seen.restore({0: params}) == [0]
+        assert seen.trial(0).params == {**params, "lr": trial.params["lr"]}
+
+    def test_a_study_without_a_space_has_nothing_to_restore(self, reopen):
+        ledger = Ledger(reopen(), "confirm", None)
+        assert ledger.restore({0: {"lr": 1e-3}}) == [] and len(ledger) == 0
+
+    def test_a_later_version_is_refused_and_an_older_one_migrated(self, ledger, reopen):
+        ledger.ask()
+        ledger.ask()
+        assert ledger._study.user_attrs == {"schema_version": SCHEMA_VERSION}
+        ledger._study.set_user_attr("schema_version", SCHEMA_VERSION + 1)
+        with pytest.raises(InputError, match=f"schema version {SCHEMA_VERSION + 1}.*up to {SCHEMA_VERSION}"):
+            make(reopen)
+        # Version 1 noted the outcome first, so one that was noted and not told may lack what belongs to it.
+        ledger._study.set_user_attr("schema_version", 1)
+        ledger.note(0, outcome="complete")
+        seen = make(reopen)
+        assert [(trial.number, trial.attributes) for trial in seen.reopen()] == [(0, {}), (1, {})]
+        assert seen.finish(0, Outcome.FAILED, error="why").attributes == {"error": "why"}
+        assert make(reopen)._study.user_attrs == {"schema_version": SCHEMA_VERSION}
+
+    def test_killed_while_it_writes_and_opened_again(self, place):
+        """kill -9 at any moment: what was acknowledged is there, and the search goes on to the same numbers."""
+        command = [sys.executable, "-c", WRITER, str(place.url or ""), str(place.journal), SPACE.model_dump_json()]
+        acknowledged: list[str] = []
+        for kill, wait in enumerate((0.0, 0.33), 1):
+            writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            assert writer.stdout is not None
+            target = len(acknowledged) + 7
+            while len(acknowledged) < target:
+                acknowledged.append(writer.stdout.readline().strip())
+            time.sleep(wait)
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+            acknowledged += writer.stdout.read().split()  # one line may be torn, but none is: they are short
+            seen = make(place.open)
+            trials = {f"{trial.number}:{epoch}" for trial in seen.trials() for epoch in trial.epochs}
+            trials |= {f"{trial.number}:end" for trial in seen.trials() if trial.outcome}
+            assert trials >= set(acknowledged)
+            unfinished = seen.reopen()
+            assert len(unfinished) <= 1
+            for trial in unfinished:
+                SPACE.configuration(trial.params)
+                train(seen, *([] if trial.epochs else [0.5]), number=trial.number)
+            assert [trial.number for trial in seen.all()] == list(range(len(seen)))
+            assert seen.counts()["complete"] == len(seen) >= 3 * kill
+
+    def test_three_hundred_trials_in_bounded_time(self, ledger, reopen):
+        def seconds(trials: int) -> float:
+            """Of this process: a wall clock would measure what else the machine does."""
+            began = time.process_time()
+            for _ in range(trials):
+                train(ledger, 0.1, 0.2, 0.3)
+            return time.process_time() - began
+
+        seconds(5)
+        early = seconds(10)
+        (done,) = [trial for trial in ledger._study.trials if trial.number == 0]
+        ledger._study.add_trials([done] * 275)
+        late = seconds(10)
+        assert late < 3 * early + 0.3, "a trial's time grows with how many there are"
+        began = time.process_time()
+        seen = make(reopen)
+        assert seen.terminal() == len(seen) == 300 and time.process_time() - began < 5
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.outcome import Outcome
+from orchestrator.search.space import SearchSpace
+from orchestrator.search.storages import open_storage
+
+url, journal, space = sys.argv[1:]
+ledger = Ledger(open_storage(url or None, Path(journal)), "search", SearchSpace.model_validate_json(space))
+ledger.reopen()
+while True:
+    number = ledger.ask().number
+    for epoch in (1, 2):
+        ledger.report(number, epoch, 0.1 * epoch)
+        print(f"{number}:{epoch}", flush=True)
+    ledger.finish(number, Outcome.COMPLETE, final={})
+    print(f"{number}:end", flush=True)
+"""
+
 
 def test_the_best_epoch_is_the_first_of_the_highest_and_finite():
     assert best_epoch({1: 0.2, 2: 0.5, 3: 0.5, 4: math.nan, 5: math.inf}) == (2, 0.5)
     assert best_epoch({}) == best_epoch({1: math.nan}) == (None, None)
-
-
-class TestJournal:
-    """What only a journal file can suffer."""
-
-    @pytest.fixture
-    def path(self, tmp_path):
-        return tmp_path / "sweeps" / "ledger.journal"
-
-    def test_it_makes_its_folder(self, path):
-        Ledger(open_journal(path), "search", SPACE).ask()
-        assert path.is_file()
-
-    def test_a_torn_last_line_is_cut(self, path):
-        ledger = Ledger(open_journal(path), "search", SPACE)
-        train(ledger, 0.5)
-        whole = path.read_bytes()
-        with path.open("ab") as file:
-            file.write(b'{"op_code": 6, "worker')
-        seen = Ledger(open_journal(path), "search", SPACE)
-        assert path.read_bytes()[: len(whole)] == whole and b'"worker\n' not in path.read_bytes()
-        assert seen.all() == ledger.all()
-        assert train(seen, 0.7) == 1
-        assert [t.objective for t in Ledger(open_journal(path), "search", SPACE).trials()] == [0.5, 0.7]
-
-    def test_the_lock_of_a_dead_writer_does_not_block(self, path):
-        Ledger(open_journal(path), "search", SPACE).ask()
-        Path(f"{path}.lock").touch()
-        done = []
-
-        def go_on() -> None:
-            done.append(Ledger(open_journal(path), "search", SPACE).ask().number)
-
-        thread = threading.Thread(target=go_on, daemon=True)
-        thread.start()
-        thread.join(10)
-        assert done == [1]
-
-    def test_killed_after_any_line_it_goes_on(self, path, tmp_path):
-        """Parameters are written one by one, so a kill may leave a trial with some of them."""
-        ledger = Ledger(open_journal(path), "search", SPACE)
-        ledger.enqueue({**SPACE.default_params(), "lr": 2e-3})
-        train(ledger, 0.5)
-        train(ledger, 0.2, outcome=Outcome.PRUNED)
-        lines = path.read_bytes().splitlines(keepends=True)
-        assert len(lines) > 15
-        for count in range(len(lines) + 1):
-            torn = tmp_path / f"{count}.journal"
-            torn.write_bytes(b"".join(lines[:count]) + b'{"op_co')
-            seen = Ledger(open_journal(torn), "search", SPACE)
-            seen.use(build_sampler("tpe", 0), build_pruner("halving", 5))
-            for trial in seen.reopen():
-                SPACE.configuration(trial.params)
-                train(seen, *([0.5] if 1 not in trial.epochs else []), number=trial.number)
-            while seen.terminal() < 2:
-                train(seen, 0.5)
-            assert [trial.number for trial in seen.all()][:2] == [0, 1] and not seen.unfinished()
-            if count >= 2:  # the line that enqueues
-                assert seen.trial(0).params["lr"] == 2e-3
 
 
 def test_optuna_is_quiet():

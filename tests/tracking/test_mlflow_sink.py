@@ -1,144 +1,19 @@
 """The sink against the real MLflow: on SQLite, and on a server of its own."""
 
-import contextlib
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import requests
-from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import Epoch
 from orchestrator.search.outcome import Outcome
+from orchestrator.tracking.drain import Refused
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG, MlflowSink
-from orchestrator.tracking.recorder import SWEEP, Recorder
-from orchestrator.tracking.spool import Event, Spool
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """An SQLite database with MLflow's tables, which take seconds to make."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with contextlib.chdir(path.parent):
-        MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture(scope="module")
-def server(database, tmp_path_factory):
-    """A tracking server on a free port of the loopback."""
-    folder = tmp_path_factory.mktemp("server")
-    shutil.copy(database, folder / "mlflow.db")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    stores = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/artifacts"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, *stores],
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        )
-    try:
-        uri = f"http://127.0.0.1:{port}"
-        for _ in range(240):
-            assert process.poll() is None, (folder / "log").read_text()
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:
-                if answer.status == 200:
-                    break
-            time.sleep(0.25)
-        else:
-            pytest.fail((folder / "log").read_text())
-        yield uri
-    finally:
-        # The server's own process group: its worker would outlive it otherwise.
-        os.killpg(process.pid, 15)
-        process.wait(20)
-
-
-@pytest.fixture(params=["sqlite", "server"])
-def uri(request):
-    if request.param == "sqlite":
-        return f"sqlite:///{request.getfixturevalue('database')}"
-    return request.getfixturevalue("server")
-
-
-class Tracked:
-    """A sweep's spool, and its sink in an experiment of its own."""
-
-    def __init__(self, uri, folder):
-        self.uri, self.folder = uri, folder
-        self.client = MlflowClient(uri)
-        self.experiment, self.sweep_id = f"made {uuid4().hex[:8]}", uuid4().hex[:8]
-        self.spool = Spool(folder / "spool")
-        self.recorder = Recorder(self.spool, folder / "trials")
-
-    def sink(self):
-        return MlflowSink(self.uri, self.experiment, self.sweep_id, source="test")
-
-    def send_all(self):
-        sink = self.sink()
-        sink.send(self.spool.read(limit=10**6)[0])
-        return sink
-
-    def run(self, key):
-        run = self.runs()[key]
-        return self.client.get_run(run.info.run_id)
-
-    def runs(self):
-        experiment = self.client.get_experiment_by_name(self.experiment)
-        runs = self.client.search_runs([experiment.experiment_id], max_results=1000)
-        keyed = {run.data.tags[KEY_TAG]: run for run in runs}
-        assert len(keyed) == len(runs), "a run is there twice"
-        return keyed
-
-    def curve(self, key, metric):
-        points = self.client.get_metric_history(self.run(key).info.run_id, metric)
-        return sorted((point.step, point.value, point.timestamp) for point in points)
-
-
-@pytest.fixture
-def tracked(uri, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # MLflow on SQLite writes artifacts into ./mlruns
-    return Tracked(uri, tmp_path)
-
-
-def job(number, study="search"):
-    params = {"lr": 0.1 / (number + 1), "depth": 2, "width_1": 16, "width_2": 8, "rank": 2}
-    return Job(study, number, "text_hyper", None, {}, {"epochs": 3}, 0, 7, False, params=params)
-
-
-def record_sweep(recorder, trials=1):
-    recorder.record("start", SWEEP, name="my sweep", params={"sampler": "tpe"}, tags={"host": "here"})
-    recorder.record("tags", SWEEP, tags={"mlflow.note.content": "# what"})
-    for number in range(trials):
-        record_trial(recorder, job(number))
-    recorder.record("metrics", SWEEP, step=0, metrics={"test_srcc": 0.5})
-    recorder.record("end", SWEEP, status="FINISHED")
-
-
-def record_trial(recorder, one, outcome=Outcome.COMPLETE, epochs=3, error=None):
-    folder = recorder._trials / one.key
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "checkpoint.json").write_text("{}")
-    (folder / "last-3.safetensors").write_bytes(b"x" * 10)
-    recorder.started(one)
-    for number in range(1, epochs + 1):
-        metrics = {f"m{n}": number / 10 for n in range(8)} | {"val_srcc": number / 10}
-        recorder.epoch(one, Epoch(number, number / 10, metrics, 1.0, 1.7e9 + number))
-    recorder.ended(one, outcome, {"best_val_srcc": 0.3}, error)
+from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.spool import Event
+from tests.tracking.tracked import Tracked, job, record_epoch, record_sweep, record_trial
 
 
 def test_a_sweep_and_its_trials(tracked):
@@ -157,7 +32,7 @@ def test_a_sweep_and_its_trials(tracked):
     assert tracked.curve("trial-0000", "val_srcc") == [(n, n / 10, int((1.7e9 + n) * 1000)) for n in (1, 2, 3)]
     assert trial.data.metrics["best_val_srcc"] == 0.3
     files = {file.path for file in tracked.client.list_artifacts(trial.info.run_id, "checkpoint")}
-    assert files == {"checkpoint/checkpoint.json", "checkpoint/last-3.safetensors"}
+    assert files == {"checkpoint/best-3.safetensors", "checkpoint/checkpoint.json"}
     assert tracked.client.get_experiment(sink.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
 
 
@@ -192,7 +67,9 @@ def test_status_and_tag_of_every_outcome(tracked, outcome):
     run = tracked.runs()["trial-0000"]
     assert run.data.tags["outcome"] == str(outcome)
     assert run.info.status == ("FINISHED" if outcome in {Outcome.COMPLETE, Outcome.PRUNED} else "FAILED")
-    assert run.data.tags.get("error", "").startswith("Traceback") == (outcome is Outcome.FAILED)
+    assert run.data.tags.get("error", "").endswith("Traceback …\n") == (outcome is Outcome.FAILED)
+    files = {file.path for file in tracked.client.list_artifacts(run.info.run_id)}
+    assert ("error.txt" in files) == (outcome is Outcome.FAILED)
 
 
 def test_an_interrupted_trial_goes_on_in_the_same_run(tracked):
@@ -275,6 +152,17 @@ def test_the_data_set_is_an_input_of_the_run(tracked):
     assert json.loads(found.dataset.schema)["mlflow_colspec"][1]["name"] == "alignment"
 
 
+def test_a_second_data_set_is_an_input_for_testing(tracked):
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    data = {"name": "shapes", "digest": "d" * 64, "rows": 96, "source": "shapes", "columns": [], "split": {}}
+    tracked.recorder.record("dataset", SWEEP, **data)
+    tracked.recorder.record("dataset", SWEEP, **data | {"name": "other", "digest": "e" * 64, "context": "testing"})
+    tracked.send_all()
+    inputs = tracked.run(SWEEP).inputs.dataset_inputs
+    contexts = {found.dataset.name: found.tags[0].value for found in inputs}
+    assert contexts == {"shapes": "training", "other": "testing"}
+
+
 def test_files_and_folders_and_what_is_gone(tracked, tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "result.md").write_text("# fine")
@@ -323,16 +211,20 @@ def test_a_model_is_logged_once_in_the_experiment_of_its_run(tracked, tmp_path):
     assert output.model_id == model.model_id
 
 
-def test_a_model_whose_logging_was_killed_is_logged_to_its_end(tracked, tmp_path):
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_model_whose_logging_was_killed_is_logged_anew(tracked, tmp_path, linked):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text("{}")
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
     sink = tracked.send_all()
     begun = tracked.client.create_logged_model(sink.experiment_id, "m", sink.run_id(SWEEP))
+    if linked:
+        tracked.client.log_outputs(sink.run_id(SWEEP), [LoggedModelOutput(begun.model_id, 0)])
     tracked.recorder.record("model", SWEEP, path=str(tmp_path / "model"), name="m", targets=["alignment"])
     tracked.send_all()
     (model,) = tracked.client.search_logged_models([sink.experiment_id])
-    assert model.model_id == begun.model_id and str(model.status) == "READY"
+    assert model.model_id != begun.model_id and str(model.status) == "READY"
+    assert tracked.run(SWEEP).outputs.model_outputs[-1].model_id == model.model_id
 
 
 def test_requests_a_trial(server, tmp_path, monkeypatch, record_property):
@@ -363,6 +255,103 @@ def test_requests_a_trial(server, tmp_path, monkeypatch, record_property):
     assert len(tracked.curve("trial-0003", "val_srcc")) == epochs
 
 
-def test_an_event_of_an_unknown_run_is_an_error(tracked):
-    with pytest.raises(KeyError):
-        tracked.sink().send([Event("metrics", "trial-0009", {"step": 1, "metrics": {"a": 1}})])
+def test_what_mlflow_calls_invalid_is_refused_and_the_rest_arrives(tracked):
+    recorder = tracked.recorder
+    recorder.record("start", SWEEP, name="s", params={"a": 1}, tags={})
+    tracked.drain().finish(0)
+    recorder.record("params", SWEEP, params={"a": 2})  # MLflow never lets a parameter change
+    recorder.record("metrics", SWEEP, step=1, metrics={"b": 0.5})
+    record_trial(recorder, job(0))
+    recorder.record("end", SWEEP, status="FINISHED")
+    with pytest.raises(Refused) as caught:
+        tracked.sink().send(tracked.spool.read()[0])
+    ((event, reason),) = caught.value.events
+    assert (event.kind, event.data) == ("params", {"params": {"a": 2}}) and "a" in reason
+    runs = tracked.runs()
+    assert runs[SWEEP].data.params == {"a": "1"} and runs[SWEEP].data.metrics == {"b": 0.5}
+    assert runs[SWEEP].info.status == runs["trial-0000"].info.status == "FINISHED"
+
+
+def test_a_drain_sets_aside_what_is_refused_and_goes_on(tracked):
+    tracked.recorder.record("start", SWEEP, name="s", params={"a": 1}, tags={})
+    tracked.drain().finish(0)
+    tracked.recorder.record("params", SWEEP, params={"a": 2})
+    tracked.recorder.record("end", SWEEP, status="FINISHED")
+    drain = tracked.drain()
+    assert drain.finish(0) == 0 and drain.error is None and tracked.spool.refused() == 1
+    (line,) = (tracked.spool.folder / "refused.jsonl").read_text().splitlines()
+    assert json.loads(line)["event"]["data"] == {"params": {"a": 2}} and json.loads(line)["reason"]
+    assert tracked.runs()[SWEEP].info.status == "FINISHED"
+
+
+def test_a_run_that_somebody_deletes_stays_deleted_and_the_others_go_on(tracked):
+    recorder = tracked.recorder
+    recorder.record("start", SWEEP, name="s", params={}, tags={})
+    for number in (0, 1):
+        recorder.started(job(number))
+        record_epoch(recorder, job(number), 1)
+    drain = tracked.drain()
+    assert drain.finish(0) == 0
+    tracked.client.delete_run(drain.sink.run_id("trial-0000"))
+    for fresh in (False, True):  # the sink that is open learns of it from MLflow, another one when it is opened
+        before = tracked.spool.refused()
+        for number in (0, 1):
+            record_epoch(recorder, job(number), 3 if fresh else 2)
+        drain = tracked.drain() if fresh else drain
+        assert drain.finish(0) == 0 and drain.error is None and tracked.spool.refused() == before + 1
+    assert set(tracked.runs()) == {SWEEP, "trial-0001"} and len(tracked.curve("trial-0001", "m1")) == 3
+    assert "deleted in MLflow" in (tracked.spool.folder / "refused.jsonl").read_text()
+
+
+def test_an_experiment_deleted_on_the_way_comes_back_with_its_runs(tracked):
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    drain = tracked.drain()
+    assert drain.finish(0) == 0
+    tracked.client.delete_experiment(drain.sink.experiment_id)
+    tracked.recorder.record("metrics", SWEEP, step=1, metrics={"a": 1})
+    assert drain.finish(10) == 0 and tracked.spool.refused() == 0
+    assert tracked.runs()[SWEEP].data.metrics == {"a": 1}
+
+
+def test_the_empty_twin_of_a_run_is_removed(tracked):
+    """A request that timed out is done nevertheless, after the run was looked for and made again."""
+    record_sweep(tracked.recorder)
+    sink = tracked.send_all()
+    tags = {SWEEP_TAG: tracked.sweep_id, KEY_TAG: "trial-0000"}
+    tracked.client.create_run(sink.experiment_id, start_time=1, tags=tags)
+    assert tracked.sink().run_id("trial-0000") == sink.run_id("trial-0000")
+    assert set(tracked.runs()) == {SWEEP, "trial-0000"}
+
+
+def test_a_retold_point_that_is_there_at_another_time_is_not_made_again(tracked):
+    recorder = tracked.recorder
+    record_sweep(recorder)
+    sink = tracked.send_all()
+    before = tracked.shown()
+    more = [
+        Event("metrics", "trial-0000", {"step": 2, "metrics": {"m1": 0.2, "val_srcc": 0.9}, "retold": True}),
+        Event("metrics", "trial-0000", {"step": 0, "metrics": {"best_val_srcc": 0.3}, "retold": True}),
+    ]
+    sink.send(more)
+    assert tracked.shown() == before
+    sink.send([Event("metrics", "trial-0000", {"step": 4, "metrics": {"m1": 0.4}, "retold": True}, 5)])
+    assert tracked.curve("trial-0000", "m1")[-1] == (4, 0.4, 5)
+
+
+def test_a_run_made_before_its_start_was_told_gets_its_name(tracked):
+    record_epoch(tracked.recorder, job(0), 1)
+    sink = tracked.send_all()
+    assert tracked.run("trial-0000").info.run_name == "trial-0000"
+    sink.send([Event("start", SWEEP, {"name": "mine", "params": {"a": 1}})])
+    tracked.recorder.started(job(0))
+    sink.send(tracked.spool.read()[0][1:])
+    trial = tracked.run("trial-0000")
+    assert trial.info.run_name == "trial 0" and trial.data.params["depth"] == "2" and trial.data.tags["seed"] == "7"
+    assert tracked.run(SWEEP).info.run_name == "mine"
+    assert trial.data.tags["mlflow.parentRunId"] == tracked.run(SWEEP).info.run_id
+
+
+def test_a_text_that_postgresql_would_not_take(tracked):
+    tracked.recorder.record("start", SWEEP, name="s", params={"a": "x\x00y"}, tags={"b": "\x00"})
+    tracked.send_all()
+    assert tracked.run(SWEEP).data.params == {"a": "xy"}

@@ -1,15 +1,15 @@
 """The recorder's events, and the thread that carries them, with a sink that comes and goes."""
 
 import math
-import threading
-import time
+from pathlib import Path
 
 import pytest
 
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.recorder import STATUS, Drain, Recorder
-from orchestrator.tracking.spool import Event, Spool
+from orchestrator.tracking.recorder import STATUS, Recorder
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.told import what_was_told
 
 TRIAL = Job("search", 3, "text_hyper", None, {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.1, "depth": 2})
 CONTROL = Job("control", 1, "plain_head", "text_hyper", {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.2})
@@ -33,12 +33,24 @@ def told(spool):
 
 class TestRecorder:
     def test_a_trial_from_start_to_end(self, recorder, spool, tmp_path):
-        (tmp_path / "trials" / TRIAL.key).mkdir(parents=True)
+        folder = tmp_path / "trials" / TRIAL.key
+        folder.mkdir(parents=True)
+        for name in (
+            "best-1.safetensors",
+            "last-1.safetensors",
+            "checkpoint.json",
+            ".lock",
+            "epochs.draft",
+            "worker.json",
+        ):
+            (folder / name).write_text(name)
         recorder.started(TRIAL)
         recorder.epoch(TRIAL, Epoch(1, 0.5, {"val_srcc": 0.5, "train_loss": 0.3}, 1.5, 1234.5678))
         recorder.ended(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         key = "trial-0003"
-        assert told(spool) == [
+        found = told(spool)
+        _, _, artifacts = found.pop(4)
+        assert found == [
             (
                 "start",
                 key,
@@ -51,10 +63,21 @@ class TestRecorder:
             ("metrics", key, {"step": 1, "metrics": {"val_srcc": 0.5, "train_loss": 0.3}}),
             ("metrics", key, {"step": 0, "metrics": {"best_val_srcc": 0.5}}),
             ("tags", key, {"tags": {"outcome": "complete"}}),
-            ("artifacts", key, {"path": str(tmp_path / "trials" / key), "into": "checkpoint"}),
             ("end", key, {"status": "FINISHED"}),
         ]
         assert spool.read()[0][1].time == 1234567
+        kept = Path(artifacts["path"])
+        assert artifacts["into"] == "checkpoint" and kept.is_relative_to(spool.folder)
+        assert {file.name for file in kept.iterdir()} == {"best-1.safetensors", "checkpoint.json"}
+        assert (kept / "checkpoint.json").samefile(folder / "checkpoint.json")
+
+    def test_where_a_run_comes_from_is_on_it(self, spool, tmp_path):
+        recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "here", "split_hash": f"of {job.split}"})
+        recorder.started(TRIAL)
+        recorder.started(CONFIRM)
+        tags = [data["tags"] for _, _, data in told(spool)]
+        assert [tag["split_hash"] for tag in tags] == ["of 0", "of 2"] and tags[0]["host"] == "here"
+        assert tags[0]["study"] == "search"
 
     @pytest.mark.parametrize("outcome", Outcome)
     def test_every_outcome_has_a_status_and_a_tag(self, recorder, spool, outcome):
@@ -64,6 +87,60 @@ class TestRecorder:
         assert kinds["tags"]["tags"].get("error") == ("Traceback\nboom" if outcome is Outcome.FAILED else None)
         good = outcome in {Outcome.COMPLETE, Outcome.PRUNED}
         assert kinds["end"]["status"] == STATUS[outcome] == ("FINISHED" if good else "FAILED")
+
+    def test_the_rule_says_whose_checkpoint_is_uploaded(self, spool, tmp_path):
+        folder = tmp_path / "trials" / TRIAL.key
+        folder.mkdir(parents=True)
+        (folder / "checkpoint.json").write_text("{}")
+        asked = []
+        recorder = Recorder(spool, tmp_path / "trials", keeps=lambda job, outcome: asked.append((job, outcome)) or True)
+        recorder.ended(TRIAL, Outcome.PRUNED, {}, None)
+        assert asked == [(TRIAL, Outcome.PRUNED)] and "artifacts" in {kind for kind, _, _ in told(spool)}
+
+    def test_a_stopped_trial_says_at_which_epoch(self, recorder, spool):
+        for number in (1, 2):
+            recorder.epoch(TRIAL, Epoch(number, 0.5, {"val_srcc": 0.5}, 1.0, 1.0 + number))
+        recorder.ended(TRIAL, Outcome.PRUNED, {"best_val_srcc": 0.5}, None)
+        assert what_was_told(spool).runs[TRIAL.key].tags == {"outcome": "pruned", "stopped_at_epoch": 2}
+
+    def test_a_long_traceback_is_a_file_and_its_end_a_tag(self, recorder, spool):
+        error = "frame\n" * 2000 + "ValueError: boom"
+        recorder.ended(TRIAL, Outcome.FAILED, {}, error)
+        found = {kind: data for kind, _, data in told(spool)}
+        assert found["text"] == {"text": error, "into": "error.txt"}
+        tag = found["tags"]["tags"]["error"]
+        assert tag.endswith("ValueError: boom") and len(tag) < 4100
+
+    def test_notes_add_up_over_restarts(self, recorder, spool, tmp_path):
+        recorder.noted(TRIAL, "one")
+        again = Recorder(spool, tmp_path / "trials", told=what_was_told(spool))
+        again.noted(TRIAL, "two")
+        again.noted(TRIAL, "one")
+        assert [data["tags"]["notes"] for _, _, data in told(spool)] == ["one", "one\ntwo"]
+
+    def test_no_epoch_and_no_final_figure_is_written_twice(self, recorder, spool, tmp_path):
+        """Not in the same process, nor after a restart, when it was trained again at another time."""
+        recorder.epoch(TRIAL, Epoch(1, 0.5, {"val_srcc": 0.5}, 1.0, 1.0))
+        recorder.ended(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
+        again = Recorder(spool, tmp_path / "trials", told=what_was_told(spool))
+        for one in (recorder, again):
+            one.epoch(TRIAL, Epoch(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
+            one.ended(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
+        metrics = [event for event in spool.read()[0] if event.kind == "metrics"]
+        assert [(event.data["step"], event.time) for event in metrics] == [(1, 1000), (0, 1000)]
+
+    def test_files_that_cannot_be_kept_end_no_trial(self, recorder, spool, tmp_path, monkeypatch):
+        folder = tmp_path / "trials" / TRIAL.key
+        folder.mkdir(parents=True)
+        (folder / "checkpoint.json").write_text("{}")
+
+        def full(*arguments):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("os.link", full)
+        monkeypatch.setattr("shutil.copy2", full)
+        recorder.ended(TRIAL, Outcome.COMPLETE, {}, None)
+        assert told(spool)[-1][2] == {"status": "FINISHED"} and not (spool.folder / "files").exists()
 
     def test_only_a_complete_run_with_a_folder_has_a_checkpoint_to_log(self, recorder, spool, tmp_path):
         recorder.ended(TRIAL, Outcome.COMPLETE, {}, None)
@@ -90,94 +167,3 @@ class TestRecorder:
             ("tags", "trial-0003", {"tags": {"outcome": "interrupted"}}),
             ("end", "trial-0003", {"status": "KILLED"}),
         ]
-
-
-class FlakySink:
-    """Takes events, or raises while it is away; can lose its answer after taking them."""
-
-    def __init__(self):
-        self.away = threading.Event()
-        self.taken: list[Event] = []
-
-    def send(self, events):
-        if self.away.is_set():
-            raise ConnectionError("away")
-        self.taken += events
-
-
-def wait_for(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.005)
-
-
-class TestDrain:
-    def test_everything_arrives_once_and_in_order_although_the_sink_was_away(self, spool, tmp_path):
-        sink = FlakySink()
-        sink.away.set()
-        drain = Drain(Spool(tmp_path / "spool"), lambda: sink, interval=0.01)
-        drain.start()
-        for n in range(30):
-            spool.append(Event("tags", "sweep", {"n": n}))
-        wait_for(lambda: drain.error == "ConnectionError: away")
-        assert sink.taken == [] and spool.left() == 30
-        sink.away.clear()
-        wait_for(lambda: spool.left() == 0)
-        spool.append(Event("tags", "sweep", {"n": 30}))
-        assert drain.close(10) == 0 and drain.error is None
-        assert [event.data["n"] for event in sink.taken] == list(range(31))
-
-    def test_a_sink_that_cannot_be_opened_is_opened_later(self, spool, tmp_path):
-        sink, tries = FlakySink(), []
-
-        def open_sink():
-            tries.append(1)
-            if len(tries) < 3:
-                raise OSError("no server")
-            return sink
-
-        drain = Drain(Spool(tmp_path / "spool"), open_sink, interval=0.01)
-        spool.append(Event("tags", "sweep"))
-        drain.start()
-        wait_for(lambda: spool.left() == 0)
-        assert drain.close(10) == 0 and len(sink.taken) == 1 and len(tries) == 3 and drain.sink is sink
-
-    def test_closing_says_how_many_are_left_and_does_not_wait_for_ever(self, spool, tmp_path):
-        sink = FlakySink()
-        sink.away.set()
-        drain = Drain(Spool(tmp_path / "spool"), lambda: sink, interval=0.01)
-        for _ in range(3):
-            spool.append(Event("tags", "sweep"))
-        drain.start()
-        began = time.monotonic()
-        assert drain.close(5) == 3 and time.monotonic() - began < 5
-        again = Drain(Spool(tmp_path / "spool"), lambda: sink, interval=0.01)
-        sink.away.clear()
-        again.start()
-        assert again.close(10) == 0 and len(sink.taken) == 3
-
-    def test_a_sink_that_hangs_holds_up_neither_the_sweep_nor_its_end(self, spool, tmp_path):
-        let_go = threading.Event()
-
-        class Hanging:
-            def send(self, events):
-                let_go.wait(20)
-
-        drain = Drain(Spool(tmp_path / "spool"), Hanging, interval=0.01)
-        drain.start()
-        began = time.monotonic()
-        for n in range(1000):
-            spool.append(Event("tags", "sweep", {"n": n}))
-        assert time.monotonic() - began < 2
-        assert drain.close(0.1) > 0
-        let_go.set()
-
-    def test_closed_before_it_was_started(self, spool, tmp_path):
-        spool.append(Event("tags", "sweep"))
-        assert Drain(Spool(tmp_path / "spool"), FlakySink).close(1) == 1
-
-    def test_nothing_is_opened_for_nothing(self, tmp_path):
-        drain = Drain(Spool(tmp_path / "spool"), lambda: pytest.fail("opened"), interval=0.01)
-        drain.start()
-        assert drain.close(5) == 0

@@ -1,10 +1,17 @@
 """The spool: appended to by many, read in order, lost never, sent again where in doubt."""
 
+import errno
+import json
 import threading
+from dataclasses import asdict
+from io import FileIO
 
 import pytest
 
+from orchestrator.tracking.event import NewerSpool, encode
+from orchestrator.tracking.kept_files import tidy
 from orchestrator.tracking.spool import Event, Spool
+from orchestrator.tracking.told import what_was_told
 
 
 @pytest.fixture
@@ -117,3 +124,132 @@ def test_reading_while_it_is_written(folder):
 
 def test_an_event_is_stamped_when_it_is_made():
     assert Event("tags", "sweep").time > 1_600_000_000_000
+
+
+def test_a_damaged_line_is_passed_over_and_said_once(folder, caplog):
+    made = fill(folder, 5)
+    content = bytearray((folder / "events.jsonl").read_bytes())
+    second = content.index(b"\n") + 1
+    content[second + 30] ^= 1
+    (folder / "events.jsonl").write_bytes(content)
+    spool = Spool(folder)
+    for _ in range(3):
+        assert spool.read()[0] == [made[0], *made[2:]] and spool.left() == 4
+    (warning,) = spool.warnings
+    assert f"at byte {second} is damaged" in warning and "checksum" in warning and caplog.text.count("passed over") == 1
+
+
+def test_a_place_beyond_a_cut_swallows_nothing(folder):
+    """A file that lost its end, after a loss of power say, is shorter than what was sent of it."""
+    made, spool = fill(folder, 6), Spool(folder)
+    spool.mark_sent(spool.read()[1])
+    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:9])
+    again = Spool(folder)
+    assert again.read()[0] == [] and again.left() == 0
+    for event in made[2:]:
+        again.append(event)
+    assert again.read()[0] == made[2:] and "half a line" in again.warnings[0]
+
+
+def test_a_place_inside_a_line_reads_all_of_the_line(folder):
+    made, spool = fill(folder, 3), Spool(folder)
+    spool.mark_sent(len(encode(made[0])) + 7)
+    assert spool.read()[0] == made[1:]
+
+
+def test_the_first_versions_file_is_read_and_written_on(folder):
+    folder.mkdir()
+    old = events(3)
+    (folder / "events.jsonl").write_text("".join(json.dumps(asdict(event)) + "\n" for event in old))
+    spool, new = Spool(folder), Event("end", "trial-0000", {"status": "FINISHED"}, time=5)
+    spool.append(new)
+    assert spool.read()[0] == [*old, new] and spool.warnings == []
+
+
+def test_a_later_versions_file_is_refused_untouched(folder):
+    fill(folder, 2)
+    with (folder / "events.jsonl").open("ab") as file:
+        file.write(b'{"v": 3, "new": "form"}\n')
+    before = (folder / "events.jsonl").read_bytes()
+    for use in (Spool(folder).read, lambda: Spool(folder).append(events(1)[0]), lambda: what_was_told(Spool(folder))):
+        with pytest.raises(NewerSpool, match="schema version 3"):
+            use()
+    assert (folder / "events.jsonl").read_bytes() == before
+
+
+class FullDisk:
+    """Lets so many bytes be written, and then, for as long as it is full, none."""
+
+    def __init__(self, monkeypatch, room):
+        self.room, write = room, FileIO.write
+
+        def limited(file, data):
+            if self.room == 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            part = bytes(data)[: self.room]
+            self.room -= len(part)
+            return write(file, part)
+
+        class Limited(FileIO):
+            write = limited
+
+        monkeypatch.setattr("orchestrator.tracking.spool.FileIO", Limited)
+
+
+@pytest.mark.parametrize("room", [0, 10, 200, 333])
+def test_on_a_full_disk_nothing_is_glued_and_what_waits_follows_in_order(folder, monkeypatch, room):
+    disk = FullDisk(monkeypatch, room)
+    spool, made = Spool(folder), events(8)
+    for event in made[:5]:
+        spool.append(event)
+    whole = room // len(encode(made[0]))
+    assert Spool(folder).read()[0] == made[:whole] and spool.left() == 5 and "No space left" in spool.trouble
+    assert (folder / "events.jsonl").read_bytes() == b"".join(map(encode, made[:whole])), "no half line stays"
+    disk.room = 10**6
+    for event in made[5:]:
+        spool.append(event)
+    assert Spool(folder).read()[0] == made and spool.trouble is None and spool.warnings == []
+
+
+class TestKeptFiles:
+    @pytest.fixture
+    def made(self, tmp_path):
+        (tmp_path / "model" / "deep").mkdir(parents=True)
+        (tmp_path / "model" / "deep" / "a").write_text("a")
+        (tmp_path / "b").write_text("b")
+        return [tmp_path / "model", tmp_path / "b"]
+
+    def test_they_survive_what_they_were_made_from(self, folder, made, tmp_path):
+        spool = Spool(folder)
+        event = Event("artifacts", "sweep", {"kept": spool.keep("sweep", made), "into": "x"})
+        spool.append(event)
+        made[1].unlink()
+        (found,) = spool.read()[0]
+        assert (folder / found.data["kept"]).samefile(found.data["path"])
+        # A sweep's folder that is moved takes them along.
+        moved = Spool(folder.rename(tmp_path / "moved"))
+        ((found,), _) = moved.read()
+        at = tmp_path / "moved" / found.data["kept"]
+        assert found.data["path"].rstrip("/") == str(at)
+        assert (at / "model" / "deep" / "a").read_text() == "a" and (at / "b").read_text() == "b"
+        moved.release([found])
+        assert not (tmp_path / "moved" / "files").exists()
+
+    def test_copied_where_they_cannot_be_linked(self, folder, made, monkeypatch):
+        def refuse(*arguments):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        monkeypatch.setattr("os.link", refuse)
+        name = Spool(folder).keep("sweep", made)
+        assert (folder / name / "b").read_text() == "b" and not (folder / name / "b").samefile(made[1])
+
+    def test_what_no_event_waits_for_is_tidied_away(self, folder, made):
+        spool = Spool(folder)
+        sent, waiting, unwritten = (spool.keep("sweep", made) for _ in range(3))
+        spool.append(Event("artifacts", "sweep", {"kept": sent, "into": "x"}))
+        spool.mark_sent(spool.read()[1])
+        spool.append(Event("artifacts", "sweep", {"kept": waiting, "into": "x"}))
+        tidy(folder, what_was_told(spool).kept)
+        there = [(folder / name).exists() for name in (sent, waiting, unwritten)]
+        assert there == [False, True, False]

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from orchestrator.training import TrainingData, correlations
 from orchestrator.training.baselines import (
+    OtherRows,
     all_baselines,
     generator_mean,
     generator_prompt_mean,
@@ -63,6 +64,45 @@ def test_generator_mean_falls_back_to_the_mean_for_a_new_generator(data: Trainin
 def test_without_generators_there_is_no_generator_mean(data: TrainingData, generators: list[str]) -> None:
     found = generator_mean(data, generators, data.test)["quality"]
     assert found.predictions is None and found.reason
+
+
+class TestOtherRows:
+    """Of another data set, here a copy of this one, so that one knows what has to come out."""
+
+    @pytest.fixture
+    def rows(self, data: TrainingData) -> torch.Tensor:
+        return data.test.flip(0)[::2]
+
+    def test_all_are_predicted_as_if_they_were_rows_of_the_data(self, data: TrainingData, rows: torch.Tensor) -> None:
+        generators = ["abc"[row % 3] for row in range(160)]
+        others = OtherRows(data.features, rows, [generators[row] for row in rows])
+        both = all_baselines(data, READS, generators, data.test, others)
+        assert both["prompt_mean"]["quality"].predictions is None, "its prompts are new, as those of the test are"
+        for name in ("ridge", "generator_mean"):
+            found = both[name]["quality"].predictions
+            for alone, part in ((data.test, found[: len(data.test)]), (rows, found[len(data.test) :])):
+                expected = all_baselines(data, READS, generators, alone)[name]["quality"].predictions
+                np.testing.assert_allclose(part, expected, rtol=1e-5)
+
+    def test_their_prompts_are_new_whatever_their_numbers(self, data: TrainingData, rows: torch.Tensor) -> None:
+        """Where test shares prompts with train, as in protocol `paper`."""
+        order = torch.randperm(160, generator=torch.Generator().manual_seed(0))
+        mixed = replace(data, train=order[:100], validation=order[100:130], test=order[130:])
+        generators = ["ab"[row % 2] for row in range(160)]
+        others = OtherRows(data.features, rows, ["a"] * len(rows))
+        found = all_baselines(mixed, READS, generators, mixed.test, others)
+        mean = float(mixed.scores[mixed.train].mean())
+        np.testing.assert_allclose(found["prompt_mean"]["quality"].predictions[30:], mean, rtol=1e-6)
+        effects = found["generator_prompt_mean"]["quality"].predictions
+        assert np.ptp(effects[30:]) == 0 and np.isfinite(effects).all()
+        for name in ("prompt_mean", "generator_prompt_mean"):
+            alone = all_baselines(mixed, READS, generators, mixed.test)[name]["quality"].predictions
+            np.testing.assert_allclose(found[name]["quality"].predictions[:30], alone, rtol=1e-9)
+
+    def test_their_generators_do_not_make_up_for_unknown_ones(self, data: TrainingData, rows: torch.Tensor) -> None:
+        others = OtherRows(data.features, rows, ["a", "b"] * (len(rows) // 2))
+        for unknown in ([], ["unknown"] * 160):
+            assert generator_mean(data, unknown, data.test, others)["quality"].predictions is None
 
 
 def test_new_prompts_have_no_prompt_mean(data: TrainingData) -> None:

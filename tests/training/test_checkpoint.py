@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,16 +9,25 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.training import FitSettings, Training, TrainingData, predict
-from orchestrator.training.checkpoint import (
-    CheckpointError,
-    has_checkpoint,
-    load_best,
-    load_checkpoint,
-    save_checkpoint,
-)
+from orchestrator.training import FitSettings, Training, TrainingData, TrainingState, predict
+from orchestrator.training.checkpoint import CheckpointError, Checkpoints, has_checkpoint, load_best
+from orchestrator.training.checkpoint_files import drop, sizes
 
 SETTINGS = FitSettings(epochs=4, lr=0.01, batch_size=16, ema=0.9)
+
+
+def load_checkpoint(folder: Path) -> TrainingState:
+    """The newest, without a look at the one before."""
+    found = Checkpoints(folder).load()
+    if found.passed_over:
+        raise CheckpointError(found.passed_over[0])
+    assert found.state is not None
+    return found.state
+
+
+def save_checkpoint(folder: Path, state: TrainingState) -> None:
+    """As a process that begins."""
+    Checkpoints(folder).save(state)
 
 
 @pytest.fixture
@@ -43,21 +54,25 @@ def test_a_training_goes_on_from_disk_bit_for_bit(
     assert loaded.meta == whole.meta
 
 
-def test_the_folder_holds_one_checkpoint_and_what_else_was_there(tmp_path: Path, training: Training) -> None:
+def test_the_folder_holds_two_checkpoints_and_what_else_was_there(tmp_path: Path, training: Training) -> None:
     (tmp_path / "epochs.jsonl").write_text("{}\n")
     while not training.finished:
+        before = training.best
         training.run_epoch()
         save_checkpoint(tmp_path, training.state_dict())
-    assert training.best is not None
+    assert training.best is not None and before is not None
     assert {path.name for path in tmp_path.iterdir()} == {
         "epochs.jsonl",
         "checkpoint.json",
+        "checkpoint.previous.json",
+        f"last-{SETTINGS.epochs - 1}.safetensors",
         f"last-{SETTINGS.epochs}.safetensors",
+        f"best-{before.result.epoch}.safetensors",
         f"best-{training.best.result.epoch}.safetensors",
     }
 
 
-@pytest.mark.parametrize("calls_before_death", range(3))
+@pytest.mark.parametrize("calls_before_death", range(5))
 def test_a_save_cut_off_anywhere_leaves_a_whole_checkpoint(
     tmp_path: Path, training: Training, monkeypatch: pytest.MonkeyPatch, calls_before_death: int
 ) -> None:
@@ -73,7 +88,7 @@ def test_a_save_cut_off_anywhere_leaves_a_whole_checkpoint(
         replaced.append(destination)
         os_replace(source, destination)
 
-    monkeypatch.setattr("orchestrator.training.checkpoint.os.replace", dying_replace)
+    monkeypatch.setattr("orchestrator.training.checkpoint_files.os.replace", dying_replace)
     try:
         save_checkpoint(tmp_path, training.state_dict())
     except KeyboardInterrupt:
@@ -108,9 +123,13 @@ def test_a_best_epoch_is_written_once(tmp_path: Path, training: Training) -> Non
     (best,) = tmp_path.glob("best-*.safetensors")
     written = best.stat().st_mtime_ns, best.stat().st_ino
     state = training.state_dict()
-    save_checkpoint(tmp_path, replace(state, meta={**state.meta, "epoch": 2}))
-    assert (best.stat().st_mtime_ns, best.stat().st_ino) == written
-    assert not (tmp_path / "last-1.safetensors").exists()
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.load()
+    for epoch in (2, 3):
+        checkpoints.save(replace(state, meta={**state.meta, "epoch": epoch}))
+        assert (best.stat().st_mtime_ns, best.stat().st_ino) == written
+    assert {path.name for path in tmp_path.glob("last-*")} == {"last-2.safetensors", "last-3.safetensors"}
+    assert checkpoints.size == sum(path.stat().st_size for path in (best, tmp_path / "last-3.safetensors"))
 
 
 def test_a_training_without_a_best_epoch_is_kept(tmp_path: Path, make_model, data: TrainingData) -> None:
@@ -121,31 +140,118 @@ def test_a_training_without_a_best_epoch_is_kept(tmp_path: Path, make_model, dat
         load_best(tmp_path)
 
 
-def test_damage_is_found(tmp_path: Path, training: Training) -> None:
-    assert not has_checkpoint(tmp_path)
-    with pytest.raises(CheckpointError, match="holds no checkpoint"):
-        load_checkpoint(tmp_path)
-    save_checkpoint(tmp_path, training.state_dict())
-    assert has_checkpoint(tmp_path)
-    tensors, index = tmp_path / "last-1.safetensors", tmp_path / "checkpoint.json"
-    whole, listed = tensors.read_bytes(), json.loads(index.read_text())
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
 
-    tensors.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(CheckpointError, match="SHA-256"):
-        load_checkpoint(tmp_path)
-    tensors.unlink()
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        load_checkpoint(tmp_path)
-    tensors.write_bytes(whole)
-    for wrong, message in (
-        (json.dumps({**listed, "schema_version": 0}), "schema version 0"),
-        (json.dumps({**listed, "files": {}}), "lacks 'last'"),
-        (json.dumps([1]), "schema version None"),
-        (index.read_text()[:50], "cannot be read"),
-    ):
-        index.write_text(wrong)
-        with pytest.raises(CheckpointError, match=message):
-            load_checkpoint(tmp_path)
+
+def rewrite(**changes: object) -> Callable[[Path], None]:
+    """Changes the index as nothing here does."""
+
+    def damage(folder: Path) -> None:
+        index = json.loads((folder / "checkpoint.json").read_text())
+        (folder / "checkpoint.json").write_text(json.dumps({**index, **changes}))
+
+    return damage
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a bit of the tensors": (lambda folder: flip(folder / "last-2.safetensors"), "SHA-256"),
+    "no tensors": (lambda folder: (folder / "last-2.safetensors").unlink(), "cannot be read"),
+    "a torn index": (lambda folder: os.truncate(folder / "checkpoint.json", 50), "cannot be read"),
+    "no index": (lambda folder: (folder / "checkpoint.json").unlink(), "holds no checkpoint"),
+    "another version": (rewrite(schema_version=0), "schema version 0"),
+    "no list": (lambda folder: (folder / "checkpoint.json").write_text("[1]"), "schema version None"),
+    "another meta": (rewrite(meta={"epoch": 9, "best": None}), "SHA-256"),
+    "no meta": (rewrite(meta={}), "SHA-256"),
+    "no digest and no meta": (rewrite(meta={}, sha256=None), "SHA-256"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_damage_is_found_and_the_checkpoint_before_is_used(
+    tmp_path: Path, training: Training, damage: Callable[[Path], object], message: str
+) -> None:
+    assert not has_checkpoint(tmp_path) and Checkpoints(tmp_path).load().state is None
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(training.state_dict())
+    first = training.state_dict()
+    training.run_epoch()
+    checkpoints.save(training.state_dict())
+    damage(tmp_path)
+    assert has_checkpoint(tmp_path)
+    found = Checkpoints(tmp_path).load()
+    assert found.state is not None and found.state.meta == first.meta
+    assert all(torch.equal(first.tensors[name], found.state.tensors[name]) for name in first.tensors)
+    assert len(found.passed_over) == 1 and message in found.passed_over[0]
+    again = Checkpoints(tmp_path).load()
+    assert again.passed_over == () and again.state is not None, "it is the newest from now on"
+
+
+def test_one_of_no_use_is_passed_over_with_the_reason(tmp_path: Path, training: Training) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for _ in range(2):
+        checkpoints.save(training.state_dict())
+        training.run_epoch()
+    found = Checkpoints(tmp_path).load(lambda meta: "too far" if meta["epoch"] > 1 else None)
+    assert found.state is not None and found.state.meta["epoch"] == 1
+    assert "too far" in found.passed_over[0]
+    found = Checkpoints(tmp_path).load(lambda meta: "too far")
+    assert found.state is None and len(found.passed_over) == 1 and not has_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("fails", range(3))
+def test_a_full_disk_leaves_what_was_there_and_nothing_else(
+    tmp_path: Path, training: Training, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(training.state_dict())
+    training.run_epoch()
+    writes = 0
+
+    def write_bytes(path: Path, data: bytes, real: Callable[..., int] = Path.write_bytes) -> int:
+        nonlocal writes
+        writes += 1
+        if writes > fails:
+            real(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, data)
+
+    training.best = replace(training.best, result=replace(training.best.result, epoch=2))  # type: ignore
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_bytes)
+        with pytest.raises(OSError, match="No space"):
+            checkpoints.save(training.state_dict())
+    assert {path.name for path in tmp_path.iterdir()} - {"checkpoint.previous.json"} == {
+        "checkpoint.json",
+        "last-1.safetensors",
+        "best-1.safetensors",
+    }
+    assert load_checkpoint(tmp_path).meta["epoch"] == 1
+    checkpoints.save(training.state_dict())
+    assert load_checkpoint(tmp_path).meta["epoch"] == 2
+
+
+@pytest.mark.parametrize("parts", [(), ("last",), ("best",), ("last", "best")], ids=str)
+def test_parts_of_an_ended_training_are_dropped(
+    tmp_path: Path, make_model, data: TrainingData, parts: tuple[str, ...]
+) -> None:
+    training, checkpoints = Training(make_model(), data, SETTINGS), Checkpoints(tmp_path)
+    while not training.finished:
+        training.run_epoch()
+        checkpoints.save(training.state_dict())
+    (tmp_path / ".last-9.safetensors.partial").write_bytes(b"torn")
+    before, there = sizes(tmp_path), sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
+    assert sum(before.values()) == there + 4 and set(before) == {"last", "best", "spare"}
+    assert drop(tmp_path, parts) == before["spare"] + sum(before[part] for part in parts)  # type: ignore
+    assert sizes(tmp_path) == {part: size for part, size in before.items() if part not in (*parts, "spare")}
+    assert drop(tmp_path, parts) == 0
+    assert has_checkpoint(tmp_path) == (len(parts) < 2)
+    if "best" not in parts:
+        assert load_best(tmp_path)[0].keys() == training.model.state_dict().keys()
+    if not parts:
+        assert load_checkpoint(tmp_path).meta["epoch"] == SETTINGS.epochs
 
 
 @pytest.mark.parametrize("kind", ["last", "best"])

@@ -13,7 +13,7 @@ from models.crops import place_crops
 from models.encoders import build_encoder
 from models.finetuned import PIXELS, FinetunedModel, Finetuning, finetuned
 from orchestrator.training import FitSettings, Training, TrainingData
-from orchestrator.training.checkpoint import load_checkpoint, save_checkpoint
+from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.features import FeatureRows
 from tests.models.tiny_backbone import CROP, SIZE, TinyEncoder, image_shapes, tiny_backbone
 
@@ -120,12 +120,14 @@ def test_goes_on_from_disk_bit_for_bit_from_every_epoch(coloured: TrainingData, 
     whole = Training(build(test_crops=2, frozen_parts=1), coloured, SETTINGS)
     results = []
     for epoch in range(SETTINGS.epochs):
-        save_checkpoint(tmp_path / str(epoch), whole.state_dict())
+        Checkpoints(tmp_path / str(epoch)).save(whole.state_dict())
         results.append(untimed(whole.run_epoch()))
     assert results[0]["train_loss"] != results[1]["train_loss"]
     for epoch in range(SETTINGS.epochs):
         resumed = Training(build(seed=1, test_crops=2, frozen_parts=1), coloured, SETTINGS)
-        resumed.load_state_dict(load_checkpoint(tmp_path / str(epoch)))
+        state = Checkpoints(tmp_path / str(epoch)).load().state
+        assert state is not None
+        resumed.load_state_dict(state)
         while not resumed.finished:
             assert untimed(resumed.run_epoch()) == results[resumed.epoch - 1]
         end = whole.model.state_dict()

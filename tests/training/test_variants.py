@@ -9,7 +9,7 @@ import torch
 from models import ScoringModel, build_variant, list_variants, variant_info
 from orchestrator.search.space import load_space
 from orchestrator.training import FitSettings, Training, TrainingData
-from orchestrator.training.checkpoint import load_checkpoint, save_checkpoint
+from orchestrator.training.checkpoint import Checkpoints
 
 SHAPES = {
     "prompt.embedding": (64,),
@@ -64,11 +64,13 @@ def test_goes_on_from_disk_bit_for_bit_from_every_epoch(name: str, planted: Trai
     whole = Training(build(name), planted, SETTINGS)
     results = []
     for epoch in range(SETTINGS.epochs):
-        save_checkpoint(tmp_path / str(epoch), whole.state_dict())
+        Checkpoints(tmp_path / str(epoch)).save(whole.state_dict())
         results.append({**asdict(whole.run_epoch()), "seconds": 0})
     for epoch in range(SETTINGS.epochs):
         resumed = Training(build(name, seed=1), planted, SETTINGS)
-        resumed.load_state_dict(load_checkpoint(tmp_path / str(epoch)))
+        state = Checkpoints(tmp_path / str(epoch)).load().state
+        assert state is not None
+        resumed.load_state_dict(state)
         while not resumed.finished:
             assert {**asdict(resumed.run_epoch()), "seconds": 0} == results[resumed.epoch - 1]
         end = whole.model.state_dict()

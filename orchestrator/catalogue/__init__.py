@@ -1,0 +1,1 @@
+"""The sweeps of a folder: listed, shown, exported, archived, brought back, deleted."""

@@ -1,0 +1,65 @@
+"""What `sweeps list` and `sweeps show` print."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.catalogue.state import Standing, State, counts, standings
+from orchestrator.search.outcome import Outcome
+from orchestrator.spec import load_spec
+from orchestrator.workspace import Workspace, running
+
+
+def print_list(out: Path, console: Console) -> None:
+    """A line a sweep, newest last."""
+    table = Table(box=None, pad_edge=False)
+    for header in ("name", "id", "created", "variant", "data set", "state", "trials", "test SRCC"):
+        table.add_column(header, overflow="fold" if header == "state" else "ellipsis", no_wrap=header != "state")
+    for one in standings(out):
+        table.add_row(
+            one.name,
+            one.id or "",
+            datetime.fromisoformat(one.created).astimezone().strftime("%Y-%m-%d %H:%M") if one.created else "",
+            one.variant or "",
+            one.dataset or "",
+            _state(one),
+            "" if one.trials is None else f"{one.trials}/{one.budget}",
+            "" if one.test_srcc is None else f"{one.test_srcc:.4f}",
+        )
+    console.print(table, highlight=False, markup=False)
+
+
+def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
+    """The result of a finished sweep; how far another one is, and how to go on.
+
+    Args:
+        workspace: of the sweep.
+        again: the command that goes on with it.
+        console: where it is printed.
+
+    Raises:
+        InputError: its spec or its ledger cannot be read.
+    """
+    if workspace.result.is_file():
+        text = (workspace.report / "result.md").read_text()
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        return
+    spec, holder = load_spec(workspace.spec), running(workspace)
+    lines = [f"{spec.name} is {f'running {holder}' if holder else 'not finished'}: {spec.variant} on {spec.dataset}."]
+    for study, by_outcome in counts(workspace).items():
+        found = ", ".join(f"{by_outcome[outcome]} {outcome}" for outcome in Outcome if by_outcome[outcome])
+        of = "" if study == "confirm" else f" of {spec.trials}"
+        lines.append(f"  {study}: {sum(by_outcome.values())}{of} ended{f' ({found})' if found else ''}")
+    if holder is None:
+        lines += ["Go on with:", f"  {again}"]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _state(one: Standing) -> str:
+    if one.state is State.RUNNING:
+        return f"running {one.holder}"
+    return f"damaged: {one.reason}" if one.state is State.DAMAGED else str(one.state)

@@ -1,0 +1,1 @@
+"""Training a trial again from what its run says, and comparing the two curves."""

@@ -1,0 +1,46 @@
+"""`python -m orchestrator.resume`: go on with a sweep, or give it more trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.door import command
+
+
+@command
+def resume(
+    sweep: Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")],
+    trials: Annotated[int | None, typer.Option(help="Its budget from now on; a larger one extends it.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="Ask for no more trials after this long.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Trials at a time, if fewer than fit.")] = None,
+    cpus_per_trial: Annotated[float | None, typer.Option(help="CPUs of a trial.")] = None,
+    gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else the sweep's own.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set, if it has moved.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
+    allow_changed: Annotated[bool, typer.Option(help="Go on although code, data or space changed.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """Go on with an unfinished sweep, raise the budget of any, or show the result of a finished one."""
+    from orchestrator.sweeping import resume_sweep
+
+    given = {
+        "max_hours": max_hours,
+        "concurrency": concurrency,
+        "cpus_per_trial": cpus_per_trial,
+        "gpus_per_trial": gpus_per_trial,
+        "address": address,
+        "tracking_uri": tracking_uri,
+        "data_root": data_root,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    resume_sweep(sweep, out, trials, given, as_json=json, allow_changed=allow_changed)
+
+
+if __name__ == "__main__":
+    resume()

@@ -1,0 +1,88 @@
+"""Makes the spool say all that the ledgers know.
+
+The ledger is written first, the spool after it: a kill between the two, or a line damaged on disk, leaves the spool
+behind. What it lacks is told again, an epoch with the time it had, from the job's own record of its epochs.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.outcome import Outcome
+from orchestrator.tracking.recorder import STATUS, Recorder, finite
+from orchestrator.tracking.told import ToldRun
+
+_HISTORY = "epochs.jsonl"
+
+
+def reconcile(recorder: Recorder, known: Iterable[tuple[Job, LedgerTrial]], trials: Path) -> int:
+    """Tells the recorder what it has not been told; call it before any job runs.
+
+    Args:
+        recorder: with what its spool has told.
+        known: every trial that the ledgers have handed out, with the job it is.
+        trials: folder of the jobs' folders.
+
+    Returns:
+        How many runs lacked something.
+    """
+    return sum(_mend(recorder, job, trial, trials / job.key / _HISTORY) for job, trial in known)
+
+
+def _mend(recorder: Recorder, job: Job, trial: LedgerTrial, history: Path) -> bool:
+    told = recorder.told(job.key)
+    mended = False
+    if told.start is None:
+        recorder.started(job)
+        mended = True
+    missing = sorted(trial.epochs.keys() - told.steps)
+    found = _epochs(history) if missing else {}
+    for number in missing:
+        recorder.epoch(job, found.get(number) or _bare(job, number, trial.epochs[number]), retold=True)
+        mended = True
+    if trial.outcome is not None and not _is_ended(told, trial):
+        attributes = trial.attributes
+        recorder.ended(job, trial.outcome, attributes.get("final") or {}, attributes.get("error"), retold=True)
+        mended = True
+    return mended
+
+
+def _is_ended(told: ToldRun, trial: LedgerTrial) -> bool:
+    outcome = trial.outcome or Outcome.FAILED
+    figures = finite(trial.attributes.get("final") or {})
+    return (
+        told.status == STATUS[outcome]
+        and told.tags.get("outcome") == str(outcome)
+        and figures.items() <= told.final.items()
+    )
+
+
+def _bare(job: Job, number: int, objective: float) -> Epoch:
+    """An epoch of which only the ledger's objective is left; what baselines are given as one is no curve."""
+    metrics = {"val_srcc": objective} if job.variant else {}
+    return Epoch(number, objective, metrics, seconds=0.0, time=0.0)
+
+
+def _epochs(history: Path) -> dict[int, Epoch]:
+    try:
+        lines = history.read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    found: dict[int, Epoch] = {}
+    for line in lines:
+        try:
+            content: dict[str, Any] = json.loads(line)
+            checksum = content.pop("crc32", None)
+            epoch = Epoch(**content)
+        except (ValueError, TypeError, AttributeError):
+            continue
+        if checksum not in {None, f"{zlib.crc32(json.dumps(content).encode()):08x}"}:
+            continue
+        found.setdefault(epoch.number, epoch)
+    return found

@@ -1,0 +1,175 @@
+"""What every sink must do, whatever stands behind it: all of it, in order, once."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from orchestrator.search.outcome import Outcome
+from orchestrator.tracking.drain import Drain
+from orchestrator.tracking.recorder import SWEEP, Recorder
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.told import what_was_told
+from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep, record_trial, wait_for
+
+
+def time_of(epoch):
+    return int((1.7e9 + epoch) * 1000)
+
+
+def is_whole(shown, trials):
+    assert set(shown) == {SWEEP, *(job(number).key for number in range(trials))}
+    for number in range(trials):
+        run = shown[job(number).key]
+        assert run["status"] == "FINISHED" and run["tags"] == {"outcome": "complete", "seed": "7"}
+        params = {"variant": "text_hyper", **{key: str(value) for key, value in job(number).params.items()}}
+        assert run["params"] == params
+        for metric in ("val_srcc", "m3"):
+            assert run["curves"][metric] == [(epoch, epoch / 10, time_of(epoch)) for epoch in (1, 2, 3)]
+        assert run["curves"]["best_val_srcc"] == [(0, 0.3, time_of(3))]
+    assert shown[SWEEP]["status"] == "FINISHED"
+    return True
+
+
+def test_everything_arrives(conforming):
+    record_sweep(conforming.recorder, trials=3)
+    assert conforming.drain().finish(0) == 0
+    assert is_whole(conforming.shown(), 3)
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_events_sent_twice_make_one_point(conforming, size):
+    """A kill between the arrival of a batch and the note that it arrived; every batch twice, and then all again."""
+    record_sweep(conforming.recorder, trials=2)
+    events = conforming.spool.read(10**6)[0]
+    sink = conforming.sink()
+    for start in range(0, len(events), size):
+        for _ in range(2):
+            sink.send(events[start : start + size])
+    conforming.sink().send(events)
+    assert is_whole(conforming.shown(), 2)
+
+
+def test_a_run_whose_making_was_not_answered_is_made_once(conforming):
+    record_sweep(conforming.recorder, trials=3)
+    with conforming.answers_lost(3):
+        drain = conforming.drain()
+        drain.start()
+        wait_for(lambda: conforming.spool.left() == 0)
+        assert drain.close(30) == 0
+    assert is_whole(conforming.shown(), 3)
+
+
+def test_a_killed_driver_and_the_one_that_goes_on_make_one_curve(conforming):
+    """The new one is told epochs again, and trains one again at another time."""
+    recorder = conforming.recorder
+    recorder.record("start", SWEEP, name="s", params={}, tags={})
+    recorder.started(job(0))
+    for number in (1, 2):
+        record_epoch(recorder, job(0), number)
+    conforming.drain().finish(0)
+    told = what_was_told(Spool(conforming.spool.folder))
+    again = Recorder(conforming.spool, conforming.folder / "trials", told=told)
+    again.record("start", SWEEP, name="s", params={}, tags={})
+    record_trial(again, job(0))
+    again.record("end", SWEEP, status="FINISHED")
+    conforming.drain().finish(0)
+    assert is_whole(conforming.shown(), 1)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome(conforming, outcome):
+    conforming.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    record_trial(conforming.recorder, job(0), outcome, error="boom" if outcome is Outcome.FAILED else None)
+    conforming.drain().finish(0)
+    run = conforming.shown()["trial-0000"]
+    assert run["tags"]["outcome"] == str(outcome)
+    assert run["status"] == ("FINISHED" if outcome in {Outcome.COMPLETE, Outcome.PRUNED} else "FAILED")
+
+
+def test_a_run_whose_start_was_lost_is_there_nevertheless(conforming):
+    """A damaged line takes a start with it; the events behind it are not to be lost with it."""
+    record_epoch(conforming.recorder, job(0), 1)
+    conforming.recorder.record("end", "trial-0000", status="FINISHED")
+    assert conforming.drain().finish(0) == 0
+    run = conforming.shown()["trial-0000"]
+    assert run["status"] == "FINISHED" and run["curves"]["m1"] == [(1, 0.1, time_of(1))]
+
+
+def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypatch):
+    """No event slows down while it is away; when it is back all arrives, in order, once."""
+    from tests.tracking.tracked import Tracked
+
+    monkeypatch.chdir(tmp_path)
+    tracked = Tracked(tracking_server.uri, tmp_path)
+    recorder, drain = tracked.recorder, tracked.drain()
+    recorder.record("start", SWEEP, name="s", params={}, tags={})
+    drain.start()
+    record_trial(recorder, job(0))
+    wait_for(lambda: tracked.spool.left() == 0)
+    for number in (1, 2):
+        recorder.started(job(number))
+        record_epoch(recorder, job(number), 1)
+    tracking_server.kill()
+    began = time.monotonic()
+    try:
+        for number in (1, 2):
+            record_trial(recorder, job(number))
+        assert time.monotonic() - began < 1
+        wait_for(lambda: drain.error)
+        assert tracked.spool.left() > 0
+    finally:
+        tracking_server.start()
+    recorder.record("end", SWEEP, status="FINISHED")
+    wait_for(lambda: tracked.spool.left() == 0, 90)
+    assert drain.close(60) == 0 and drain.error is None
+    assert is_whole(tracked.shown(), 3)
+
+
+def test_a_server_that_does_not_answer_holds_up_the_end_for_seconds_only(tracking_server, tmp_path, monkeypatch):
+    """Stopped, it takes connections and says nothing; what it was asked it does when it goes on."""
+    from tests.tracking.tracked import Tracked
+
+    monkeypatch.chdir(tmp_path)
+    tracked = Tracked(tracking_server.uri, tmp_path)
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    first = tracked.drain()
+    assert first.finish(0) == 0
+    record_trial(tracked.recorder, job(0))
+    group = os.getpgid(tracking_server.process.pid)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        # The sink is open, so that the first request is the one that makes the run.
+        assert first.attempt() and "timed out" in first.error
+        first.let_go()
+        drain = tracked.drain()
+        drain.start()
+        assert drain.close(60) > 0 and time.monotonic() - began < 20
+        assert "timed out" in drain.error
+    finally:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+        os.killpg(group, signal.SIGCONT)
+    tracked.recorder.record("end", SWEEP, status="FINISHED")
+    later = tracked.drain()
+    later.start()
+    wait_for(lambda: tracked.spool.left() == 0, 90)
+    assert later.close(60) == 0
+    tracked.sink()  # what a late answer made is found the next time, if it was not there yet
+    assert is_whole(tracked.shown(), 1)
+
+
+def test_one_drain_at_a_time_carries_a_spool(tmp_path):
+    """`sync` beside a sweep, or the closing of orphans: two that make runs would make them twice."""
+    tracked = MemoryTracked(tmp_path)
+    record_sweep(tracked.recorder)
+    first = tracked.drain()
+    assert first.attempt()
+    tracked.recorder.record("end", SWEEP, status="FINISHED")
+    second = Drain(Spool(tmp_path / "spool"), tracked.sink, interval=0.01)
+    assert second.attempt() and second.error == "another process is sending this sweep's events"
+    first.let_go()
+    assert second.finish(1) == 0 and second.error is None
+    assert is_whole(tracked.shown(), 1)

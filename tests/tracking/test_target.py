@@ -1,0 +1,55 @@
+"""Which MLflow a sweep's events go to, the first time and from then on."""
+
+import pytest
+
+from orchestrator.spec import SweepSpec
+from orchestrator.tracking.spool import Event, Spool
+from orchestrator.tracking.target import remembered_target, settle_target
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool")
+
+
+def uri(spool, **settings):
+    return settle_target(SweepSpec(name="mine", id="abc", **settings), spool).tracking_uri
+
+
+def test_it_goes_on_where_it_was_from_whichever_folder_and_shell(spool, elsewhere, tmp_path, monkeypatch):
+    first = uri(spool)
+    assert first == f"sqlite:///{elsewhere / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other")
+    monkeypatch.chdir(tmp_path)
+    assert uri(spool) == first
+    target = remembered_target(Spool(spool.folder))
+    assert (target.tracking_uri, target.sweep_id) == (first, "abc")
+
+
+def test_the_environment_decides_the_first_time_and_an_option_always(spool, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment")
+    assert uri(spool) == "http://environment"
+    assert uri(spool, tracking_uri="http://given") == "http://given"
+    assert uri(spool) == "http://given"
+
+
+def test_the_first_option_saved_in_the_spec_does_not_outdo_a_later_one(spool):
+    assert uri(spool, tracking_uri="http://first") == "http://first"
+    assert uri(spool, tracking_uri="http://second") == "http://second"
+    assert uri(spool, tracking_uri="http://first") == "http://second"  # as the saved spec says when none is given
+
+
+def test_another_mlflow_is_told_everything(spool):
+    uri(spool)
+    spool.append(Event("end", "sweep", {"status": "FINISHED"}))
+    spool.mark_sent(spool.read()[1])
+    assert uri(spool) and spool.left() == 0
+    uri(spool, tracking_uri="http://new")
+    assert spool.left() == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"tracking_uri": 1}'])
+def test_a_memory_that_cannot_be_read_is_none(spool, content):
+    spool.folder.mkdir()
+    (spool.folder / "target.json").write_text(content)
+    assert remembered_target(spool) is None and uri(spool)

@@ -21,6 +21,13 @@ def resume(
     address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else the sweep's own.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set, if it has moved.")] = None,
+    test_data_root: Annotated[Path | None, typer.Option(help="Folder of the second data set, likewise.")] = None,
+    max_epoch_minutes: Annotated[
+        float | None, typer.Option(help="A trial with no epoch for this long hangs and starts again, once.")
+    ] = None,
+    keep: Annotated[str | None, typer.Option(help="Checkpoints to keep: best:K, last, all or none.")] = None,
+    keep_bytes: Annotated[str | None, typer.Option(help="All checkpoints together at most, such as 2GB.")] = None,
+    min_free: Annotated[str | None, typer.Option(help="Write no checkpoint with less disk free, such as 1GB.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
     allow_changed: Annotated[bool, typer.Option(help="Go on although code, data or space changed.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
@@ -37,6 +44,11 @@ def resume(
         "address": address,
         "tracking_uri": tracking_uri,
         "data_root": data_root,
+        "test_data_root": test_data_root,
+        "max_epoch_minutes": max_epoch_minutes,
+        "keep": keep,
+        "keep_bytes": keep_bytes,
+        "min_free": min_free,
     }
     given = {key: value for key, value in given.items() if value is not None}
     resume_sweep(sweep, out, trials, given, as_json=json, allow_changed=allow_changed)

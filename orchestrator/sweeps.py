@@ -98,6 +98,17 @@ def restore(
     print(f"Restored to {restore_sweep(sweep, out).root}")
 
 
+def gc(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
+    """Remove the checkpoints that the sweep's --keep and --keep-bytes do not ask for, and what was set aside."""
+    from orchestrator.disk import spelled
+    from orchestrator.execution.caretaker import collect_garbage
+    from orchestrator.workspace import find_sweep, held
+
+    workspace = find_sweep(sweep, out)
+    with held(workspace):
+        print(f"Freed {spelled(collect_garbage(workspace))}")
+
+
 def delete(
     sweep: Sweep,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -116,7 +127,7 @@ def delete(
     print(delete_sweep(workspace, with_mlflow))
 
 
-sweeps = commands(list_, show, export, archive, restore, delete, group=_ListOrShow)
+sweeps = commands(list_, show, export, archive, restore, delete, gc, group=_ListOrShow)
 
 if __name__ == "__main__":
     sweeps()

@@ -111,8 +111,12 @@ class Records:
     def _check_result(self) -> None:
         result = json.loads(self.workspace.result.read_text())
         (best,) = self.ledgers["search"].best(1)
+        key = f"trial-{best.number:04d}"
         assert result["best"]["trial"] == best.number
-        assert result["best"]["val"]["srcc"] == best.objective
-        (run,) = [run for run in self.runs if run.data.tags["run_key"] == f"trial-{best.number:04d}"]
-        assert run.data.metrics["best_val_srcc"] == best.objective
+        (confirmed,) = [t for t in self.ledgers["confirm"].all() if t.attributes["source"] == key]
+        assert result["best"]["val"]["srcc"] == confirmed.attributes["final"]["best_val_srcc"]
+        assert result["best"]["test"]["srcc"] == confirmed.attributes["final"]["test_srcc"]
         assert result["counts"] == self.ledgers["search"].counts()
+        found = {run.data.tags["run_key"]: run.data.metrics for run in self.runs}
+        assert found[key]["best_val_srcc"] == best.objective
+        assert found[SWEEP]["test_srcc"] == result["best"]["test"]["srcc"]

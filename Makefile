@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test lint bench clean
+.PHONY: help install sweep test lint chaos bench clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ lint: install  ## Check format, style, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: install  ## Run sweeps under random faults and compare their records (ARGS="0:20" for 20 of them)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos $(ARGS)
 
 bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder and slots
 	$(BIN)/python -m benchmarks $(ARGS)

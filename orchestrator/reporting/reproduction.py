@@ -28,10 +28,10 @@ HEADER = (
 )
 _FORMS = ("paper", "shipped")
 _IN_WORDS = {"paper": "the paper's form", "shipped": "the shipped form"}
-_TUNED = (
-    "The image encoder was fine-tuned in the systems and in their controls; ridge reads what the frozen one gave.",
+_TUNED = "The image encoder was fine-tuned in the systems and in their controls; ridge reads what the frozen one gave."
+_NOT_TUNED = (
     "A system without figures of ours reads no array of the image encoder in that form, by itself or in its control: "
-    "there is nothing to fine-tune, and it was not run.",
+    "there is nothing to fine-tune, and it was not run."
 )
 _NO_PIXEL = {"generator_mean": "generator", "prompt_mean": "prompt", "generator_prompt_mean": "both"}
 
@@ -203,10 +203,13 @@ def notes(rows: Iterable[Row], finetuned: bool = False) -> list[str]:
         for row in rows
         if row.claim.corrected
     )
+    forms = {form for row in rows for form in row.ours}
+    lacking = any(row.claim.variant and forms - set(row.ours) for row in rows)
     return [
         *corrected,
         *said,
-        *(_TUNED if finetuned else ()),
+        *([_TUNED] if finetuned else []),
+        *([_NOT_TUNED] if finetuned and lacking else []),
         "Optimistic (*): divided as the paper does, the best epoch chosen on the test images. Random: no prompt is in "
         "two parts, epochs are chosen on validation.",
         "“No pixel”: the mean score of the generator, of the prompt, and the effects of both, from training images.",

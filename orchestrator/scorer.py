@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
-    from torch import nn
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 SCHEMA_VERSION = 1
 _CARD, _WEIGHTS = "model.json", "model.safetensors"
@@ -90,25 +92,36 @@ class Scorer:
         import pandas as pd
         import torch
 
-        from orchestrator.training.data import ScoreScale
-        from orchestrator.training.evaluate import predict
-
         if len(images) != len(prompts):
             raise ValueError(f"{len(images)} images but {len(prompts)} prompts")
         if self.needs_criteria and (criteria is None or len(criteria) != len(images)):
             raise ValueError(f"{self.card.variant} reads a text of criteria for each image")
-        scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
         parts = []
         for start in range(0, len(images), _BATCH):
             batch = slice(start, start + _BATCH)
             features = self._features(images[batch], prompts[batch], criteria[batch] if criteria else ())
-            rows = torch.arange(len(images[batch]))
-            parts.append(torch.from_numpy(predict(self._model, features, rows, scale)))
+            parts.append(torch.from_numpy(self.predict(features)))
         scores = torch.cat(parts) if parts else torch.zeros(0, len(self.card.targets))
         table = pd.DataFrame({"image": [str(image) for image in images], "prompt": list(prompts)})
         for column, target in enumerate(self.card.targets):
             table[target] = scores[:, column].numpy()
         return table
+
+    def predict(self, features: Mapping[str, Tensor]) -> NDArray[np.float32]:
+        """Scores (n, T) in MOS units, the T targets in the card's order.
+
+        Args:
+            features: (n, *shape) by name, at least those in the card's `shapes`, n ≥ 1; where the image encoder was
+                tuned, `image.pixels` in the place of the `image.*` arrays.
+        """
+        import torch
+
+        from orchestrator.training.data import ScoreScale
+        from orchestrator.training.evaluate import predict
+
+        scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
+        rows = torch.arange(len(next(iter(features.values()))))
+        return predict(self._model, features, rows, scale)
 
     def _features(
         self, images: Sequence[str | Path], prompts: Sequence[str], criteria: Sequence[str]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -146,7 +148,8 @@ def _run(
         _log_to(workspace.log)
         with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
-            result = conduct(prepared, workspace, make_console(stream), interruption)
+            shown = make_console(stream)
+            result = conduct(prepared, workspace, shown, interruption, _ends_at_once(shown, spec, out))
         _say_if_ended_early(result, spec, console, out)
         return result
     except InputError:
@@ -172,6 +175,19 @@ def _run(
             soft_wrap=True,
         )
         raise typer.Exit(FAILED) from None
+
+
+def _ends_at_once(console: Console, spec: SweepSpec, out: Path) -> Callable[[str], None]:
+    """Says what is lost and how to go on, and ends the process as Ray would a moment later: every record is on disk."""
+
+    def end(sentence: str) -> None:
+        console.print(f"\n{sentence}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        console.show_cursor()
+        console.file.flush()
+        os._exit(FAILED)
+
+    return end
 
 
 def make_console(stream: TextIO) -> Console:

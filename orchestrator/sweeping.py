@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -17,6 +15,7 @@ from rich.console import Console
 from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
+from orchestrator.farewell import again, ends_at_once
 from orchestrator.spec import SweepSpec, load_spec, with_default_ledger
 from orchestrator.workspace import Workspace, archive_of, find_sweep, held
 
@@ -149,7 +148,8 @@ def _run(
         with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
             shown = make_console(stream)
-            result = conduct(prepared, workspace, shown, interruption, _ends_at_once(shown, spec, out))
+            interruption.last_word = ends_at_once(shown, spec, out, INTERRUPTED)
+            result = conduct(prepared, workspace, shown, interruption, ends_at_once(shown, spec, out, FAILED))
         _say_if_ended_early(result, spec, console, out)
         return result
     except InputError:
@@ -177,28 +177,9 @@ def _run(
         raise typer.Exit(FAILED) from None
 
 
-def _ends_at_once(console: Console, spec: SweepSpec, out: Path) -> Callable[[str], None]:
-    """Says what is lost and how to go on, and ends the process as Ray would a moment later: every record is on disk."""
-
-    def end(sentence: str) -> None:
-        console.print(f"\n{sentence}", style="red", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
-        console.show_cursor()
-        console.file.flush()
-        os._exit(FAILED)
-
-    return end
-
-
 def make_console(stream: TextIO) -> Console:
     """A console on a stream; where that is no terminal, wide enough for the result table."""
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
-
-
-def again(spec: SweepSpec, out: Path) -> str:
-    """The command that goes on with a sweep."""
-    where = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
-    return f"python -m orchestrator.resume {spec.name}{where}"
 
 
 def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
+from orchestrator.farewell import again, ends_at_once
 from orchestrator.spec import SweepSpec, load_spec, with_default_ledger
 from orchestrator.workspace import Workspace, archive_of, find_sweep, held
 
@@ -146,7 +147,9 @@ def _run(
         _log_to(workspace.log)
         with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
-            result = conduct(prepared, workspace, make_console(stream), interruption)
+            shown = make_console(stream)
+            interruption.last_word = ends_at_once(shown, spec, out, INTERRUPTED)
+            result = conduct(prepared, workspace, shown, interruption, ends_at_once(shown, spec, out, FAILED))
         _say_if_ended_early(result, spec, console, out)
         return result
     except InputError:
@@ -177,12 +180,6 @@ def _run(
 def make_console(stream: TextIO) -> Console:
     """A console on a stream; where that is no terminal, wide enough for the result table."""
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
-
-
-def again(spec: SweepSpec, out: Path) -> str:
-    """The command that goes on with a sweep."""
-    where = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
-    return f"python -m orchestrator.resume {spec.name}{where}"
 
 
 def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:

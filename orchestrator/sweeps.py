@@ -51,7 +51,8 @@ def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
 
     from orchestrator.catalogue.listing import print_sweep
     from orchestrator.spec import load_spec
-    from orchestrator.sweeping import again, make_console
+    from orchestrator.farewell import again
+    from orchestrator.sweeping import make_console
     from orchestrator.workspace import find_sweep
 
     workspace = find_sweep(sweep, out)

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from PIL import Image
 
 from orchestrator.preparation import prepare
 from orchestrator.scorer import load_scorer
@@ -22,6 +21,7 @@ from orchestrator.search.space import load_space
 from orchestrator.spec import load_spec
 from orchestrator.tracking.recorder import STATUS
 from orchestrator.workspace import Workspace
+from tests.ratings import make_ratings
 
 TRIALS, EPOCHS, CONFIRM, SPLITS = 3, 4, 1, 2
 REPORTED = '"op_code":7'
@@ -33,17 +33,7 @@ SETTINGS = ["--trials", str(TRIALS), "--epochs", str(EPOCHS), "--confirm", str(C
 def folder(tmp_path_factory):
     """24 prompts × 4 little images whose brightness is the score, all but for noise."""
     made = tmp_path_factory.mktemp("sweep")
-    random = np.random.default_rng(0)
-    rows = []
-    for prompt in range(24):
-        for copy in range(4):
-            level = random.uniform(0, 1)
-            pixels = random.normal(40 + 170 * level, 20, (40, 40, 3)).clip(0, 255).astype("uint8")
-            name = f"{prompt:02d}_{copy}.png"
-            Image.fromarray(pixels).save(made / name)
-            score = 1 + 4 * level + random.normal(0, 0.2)
-            rows.append({"image": name, "prompt": f"a scene {prompt}", "alignment": score, "generator": f"g{copy % 2}"})
-    pd.DataFrame(rows).to_csv(made / "ratings.csv", index=False)
+    make_ratings(made)
     return made
 
 

@@ -7,15 +7,13 @@ import time
 import zipfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from PIL import Image
 
 from orchestrator.search.reading import read_studies
 from orchestrator.spec import load_spec
 from orchestrator.workspace import Workspace
+from tests.ratings import make_ratings
 
 REPORTED = '"op_code":7'
 """In Optuna's journal: an epoch's objective."""
@@ -28,16 +26,7 @@ SMALL = ["--epochs", "3", "--confirm", "1", "--splits", "1"]
 def folder(tmp_path_factory):
     """24 prompts × 4 little images whose brightness is the score, all but for noise."""
     made = tmp_path_factory.mktemp("life")
-    random = np.random.default_rng(0)
-    rows = []
-    for prompt in range(24):
-        for copy in range(4):
-            level = random.uniform(0, 1)
-            pixels = random.normal(40 + 170 * level, 20, (40, 40, 3)).clip(0, 255).astype("uint8")
-            name = f"{prompt:02d}_{copy}.png"
-            Image.fromarray(pixels).save(made / name)
-            rows.append({"image": name, "prompt": f"a scene {prompt}", "alignment": 1 + 4 * level})
-    pd.DataFrame(rows).to_csv(made / "ratings.csv", index=False)
+    make_ratings(made)
     return made
 
 

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from tests.chaos.story import tell
-from tests.chaos.world import Server, World, make_ratings
+from tests.chaos.world import Server, World
+from tests.ratings import make_ratings
 
 FIRST, LAST = map(int, os.environ.get("CHAOS_SEEDS", "0:1").split(":"))
 

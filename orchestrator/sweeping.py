@@ -161,19 +161,13 @@ def _run(
             raise
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    except Stopped as stopped:
-        room = f" ({spelled(free_bytes(workspace.root))} free at {workspace.root})" if is_disk_full(stopped) else ""
-        console.print(f"\n{stopped}{room}", style="red", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
-        raise typer.Exit(FAILED) from None
     except Exception as error:
-        if not is_disk_full(error) or not workspace.spec.is_file():
+        full = is_disk_full(error) and workspace.spec.is_file()
+        if not full and not isinstance(error, Stopped):
             raise
-        console.print(
-            f"\nThe disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root}); no trial that ended "
-            f"is lost. Make room and go on with:\n  {again(spec, out)}",
-            soft_wrap=True,
-        )
+        room = f"The disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root})."
+        console.print(f"\n{room if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
 
 

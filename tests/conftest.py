@@ -47,6 +47,12 @@ def weights(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made_weights
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_mlflow_of_another_module() -> None:
+    """What a module's own fixtures start must not write to the MLflow that another module's test chose."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test may depend on the folder that pytest was started in, nor on the MLflow that another one chose."""

@@ -21,7 +21,9 @@ class _Metric(StrEnum):
 def promote(
     variant: Annotated[str, typer.Option(help="The searched variant; its registered model has the same name.")],
     dataset: Annotated[str | None, typer.Option(help="Only sweeps on this data set.")] = None,
-    metric: Annotated[_Metric, typer.Option(help="Correlation that chooses, on validation, and judges.")] = _Metric.srcc,
+    metric: Annotated[
+        _Metric, typer.Option(help="Correlation that chooses, on validation, and judges.")
+    ] = _Metric.srcc,
     sweep: Annotated[str | None, typer.Option(help="Only this sweep: its name, id or folder.")] = None,
     run: Annotated[str | None, typer.Option(help="This confirm run: SWEEP/confirm-0003, or its MLflow id.")] = None,
     alias: Annotated[str, typer.Option(help="champion, or any other, such as challenger.")] = "champion",
@@ -45,7 +47,7 @@ def promote(
     from orchestrator.errors import InputError
     from orchestrator.naming import unknown
     from orchestrator.promotion.case import Rules
-    from orchestrator.promotion.door import connect, quiet, question
+    from orchestrator.promotion.door import connect, question, quiet
     from orchestrator.promotion.judging import Wanted
     from orchestrator.promotion.moves import read_history
     from orchestrator.promotion.promoting import Wish, promote_best
@@ -73,8 +75,8 @@ def promote(
         raise InputError(unknown("variant", variant, list_variants()))
     confirm = question(yes or dry_run)
     client = connect(tracking_uri)
-    wanted = Wanted(variant, dataset, sweep, run, metric.value)  # type: ignore[arg-type]
-    rules = Rules(metric.value, min_gain, confidence)  # type: ignore[arg-type]
+    wanted = Wanted(variant, dataset, sweep, run, metric.value)
+    rules = Rules(metric.value, min_gain, confidence)
     wish = Wish(alias, dry_run, reason if force else None)
     with TemporaryDirectory(prefix="promote-") as scratch, quiet():
         code = promote_best(client, wanted, rules, wish, out, Path(scratch), console, confirm, data_root)

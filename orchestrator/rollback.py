@@ -22,7 +22,7 @@ def rollback(
     """Return an alias to the version that it was on before; twice goes back twice."""
     import sys
 
-    from orchestrator.promotion.door import connect, quiet, question
+    from orchestrator.promotion.door import connect, question, quiet
     from orchestrator.promotion.promoting import roll_back
     from orchestrator.sweeping import make_console
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.promotion.candidate import Candidate
+from orchestrator.promotion.evidence import test_rows
 from orchestrator.promotion.gates import Verdict
 from orchestrator.promotion.licences import licence_of
 from orchestrator.reporting.medians import Figures, table_figures
-from orchestrator.promotion.evidence import test_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -89,7 +89,9 @@ def find_candidate(client: MlflowClient, wanted: Wanted, out: Path, scratch: Pat
     found = list(find_evidence(client, out, scratch, _condition(wanted.sweep, out), settings))
     datasets = sorted({evidence.spec.dataset for evidence in found})
     if len(datasets) > 1:
-        raise InputError(f"{wanted.variant} was searched on {', '.join(datasets)}: say which with --dataset or --sweep.")
+        raise InputError(
+            f"{wanted.variant} was searched on {', '.join(datasets)}: say which with --dataset or --sweep."
+        )
     candidate = choose(found, wanted.metric)
     if candidate is None:
         what = f"sweep {wanted.sweep}" if wanted.sweep else f"finished sweep of {wanted.variant}"
@@ -120,7 +122,9 @@ def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
                 return found[0]
     except MlflowException as error:
         raise InputError(f"MLflow at {client.tracking_uri} has no run {reference}: {error.message}") from error
-    raise InputError(f"MLflow at {client.tracking_uri} has no run {reference!r}: give SWEEP/confirm-0003 or a run's id.")
+    raise InputError(
+        f"MLflow at {client.tracking_uri} has no run {reference!r}: give SWEEP/confirm-0003 or a run's id."
+    )
 
 
 def judge(
@@ -145,13 +149,15 @@ def judge(
     incumbent: Incumbent | None = None
     if held is not None:
         incumbent = incumbent_beside(client, held, candidate, data, out, scratch, progress)
-    case = Case(candidate, incumbent, reproduce(model.folder, candidate.table, logged, data, progress), rules)
+    threads = max(1, int(candidate.evidence.spec.cpus_per_trial))
+    again = reproduce(model.folder, candidate.table, logged, data, threads, progress)
+    case = Case(candidate, incumbent, again, rules)
     asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
     return Judged(case, tuple(gate.judge(case) for gate in GATES), asked, model, data)
 
 
 def _condition(sweep: str | None, out: Path) -> str:
-    """In MLflow's language: the sweep of that name, id or folder; one that is not here may be in MLflow all the same."""
+    """In MLflow's language: the sweep of that name, id or folder; not here it may be there all the same."""
     if not sweep:
         return ""
     try:

@@ -77,7 +77,10 @@ def _moved(name: str, alias: str, judged: int | None, now: int | None, history: 
 def _held(client: MlflowClient, name: str, alias: str, patience: float) -> Iterator[_StillHeld]:
     lock, token = f"{name}-{alias}-moving", uuid4().hex
     seen, since = None, time.monotonic()
+    give_up = since + 3 * patience
     while not _take(client, lock, token):
+        if time.monotonic() > give_up:
+            raise AliasMoved(f"{name}@{alias} is being moved by others all the time: nothing was moved, try again.")
         holder = _holder(client, lock)
         if holder != seen:
             seen, since = holder, time.monotonic()

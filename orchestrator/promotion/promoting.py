@@ -14,7 +14,7 @@ from orchestrator.door import FAILED
 from orchestrator.errors import InputError
 from orchestrator.promotion.card import model_card
 from orchestrator.promotion.case import Rules
-from orchestrator.promotion.history import History, Move
+from orchestrator.promotion.history import Move
 from orchestrator.promotion.judging import Judged, Wanted, find_candidate, judge
 from orchestrator.promotion.moves import AliasMoved, move_alias, read_history
 from orchestrator.promotion.registry import alias_version, describe, identity_tags, register, verdict_tags, versions
@@ -145,8 +145,6 @@ def roll_back(
         return FAILED
     console.print(f"{name}@{alias} is version {before} again, before it was {current}.", highlight=False)
     return 0
-
-
 
 
 def _outcome(judged: Judged, wish: Wish, refused: bool) -> str:

@@ -58,9 +58,7 @@ def register(client: MlflowClient, name: str, candidate: Candidate, model: Saved
     return client.create_model_version(name, source, run_id, model_id=model.model_id)
 
 
-def describe(
-    client: MlflowClient, version: ModelVersion, tags: Mapping[str, Any], description: str
-) -> None:
+def describe(client: MlflowClient, version: ModelVersion, tags: Mapping[str, Any], description: str) -> None:
     """Writes a version's tags and description, as much of each as MLflow keeps."""
     for key, value in tags.items():
         client.set_model_version_tag(version.name, version.version, key, _cut(str(value)))

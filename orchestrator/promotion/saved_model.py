@@ -70,9 +70,7 @@ def logged_model(client: MlflowClient, run: Any) -> LoggedModel | None:
     """The run's logged model that is whole; None where there is none."""
     from mlflow.entities import LoggedModelStatus
 
-    models = client.search_logged_models(
-        [run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'"
-    )
+    models = client.search_logged_models([run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'")
     return next((model for model in models if model.status == LoggedModelStatus.READY), None)
 
 

@@ -87,8 +87,8 @@ def paired_interval(
     """Interval of the median over runs of the difference `predictions` − `others`, run beside run.
 
     Both sides of a pair are resampled together, which cancels what the test prompts do to both. Arguments are
-    those of `median_interval`; run i of `others` has the split, and so the test rows, of run i here. Of several targets,
-    all runs of the first come before those of the second: a run's difference is then its mean over the targets.
+    those of `median_interval`; run i of `others` has the split, and so the test rows, of run i here. Of several
+    targets, all runs of the first come before those of the second: a run's difference is its mean over the targets.
 
     Raises:
         ValueError: the two do not have the same number of runs, or not that many targets.

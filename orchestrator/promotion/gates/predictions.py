@@ -12,7 +12,7 @@ from orchestrator.promotion.gates.gate import Gate, Verdict
 class UsablePredictions(Gate):
     """A model that says NaN, or the same of everything, scores nothing."""
 
-    name = "finite, not constant"
+    name = "finite and not constant"
 
     def judge(self, case: Case) -> Verdict:
         """Looks at the test predictions of every confirm run of the configuration."""

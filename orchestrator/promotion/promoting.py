@@ -77,7 +77,7 @@ def promote_best(
         _say_refusals(console, judged) if judged.refusals else console.print("Every gate passed; nothing was changed.")
         return FAILED if refused else 0
     held = judged.case.incumbent.version if judged.case.incumbent else None
-    was = f"version {held.version}" if held else "nothing"
+    was = f"version {held.version}" if held else "no version"
     if held is not None and held.run_id == candidate.run.info.run_id:
         console.print(f"{wanted.variant}@{wish.alias} is this model already (version {held.version}).", highlight=False)
         return 0
@@ -109,7 +109,7 @@ def promote_best(
         console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         return FAILED
     console.print(
-        f"{wanted.variant}@{wish.alias} is version {version.version} now, before it was {was}.", highlight=False
+        f"{wanted.variant}@{wish.alias} is version {version.version} now; before it was {was}.", highlight=False
     )
     return 0
 
@@ -143,7 +143,7 @@ def roll_back(
     except AliasMoved as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         return FAILED
-    console.print(f"{name}@{alias} is version {before} again, before it was {current}.", highlight=False)
+    console.print(f"{name}@{alias} is version {before} again; before it was version {current}.", highlight=False)
     return 0
 
 

@@ -129,6 +129,7 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
     try:
         scorer = load_scorer(folder)
         parts = []
+        progress(0, len(rows), "test images scored again")
         for start in range(0, len(rows), _AT_ONCE):
             part = rows.iloc[start : start + _AT_ONCE]
             criteria = list(part["criteria"]) if "criteria" in part else None

@@ -25,6 +25,7 @@ from orchestrator.workspace import find_sweep
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -57,6 +58,7 @@ class Judged:
         case: what they looked at.
         verdicts: what each said.
         asked: names of the gates that have to pass for this alias.
+        held: the version that the alias was on when this was judged.
         model: the candidate's, out of MLflow.
         data: its data set.
     """
@@ -64,6 +66,7 @@ class Judged:
     case: Case
     verdicts: tuple[Verdict, ...]
     asked: tuple[str, ...]
+    held: ModelVersion | None
     model: SavedModel
     data: DataAtHand
 
@@ -137,7 +140,7 @@ def judge(
     data_root: Path | None = None,
     progress: Progress = silent,
 ) -> Judged:
-    """Brings the case together and asks every gate.
+    """Brings the case together and asks every gate; whatever the alias, it is compared with the champion.
 
     Raises:
         InputError: the candidate has no model or no predictions to be judged by.
@@ -145,15 +148,17 @@ def judge(
     model = saved_model(client, candidate, scratch)
     data = data_at_hand(candidate.evidence, data_root, progress)
     logged = candidate.run.data.metrics.get("test_srcc", float("nan"))
-    held = alias_version(client, candidate.evidence.spec.variant, alias)
+    name = candidate.evidence.spec.variant
+    held = alias_version(client, name, alias)
+    champion = held if alias == CHAMPION else alias_version(client, name, CHAMPION)
     incumbent: Incumbent | None = None
-    if held is not None:
-        incumbent = incumbent_beside(client, held, candidate, data, out, scratch, progress)
+    if champion is not None:
+        incumbent = incumbent_beside(client, champion, candidate, data, out, scratch, progress)
     threads = max(1, int(candidate.evidence.spec.cpus_per_trial))
     again = reproduce(model.folder, candidate.table, logged, data, threads, progress)
     case = Case(candidate, incumbent, again, rules)
     asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
-    return Judged(case, tuple(gate.judge(case) for gate in GATES), asked, model, data)
+    return Judged(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)
 
 
 def _condition(sweep: str | None, out: Path) -> str:

@@ -76,7 +76,7 @@ def promote_best(
     if wish.dry_run:
         _say_refusals(console, judged) if judged.refusals else console.print("Every gate passed; nothing was changed.")
         return FAILED if refused else 0
-    held = judged.case.incumbent.version if judged.case.incumbent else None
+    held = judged.held
     was = f"version {held.version}" if held else "no version"
     if held is not None and held.run_id == candidate.run.info.run_id:
         console.print(f"{wanted.variant}@{wish.alias} is this model already (version {held.version}).", highlight=False)
@@ -90,7 +90,7 @@ def promote_best(
     tags = identity_tags(candidate, judged.model, judged.data.dataset)
     if judged.data.dataset is None:
         console.print(f"No percentiles for the scores: {judged.data.reason}.", style="yellow", markup=False)
-    tags |= verdict_tags(judged.verdicts, not refused, wish.forced_because)
+    tags |= verdict_tags(judged.verdicts, judged.refusals, wish.forced_because)
     describe(client, version, tags, model_card(candidate, judged.verdicts, encoders, outcome))
     if refused:
         _say_refusals(console, judged)

@@ -97,14 +97,12 @@ def training_quantiles(dataset: Dataset, candidate: Candidate) -> dict[str, list
     return {target: [float(f"{q:.4g}") for q in found[:, column]] for column, target in enumerate(candidate.targets)}
 
 
-def verdict_tags(verdicts: Sequence[Verdict], accepted: bool, reason: str | None) -> dict[str, str]:
-    """What the gates said, a tag a gate; and what came of it."""
+def verdict_tags(verdicts: Sequence[Verdict], refusals: Sequence[Verdict], forced: str | None) -> dict[str, str]:
+    """What the gates said, a tag a gate; which stood in the way, and why they were overruled."""
     tags = {f"gate.{verdict.gate}": f"{_word(verdict)}: {verdict.sentence}" for verdict in verdicts}
-    refused = [verdict.gate for verdict in verdicts if not verdict.passed]
-    tags["verdict"] = "passed" if not refused else "forced" if accepted else "refused"
-    tags["refused_by"] = ", ".join(refused)
-    if reason and refused and accepted:
-        tags["forced_because"] = reason
+    tags["verdict"] = "passed" if not refusals else "forced" if forced else "refused"
+    tags["refused_by"] = ", ".join(verdict.gate for verdict in refusals)
+    tags["forced_because"] = forced or "" if refusals else ""
     tags["gates"] = json.dumps([_finite(verdict.as_dict()) for verdict in verdicts])
     return tags
 

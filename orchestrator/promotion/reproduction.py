@@ -39,7 +39,8 @@ class Reproduction:
         largest: largest difference of a score made from the images, in MOS units.
         stored: the same of scores made from the stored features, which the training read; None where none are here.
         tolerance: what it may be, in MOS units.
-        logged, again: test SRCC, the mean over targets, as logged and of the scores made again.
+        logged, again: test SRCC, the mean over targets, as logged and of the scores made again, from the stored
+            features where they are here.
     """
 
     reason: str = ""
@@ -52,8 +53,8 @@ class Reproduction:
 
     @property
     def exact(self) -> bool:
-        """Whether every score is the same, bit for bit, from the features that the training read."""
-        return self.stored == 0
+        """Whether every score and the figure are the same, bit for bit, from the features that the training read."""
+        return self.stored == 0 and abs(self.logged - self.again) < 1e-12
 
     @property
     def within(self) -> bool:
@@ -98,13 +99,14 @@ def reproduce(
         return Reproduction(f"the saved model gives no {missing[0].removeprefix('predicted_')}")
     # Scores are float32; a table has their shortest decimal form.
     before, after = (rows[columns].to_numpy(np.float32) for rows in (then, now))
+    scores = after if stored is None else stored
     return Reproduction(
         images=len(then),
         largest=_largest(before, after),
         stored=None if stored is None else _largest(before, stored),
         tolerance=TOLERANCE * float(min(then[target].std(ddof=0) for target in targets)),
         logged=logged,
-        again=float(np.mean([srcc(after[:, column], then[target]) for column, target in enumerate(targets)])),
+        again=float(np.mean([srcc(scores[:, column], then[target]) for column, target in enumerate(targets)])),
     )
 
 

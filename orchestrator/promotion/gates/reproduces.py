@@ -29,7 +29,7 @@ class Reproduces(Gate):
             if found.stored is None
             else "bit for bit from the stored features"
             if found.exact
-            else f"from the stored features {found.stored:.2g} off"
+            else f"from the stored features {found.stored:.2g} off at most"
         )
         from_images = "bit for bit" if found.largest == 0 else f"{found.largest:.2g} off at most"
         told = (

@@ -12,6 +12,7 @@ from orchestrator.promotion.candidate import Candidate
 from orchestrator.tracking.client import MlflowClient, MlflowException
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_sink import KEY_TAG
+from orchestrator.tracking.model_files import download_model
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -80,13 +81,8 @@ def fetch(client: MlflowClient, uri: str, where: Path) -> Path:
     Raises:
         InputError: it cannot be had, or holds no scorer.
     """
-    import mlflow
-
-    where.mkdir(parents=True, exist_ok=True)
     try:
-        found = Path(
-            mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(where), tracking_uri=client.tracking_uri)
-        )
+        found = download_model(client, uri, where)
     except (OSError, MlflowException) as error:
         raise InputError(f"The model {uri} cannot be fetched from MLflow: {reason(error)}") from error
     cards = sorted(found.rglob(_CARD))

@@ -23,6 +23,8 @@ from orchestrator.tracking.recorder import STATUS
 from orchestrator.workspace import Workspace
 from tests.ratings import make_ratings
 
+pytestmark = pytest.mark.long
+
 TRIALS, EPOCHS, CONFIRM, SPLITS = 3, 4, 1, 2
 REPORTED = '"op_code":7'
 """In Optuna's journal: an epoch's objective."""

@@ -15,6 +15,8 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
     re.sub(r"\s+#.*", "", line)

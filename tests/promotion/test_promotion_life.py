@@ -14,7 +14,7 @@ from PIL import Image
 from orchestrator.promotion.saved_model import fetch
 from orchestrator.tracking.digest import folder_digest
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 SMALL = ["--trials", "2", "--epochs", "2", "--confirm", "2", "--splits", "1", "--pruner", "none"]
 

@@ -123,7 +123,7 @@ def job_tags(prepared: Prepared, features: FeatureSet) -> Callable[[Job], dict[s
 
 def device_of(spec: SweepSpec) -> str:
     """Where its trials run: "cuda" or "cpu"."""
-    return "cuda" if spec.gpus_per_trial else "cpu"
+    return "cuda" if spec.gpus else "cpu"
 
 
 def say_what_waits(console: Console, spool: Spool, drain: Drain, tracking_uri: str) -> None:

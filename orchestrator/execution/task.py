@@ -42,6 +42,7 @@ class SweepTask:
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
         min_free: bytes of free disk below which no checkpoint is written.
         cross: a second data set, which confirm runs and baselines score as well.
+        gpus: of one job; of a part of a GPU it takes no more memory than that.
     """
 
     features: FeatureSet
@@ -61,6 +62,7 @@ class SweepTask:
     finetune: bool = False
     min_free: int = 0
     cross: CrossTest | None = None
+    gpus: float = 0.0
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process."""

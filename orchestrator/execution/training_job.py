@@ -19,6 +19,7 @@ from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.cross_test import CROSS_PREDICTIONS
 from orchestrator.execution.history import History
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.packing import keep_to_share
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.trial_folder import TrialFolder
 from orchestrator.scorer import ScorerCard, save_scorer
@@ -50,6 +51,8 @@ class TrainingSteps:
 
     def __init__(self, job: Job, task: SweepTask, free: Callable[[Path], int] = free_bytes) -> None:
         torch.set_num_threads(task.threads)
+        if task.device == "cuda":
+            keep_to_share(task.gpus)
         self._job = job
         self._task = task
         self._free = free

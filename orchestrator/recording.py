@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorder) -> None:
     """Opens the sweep's run: its settings, where it comes from, its data set and splits."""
+    from orchestrator.execution.place import device_name
     from orchestrator.reporting.describe import describe_beginning
-    from orchestrator.tracking.provenance import device_name, provenance, public_settings, without_passwords
+    from orchestrator.tracking.provenance import provenance, public_settings, without_passwords
 
     spec, dataset = prepared.spec, prepared.dataset
     split = prepared.splits[0]

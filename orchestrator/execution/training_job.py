@@ -20,6 +20,7 @@ from orchestrator.execution.cross_test import CROSS_PREDICTIONS
 from orchestrator.execution.history import History
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.packing import keep_to_share
+from orchestrator.execution.place import this_place
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.trial_folder import TrialFolder
 from orchestrator.scorer import ScorerCard, save_scorer
@@ -66,7 +67,7 @@ class TrainingSteps:
     def _begin(self) -> None:
         self._folder = self._held.path
         self._notes = [note] if (note := self._held.claim(self._job)) else []
-        self._paused = False
+        self._paused = self._placed = False
         self._checkpoints = Checkpoints(self._folder)
         self._history = History(self._folder / "epochs.jsonl")
         self._training = self._new_training()
@@ -132,7 +133,9 @@ class TrainingSteps:
             seconds=time.perf_counter() - started,
             time=time.time(),
             diverged=result.diverged,
+            place={} if self._placed else this_place(self._task.device),
         )
+        self._placed = True
         if self._history.append(epoch):
             self._save()
         else:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.place import device_name
 from orchestrator.preparation import Prepared, extract_features, prepare
 from orchestrator.reporting.terminal import FeatureProgress
 from orchestrator.rerunning.comparison import Comparison
 from orchestrator.rerunning.origin import FINAL, Curve, Origin
 from orchestrator.search.space import load_space
-from orchestrator.tracking.provenance import device_name, provenance
+from orchestrator.tracking.provenance import provenance
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet, Split

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.execution.place import device_name
+
 if TYPE_CHECKING:
     from orchestrator.execution.job import Job
     from orchestrator.spec import SweepSpec
@@ -80,19 +82,6 @@ def public_settings(spec: SweepSpec) -> str:
 def without_passwords(text: str) -> str:
     """The text with `scheme://user:password@host` made `scheme://host`."""
     return re.sub(r"(\w+://)[^/@\s\"']+@", r"\1", text)
-
-
-def device_name(device: str) -> str:
-    """What trains: the name of the GPU or of the processor, as this machine has it."""
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return f"cpu: {found[1] if found else platform.processor() or platform.machine()}"
 
 
 def _version(package: str) -> str | None:

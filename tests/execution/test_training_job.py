@@ -59,8 +59,8 @@ def epochs_of(messages):
 
 
 def numbers(messages):
-    """What must be the same, killed or not: everything but times."""
-    timed = {"seconds", "epoch_seconds", "time"}
+    """What must be the same, killed or not: everything but times, and where a process began."""
+    timed = {"seconds", "epoch_seconds", "time", "place"}
     return [
         {k: v for k, v in {**epoch, **epoch["metrics"]}.items() if k not in timed | {"metrics"}}
         for epoch in epochs_of(messages)
@@ -77,6 +77,17 @@ def test_an_epoch_a_step_and_the_best_at_the_end(task):
     assert not any(key.startswith("test_") for key in last["final"]) and "outcome" not in messages[0]
     assert not (task.trials / "trial-0000" / PREDICTIONS).exists(), "a searched trial never sees test"
     assert json.dumps(messages) and all(epoch["seconds"] > 0 for epoch in epochs_of(messages))
+
+
+def test_where_it_trains_is_told_once_a_process(task):
+    job = make_job()
+    worker = start(job, task)
+    first, second = (worker.step()["message"][0]["epochs"][0] for _ in range(2))
+    assert first["place"].keys() == {"host", "cpus", "device"} and first["place"]["device"].startswith("cpu: ")
+    assert second["place"] == {}
+    die(worker)
+    again, third, *_ = epochs_of(finish(start(job, task)))[1:]
+    assert (again["number"], third["number"], third["place"]) == (2, 3, first["place"])
 
 
 def test_the_same_job_twice_is_the_same_to_the_last_bit(task, tmp_path):

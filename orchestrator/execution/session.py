@@ -10,9 +10,8 @@ from contextlib import contextmanager
 
 from orchestrator.errors import InputError
 from orchestrator.hosts.loopback import for_ray, refused, split
-from orchestrator.hosts.record import records
+from orchestrator.hosts.record import joined
 from orchestrator.hosts.token import present_token, token_file
-from orchestrator.profile import find_setting
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -58,20 +57,6 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
         yield _slots(ray.cluster_resources(), cpus_per_job, gpus_per_job)
     finally:
         ray.shutdown()
-
-
-def joined(address: str | None) -> str | None:
-    """The cluster that is joined: the one given, else RAY_ADDRESS, else the profile's; None where one is started.
-
-    "local" starts one whatever the environment says; "auto" is the one that this host has a part of.
-    """
-    setting = find_setting("address", address)
-    if setting is None or setting.value == "local":
-        return None
-    if setting.value == "auto":
-        here = {record.address for record in records() if record.alive()}
-        return here.pop() if len(here) == 1 else "auto"
-    return setting.value
 
 
 def _connect(address: str) -> None:

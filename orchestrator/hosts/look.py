@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.hosts.loopback import for_ray, refused
+from orchestrator.hosts.loopback import for_ray, refused, split
 from orchestrator.hosts.token import token_file, token_settings, wants_no_token
 
 NAMESPACE = b"hyperassess"
@@ -75,6 +75,8 @@ def look(address: str, token: str | None = None) -> View:
         address: of its head.
         token: file of its token, where that is known.
     """
+    if split(address)[1] is None:
+        return View(address, error=f"{address} names no cluster: HOST:PORT does.")
     if error := refused(address, 3):
         return View(address, error=f"No Ray cluster answers at {address}: {error}.")
     file = Path(token) if token else token_file(address=address)
@@ -95,6 +97,13 @@ def look(address: str, token: str | None = None) -> View:
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
         return View(address, error=f"The Ray cluster at {address} cannot be looked at: {last[:300]}")
     return View(address, tuple(HostOfCluster(**host) for host in content["hosts"]), tuple(content["notices"]))
+
+
+def totals(view: View) -> str:
+    """What its living hosts have together."""
+    hosts = [host for host in view.hosts if host.alive]
+    cpus, gpus = (sum(host.resources.get(kind, 0) for host in hosts) for kind in ("CPU", "GPU"))
+    return f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}, {cpus:g} CPUs, {gpus:g} GPUs"
 
 
 def _print_view(address: str) -> None:

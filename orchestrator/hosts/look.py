@@ -68,16 +68,17 @@ class View:
         ]
 
 
-def look(address: str, token: str | None = None) -> View:
+def look(address: str, token: str | None = None, seconds: float = _SECONDS) -> View:
     """What can be seen of the cluster at `HOST:PORT`.
 
     Args:
         address: of its head.
         token: file of its token, where that is known.
+        seconds: that it may take.
     """
     if split(address)[1] is None:
         return View(address, error=f"{address} names no cluster: HOST:PORT does.")
-    if error := refused(address, 3):
+    if error := refused(address, min(seconds, 3)):
         return View(address, error=f"No Ray cluster answers at {address}: {error}.")
     file = Path(token) if token else token_file(address=address)
     guarded = not wants_no_token() and (file.is_file() or "RAY_AUTH_TOKEN" in os.environ)
@@ -87,7 +88,7 @@ def look(address: str, token: str | None = None) -> View:
             [sys.executable, "-m", __name__, for_ray(address)],
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=seconds + 2,
             env=environment,
         )
         content = json.loads(done.stdout.splitlines()[-1])

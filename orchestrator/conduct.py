@@ -79,7 +79,7 @@ def conduct(
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    from orchestrator.allotment import allot
+    from orchestrator.allotment import allot, room_for
     from orchestrator.execution.caretaker import Caretaker, limits_of
     from orchestrator.execution.run import run_jobs
 
@@ -111,11 +111,11 @@ def conduct(
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
             warden = Warden(workspace.trials, minutes * 60 if minutes else None)
-            presence = Presence(spec, workspace, tally, shared=joined(spec.address) is not None)
+            presence = Presence(spec, workspace, tally, joined(spec.address) is not None, room_for(spec))
             with TerminalView(console, tally, title) as view, warden, presence:
                 watchers: list[Watcher] = [recorder, tally, view, warden, caretaker]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
-                warden.desk = desk
+                warden.desk = presence.desk = desk
                 reconcile(recorder, desk.known(), workspace.trials)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)

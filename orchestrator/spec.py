@@ -55,6 +55,7 @@ class SweepSpec(BaseModel):
     splits: int = Field(default=5, ge=1)
 
     concurrency: int | None = Field(default=None, ge=1)
+    priority: float = Field(default=1.0, gt=0, le=1000)
     cpus_per_trial: float | None = Field(default=None, gt=0)
     gpus_per_trial: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
     address: str | None = None
@@ -101,6 +102,7 @@ class SweepSpec(BaseModel):
 
 RUN_ONLY = {
     "concurrency",
+    "priority",
     "cpus_per_trial",
     "gpus_per_trial",
     "address",

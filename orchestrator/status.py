@@ -55,7 +55,7 @@ def _table(found: list[Running]) -> Table:
     from orchestrator.reporting.terminal import duration
 
     table = Table(box=None, pad_edge=False)
-    for header in ("name", "owner", "variant", "data set", "trainings", "slots", "left", "since", "where"):
+    for header in ("name", "owner", "variant", "data set", "trainings", "slots", "priority", "left", "since", "where"):
         table.add_column(header, no_wrap=header != "where", overflow="fold" if header == "where" else "ellipsis")
     for one in found:
         notice = one.notice
@@ -67,6 +67,7 @@ def _table(found: list[Running]) -> Table:
             notice.dataset,
             f"{notice.ended}/{notice.budget}",
             f"{notice.running}/{notice.slots}" if notice.slots else "–",
+            f"{notice.priority:g}",
             "–" if notice.seconds_left is None else duration(notice.seconds_left),
             datetime.fromisoformat(notice.since).astimezone().strftime("%m-%d %H:%M"),
             f"{notice.host}, pid {notice.pid}{silent}",

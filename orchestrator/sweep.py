@@ -39,6 +39,9 @@ def sweep(
     space: Annotated[Path | None, typer.Option(help="A search space of your own, as YAML.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampler, initialisation and batches.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Trials at a time, if fewer than fit.")] = None,
+    priority: Annotated[
+        float | None, typer.Option(help="Weight among the sweeps of a shared cluster: 2 gets twice the slots of 1.")
+    ] = None,
     cpus_per_trial: Annotated[
         float | None, typer.Option(help="CPUs of a trial; else 1, or its part beside a GPU.")
     ] = None,
@@ -95,6 +98,7 @@ def sweep(
         "space": space,
         "seed": seed,
         "concurrency": concurrency,
+        "priority": priority,
         "cpus_per_trial": cpus_per_trial,
         "gpus_per_trial": gpus_per_trial,
         "address": address,

@@ -100,6 +100,9 @@ def _of_folder(workspace: Workspace) -> Notice | None:
         budget=spec.trials,
         running=0,
         slots=0,
+        room=0,
+        wanted=0,
+        priority=spec.priority,
         seconds_left=None,
         at=time.time(),
     )

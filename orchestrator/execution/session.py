@@ -55,7 +55,7 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     import ray
 
     try:
-        yield slots_on(ray.nodes(), cpus_per_job, gpus_per_job)
+        yield fitting(ray.nodes(), cpus_per_job, gpus_per_job)
     finally:
         ray.shutdown()
 
@@ -110,25 +110,31 @@ def _start() -> None:
             logger.warning("Ray did not start in time and is started again: %s", error)
 
 
+def fitting(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
+    """Like `slots_on`.
+
+    Raises:
+        InputError: not a single job fits.
+    """
+    if slots := slots_on(nodes, cpus, gpus):
+        return slots
+    there = [node["Resources"] for node in nodes if node["Alive"]]
+    most = {name: max((node.get(name, 0) for node in there), default=0) for name in ("CPU", "GPU")}
+    raise InputError(
+        f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster's largest node has {most['CPU']:g} CPUs "
+        f"and {most['GPU']:g} GPUs."
+    )
+
+
 def slots_on(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
     """How many jobs fit side by side: no job spreads over two nodes, and no part of a GPU over two GPUs.
 
     Args:
         nodes: what `ray.nodes()` says.
         cpus, gpus: of one job.
-
-    Raises:
-        InputError: not a single one does.
     """
     there = [node["Resources"] for node in nodes if node["Alive"]]
-    slots = sum(_slots(node.get("CPU", 0), node.get("GPU", 0), cpus, gpus) for node in there)
-    if slots < 1:
-        most = {name: max((node.get(name, 0) for node in there), default=0) for name in ("CPU", "GPU")}
-        raise InputError(
-            f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster's largest node has {most['CPU']:g} CPUs "
-            f"and {most['GPU']:g} GPUs."
-        )
-    return slots
+    return sum(_slots(node.get("CPU", 0), node.get("GPU", 0), cpus, gpus) for node in there)
 
 
 def _slots(cpus_there: float, gpus_there: float, cpus: float, gpus: float) -> int:

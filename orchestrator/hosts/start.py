@@ -111,8 +111,7 @@ def start_worker(start: Start, address: str) -> Record:
         InputError: nobody answers at the address, the token is not here, or Ray does not start.
     """
     start.check()
-    if split(address)[1] is None:
-        raise InputError(f"{address} is no address of a cluster: HOST:PORT is, as `up` printed it.")
+    _host_and_port(address)
     if error := refused(address):
         raise InputError(f"No Ray cluster answers at {address}: {error}.")
     if start.token:
@@ -139,16 +138,23 @@ def address_of(bind: str) -> str:
 
 def own_address(head: str) -> str:
     """The address of this host that the head's host would see."""
-    host, port = split(head)
+    host, port = _host_and_port(head)
     if is_loopback(host):
         return ADDRESS
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((host, port or 1))  # sends nothing
+            probe.connect((host, port))  # sends nothing
             return str(probe.getsockname()[0])
     except OSError as error:
         raise InputError(f"There is no way from here to {head}: {error}.") from error
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, port = split(address)
+    if port is None:
+        raise InputError(f"{address} is no address of a cluster: HOST:PORT is, as `up` printed it.")
+    return host, port
 
 
 def _start(start: Start, role: str, address: str, options: list[str]) -> Record:

@@ -13,7 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cluster import cluster
-from orchestrator.errors import InputError
 from orchestrator.hosts.end import end_processes
 from orchestrator.hosts.loopback import for_ray, is_loopback, on_start, refused, split
 from orchestrator.hosts.ports import choose_port
@@ -85,7 +84,10 @@ def test_loopback_is_set_where_ray_would_avoid_it_and_named_so_that_ray_does_not
     on_start(parameters, True)
     assert parameters.node_ip_address == "127.0.0.1"
     assert for_ray("localhost:6379") == for_ray("127.0.0.1:6379") == "[::ffff:127.0.0.1]:6379"
-    assert for_ray("10.0.0.1:6379") == "10.0.0.1:6379" and split("[::ffff:127.0.0.1]:6379") == ("::ffff:127.0.0.1", 6379)
+    assert for_ray("10.0.0.1:6379") == "10.0.0.1:6379" and split("[::ffff:127.0.0.1]:6379") == (
+        "::ffff:127.0.0.1",
+        6379,
+    )
     assert address_of("localhost") == address_of("127.0.0.9") == "127.0.0.1"
     assert not is_loopback("head.example") and is_loopback("::1")
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -23,6 +23,7 @@ from orchestrator.hosts.token import ensure_token, token_file
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # where Ray keeps a token of its own
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
@@ -104,6 +105,15 @@ def test_a_token_is_made_once_for_its_owner_alone(tmp_path, monkeypatch):
     assert path.read_text() == first and len(first) == 64 and stat.S_IMODE(path.stat().st_mode) == 0o600
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
     assert token_file() == tmp_path / "other" and token_file(tmp_path / "given") == tmp_path / "given"
+
+
+def test_a_cluster_that_was_started_without_us_has_rays_own_token(tmp_path):
+    rays = tmp_path / ".ray" / "auth_token"
+    rays.parent.mkdir()
+    rays.write_text("a")
+    assert token_file(address="head:6379") == rays and token_file() != rays
+    ensure_token(token_file())
+    assert token_file(address="head:6379") == token_file()
 
 
 def test_only_those_very_processes_are_ended(tmp_path):

@@ -8,11 +8,13 @@ from typer.testing import CliRunner
 
 from orchestrator.credentials import keep_apart, refuse_password, without_passwords
 from orchestrator.errors import InputError
+from orchestrator.recording import public_spec
 from orchestrator.resume import resume
-from orchestrator.spec import SweepSpec
+from orchestrator.spec import SweepSpec, load_spec
 from orchestrator.sweep import sweep
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.target import remembered_target, resolve_tracking_uri, settle_target
+from orchestrator.workspace import Workspace
 
 HIDDEN = "http://me:hunter2@mlflow:5000/team"
 VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -69,6 +71,17 @@ def test_a_sweep_that_began_with_one_goes_on_without(tmp_path):
     target = settle_target(SweepSpec(name="a", tracking_uri=HIDDEN), spool)
     assert target.tracking_uri == "http://mlflow:5000/team" and "hunter2" not in str(remembered_target(spool))
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "hunter2"
+
+
+def test_of_such_a_sweep_what_is_uploaded_holds_none(tmp_path):
+    """Its own spec stays as it is: it is what the sweep goes on with."""
+    workspace = Workspace(tmp_path)
+    SweepSpec(name="a", tracking_uri=HIDDEN).save(workspace.spec)
+    shown = public_spec(workspace)
+    assert shown.name == workspace.spec.name and "hunter2" in workspace.spec.read_text()
+    assert load_spec(shown).tracking_uri == "http://mlflow:5000/team"
+    SweepSpec(name="a", tracking_uri="http://mlflow:5000").save(workspace.spec)
+    assert public_spec(workspace) == workspace.spec
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where a cluster, MLflow and the ledger come from: flag, environment, profile, in this order."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_a_file_of_ones_own_or_none(profile, tmp_path, monkeypatch):
     assert joined(None) == "there:1" and find_setting("tracking_uri") is None
     monkeypatch.setenv("HYPERASSESS_PROFILE", "")
     assert joined(None) is None and find_setting("tracking_uri") is None
+
+
+def test_a_password_in_it_is_for_its_owner_alone(profile, monkeypatch):
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # so that what is set is undone
+        monkeypatch.delenv(name)
+    profile.write_text('tracking_uri = "http://me:hunter2@all:5000"\n')
+    profile.chmod(0o644)
+    with pytest.raises(InputError, match=f"chmod 600 {profile}"):
+        resolve_tracking_uri(None)
+    profile.chmod(0o600)
+    assert resolve_tracking_uri(None) == "http://all:5000" and os.environ["MLFLOW_TRACKING_PASSWORD"] == "hunter2"
+    assert sources(SweepSpec(name="a"), resumed=False) == [f"MLflow: http://all:5000 (the profile {profile})"]
 
 
 @pytest.mark.parametrize(

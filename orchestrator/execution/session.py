@@ -65,7 +65,7 @@ def _connect(address: str) -> None:
     present_token(address)
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
-    from ray.exceptions import AuthenticationError
+    from ray.exceptions import AuthenticationError, RpcError
 
     known = for_ray(address) if port else address
     try:
@@ -80,7 +80,7 @@ def _connect(address: str) -> None:
         raise InputError(
             f"The Ray cluster at {address} {told}: copy that of its head's host there, or set RAY_AUTH_TOKEN_PATH."
         ) from error
-    except ConnectionError as error:
+    except (ConnectionError, RpcError) as error:
         raise InputError(f"No Ray cluster lets this host in at {address}: {error}.") from error
 
 

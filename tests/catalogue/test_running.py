@@ -5,6 +5,7 @@ import time
 from dataclasses import asdict, replace
 
 import pytest
+from typer.testing import CliRunner
 
 from orchestrator.catalogue.running import running_sweeps
 from orchestrator.execution.job import Job
@@ -12,6 +13,7 @@ from orchestrator.reporting.presence import Notice, Presence, owner, register
 from orchestrator.reporting.tally import Tally
 from orchestrator.search.outcome import Outcome
 from orchestrator.spec import load_spec
+from orchestrator.status import status
 from orchestrator.workspace import held
 
 
@@ -55,6 +57,20 @@ def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make,
             assert found.mine and found.silent is None and notice.owner == owner()
         assert not workspace.progress.exists() and not list(register().iterdir())
     assert running_sweeps(workspace.root.parent, None, ()) == []
+
+
+def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypatch):
+    workspace = make("one")
+    out = ["--out", str(workspace.root.parent)]
+    assert "No sweep is running." in CliRunner().invoke(status, out).stdout
+    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), shared=False):
+        wait_for(workspace.progress)
+        line = CliRunner().invoke(status, out, env={"COLUMNS": "200"}).stdout.splitlines()[-1].split()
+        assert [line[at] for at in (0, 1, 4, 5)] == ["one", "you", "1/6", "1/2"]
+        away = CliRunner().invoke(status, ["--json", "--address", "127.0.0.1:9", *out])
+    told = json.loads(away.stdout)
+    assert [one["name"] for one in told["sweeps"]] == ["one"] and told["sweeps"][0]["mine"]
+    assert away.exit_code == 0 and "No Ray cluster answers at 127.0.0.1:9" in told["cluster"]["error"]
 
 
 def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):

@@ -91,6 +91,18 @@ def start_head(start: Start, port: int | None) -> Record:
     if start.token and not start.given:
         ensure_token(start.token)
     chosen = choose_port(start.bind, port)
+    try:
+        return _start_head(start, chosen)
+    except InputError:
+        if refused(f"{start.bind}:{chosen}"):
+            raise
+        # Somebody took the port meanwhile: whoever starts two clusters at once gets two.
+        if port is not None:
+            raise InputError(f"Another process has taken port {port} meanwhile: give another --port.") from None
+        return _start_head(start, free_port())
+
+
+def _start_head(start: Start, chosen: int) -> Record:
     address = f"[{start.bind}]:{chosen}" if ":" in start.bind else f"{start.bind}:{chosen}"
     options = ["--head", f"--port={chosen}"]
     if start.dashboard:

@@ -13,11 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cluster import cluster
+from orchestrator.errors import InputError
 from orchestrator.hosts.end import end_processes
 from orchestrator.hosts.loopback import for_ray, is_loopback, on_start, refused, split
-from orchestrator.hosts.ports import choose_port
+from orchestrator.hosts.ports import choose_port, free_port
 from orchestrator.hosts.record import Process, Record, records
-from orchestrator.hosts.start import address_of
+from orchestrator.hosts.start import Start, address_of, start_head
 from orchestrator.hosts.token import ensure_token, token_file
 
 
@@ -78,6 +79,27 @@ class TestRefused:
         assert "give --head, set RAY_ADDRESS" in refusal("up")
         assert "are the head's" in refusal("up", "--port", "6379", RAY_ADDRESS="127.0.0.1:1")
         assert "Nothing is up" in refusal("down", "head-6379")
+
+
+def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch):
+    tried = []
+
+    def start(asked: Start, role: str, address: str, options: list[str]) -> str:
+        tried.append(split(address)[1])
+        if len(tried) == 1:
+            taken.append(socket.create_server(("127.0.0.1", tried[0] or 0)))
+            raise InputError("Ray did not start")
+        return address
+
+    taken: list[socket.socket] = []
+    monkeypatch.setattr("orchestrator.hosts.start._start", start)
+    found = start_head(Start("127.0.0.1", None), None)
+    taken.pop().close()
+    assert found == f"127.0.0.1:{tried[1]}" and tried[0] != tried[1]
+    tried.clear()
+    with pytest.raises(InputError, match="has taken port .* meanwhile"):
+        start_head(Start("127.0.0.1", None), free_port())
+    taken.pop().close()
 
 
 def test_loopback_is_set_where_ray_would_avoid_it_and_named_so_that_ray_does_not_know_it():

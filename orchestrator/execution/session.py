@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.errors import InputError
-from orchestrator.hosts.loopback import for_ray, refused, split
+from orchestrator.hosts.loopback import ADDRESS, for_ray, refused, split, taken_at_its_word
 from orchestrator.hosts.record import joined
 from orchestrator.hosts.token import present_token, token_file
 
@@ -87,20 +87,23 @@ def _connect(address: str) -> None:
 def _start() -> None:
     """Starts a cluster of this process's own, whatever others run on this host.
 
-    Its processes die with this one. A head that is killed is noticed within seconds, and not in a minute.
+    Only this host reaches it. Its processes die with this one. A head that is killed is noticed within seconds, and not
+    in a minute.
     """
     import ray
 
     for attempt in range(_STARTS):
         try:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=False,
-                _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
-            )
+            with taken_at_its_word():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=False,
+                    _node_ip_address=ADDRESS,
+                    _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
+                )
             return
         except Exception as error:  # Ray has no type of its own for it
             ray.shutdown()

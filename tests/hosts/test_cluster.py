@@ -38,7 +38,7 @@ class Host:
             env={**os.environ, "COLUMNS": "200", **environment},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=500,
         )
 
     def start(self, *arguments: str) -> Record:
@@ -115,6 +115,20 @@ def test_each_has_a_port_a_folder_and_a_token_of_its_own_and_only_this_host_reac
     assert f"does not take the token in {theirs.token}" in str(look(ours.address, token=theirs.token).error)
 
 
+def test_a_sweeps_own_ray_is_reached_by_this_host_alone(host):
+    code = (
+        "import psutil\n"
+        "from orchestrator.execution.session import ray_session\n"
+        "with ray_session('local', 1, 0):\n"
+        "    me = psutil.Process()\n"
+        "    found = [one for part in (me, *me.children(recursive=True)) for one in part.net_connections()]\n"
+        "    print(sorted({one.laddr.ip for one in found if one.status == 'LISTEN'}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    listening = set(json.loads(done.stdout.splitlines()[-1].replace("'", '"')))
+    assert listening == {"127.0.0.1", "::ffff:127.0.0.1"}, done.stderr
+
+
 def test_a_sweep_needs_a_profile_and_no_flag_and_leaves_no_password_behind(host, worker, mlflow):
     """It finds cluster, token and MLflow; its status is told meanwhile; MLflow alone hears the password."""
     rows = []
@@ -134,7 +148,7 @@ def test_a_sweep_needs_a_profile_and_no_flag_and_leaves_no_password_behind(host,
     }
     done: list[subprocess.CompletedProcess[str]] = []
     arguments = ["--variant", "plain_head", "--dataset", "csv:ratings.csv", "--name", "mine", "--confirm", "0"]
-    arguments += ["--trials", "2", "--epochs", "30", "--pruner", "none"]
+    arguments += ["--trials", "2", "--epochs", "10", "--pruner", "none"]
     sweep = threading.Thread(target=lambda: done.append(host.run("sweep", *arguments, **environment)))
     sweep.start()
     seen = None

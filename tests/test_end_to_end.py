@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from orchestrator.preparation import prepare
-from orchestrator.scorer import load_scorer
+from orchestrator.scoring import load_scorer
 from orchestrator.search.journal import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.space import load_space

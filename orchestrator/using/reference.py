@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,6 @@ def found_model(reference: str, sweeps: Path, tracking_uri: str | None = None) -
 
 def load_found(found: FoundModel, device: str = "cpu") -> Scorer:
     """A scorer of a model that was found; raises InputError where this installation cannot score with it."""
-    from dataclasses import replace
-
     from orchestrator.scoring import ScorerError, load_scorer
     from orchestrator.scoring.percentiles import from_tag
 
@@ -63,7 +62,7 @@ def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path)
     if (place / EXPORT).is_file():
         return from_export(place)
     if place.suffix == ".zip" and place.is_file():
-        return from_export(unpack(place, scratch))
+        return replace(from_export(unpack(place, scratch)), name=str(place))
     registered = _VERSION.fullmatch(reference.removeprefix("models:/"))
     if registered and not (place / "spec.yaml").is_file():
         store = _store(tracking_uri, scratch)

@@ -58,7 +58,7 @@ def measure(name: str, scorer, images: list[str], prompts: list[str]) -> None:
     size = batch_size(encoder)
     pixels = torch.from_numpy(np.stack([encoder.preprocess(open_image(path)) for path in images]))
     work = {
-        # As the feature store and the scorer run it, and as anybody would: the faster of the two is the encoder's speed.
+        # As the feature store and the scorer run it, and as anybody would: the faster is the encoder's speed.
         "bare": lambda: list(side_by_side(lambda rows: encoder.encode(pixels[rows]), size, range(len(pixels)))),
         "bare, batches of 32 on all threads": lambda: [encoder.encode(part) for part in pixels.split(32)],
         "score": lambda: scorer(images, prompts),

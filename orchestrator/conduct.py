@@ -56,8 +56,21 @@ class Stopped(Exception):
     """The sweep stopped itself for a reason outside of it, in one sentence, and can go on once that is mended."""
 
 
-def conduct(prepared: Prepared, workspace: Workspace, console: Console, interruption: Interruption) -> dict[str, Any]:
+def conduct(
+    prepared: Prepared,
+    workspace: Workspace,
+    console: Console,
+    interruption: Interruption,
+    ray_lost: Callable[[str], None],
+) -> dict[str, Any]:
     """Runs the sweep to its end, or on from where it stopped; returns its result, which is also in `result.json`.
+
+    Args:
+        prepared: the sweep, checked.
+        workspace: its folder.
+        console: for progress and tables.
+        interruption: has taken over the signals.
+        ray_lost: told from a thread, in a sentence, that Ray is gone; the process does not live much longer.
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
@@ -70,7 +83,7 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
     spec = prepared.spec
     began = time.monotonic()
     features, cross = _features(prepared, console)
-    with _session(spec, interruption) as fitting:
+    with _session(spec, interruption, ray_lost) as fitting:
         spool = Spool(workspace.spool)
         told = what_was_told(spool)
         tidy(spool.folder, told.kept)
@@ -118,9 +131,10 @@ def conduct(prepared: Prepared, workspace: Workspace, console: Console, interrup
 
 
 @contextmanager
-def _session(spec: SweepSpec, interruption: Interruption) -> Iterator[int]:
+def _session(spec: SweepSpec, interruption: Interruption, lost: Callable[[str], None]) -> Iterator[int]:
     """The Ray session; a signal while it starts is heeded once it has: a half-started one crashes the process."""
-    from orchestrator.execution.session import ray_session
+    from orchestrator.execution.lifeline import lifeline_of_ray
+    from orchestrator.execution.session import joined, ray_session
 
     with ExitStack() as stack:
         with interruption.patient():
@@ -129,6 +143,7 @@ def _session(spec: SweepSpec, interruption: Interruption) -> Iterator[int]:
             interruption.take_over()
         if interruption.stopping.is_set():
             raise KeyboardInterrupt
+        stack.enter_context(lifeline_of_ray(joined(spec.address) is not None, lost))
         yield fitting
 
 

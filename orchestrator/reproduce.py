@@ -21,8 +21,17 @@ def reproduce(
     forms: Annotated[
         str, typer.Option(help="paper: the paper's sizes and training; shipped: the default of our search space.")
     ] = "paper,shipped",
+    variants: Annotated[
+        str | None, typer.Option(help="Systems of those tables, separated by commas. All if not given.")
+    ] = None,
     encoders: Annotated[str | None, typer.Option(help="Feature extractors in place of the defaults.")] = None,
+    backbone: Annotated[
+        str, typer.Option(help="Image encoder: frozen, or finetune to train it with the systems that read its arrays.")
+    ] = "frozen",
     splits: Annotated[int, typer.Option(help="Splits that each figure is a median of.")] = 10,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of every training; 30 in the paper's form and 15 in the shipped one.")
+    ] = None,
     quick: Annotated[bool, typer.Option(help="Two splits, five epochs: minutes instead of hours.")] = False,
     seed: Annotated[int, typer.Option(help="Of initialisation and batches.")] = 0,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
@@ -33,21 +42,26 @@ def reproduce(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Train what the paper's tables report, as it divides and with prompts disjoint, and print all side by side."""
-    from orchestrator.reproducing import Reproduction, run_reproduction
+    from orchestrator.reproducing import FROZEN, Reproduction, run_reproduction
 
+    words = ["reproduce", dataset]
+    words += [backbone] if backbone != FROZEN else []
+    words += ["quick"] if quick else []
     reproduction = Reproduction(
         dataset=dataset,
         data_root=data_root,
         tables=names(tables) or (),
         protocols=names(protocols) or (),
         forms=names(forms) or (),
+        variants=names(variants) or (),
         encoders=names(encoders) or (),
+        backbone=backbone,
         splits=2 if quick else splits,
-        epochs=5 if quick else None,
+        epochs=epochs or (5 if quick else None),
         seed=seed,
         address=address,
         tracking_uri=tracking_uri,
-        name=name or f"reproduce-{dataset}{'-quick' if quick else ''}",
+        name=name or "-".join(words),
     )
     run_reproduction(reproduction, out, as_json=json)
 

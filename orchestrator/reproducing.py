@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,12 +15,15 @@ import yaml
 from orchestrator.errors import InputError
 from orchestrator.naming import unknown
 from orchestrator.reporting.claims import Claim, choose_claims
+from orchestrator.reporting.reproduction import Conditions, collect_rows, print_rows, write_report
+from orchestrator.search.space import load_space
 from orchestrator.spec import SweepSpec, build_spec, load_spec
 from orchestrator.sweeping import make_console, run_sweep
 from orchestrator.workspace import Workspace
 
 OWN, RANDOM = "own", "random"
 PAPER, SHIPPED = "paper", "shipped"
+FROZEN, FINETUNE = "frozen", "finetune"
 _EPOCHS = {PAPER: 30, SHIPPED: 15}
 
 
@@ -31,10 +34,12 @@ class Reproduction:
     Attributes:
         protocols: "own", what the paper did, and "random", prompt-disjoint random test splits.
         forms: "paper", the paper's sizes and training settings, and "shipped", our search space's default.
+        backbone: "frozen", or "finetune": the image encoder is trained together with every system, and its control,
+            that reads `image.*` arrays. Others are not run.
         epochs: of every training; None for each form's own.
 
     Raises:
-        InputError: an unknown data set, table, protocol or form.
+        InputError: an unknown data set, table, system, protocol, form or backbone, or nothing to fine-tune.
     """
 
     dataset: str
@@ -43,7 +48,9 @@ class Reproduction:
     tables: tuple[str, ...] = ()
     protocols: tuple[str, ...] = (OWN, RANDOM)
     forms: tuple[str, ...] = (PAPER, SHIPPED)
+    variants: tuple[str, ...] = ()
     encoders: tuple[str, ...] = ()
+    backbone: str = FROZEN
     splits: int = 10
     epochs: int | None = None
     seed: int = 0
@@ -52,16 +59,19 @@ class Reproduction:
     claims: tuple[Claim, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "claims", choose_claims(self.dataset, self.tables))
+        object.__setattr__(self, "claims", choose_claims(self.dataset, self.tables, self.variants))
         for kind, given, known in (
             ("protocol", self.protocols, (OWN, RANDOM)),
             ("form", self.forms, (PAPER, SHIPPED)),
+            ("backbone", (self.backbone,), (FROZEN, FINETUNE)),
         ):
             for name in given:
                 if name not in known:
                     raise InputError(unknown(kind, name, known))
             if not given:
                 raise InputError(f"--{kind}s names none; there are {' and '.join(known)}.")
+        if self.backbone == FINETUNE and not self.runs:
+            raise InputError("--backbone finetune: nothing that is asked for reads arrays of images in these forms.")
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -69,13 +79,20 @@ class Reproduction:
         return tuple(dict.fromkeys(run for claim in self.claims for _, _, run in self.runs_of(claim)))
 
     def runs_of(self, claim: Claim) -> Iterator[tuple[str, str, Run]]:
-        """(protocol, form, run) of a row; nothing where nothing is trained for it."""
+        """(protocol, form, run) of a row; nothing where nothing is trained for it, or nothing can be fine-tuned."""
         if claim.variant is None:
             return
         for protocol in self.protocols:
             for form in self.forms:
                 divided = claim.protocol if protocol == OWN else RANDOM
-                yield protocol, form, Run(claim.variant, claim.trained_on, divided, form)
+                if self.backbone == FROZEN or _reads_images(claim.variant, form, self.encoders):
+                    yield protocol, form, Run(claim.variant, claim.trained_on, divided, form, self.backbone)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the report says of how the figures came about."""
+        epochs = {form: self.epochs or _EPOCHS[form] for form in self.forms}
+        return Conditions(self.dataset, self.splits, epochs, self.backbone == FINETUNE)
 
 
 @dataclass(frozen=True)
@@ -86,11 +103,13 @@ class Run:
     targets: tuple[str, ...]
     protocol: str
     form: str
+    backbone: str = FROZEN
 
     @property
     def name(self) -> str:
         """Of its sweep."""
-        return "-".join((self.variant, "_".join(self.targets), self.protocol, self.form))
+        tuned = () if self.backbone == FROZEN else (self.backbone,)
+        return "-".join((self.variant, "_".join(self.targets), self.protocol, self.form, *tuned))
 
 
 def run_reproduction(reproduction: Reproduction, out: Path, as_json: bool) -> None:
@@ -100,7 +119,6 @@ def run_reproduction(reproduction: Reproduction, out: Path, as_json: bool) -> No
         InputError: something asked for is wrong, or a run of this name has other settings.
         typer.Exit: 130, interrupted; the same command goes on.
     """
-    from orchestrator.reporting.reproduction import collect_rows, print_rows, write_report
     from orchestrator.tracking.reproduction import log_reproduction
 
     stream = sys.stderr if as_json else sys.stdout
@@ -109,13 +127,14 @@ def run_reproduction(reproduction: Reproduction, out: Path, as_json: bool) -> No
     results = {}
     for number, run in enumerate(reproduction.runs, 1):
         title = f"{number}/{len(reproduction.runs)}  {run.variant} for {' and '.join(run.targets)}"
-        console.rule(f"{title}: protocol {run.protocol}, {run.form} form", align="left")
+        console.rule(f"{title}: protocol {run.protocol}, {run.form} form, {run.backbone}", align="left")
         results[run] = _result(reproduction, run, folder, stream)
     rows = collect_rows(reproduction.claims, reproduction.runs_of, results)
     report = folder / "report"
-    write_report(rows, reproduction.dataset, reproduction.splits, report)
-    print_rows(console, rows, reproduction.dataset, reproduction.splits)
-    uri = log_reproduction(reproduction.name, reproduction.dataset, reproduction.tracking_uri, folder, rows)
+    write_report(rows, reproduction.conditions, report)
+    print_rows(console, rows, reproduction.conditions)
+    params = {"dataset": reproduction.dataset, "backbone": reproduction.backbone, "splits": reproduction.splits}
+    uri = log_reproduction(reproduction.name, params, reproduction.tracking_uri, folder, rows)
     console.print(f"\nTables and figure: {report}; MLflow at {uri}", soft_wrap=True, highlight=False)
     if as_json:
         print(json.dumps([row.as_dict() for row in rows], allow_nan=False))
@@ -140,6 +159,7 @@ def _spec(reproduction: Reproduction, run: Run, folder: Path) -> SweepSpec:
         "targets": run.targets,
         "protocol": run.protocol,
         "encoders": reproduction.encoders,
+        "backbone": run.backbone,
         "trials": 1,
         "confirm": 1,
         "splits": reproduction.splits,
@@ -148,14 +168,39 @@ def _spec(reproduction: Reproduction, run: Run, folder: Path) -> SweepSpec:
         "seed": reproduction.seed,
         "address": reproduction.address,
         "tracking_uri": reproduction.tracking_uri,
-        "space": _paper_space(run.variant, folder) if run.form == PAPER else None,
+        "space": _paper_space(run.variant, folder, run.backbone == FINETUNE) if run.form == PAPER else None,
         "name": run.name,
     }
     return build_spec(given)
 
 
-def _paper_space(variant: str, folder: Path) -> Path:
-    """A space that holds the paper's form: the builder's defaults, and the settings in the author's code."""
+@cache
+def _reads_images(variant: str, form: str, encoders: tuple[str, ...]) -> bool:
+    """Whether a system in a form reads `image.*` arrays with what its control shares, so that both can be tuned."""
+    import torch
+
+    from models import build_variant, variant_info
+    from orchestrator.data import FeatureStore
+    from orchestrator.preparation import CONTROL, choose_encoders
+
+    info = variant_info(variant)
+    space = load_space(variant)
+    chosen = info.parameters if form == PAPER else space.configuration(space.default_params()).model
+    shared = {key: value for key, value in chosen.items() if key not in info.hypernet_parameters}
+    name, of = variant, {}
+    if info.hypernet_sees:
+        name, of = CONTROL, {"of": variant}
+    shapes = FeatureStore().shapes(choose_encoders(encoders), info.reads)
+    with torch.device("meta"):
+        reads = build_variant(name, shapes, **{**shared, **of}).reads
+    return any(feature.startswith("image.") for feature in reads)
+
+
+def _paper_space(variant: str, folder: Path, finetune: bool = False) -> Path:
+    """A space that holds the paper's form: the builder's defaults, and the settings in the author's code.
+
+    There the whole image encoder is trained at `lr`, on one random crop an image and epoch, and scores by one crop.
+    """
     from models import variant_info
 
     info = variant_info(variant)
@@ -177,12 +222,15 @@ def _paper_space(variant: str, folder: Path) -> Path:
         training["hypernet_lr_ratio"] = 10.0
     else:
         training["lr"] = {**training["lr"], "default": lr * 10}
+    if finetune:
+        training["backbone_lr_ratio"] = 1.0 if hypernet else 0.1
     space = {
         "model": {key: value for key, value in plain.items() if key not in hypernet},
         "hypernet": {key: value for key, value in plain.items() if key in hypernet},
         "training": training,
+        **({"backbone": {"frozen_parts": 0, "test_crops": 1, "flips": True}} if finetune else {}),
     }
-    path = folder / "spaces" / f"{variant}.yaml"
+    path = folder / "spaces" / f"{variant}{'-finetune' if finetune else ''}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(space, sort_keys=False))
     return path

@@ -15,6 +15,7 @@ from rich.console import Console
 from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
+from orchestrator.farewell import again, ends_at_once
 from orchestrator.spec import SweepSpec, load_spec, with_default_ledger
 from orchestrator.workspace import Workspace, archive_of, find_sweep, held
 
@@ -146,7 +147,9 @@ def _run(
         _log_to(workspace.log)
         with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
             stream = err_stream if console.file is sys.stderr else out_stream
-            result = conduct(prepared, workspace, make_console(stream), interruption)
+            shown = make_console(stream)
+            interruption.last_word = ends_at_once(shown, spec, out, INTERRUPTED)
+            result = conduct(prepared, workspace, shown, interruption, ends_at_once(shown, spec, out, FAILED))
         _say_if_ended_early(result, spec, console, out)
         return result
     except InputError:
@@ -158,31 +161,19 @@ def _run(
             raise
         console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    except Stopped as stopped:
-        room = f" ({spelled(free_bytes(workspace.root))} free at {workspace.root})" if is_disk_full(stopped) else ""
-        console.print(f"\n{stopped}{room}", style="red", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
-        raise typer.Exit(FAILED) from None
     except Exception as error:
-        if not is_disk_full(error) or not workspace.spec.is_file():
+        full = is_disk_full(error) and workspace.spec.is_file()
+        if not full and not isinstance(error, Stopped):
             raise
-        console.print(
-            f"\nThe disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root}); no trial that ended "
-            f"is lost. Make room and go on with:\n  {again(spec, out)}",
-            soft_wrap=True,
-        )
+        room = f"The disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root})."
+        console.print(f"\n{room if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
 
 
 def make_console(stream: TextIO) -> Console:
     """A console on a stream; where that is no terminal, wide enough for the result table."""
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
-
-
-def again(spec: SweepSpec, out: Path) -> str:
-    """The command that goes on with a sweep."""
-    where = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
-    return f"python -m orchestrator.resume {spec.name}{where}"
 
 
 def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:

@@ -50,8 +50,9 @@ def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
     import sys
 
     from orchestrator.catalogue.listing import print_sweep
+    from orchestrator.farewell import again
     from orchestrator.spec import load_spec
-    from orchestrator.sweeping import again, make_console
+    from orchestrator.sweeping import make_console
     from orchestrator.workspace import find_sweep
 
     workspace = find_sweep(sweep, out)

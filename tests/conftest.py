@@ -30,6 +30,29 @@ def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
+@pytest.fixture(scope="session")
+def made_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny weights for every encoder that no package ships any for."""
+    from tests.made_weights import save_all  # here, since it imports timm and torchvision
+
+    folder = tmp_path_factory.mktemp("weights")
+    save_all(folder)
+    return folder
+
+
+@pytest.fixture
+def weights(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The made weights, in use."""
+    monkeypatch.setenv("HYPERASSESS_WEIGHTS", str(made_weights))
+    return made_weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_mlflow_of_another_module() -> None:
+    """What a module's own fixtures start must not write to the MLflow that another module's test chose."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test may depend on the folder that pytest was started in, nor on the MLflow that another one chose."""

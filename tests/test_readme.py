@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +56,9 @@ def test_the_readme_shows_commands():
         "orchestrator.sweeps",
         "orchestrator.score",
         "orchestrator.resume",
+        "orchestrator.promote",
+        "orchestrator.compare",
+        "orchestrator.rollback",
         "orchestrator.rerun",
         "orchestrator.sync",
     }
@@ -81,6 +86,23 @@ def test_its_commands_do_what_it_says(folder):
     assert sum(json.loads(extended)["counts"].values()) == 3
     exported = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps export" in command))
     assert "readme-0.zip" in exported and (folder / "readme-0.zip").is_file()
+
+
+def test_a_champion_and_back(folder):
+    """Noise earns no alias, so it is forced; the way back is from a version that somebody chose by hand."""
+    promote, compare, rollback = (
+        next(command for command in COMMANDS if f"orchestrator.{name}" in command)
+        for name in ("promote", "compare", "rollback")
+    )
+    assert "is version 1 now" in run(folder, promote, "--sweep", "readme-0", "--force", "--reason", "to try it")
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    first = client.get_model_version("text_hyper", "1")
+    mlflow.set_tracking_uri(client.tracking_uri)
+    client.create_model_version("text_hyper", first.source, first.run_id)
+    client.set_registered_model_alias("text_hyper", "champion", "2")
+    assert "A − B" in run(folder, compare)
+    assert "is version 1 again" in run(folder, rollback)
+    assert client.get_model_version_by_alias("text_hyper", "champion").version == first.version
 
 
 def test_the_papers_tables(folder):

@@ -7,15 +7,13 @@ import time
 import zipfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from PIL import Image
 
 from orchestrator.search.reading import read_studies
 from orchestrator.spec import load_spec
 from orchestrator.workspace import Workspace
+from tests.ratings import make_ratings
 
 REPORTED = '"op_code":7'
 """In Optuna's journal: an epoch's objective."""
@@ -28,16 +26,7 @@ SMALL = ["--epochs", "3", "--confirm", "1", "--splits", "1"]
 def folder(tmp_path_factory):
     """24 prompts × 4 little images whose brightness is the score, all but for noise."""
     made = tmp_path_factory.mktemp("life")
-    random = np.random.default_rng(0)
-    rows = []
-    for prompt in range(24):
-        for copy in range(4):
-            level = random.uniform(0, 1)
-            pixels = random.normal(40 + 170 * level, 20, (40, 40, 3)).clip(0, 255).astype("uint8")
-            name = f"{prompt:02d}_{copy}.png"
-            Image.fromarray(pixels).save(made / name)
-            rows.append({"image": name, "prompt": f"a scene {prompt}", "alignment": 1 + 4 * level})
-    pd.DataFrame(rows).to_csv(made / "ratings.csv", index=False)
+    make_ratings(made)
     return made
 
 
@@ -78,7 +67,7 @@ def extended(folder, resumed):
     """The same sweep with its budget raised."""
     workspace = Workspace(folder / "sweeps" / "life")
     before = read_studies(workspace)
-    result = json.loads(run(folder, "resume", "life", "--trials", "4", "--json"))
+    result = json.loads(run(folder, "resume", "life", "--trials", "3", "--json"))
     return before, result
 
 
@@ -93,12 +82,12 @@ def test_killed_and_resumed_its_budget_is_met(resumed):
 
 def test_extended_it_goes_on_with_the_same_ledger(folder, extended):
     before, result = extended
-    assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == result["budget"] == 4
+    assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == result["budget"] == 3
     workspace = Workspace(folder / "sweeps" / "life")
     after = read_studies(workspace)
     for study, trials in before.items():
         assert after[study][: len(trials)] == trials
-    assert load_spec(workspace.spec).trials == 4
+    assert load_spec(workspace.spec).trials == 3
     assert sum(json.loads(workspace.earlier_result(2).read_text())["counts"].values()) == 2
     confirmed = [trial.attributes["source"] for trial in after["confirm"]]
     assert len(set(confirmed)) == len(confirmed) and {result["best"]["source"], result["control"]["source"]} < set(
@@ -125,7 +114,7 @@ def test_every_trial_has_one_run_that_says_where_it_comes_from(folder, extended)
         }
         assert wanted <= run.data.tags.keys() | ({"git.commit", "git.dirty"} if not has_git() else set())
     sweep = next(run for run in runs if run.data.tags["run_key"] == "sweep")
-    assert sweep.data.tags["budget"] == "4" and sweep.info.status == "FINISHED"
+    assert sweep.data.tags["budget"] == "3" and sweep.info.status == "FINISHED"
     one = next(run for run in runs if run.data.tags["run_key"] == "trial-0001")
     assert json.loads(one.data.tags["job"])["params"]["lr"] == float(one.data.params["lr"])
     assert one.data.tags["encoder.image"] and one.data.tags["encoder.prompt"]
@@ -186,10 +175,10 @@ def test_exported_archived_restored_and_deleted(folder, extended):
 
 
 def test_a_search_that_time_ends_has_a_result_and_goes_on(folder):
-    data = ("--dataset", f"csv:{folder}/ratings.csv", "--trials", "3", "--name", "timed", "--max-hours", "1e-9")
+    data = ("--dataset", f"csv:{folder}/ratings.csv", "--trials", "1", "--name", "timed", "--max-hours", "1e-9")
     out = run(folder, "sweep", *data, *SMALL)
-    assert "ended the search after 0 of 3 trials" in out and "python -m orchestrator.resume timed" in out
+    assert "ended the search after 0 of 1 trials" in out and "python -m orchestrator.resume timed" in out
     (line,) = [line for line in json.loads(run(folder, "sweeps", "list", "--json")) if line["name"] == "timed"]
-    assert (line["state"], line["trials"], line["budget"]) == ("finished", 0, 3)
+    assert (line["state"], line["trials"], line["budget"]) == ("finished", 0, 1)
     result = json.loads(run(folder, "resume", "timed", "--json"))
-    assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == 3 and result["best"]["test"]
+    assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == 1 and result["best"]["test"]

@@ -182,6 +182,12 @@ def check_protocol(name: str) -> None:
         raise InputError(f"No protocol is named '{name}'. There are {', '.join(list_protocols())}.")
 
 
+def is_optimistic(name: str) -> bool:
+    """Whether a protocol chooses on the rows that judge; raises InputError for one that there is not."""
+    check_protocol(name)
+    return _protocols[name].optimistic
+
+
 def check_searchable(name: str) -> None:
     """Raises InputError for a protocol under which no configuration may be chosen."""
     check_protocol(name)

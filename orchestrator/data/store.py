@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from orchestrator.data.arrays import ArrayFolder
+from orchestrator.data.arrays import ArrayFolder, Produce, StoredArray
 from orchestrator.data.cache import cache_dir
 from orchestrator.data.dataset import Dataset
 from orchestrator.data.extraction import compose, decode_images, encode_images, encode_pairs, encode_prompts
@@ -78,11 +78,24 @@ class FeatureStore:
         Raises:
             InputError: a feature that these encoders do not give, or no room on the disk.
         """
+        return self._get(encoders, features, _Request(self.root, dataset, progress or silent))
+
+    def stored(self, dataset: Dataset, encoders: Mapping[str, str], features: Iterable[str]) -> FeatureSet | None:
+        """The same where all of it is on the disk already, else None; nothing is computed.
+
+        Raises:
+            InputError: a feature that these encoders do not give.
+        """
+        try:
+            return self._get(encoders, features, _Request(self.root, dataset, silent, compute=False))
+        except _NotStored:
+            return None
+
+    def _get(self, encoders: Mapping[str, str], features: Iterable[str], request: _Request) -> FeatureSet:
         wanted = list(dict.fromkeys(features))
         encoded = [name for name in wanted if name != PIXELS]
         built = self._built(encoded, encoders)
         _check(encoded, built)
-        request = _Request(self.root, dataset, progress or silent)
         for kind in _ORDER:
             if kind in built:
                 request.ensure(kind, built[kind])
@@ -170,11 +183,16 @@ def _shapes(built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+class _NotStored(Exception):
+    """Something would have to be computed."""
+
+
 class _Request:
     """One dataset's features, found or computed kind by kind."""
 
-    def __init__(self, root: Path, dataset: Dataset, progress: Progress) -> None:
+    def __init__(self, root: Path, dataset: Dataset, progress: Progress, compute: bool = True) -> None:
         self.found: dict[str, Feature] = {}
+        self._compute = compute
         self._root = root
         self._dataset = dataset
         self._progress = progress
@@ -189,7 +207,7 @@ class _Request:
         digests = list(self._dataset.table["digest"])
         folder = self._folder(f"pixels@{size}", f"pixels 1; {TRANSFORM}, {size}", digests, len(digests))
         produce = partial(decode_images, size, self._dataset.images)
-        self.found[PIXELS] = Feature(folder.ensure(produce, self._progress, f"images of {size} pixels")["pixels"])
+        self.found[PIXELS] = Feature(self._arrays(folder, produce, f"images of {size} pixels")["pixels"])
 
     def ensure(self, kind: str, encoder: Encoder) -> None:
         """Find or compute the arrays of one kind; composed ones come after what they are made of."""
@@ -212,7 +230,7 @@ class _Request:
         folder = self._folder(encoder.name, encoder.identity, digests, len(digests))
         produce = partial(encode_images, encoder, self._dataset.images)
         what = f"image features by {encoder.name}"
-        for name, array in folder.ensure(produce, self._progress, what).items():
+        for name, array in self._arrays(folder, produce, what).items():
             self.found[f"image.{name}"] = Feature(array)
 
     def _ensure_texts(self, kind: str, encoder: PromptEncoder, of_rows: Sequence[str]) -> None:
@@ -223,7 +241,7 @@ class _Request:
         folder = self._folder(encoder.name, encoder.identity, texts, len(texts))
         produce = partial(encode_prompts, encoder, texts)
         what = f"{kind} features by {encoder.name}"
-        for name, array in folder.ensure(produce, self._progress, what).items():
+        for name, array in self._arrays(folder, produce, what).items():
             self.found[f"{kind}.{name}"] = Feature(array, rows.astype(np.int64))
 
     def _ensure_joint(self, encoder: JointEncoder) -> None:
@@ -232,7 +250,7 @@ class _Request:
         folder = self._folder(encoder.name, encoder.identity, content, len(self._dataset))
         produce = partial(encode_pairs, encoder, self._dataset.images, prompts)
         what = f"image-prompt features by {encoder.name}"
-        for name, array in folder.ensure(produce, self._progress, what).items():
+        for name, array in self._arrays(folder, produce, what).items():
             self.found[f"image_prompt.{name}"] = Feature(array)
 
     def _ensure_composed(self, encoder: ComposedEncoder) -> None:
@@ -246,8 +264,15 @@ class _Request:
         folder = self._folder(encoder.name, identity, content, len(self._dataset))
         produce = partial(compose, encoder, parts["image"], parts["prompt"], len(self._dataset))
         what = f"image-prompt features by {encoder.name}"
-        for name, array in folder.ensure(produce, self._progress, what).items():
+        for name, array in self._arrays(folder, produce, what).items():
             self.found[f"image_prompt.{name}"] = Feature(array)
+
+    def _arrays(self, folder: ArrayFolder, produce: Produce, what: str) -> dict[str, StoredArray]:
+        if self._compute:
+            return folder.ensure(produce, self._progress, what)
+        if (stored := folder.open()) is None:
+            raise _NotStored
+        return stored
 
     def _folder(self, name: str, identity: str, content: Sequence[str], rows: int) -> ArrayFolder:
         key = hashlib.sha256(json.dumps([identity, *content]).encode()).hexdigest()

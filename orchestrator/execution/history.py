@@ -23,18 +23,24 @@ class History:
         self._whole = False
 
     def read(self) -> list[Epoch]:
-        """The epochs up to the first line that is torn, damaged or out of turn."""
-        try:
-            lines = self._path.read_bytes().split(b"\n")[:-1]  # behind the last end of line is what a kill tore
-        except FileNotFoundError:
-            return []
+        """The epochs up to the first line that is torn, damaged or out of turn: what a run can go on from."""
         found: list[Epoch] = []
-        for number, line in enumerate(lines, start=1):
-            epoch = _parse(line)
+        for number, epoch in enumerate(self._lines(), start=1):
             if epoch is None or epoch.number != number:
                 break
             found.append(epoch)
         return found
+
+    def legible(self) -> dict[int, Epoch]:
+        """Every epoch that can be read, by number, whatever is damaged around it."""
+        return {epoch.number: epoch for epoch in reversed(self._lines()) if epoch is not None}
+
+    def _lines(self) -> list[Epoch | None]:
+        try:
+            lines = self._path.read_bytes().split(b"\n")[:-1]  # behind the last end of line is what a kill tore
+        except FileNotFoundError:
+            return []
+        return [_parse(line) for line in lines]
 
     def keep(self, epochs: Sequence[Epoch]) -> None:
         """Leaves these epochs only: to half a line of a killed worker the next one would be glued."""

@@ -49,7 +49,7 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
         os.environ.setdefault(key, value)
     import ray
 
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = joined(address)
     _check_answers(address)
     try:
         _connect(address) if address else _start()
@@ -59,6 +59,11 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
         yield _slots(ray.cluster_resources(), cpus_per_job, gpus_per_job)
     finally:
         ray.shutdown()
+
+
+def joined(address: str | None) -> str | None:
+    """The cluster that is joined: the one given, else RAY_ADDRESS; None where one is started."""
+    return address or os.environ.get("RAY_ADDRESS") or None
 
 
 def _connect(address: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -12,16 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.execution.desk import Desk
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.trial_folder import WorkerCard, read_worker
 from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
-
-WORKER = "worker.json"
-"""In a job's folder: the process that runs it, as {pid, host, node, token}; the token is another at each start."""
 
 STACKS = "stacks.txt"
 """In a job's folder: where its process was when it was put down; its workers write it at SIGUSR1."""
@@ -48,7 +44,7 @@ class Warden:
     Args:
         trials: folder of the jobs' folders.
         limit: seconds an epoch may take; None for ten times the longest so far, but half an hour at least.
-        send: signals a worker, given what `worker.json` holds.
+        send: signals a worker.
         clock: seconds.
         grace: seconds that a worker has to write its stacks.
     """
@@ -57,7 +53,7 @@ class Warden:
         self,
         trials: Path,
         limit: float | None = None,
-        send: Callable[[dict[str, Any], int], None] | None = None,
+        send: Callable[[WorkerCard, int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         grace: float = 1.0,
     ) -> None:
@@ -91,8 +87,8 @@ class Warden:
     def started(self, job: Job) -> None:
         """Its worker is not there yet, or it is the one of before."""
         with self._lock:
-            token = self._worker(job).get("token")
-            self._watches[job.key] = _Watch(job, self._clock(), token)
+            worker = read_worker(self._trials / job.key)
+            self._watches[job.key] = _Watch(job, self._clock(), worker.token if worker else None)
 
     def epoch(self, job: Job, epoch: Epoch) -> None:
         """A sign of life."""
@@ -132,18 +128,18 @@ class Warden:
             silent = [watch for watch in self._watches.values() if now - watch.since > limit / 4]
         put_down = []
         for watch in silent:
-            worker = self._worker(watch.job)
-            if not worker or worker.get("token") != watch.token:
-                watch.token, watch.since = worker.get("token"), now
+            worker = read_worker(self._trials / watch.job.key)
+            if worker is None or worker.token != watch.token:
+                watch.token, watch.since = worker.token if worker else None, now
             elif now - watch.since > limit and self.desk is not None:
                 watch.since = now
                 self._end(watch.job, worker, limit)
                 put_down.append(watch.job.key)
         return put_down
 
-    def _end(self, job: Job, worker: dict[str, Any], limit: float) -> None:
+    def _end(self, job: Job, worker: WorkerCard, limit: float) -> None:
         assert self.desk is not None
-        where = f"pid {worker['pid']} on {worker['host']}"
+        where = f"pid {worker.pid} on {worker.host}"
         logger.warning("%s: no epoch within %.0f s; its worker (%s) is put down", job.key, limit, where)
         stacks = self._trials / job.key / STACKS
         self._send(worker, signal.SIGUSR1)
@@ -152,25 +148,18 @@ class Warden:
         self.desk.hangs(job, f"{seen}\nIt hung: no epoch ended within {limit:.0f} s ({where}).")
         self._send(worker, signal.SIGKILL)
 
-    def _worker(self, job: Job) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads((self._trials / job.key / WORKER).read_text())
-        except (OSError, ValueError):
-            return {}
-        return found
 
-
-def send_signal(worker: dict[str, Any], number: int) -> None:
+def send_signal(worker: WorkerCard, number: int) -> None:
     """Signals a worker's process, here or on its node."""
-    if worker["host"] == socket.gethostname():
-        _signal(worker["pid"], number)
+    if worker.host == socket.gethostname():
+        _signal(worker.pid, number)
         return
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    there = NodeAffinitySchedulingStrategy(node_id=worker["node"], soft=False)
+    there = NodeAffinitySchedulingStrategy(node_id=worker.node, soft=False)
     send = ray.remote(num_cpus=0)(_signal).options(scheduling_strategy=there)
-    ray.get(send.remote(worker["pid"], number), timeout=60)
+    ray.get(send.remote(worker.pid, number), timeout=60)
 
 
 def _signal(pid: int, number: int) -> None:

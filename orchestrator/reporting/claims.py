@@ -74,15 +74,16 @@ CLAIMS = (
 )
 
 
-def choose_claims(dataset: str, tables: tuple[str, ...]) -> tuple[Claim, ...]:
-    """The paper's rows about a data set, of some tables or of all.
+def choose_claims(dataset: str, tables: tuple[str, ...], variants: tuple[str, ...] = ()) -> tuple[Claim, ...]:
+    """The paper's rows about a data set, of some tables or of all, about some systems or all.
 
     Args:
         dataset: agiqa3k or aigciqa2023.
         tables: Roman numbers, or III-A for the figures in that section's text; empty for all.
+        variants: the systems; empty for all, and for what the paper quotes.
 
     Raises:
-        InputError: a data set or a table that the paper has nothing on.
+        InputError: a data set, a table or a system that the paper has nothing on.
     """
     there = [claim for claim in CLAIMS if claim.dataset == dataset]
     if not there:
@@ -91,4 +92,9 @@ def choose_claims(dataset: str, tables: tuple[str, ...]) -> tuple[Claim, ...]:
     for table in tables:
         if table not in known:
             raise InputError(f"The paper has no table {table} on {dataset}; it has {', '.join(known)}.")
-    return tuple(claim for claim in there if not tables or claim.table in tables)
+    chosen = [claim for claim in there if not tables or claim.table in tables]
+    systems = sorted({claim.variant for claim in chosen if claim.variant})
+    for variant in variants:
+        if variant not in systems:
+            raise InputError(unknown("system in these tables", variant, systems))
+    return tuple(claim for claim in chosen if not variants or claim.variant in variants)

@@ -27,6 +27,12 @@ HEADER = (
     "no pixel",
 )
 _FORMS = ("paper", "shipped")
+_IN_WORDS = {"paper": "the paper's form", "shipped": "the shipped form"}
+_TUNED = "The image encoder was fine-tuned in the systems and in their controls; ridge reads what the frozen one gave."
+_NOT_TUNED = (
+    "A system without figures of ours reads no array of the image encoder in that form, by itself or in its control: "
+    "there is nothing to fine-tune, and it was not run."
+)
 _NO_PIXEL = {"generator_mean": "generator", "prompt_mean": "prompt", "generator_prompt_mean": "both"}
 
 
@@ -102,6 +108,34 @@ class Row:
         )
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """How the figures came about.
+
+    Attributes:
+        dataset: its name.
+        splits: that each figure is a median of.
+        epochs: form → epochs of every training.
+        finetuned: whether the image encoder was trained with the models.
+    """
+
+    dataset: str
+    splits: int
+    epochs: Mapping[str, int]
+    finetuned: bool = False
+
+    @property
+    def medians(self) -> str:
+        """What a figure is."""
+        return "of one split" if self.splits == 1 else f"medians over {self.splits} splits"
+
+    @property
+    def trained(self) -> str:
+        """How the models were trained."""
+        epochs = " and ".join(f"{count} epochs in {_IN_WORDS[form]}" for form, count in self.epochs.items())
+        return f"image encoder {'fine-tuned' if self.finetuned else 'frozen'}, {epochs}"
+
+
 RunsOf = Callable[[Claim], Iterable[tuple[str, str, Any]]]
 
 
@@ -156,7 +190,7 @@ def _difference(result: dict[str, Any], target: str) -> tuple[float, float, floa
     return None
 
 
-def notes(rows: Iterable[Row]) -> list[str]:
+def notes(rows: Iterable[Row], finetuned: bool = False) -> list[str]:
     """What has to be known beside the figures, once each."""
     rows = list(rows)
     tables: dict[str, list[str]] = {}
@@ -169,9 +203,13 @@ def notes(rows: Iterable[Row]) -> list[str]:
         for row in rows
         if row.claim.corrected
     )
+    forms = {form for row in rows for form in row.ours}
+    lacking = any(row.claim.variant and forms - set(row.ours) for row in rows)
     return [
         *corrected,
         *said,
+        *([_TUNED] if finetuned else []),
+        *([_NOT_TUNED] if finetuned and lacking else []),
         "Optimistic (*): divided as the paper does, the best epoch chosen on the test images. Random: no prompt is in "
         "two parts, epochs are chosen on validation.",
         "“No pixel”: the mean score of the generator, of the prompt, and the effects of both, from training images.",
@@ -180,16 +218,17 @@ def notes(rows: Iterable[Row]) -> list[str]:
     ]
 
 
-def heading(dataset: str, splits: int) -> str:
+def heading(conditions: Conditions) -> str:
     """What the table is."""
-    return f"The paper's tables on {dataset}: test SRCC [95 % interval] / PLCC, medians over {splits} splits"
+    figures = f"test SRCC [95 % interval] / PLCC, {conditions.medians}"
+    return f"The paper's tables on {conditions.dataset}: {figures}; {conditions.trained}"
 
 
-def print_rows(console: Console, rows: Iterable[Row], dataset: str, splits: int) -> None:
+def print_rows(console: Console, rows: Iterable[Row], conditions: Conditions) -> None:
     """The table on the terminal: what it is about on a line of its own, and no column that would be empty."""
     rows = list(rows)
     forms = [form for form in _FORMS if any(form in row.ours for row in rows)]
-    table = Table(title=heading(dataset, splits), title_justify="left", box=None, pad_edge=False)
+    table = Table(title=heading(conditions), title_justify="left", box=None, pad_edge=False)
     for name in (
         "table",
         "split",
@@ -214,22 +253,22 @@ def print_rows(console: Console, rows: Iterable[Row], dataset: str, splits: int)
         )
     console.print()
     console.print(table)
-    for note in notes(rows):
+    for note in notes(rows, conditions.finetuned):
         console.print(note, highlight=False, soft_wrap=True)
 
 
-def write_report(rows: list[Row], dataset: str, splits: int, folder: Path) -> None:
+def write_report(rows: list[Row], conditions: Conditions, folder: Path) -> None:
     """`reproduction.md`, `.csv` and `.png` in `folder`."""
     from orchestrator.reporting.reproduction_figure import draw_rows
 
     folder.mkdir(parents=True, exist_ok=True)
     lines = [HEADER, ("---",) * 3 + ("---:",) * (len(HEADER) - 3), *(row.cells() for row in rows)]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    remarks = "\n".join(f"- {note}" for note in notes(rows))
-    (folder / "reproduction.md").write_text(f"{heading(dataset, splits)}.\n\n{table}\n\n{remarks}\n")
+    remarks = "\n".join(f"- {note}" for note in notes(rows, conditions.finetuned))
+    (folder / "reproduction.md").write_text(f"{heading(conditions)}.\n\n{table}\n\n{remarks}\n")
     with (folder / "reproduction.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
         writer.writerows(row.cells() for row in rows)
-    title = f"The paper's tables on {dataset}, medians over {splits} splits with 95 % intervals"
-    draw_rows(rows, title, folder / "reproduction.png")
+    title = f"The paper's tables on {conditions.dataset}, {conditions.medians} with 95 % intervals"
+    draw_rows(rows, f"{title}\n{conditions.trained}", folder / "reproduction.png")

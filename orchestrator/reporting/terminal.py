@@ -39,6 +39,7 @@ class TerminalView:
         self._console = console
         self._tally = tally
         self._title = title
+        self._first_with: dict[str, str] = {}
         self._live = (
             Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=True)
             if console.is_terminal
@@ -63,7 +64,7 @@ class TerminalView:
         """Drawn at the next refresh."""
 
     def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """A line for every job, where there is no live table."""
+        """A line for every job, where there is no live table; above it an error, in full the first time."""
         if self._live is None:
             line = self._tally.lines[job.key]
             best = f", validation SRCC {line.best:.4f}" if job.variant and line.best == line.best else ""
@@ -73,6 +74,8 @@ class TerminalView:
             self._console.print(text, highlight=False, soft_wrap=True)
         if error:
             last = error.strip().splitlines()[-1]
+            first = self._first_with.setdefault(last, job.title)
+            last = last if first == job.title else f"the same error as {first}"
             self._console.print(f"{job.title}: {last}", style="red", highlight=False, markup=False, soft_wrap=True)
 
     def noted(self, job: Job, note: str) -> None:

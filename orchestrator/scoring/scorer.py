@@ -120,6 +120,22 @@ class Scorer:
         table = pd.DataFrame({"image": named, "prompt": prompts})
         return self._filled(table, np.concatenate(parts), reasons)
 
+    def predict(self, features: Mapping[str, Tensor]) -> NDArray[np.float32]:
+        """Scores (n, T) in MOS units, the T targets in the card's order.
+
+        Args:
+            features: (n, *shape) by name, at least those in the card's `shapes`, n ≥ 1; where the image encoder was
+                tuned, `image.pixels` in the place of the `image.*` arrays.
+        """
+        import torch
+
+        from orchestrator.training.data import ScoreScale
+        from orchestrator.training.evaluate import predict
+
+        scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
+        rows = torch.arange(len(next(iter(features.values()))))
+        return predict(self._model, features, rows, scale)
+
     def _filled(self, table: pd.DataFrame, scores: NDArray[np.float32], reasons: list[str | None]) -> pd.DataFrame:
         import pandas as pd
 
@@ -146,11 +162,8 @@ class Scorer:
     ) -> tuple[NDArray[np.float32], list[str | None]]:
         """Scores (B, T) of a batch, NaN where an image cannot be read, and why."""
         import numpy as np
-        import torch
 
         from orchestrator.data.images import UnusableImage
-        from orchestrator.training.data import ScoreScale
-        from orchestrator.training.evaluate import predict
 
         scores = np.full((len(images), len(self.card.targets)), np.nan, np.float32)
         reasons: list[str | None] = [None] * len(images)
@@ -164,8 +177,7 @@ class Scorer:
             rows = list(opened)
             readable = {kind: {name: array[rows] for name, array in of.items()} for kind, of in texts.items()}
             features = self._features(list(opened.values()), [prompts[row] for row in rows], readable)
-            scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
-            scores[rows] = predict(self._model, features, torch.arange(len(rows)), scale)
+            scores[rows] = self.predict(features)
         return scores, reasons
 
     def _features(self, images: Sequence[Image.Image], prompts: Sequence[str], texts: Arrays) -> dict[str, Tensor]:

@@ -6,12 +6,10 @@ behind. What it lacks is told again, an epoch with the time it had, from the job
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from orchestrator.execution.history import History
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.ledger import LedgerTrial
 from orchestrator.search.outcome import Outcome
@@ -42,7 +40,7 @@ def _mend(recorder: Recorder, job: Job, trial: LedgerTrial, history: Path) -> bo
         recorder.started(job)
         mended = True
     missing = sorted(trial.epochs.keys() - told.steps)
-    found = _epochs(history) if missing else {}
+    found = History(history).legible() if missing else {}
     for number in missing:
         recorder.epoch(job, found.get(number) or _bare(job, number, trial.epochs[number]), retold=True)
         mended = True
@@ -67,22 +65,3 @@ def _bare(job: Job, number: int, objective: float) -> Epoch:
     """An epoch of which only the ledger's objective is left; what baselines are given as one is no curve."""
     metrics = {"val_srcc": objective} if job.variant else {}
     return Epoch(number, objective, metrics, seconds=0.0, time=0.0)
-
-
-def _epochs(history: Path) -> dict[int, Epoch]:
-    try:
-        lines = history.read_text(errors="replace").splitlines()
-    except OSError:
-        return {}
-    found: dict[int, Epoch] = {}
-    for line in lines:
-        try:
-            content: dict[str, Any] = json.loads(line)
-            checksum = content.pop("crc32", None)
-            epoch = Epoch(**content)
-        except (ValueError, TypeError, AttributeError):
-            continue
-        if checksum not in {None, f"{zlib.crc32(json.dumps(content).encode()):08x}"}:
-            continue
-        found.setdefault(epoch.number, epoch)
-    return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.provenance import provenance
@@ -28,16 +28,19 @@ class ReproducedRow(Protocol):
 
 
 def log_reproduction(
-    name: str, dataset: str, tracking_uri: str | None, folder: Path, rows: Sequence[ReproducedRow]
+    name: str, params: Mapping[str, Any], tracking_uri: str | None, folder: Path, rows: Sequence[ReproducedRow]
 ) -> str:
-    """Logs `folder/report` and the rows' figures; the same reproduction is the same run again. Returns the URI."""
+    """Logs `folder/report` and the rows' figures; the same reproduction is the same run again. Returns the URI.
+
+    `params` are what it was asked for, the data set among them.
+    """
     from orchestrator.tracking.mlflow_sink import MlflowSink
 
     uri = resolve_tracking_uri(tracking_uri)
     identity = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
     spool = Spool(folder / "spool")
     recorder = Recorder(spool, folder)
-    recorder.record("start", SWEEP, name=name, params={"dataset": dataset}, tags=provenance())
+    recorder.record("start", SWEEP, name=name, params=dict(params), tags=provenance())
     metrics = {
         re.sub(r"[^\w.\- :/]+", "_", f"{row.label} {key}"): value
         for row in rows
@@ -51,7 +54,9 @@ def log_reproduction(
     recorder.record("end", SWEEP, status="FINISHED")
     drain = Drain(
         spool,
-        lambda: MlflowSink(uri, f"reproduction on {dataset}", identity, source=f"orchestrator.reproduce {name}"),
+        lambda: MlflowSink(
+            uri, f"reproduction on {params['dataset']}", identity, source=f"orchestrator.reproduce {name}"
+        ),
     )
     drain.start()
     left = drain.close(timeout=120)

@@ -34,9 +34,11 @@ class Target:
 
     def open(self) -> Sink:
         """Connects to MLflow; takes seconds the first time, when a fresh database gets its tables."""
+        from orchestrator.tracking.first_opening import one_at_a_time
         from orchestrator.tracking.mlflow_sink import MlflowSink
 
-        return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
+        with one_at_a_time(self.tracking_uri):
+            return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
 
 
 def resolve_tracking_uri(given: str | None) -> str:

@@ -82,21 +82,25 @@ def paired_interval(
     confidence: float = 0.95,
     replicates: int = 1000,
     seed: int = 0,
+    targets: int = 1,
 ) -> Interval:
     """Interval of the median over runs of the difference `predictions` − `others`, run beside run.
 
     Both sides of a pair are resampled together, which cancels what the test prompts do to both. Arguments are
-    those of `median_interval`; run i of `others` has the split, and so the test rows, of run i here.
+    those of `median_interval`; run i of `others` has the split, and so the test rows, of run i here. Of several
+    targets, all runs of the first come before those of the second: a run's difference is its mean over the targets.
 
     Raises:
-        ValueError: the two do not have the same number of runs.
+        ValueError: the two do not have the same number of runs, or not that many targets.
     """
+    if len(predictions) % targets:
+        raise ValueError(f"{len(predictions)} columns of predictions are not {targets} for every run")
     if len(predictions) != len(others):
         raise ValueError(f"{len(predictions)} runs beside {len(others)}: a paired comparison needs as many")
     sides = [_runs(side, truth, prompt_ids) for side in (predictions, others)]
     n_prompts = sides[0][1]
     runs = [side for side, _ in sides]
-    return _bootstrap(runs, n_prompts, metric, confidence, replicates, seed)
+    return _bootstrap(runs, n_prompts, metric, confidence, replicates, seed, targets)
 
 
 def _runs(
@@ -138,6 +142,7 @@ def _bootstrap(
     confidence: float,
     replicates: int,
     seed: int,
+    targets: int = 1,
 ) -> Interval:
     """Interval of the median over runs of the one side, or of the first side less the second."""
     if reason := _undefined(sides, n_prompts):
@@ -148,12 +153,14 @@ def _bootstrap(
     weighted = {"srcc": _weighted_srcc, "plcc": _weighted_plcc}[metric]
 
     estimate = _median_over_runs(
-        [np.array([[exact[metric](run.prediction, run.truth)] for run in side]) for side in sides]
+        [np.array([[exact[metric](run.prediction, run.truth)] for run in side]) for side in sides], targets
     )
     block = max(1, _BLOCK // max(len(run.truth) for run in sides[0]))
     resampled = np.concatenate(
         [
-            _median_over_runs([np.stack([weighted(run, part[:, run.prompts]) for run in side]) for side in sides])
+            _median_over_runs(
+                [np.stack([weighted(run, part[:, run.prompts]) for run in side]) for side in sides], targets
+            )
             for part in np.split(counts, range(block, replicates, block))
         ]
     )
@@ -174,10 +181,11 @@ def _undefined(sides: Sequence[Sequence[_Run]], n_prompts: int) -> str | None:
     return None
 
 
-def _median_over_runs(sides: Sequence[FloatArray]) -> FloatArray:
-    """One side's values, or the differences of two: (runs, R) each → (R,)."""
+def _median_over_runs(sides: Sequence[FloatArray], targets: int = 1) -> FloatArray:
+    """One side's values, or the differences of two: (targets · runs, R) each → (R,), targets averaged first."""
     values = sides[0] - sides[1] if len(sides) == 2 else sides[0]
-    return np.asarray(np.median(values, axis=0))
+    by_target = values.reshape(targets, -1, values.shape[-1])
+    return np.asarray(np.median(by_target.mean(axis=0), axis=0))
 
 
 def _weighted_plcc(run: _Run, weights: FloatArray) -> FloatArray:

@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from tests.chaos.story import Story, tell
-from tests.chaos.world import REPOSITORY, Server, World, make_ratings
+from tests.chaos.world import REPOSITORY, Server, World
+from tests.ratings import make_ratings
 
 
 def main(seeds: range) -> int:

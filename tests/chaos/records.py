@@ -114,9 +114,9 @@ class Records:
         key = f"trial-{best.number:04d}"
         assert result["best"]["trial"] == best.number
         (confirmed,) = [t for t in self.ledgers["confirm"].all() if t.attributes["source"] == key]
-        assert result["best"]["val"]["srcc"] == confirmed.attributes["final"]["best_val_srcc"]
-        assert result["best"]["test"]["srcc"] == confirmed.attributes["final"]["test_srcc"]
+        assert result["best"]["val"]["srcc"] == round(confirmed.attributes["final"]["best_val_srcc"], 6)
+        assert result["best"]["test"]["srcc"] == round(confirmed.attributes["final"]["test_srcc"], 6)
         assert result["counts"] == self.ledgers["search"].counts()
         found = {run.data.tags["run_key"]: run.data.metrics for run in self.runs}
         assert found[key]["best_val_srcc"] == best.objective
-        assert found[SWEEP]["test_srcc"] == result["best"]["test"]["srcc"]
+        assert round(found[SWEEP]["test_srcc"], 6) == result["best"]["test"]["srcc"]

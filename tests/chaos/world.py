@@ -9,12 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import psutil
 import requests
 import yaml
-from PIL import Image
 
 from orchestrator.execution.job import TITLES
 from orchestrator.search.reading import read_studies
@@ -23,21 +20,6 @@ from orchestrator.workspace import Workspace
 REPOSITORY = Path(__file__).parents[2]
 TRIALS, EPOCHS, CONFIRM, SPLITS = 4, 8, 1, 1
 HANG_MINUTES = 0.5
-
-
-def make_ratings(folder: Path) -> Path:
-    """20 prompts × 4 little images whose brightness is the score, all but for noise."""
-    random = np.random.default_rng(0)
-    rows = []
-    for prompt in range(20):
-        for copy in range(4):
-            level = random.uniform(0, 1)
-            pixels = random.normal(40 + 170 * level, 20, (40, 40, 3)).clip(0, 255).astype("uint8")
-            name = f"{prompt:02d}_{copy}.png"
-            Image.fromarray(pixels).save(folder / name)
-            rows.append({"image": name, "prompt": f"a scene {prompt}", "alignment": 1 + 4 * level})
-    pd.DataFrame(rows).to_csv(folder / "ratings.csv", index=False)
-    return folder / "ratings.csv"
 
 
 class Server:

@@ -61,6 +61,18 @@ def test_nothing_is_computed_twice_nor_for_nobody(
     assert encoders.image.encoded == 40
 
 
+def test_what_is_stored_is_given_and_what_is_not_is_not_computed(
+    make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
+) -> None:
+    dataset = make_dataset(_PROMPTS)
+    assert store.stored(dataset, _NAMES, ["image_prompt.embedding"]) is None
+    assert (encoders.image.encoded, encoders.prompt.encoded) == (0, 0)
+    computed = store.get(dataset, _NAMES, ["image_prompt.embedding"]).tensors()
+    found = store.stored(dataset, _NAMES, ["image_prompt.embedding"])
+    assert found is not None
+    assert torch.equal(found.tensors()["image_prompt.embedding"], computed["image_prompt.embedding"])
+
+
 def test_only_images_and_prompts_matter_to_features(tmp_path: Path, store: FeatureStore, encoders: Encoders) -> None:
     raw = make_raw(tmp_path / "images", _PROMPTS)
     features = ["image.mean", "image_prompt.embedding"]

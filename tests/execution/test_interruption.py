@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -32,3 +33,25 @@ def test_afterwards_the_signals_are_what_they_were():
     with Interruption().taken_over():
         assert signal.getsignal(signal.SIGTERM) != before[0]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@pytest.mark.parametrize("ends_in_time", [True, False])
+def test_what_does_not_end_soon_after_the_second_is_ended(ends_in_time):
+    interruption, said = Interruption(grace=0.1), threading.Event()
+    interruption.last_word = lambda sentence: said.set()
+    with interruption.taken_over():
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert not said.is_set()
+        if not ends_in_time:
+            assert said.wait(5)
+    assert said.wait(0.3) != ends_in_time
+
+
+def test_after_one_signal_an_end_may_take_its_time():
+    interruption, said = Interruption(grace=0.0), threading.Event()
+    interruption.last_word = lambda sentence: said.set()
+    with interruption.taken_over(), interruption.patient():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not said.wait(0.2)

@@ -549,7 +549,10 @@ class TestScorer:
 
     def test_nothing_to_score(self, confirmed, made_encoders):
         scored = load_scorer(confirmed / "model")([], [])
-        assert list(scored.columns) == ["image", "prompt", "alignment", "alignment_percentile", "reason"] and len(scored) == 0
+        assert (
+            list(scored.columns) == ["image", "prompt", "alignment", "alignment_percentile", "reason"]
+            and len(scored) == 0
+        )
 
     def test_as_many_prompts_as_images(self, confirmed, made_encoders):
         with pytest.raises(ValueError, match="1 images but 2 prompts"):

@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
 from orchestrator.execution.desk import Plan
 from orchestrator.execution.failures import Failure, Kind
 from orchestrator.execution.job import Epoch
-from orchestrator.execution.warden import STACKS, WORKER, Warden, send_signal
+from orchestrator.execution.trial_folder import WorkerCard
+from orchestrator.execution.warden import STACKS, Warden, send_signal
 from orchestrator.search.outcome import Outcome
 from tests.execution.fakes import FakeSweep, epoch
 
@@ -30,12 +32,12 @@ class Watch:
         self.job = self.desk.next_job()
 
     def _send(self, worker, number):
-        self.signals.append((worker["pid"], number))
+        self.signals.append((worker.pid, number))
 
     def begins(self, token, pid=7):
-        path = self.folder / self.job.key / WORKER
+        path = self.folder / self.job.key / "worker.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"pid": pid, "host": "here", "node": None, "token": token}))
+        path.write_text(json.dumps(asdict(WorkerCard(pid=pid, host="here", node=None, token=token))))
 
     def look_at(self, now):
         self.now = now
@@ -107,10 +109,10 @@ def test_only_a_ray_worker_is_signalled():
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         host = os.uname().nodename
-        send_signal({"pid": bystander.pid, "host": host}, signal.SIGKILL)
+        send_signal(WorkerCard(pid=bystander.pid, host=host), signal.SIGKILL)
         with pytest.raises(subprocess.TimeoutExpired):
             bystander.wait(0.3)
-        send_signal({"pid": 2**22 - 1, "host": host}, signal.SIGKILL)
+        send_signal(WorkerCard(pid=2**22 - 1, host=host), signal.SIGKILL)
     finally:
         bystander.kill()
         bystander.wait()

@@ -7,9 +7,11 @@ import pytest
 
 from orchestrator.errors import InputError
 from orchestrator.reporting.claims import CLAIMS, choose_claims
-from orchestrator.reporting.reproduction import HEADER, collect_rows, notes, write_report
-from orchestrator.reproducing import Reproduction, _paper_space
+from orchestrator.reporting.reproduction import HEADER, Conditions, collect_rows, notes, write_report
+from orchestrator.reproducing import Reproduction, _paper_space, _spec
 from orchestrator.search.space import load_space
+
+CONDITIONS = Conditions("agiqa3k", 10, {"paper": 30, "shipped": 15})
 
 
 def figures(srcc, targets=("alignment", "quality")):
@@ -62,8 +64,10 @@ def test_rows_hold_the_target_they_are_about(rows):
 
 
 def test_the_report_says_paper_correction_and_ours(rows, tmp_path):
-    write_report(rows, "agiqa3k", 10, tmp_path)
+    write_report(rows, CONDITIONS, tmp_path)
     text = (tmp_path / "reproduction.md").read_text()
+    assert "medians over 10 splits; image encoder frozen, 30 epochs in the paper's form and 15 epochs in" in text
+    assert "fine-tune" not in text
     assert "0.7472 / 0.7058 | 0.7472 / 0.8529" in text and "optimistic" in text
     assert "0.6131 / 0.7998" in text and "0.6000 [0.550, 0.650] / 0.7000" in text
     with (tmp_path / "reproduction.csv").open() as file:
@@ -85,7 +89,42 @@ def test_a_run_that_came_to_nothing_leaves_its_cell_empty(tmp_path):
     nothing = {"best": None, "control": None, "baselines": {}, "comparisons": []}
     rows = collect_rows(reproduction.claims, reproduction.runs_of, dict.fromkeys(reproduction.runs, nothing))
     assert all(not row.ours and row.cells()[5] == "" for row in rows)
-    write_report(rows, "agiqa3k", 10, tmp_path)
+    write_report(rows, CONDITIONS, tmp_path)
+
+
+def test_fine_tuned_are_the_systems_whose_controls_read_images_too(tmp_path):
+    """In the paper's form the text hypernet sees no image, and image_text_hyper's control does not either."""
+    made = {"dataset": "agiqa3k", "name": "made", "protocols": ("random",), "backbone": "finetune", "epochs": 3}
+    reproduction = Reproduction(**made, splits=1)
+    trained = {form: {run.variant for run in reproduction.runs if run.form == form} for form in ("paper", "shipped")}
+    assert trained["paper"] == {"image_hyper", "semantic_hyper", "hybrid_hyper"}
+    assert trained["shipped"] == trained["paper"] | {"image_text_hyper", "text_hyper"}
+    assert all(
+        run.name.endswith("-finetune") and _spec(reproduction, run, tmp_path).epochs == 3 for run in reproduction.runs
+    )
+    assert {_spec(reproduction, run, tmp_path).backbone for run in reproduction.runs} == {"finetune"}
+
+    rows = collect_rows(reproduction.claims, reproduction.runs_of, dict.fromkeys(reproduction.runs, result(0.5)))
+    head = next(row for row in rows if row.claim.variant == "imagereward_head")
+    assert not head.ours and head.claim.srcc > 0
+    write_report(rows, reproduction.conditions, tmp_path)
+    text = (tmp_path / "reproduction.md").read_text()
+    assert "of one split; image encoder fine-tuned, 3 epochs in the paper's form and 3 epochs in the shipped" in text
+    assert "ridge reads what the frozen one gave" in text and "nothing to fine-tune" in text
+    assert not any("nothing to fine-tune" in note for note in notes([row for row in rows if len(row.ours) == 2], True))
+
+    with pytest.raises(InputError, match="nothing that is asked for reads arrays of images"):
+        Reproduction(**made, tables=("V",), forms=("paper",))
+
+
+def test_the_whole_encoder_is_tuned_in_the_papers_form(tmp_path):
+    """At the rate of the author's code, which is that of everything but the hypernet."""
+    space = load_space(_paper_space("image_hyper", tmp_path, finetune=True))
+    assert space.finetuning(load_space("finetune")) == space, "the shipped overlay changes nothing of it"
+    chosen = space.configuration(space.default_params())
+    assert chosen.backbone == {"frozen_parts": 0, "test_crops": 1, "flips": True}
+    assert (chosen.training["backbone_lr_ratio"], chosen.training["batch_size"]) == (1.0, 12)
+    assert load_space(_paper_space("image_hyper", tmp_path)).backbone == {}
 
 
 def test_every_claim_is_a_pair_of_correlations_of_something_that_is_registered():
@@ -103,6 +142,8 @@ def test_every_claim_is_a_pair_of_correlations_of_something_that_is_registered()
         ({"tables": ("II",)}, "no table II on agiqa3k; it has I, III-A, III, IV, V, VI, VII"),
         ({"protocols": ("won",)}, "did you mean own"),
         ({"forms": ()}, "--forms names none"),
+        ({"backbone": "finetuned"}, "did you mean finetune"),
+        ({"variants": ("image_hyper",), "tables": ("IV",)}, "did you mean image_text_hyper or imagereward_head"),
     ],
 )
 def test_wrong_input_is_one_sentence(given, message):
@@ -112,6 +153,8 @@ def test_wrong_input_is_one_sentence(given, message):
 
 def test_tables_are_chosen_in_the_papers_order():
     assert [claim.table for claim in choose_claims("agiqa3k", ("VII", "V"))] == ["V", "VII", "VII"]
+    (head,) = choose_claims("agiqa3k", (), ("imagereward_head",))
+    assert head.what == "ImageReward's head"
 
 
 @pytest.mark.parametrize("variant", sorted({claim.variant for claim in CLAIMS if claim.variant}))

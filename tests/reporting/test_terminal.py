@@ -40,6 +40,20 @@ def test_plain_lines_where_the_output_is_no_terminal():
     assert tally.ended_jobs() == 7
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_error_that_comes_again_is_said_once(terminal):
+    console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
+    tally = Tally(budget=3, epochs=3, slots=1)
+    view = TerminalView(console, tally, "a sweep")
+    for number, error in enumerate(("Traceback …\nno features", "Traceback …\nno features", "another")):
+        tally.started(make_job(number))
+        tally.ended(make_job(number), Outcome.FAILED, {}, error)
+        view.ended(make_job(number), Outcome.FAILED, {}, error)
+    text = console.file.getvalue()
+    assert text.count("no features") == 1 and "trial 1: the same error as trial 0" in text
+    assert "trial 2: another" in text
+
+
 def test_a_live_table_where_it_is_one():
     text, tally = run(True)
     assert all(word in text for word in ("trial 0", "confirm trial", "baselines, split 1", "complete", "7/7 runs"))

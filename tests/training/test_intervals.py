@@ -129,3 +129,21 @@ def test_shapes_must_agree() -> None:
         paired_interval([np.zeros(3)], [], np.zeros(3), np.zeros(3))
     with pytest.raises(ValueError, match="at least one run"):
         median_interval([], np.zeros(3), np.zeros(3))
+
+
+def test_of_several_targets_a_runs_difference_is_its_mean_over_them() -> None:
+    random = np.random.default_rng(3)
+    truth = [random.normal(size=80) for _ in range(3)]
+    prompts = np.arange(80) // 4
+    own = [score + 0.5 * random.normal(size=80) for score in truth]
+    other = [score + random.normal(size=80) for score in truth]
+    found = paired_interval(own, other, truth, [prompts] * 3, targets=3)
+    each = [NAIVE["srcc"](a, t)[0] - NAIVE["srcc"](b, t)[0] for a, b, t in zip(own, other, truth, strict=True)]
+    assert found.estimate == pytest.approx(np.mean(each)) and found.low < found.estimate < found.high
+    median_of_runs = paired_interval(own, other, truth, [prompts] * 3)
+    assert median_of_runs.estimate == pytest.approx(np.median(each)) != found.estimate
+
+
+def test_targets_come_whole() -> None:
+    with pytest.raises(ValueError, match="2 for every run"):
+        paired_interval([np.arange(4.0)] * 3, [np.arange(4.0)] * 3, np.arange(4.0), np.arange(4), targets=2)

@@ -58,7 +58,7 @@ def test_of_a_linear_relation_it_is_the_plain_correlation(noise: float, shift: f
     x, test = random.normal(size=300), random.normal(size=300)
     y, truth = (shift + slope * (part + random.normal(0, noise, 300)) for part in (x, test))
     found = fitted_plcc(fit_logistic(x, y), test, truth)
-    if plcc(x, y) > 0.3:
+    if plcc(x, y) > 0.5:  # with less to fit, the curve may bend
         assert found.plcc == pytest.approx(plcc(test, truth), abs=0.06), found.reason
     else:
         assert isnan(found.plcc) == (found.reason is not None)

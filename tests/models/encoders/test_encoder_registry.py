@@ -13,9 +13,9 @@ from models.encoders import (
     list_encoders,
 )
 from models.naming import UnknownNameError
+from tests.made_weights import COMPLETED
 
 KINDS = {"image": ImageEncoder, "prompt": PromptEncoder, "image_prompt": ImagePromptEncoder}
-COMPLETED = {"timm:NAME": "timm:test_resnet", "sentence:ID": "sentence:made/model"}
 LISTED = [(kind, name) for kind in KINDS for name in list_encoders(kind)]
 NAMES = [(kind, COMPLETED.get(name, name)) for kind, name in LISTED]
 

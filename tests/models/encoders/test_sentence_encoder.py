@@ -7,7 +7,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from models.encoders import build_encoder
 from models.encoders.sentence_encoder import _width
-from tests.models.encoders.conftest import save_sentence_model
+from tests.made_weights import save_sentence_model
 
 PROMPTS = ["a red cat", "a photo of the dog and the blue cat and a red dog and the photo of the cat"]
 

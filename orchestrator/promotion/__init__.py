@@ -1,0 +1,1 @@
+"""From a sweep to the model that is used: choosing, judging, registering, moving an alias and back, comparing."""

@@ -1,0 +1,101 @@
+"""The model card: what a version's description in the registry says, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from orchestrator.promotion.candidate import Candidate
+from orchestrator.promotion.evidence import test_rows
+from orchestrator.promotion.gates import Verdict
+from orchestrator.promotion.licences import licence_of
+from orchestrator.reporting.medians import Figures, table_figures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_METRICS = {
+    "srcc": "SRCC",
+    "plcc": "PLCC",
+    "krcc": "KRCC",
+    "plcc_fitted": "PLCC after a logistic fit on validation",
+    "rmse": "RMSE",
+    "srcc_within_generator": "SRCC within generators",
+    "srcc_within_prompt": "SRCC within prompts",
+}
+
+
+def model_card(candidate: Candidate, verdicts: Sequence[Verdict], encoders: dict[str, str], outcome: str) -> str:
+    """Markdown of a few screens.
+
+    Args:
+        candidate: whose model it is.
+        verdicts: of the gates.
+        encoders: kind → name, of those that the model runs.
+        outcome: what came of the judgement, in a sentence.
+    """
+    spec, tags = candidate.evidence.spec, candidate.run.data.tags
+    test = test_rows(candidate.table)
+    sweep_tags = candidate.evidence.sweep.data.tags
+    lines = [
+        f"**{spec.variant}**, `{candidate.name}` ({candidate.run.info.run_name}). {outcome}",
+        "",
+        "| gate | | figures |",
+        "|---|---|---|",
+        *(
+            f"| {verdict.gate} | {'passed' if verdict.passed else '**failed**'} | {_cell(verdict.sentence)} |"
+            for verdict in verdicts
+        ),
+        "",
+        "### Data and protocol",
+        f"`{spec.dataset}`, {' and '.join(candidate.targets)}; data `{candidate.evidence.data_hash[:12]}`, split "
+        f"`{tags['split_hash'][:12]}`. Protocol `{spec.protocol}`: epochs and configurations are chosen on validation; "
+        f"the {len(test)} test images of {test['prompt_id'].nunique()} prompts were read once. Of "
+        f"{len(candidate.evidence.configurations())} confirmed configurations the best by validation, of its "
+        f"{len(candidate.runs)} runs the one with the median validation score.",
+        "",
+        "### On test",
+        *_metrics(candidate.table, candidate.targets),
+        "",
+        "### Encoders",
+        *(f"- {kind.replace('_', ' ')}: `{name}`, {licence_of(name)}" for kind, name in encoders.items()),
+        "",
+        "### Made with",
+        f"{tags.get('device', 'unknown device')}, {tags.get('cpus', '?')} processors; hyperassess "
+        f"{tags.get('version.hyperassess', '?')}, torch {tags.get('version.torch', '?')}, commit "
+        f"`{tags.get('git.commit', 'unknown')[:12]}`{_dirty(tags)}; sweep `{candidate.evidence.name}` of "
+        f"{sweep_tags.get('budget', spec.trials)} trials × {spec.epochs} epochs.",
+        "",
+        "### Limits",
+        f"Scores are opinions of the people who rated `{spec.dataset}`, of its generators and its kind of prompts; "
+        "images of other generators, styles or languages may be ranked worse than the interval says. The interval is "
+        "over prompts of one test set, which earlier champions were judged on, too. Scores order images; a difference "
+        "smaller than the RMSE says little. It judges neither safety nor truth.",
+    ]
+    return "\n".join(lines)
+
+
+def _metrics(table: pd.DataFrame, targets: tuple[str, ...]) -> list[str]:
+    figures = table_figures([table], targets)
+    each: dict[str, Figures] = figures.targets or {targets[0]: figures}
+    lines = ["| | " + " | ".join(each) + " |", "|---|" + "---|" * len(each)]
+    for metric, title in _METRICS.items():
+        cells = [_number(found, metric) for found in each.values()]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _number(figures: Figures, metric: str) -> str:
+    value = figures.metrics[metric]
+    if value != value:
+        return "–"
+    found = figures.intervals.get(metric)
+    return f"{value:.4f}" + (f" [{found.low:.3f}, {found.high:.3f}]" if found and found.low == found.low else "")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _dirty(tags: dict[str, str]) -> str:
+    return " with changes that were not committed" if tags.get("git.dirty") == "true" else ""

@@ -1,0 +1,95 @@
+"""The saved model of a confirm run: found in MLflow, logged there where it is not, and fetched from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import InputError, reason
+from orchestrator.execution.training_job import MODEL
+from orchestrator.promotion.candidate import Candidate
+from orchestrator.tracking.client import MlflowClient, MlflowException
+from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.mlflow_sink import KEY_TAG
+
+if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+
+_CARD = "model.json"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model's files as MLflow gives them.
+
+    Attributes:
+        model_id: of the logged model.
+        folder: the scorer's folder, downloaded.
+        digest: hash of its files.
+    """
+
+    model_id: str
+    folder: Path
+    digest: str
+
+
+def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> SavedModel:
+    """The candidate's model out of MLflow. Of a run that the sweep logged none for, it is logged now.
+
+    Raises:
+        InputError: there is none and the sweep's folder has none either, or it cannot be fetched.
+    """
+    run = candidate.run
+    found = logged_model(client, run)
+    if found is None:
+        workspace = candidate.evidence.workspace
+        folder = workspace.trials / run.data.tags[KEY_TAG] / MODEL if workspace else None
+        if folder is None or not folder.is_dir():
+            raise InputError(
+                f"{candidate.name} has no model in MLflow, and its sweep's folder, which would have one, is not here."
+            )
+        from orchestrator.tracking.mlflow_model import log_model
+
+        spec = candidate.evidence.spec
+        data: dict[str, Any] = {
+            "path": str(folder),
+            "name": f"{spec.variant}-{candidate.source}",
+            "targets": list(candidate.targets),
+            "criteria": spec.criteria is not None,
+        }
+        log_model(client, run.info.run_id, run.info.experiment_id, data)
+        found = logged_model(client, run)
+    if found is None:
+        raise InputError(f"MLflow did not take the model of {candidate.name}.")
+    folder = fetch(client, f"models:/{found.model_id}", scratch / found.model_id)
+    return SavedModel(found.model_id, folder, folder_digest(folder))
+
+
+def logged_model(client: MlflowClient, run: Any) -> LoggedModel | None:
+    """The run's logged model that is whole; None where there is none."""
+    from mlflow.entities import LoggedModelStatus
+
+    models = client.search_logged_models([run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'")
+    return next((model for model in models if model.status == LoggedModelStatus.READY), None)
+
+
+def fetch(client: MlflowClient, uri: str, where: Path) -> Path:
+    """Downloads what MLflow has under `uri`; gives the scorer's folder in it.
+
+    Raises:
+        InputError: it cannot be had, or holds no scorer.
+    """
+    import mlflow
+
+    where.mkdir(parents=True, exist_ok=True)
+    try:
+        found = Path(
+            mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(where), tracking_uri=client.tracking_uri)
+        )
+    except (OSError, MlflowException) as error:
+        raise InputError(f"The model {uri} cannot be fetched from MLflow: {reason(error)}") from error
+    cards = sorted(found.rglob(_CARD))
+    if len(cards) != 1:
+        raise InputError(f"{uri} in MLflow is no model of this project: it holds {len(cards)} files {_CARD}.")
+    return cards[0].parent

@@ -1,0 +1,55 @@
+"""A fresh database is made by one at a time."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.tracking import mlflow_sink
+from orchestrator.tracking.first_opening import one_at_a_time
+from orchestrator.tracking.target import Target
+
+
+@pytest.fixture
+def most_inside(monkeypatch):
+    """How many were making tables at a time, at most."""
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def make_tables(*arguments: str) -> None:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.05)
+        with lock:
+            inside[0] -= 1
+
+    monkeypatch.setattr(mlflow_sink, "MlflowSink", make_tables)
+    return most
+
+
+def open_at_once(*uris: str) -> None:
+    with ThreadPoolExecutor(len(uris)) as pool:
+        list(pool.map(lambda uri: Target(uri, "experiment", "sweep", "source").open(), uris))
+
+
+def test_sweeps_that_start_at_once_make_the_tables_of_a_fresh_database_in_turn(most_inside, tmp_path: Path):
+    (tmp_path / "linked").symlink_to(tmp_path)
+    open_at_once(*[f"sqlite:///{tmp_path}/mlflow.db"] * 3, f"sqlite:///{tmp_path}/linked/mlflow.db")
+    assert most_inside == [1]
+
+
+def test_servers_and_other_databases_are_not_waited_for(most_inside, tmp_path: Path):
+    open_at_once(f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db", "http://127.0.0.1:5000", "mlruns")
+    assert most_inside[0] > 1
+
+
+def test_who_has_waited_for_long_enough_goes_on(tmp_path: Path):
+    uri, entered = f"sqlite:///{tmp_path}/mlflow.db", []
+    with one_at_a_time(uri), one_at_a_time(uri, patience=0.05):
+        entered.append("both")
+    assert entered == ["both"]
+    with one_at_a_time(uri, patience=0):
+        entered.append("again")
+    assert entered == ["both", "again"]

@@ -85,7 +85,12 @@ def fetch(client: MlflowClient, uri: str, where: Path) -> Path:
     where.mkdir(parents=True, exist_ok=True)
     try:
         found = Path(
-            mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(where), tracking_uri=client.tracking_uri)
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=uri,
+                dst_path=str(where),
+                tracking_uri=client.tracking_uri,
+                registry_uri=client.tracking_uri,  # else that of whichever MLflow this process asked last
+            )
         )
     except (OSError, MlflowException) as error:
         raise InputError(f"The model {uri} cannot be fetched from MLflow: {reason(error)}") from error

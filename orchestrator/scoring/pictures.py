@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -72,15 +73,17 @@ def _from_path(path: Path) -> Image.Image:
 
 def _as_bytes(text: str) -> bytes | None:
     """The bytes that a data URL or base64 says; None for anything else, which is a path then."""
-    if text.startswith("data:"):
-        head, _, text = text.partition(",")
-        if not head.endswith(";base64"):
-            raise UnusableImage("a data URL that is not base64")
-    elif len(text) < _SHORTEST_BASE64 or (len(text) < _LONGEST_PATH and Path(text).exists()):
+    url = text.startswith("data:")
+    if not url and (len(text) < _SHORTEST_BASE64 or (len(text) < _LONGEST_PATH and os.path.exists(text))):
         return None
+    head, _, coded = text.partition(",") if url else ("", "", text)
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        if url and not head.endswith(";base64"):
+            raise binascii.Error
+        return base64.b64decode("".join(coded.split()), validate=True)
     except (binascii.Error, ValueError):
+        if url:
+            raise UnusableImage("a data URL that is not base64") from None
         return None
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from orchestrator.errors import InputError, reason
 from orchestrator.naming import unknown
 from orchestrator.tracking.client import MlflowClient, MlflowException
-from orchestrator.tracking.pyfunc import DIGEST, LOADER
+from orchestrator.tracking.model_files import fetch_logged, fetch_version
+from orchestrator.tracking.pyfunc import DIGEST
 
 QUANTILES = "mos_quantiles"
 """Tag of a registered version: JSON, target → quantiles of the training scores."""
@@ -75,7 +76,7 @@ class ModelStore:
         with suppress(ValueError):  # the tag is a rough help, and MLflow may have cut it
             quantiles = dict(json.loads(found.tags.get(QUANTILES, "{}")))
         return Fetched(
-            folder=self._files(f"models:/{name}/{found.version}", called),
+            folder=fetch_version(self._client, name, found.version, self._scratch),
             sha256=found.tags[DIGEST],
             run_id=found.run_id or "",
             tags={**found.tags, "registered": called},
@@ -101,7 +102,7 @@ class ModelStore:
             raise InputError(
                 f"The run {run_id} has no model: only the confirm run that stands for a configuration has one."
             )
-        folder = self._files(f"models:/{whole[0].model_id}", f"of run {run_id}")
+        folder = fetch_logged(self._client, whole[0].model_id, f"of run {run_id}", self._scratch)
         return Fetched(folder, whole[0].tags.get(DIGEST), run_id, dict(run.data.tags))
 
     def predictions(self, run_id: str) -> Path | None:
@@ -117,19 +118,6 @@ class ModelStore:
             return dict(self._client.get_run(run_id).data.tags)
         except (MlflowException, OSError):
             return {}
-
-    def _files(self, uri: str, called: str) -> Path:
-        import mlflow
-
-        try:
-            root = Path(
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=uri, dst_path=str(self._scratch), tracking_uri=self._uri, registry_uri=self._uri
-                )
-            )
-        except (MlflowException, OSError) as error:
-            raise InputError(f"The model {called} cannot be fetched from MLflow: {reason(error)}") from error
-        return scorer_folder(root, called)
 
     def _no_such(self, name: str, which: str, error: Exception) -> InputError:
         try:
@@ -152,29 +140,3 @@ class ModelStore:
         from orchestrator.tracking.provenance import without_passwords
 
         return without_passwords(self._uri)
-
-
-def scorer_folder(root: Path, called: str) -> Path:
-    """The saved scorer in the files of an MLflow model.
-
-    Args:
-        root: holds `MLmodel`.
-        called: the model, in a sentence.
-
-    Raises:
-        InputError: MLflow would run something else for it than this package on data.
-    """
-    import yaml
-
-    try:
-        flavor = yaml.safe_load((root / "MLmodel").read_text())["flavors"]["python_function"]
-        loader, data = flavor["loader_module"], Path(flavor["data"])
-        code = flavor.get("code") or flavor.get("python_model") or flavor.get("model_code_path")
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"The model {called} is no model of this project: it is not loaded.") from error
-    if loader != LOADER or code:
-        raise InputError(f"The model {called} brings code of its own ({code or loader}): it is not loaded.")
-    folder = root / data
-    if data.is_absolute() or ".." in data.parts or not folder.is_dir():
-        raise InputError(f"The model {called} names data outside itself: it is not loaded.")
-    return folder

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -85,7 +86,7 @@ def check_again(asked: Asked, dataset: str | None, data_root: Path | None) -> bo
         with _bar() as progress:
             check = check_model(found, scorer, dataset, data_root, progress)
         if asked.json:
-            print(json.dumps({"model": found.name, "passed": check.passed, **asdict(check)}))
+            print(json.dumps({"model": found.name, "passed": check.passed, **_plain(asdict(check))}))
         else:
             _show_check(Console(), found.name, check)
     return check.passed
@@ -103,6 +104,13 @@ def chosen_device(given: str) -> str:
     if given.startswith("cuda") and not cuda:
         raise InputError("There is no CUDA device here: leave out --device.")
     return given
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: NaN is null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _show_check(console: Console, name: str, check: Check) -> None:

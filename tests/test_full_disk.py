@@ -33,7 +33,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 def test_it_stops_cleanly_and_goes_on_when_there_is_room(folder: Path, small: Path) -> None:
     where = ["--out", str(small), "--name", "full", "--keep", "all", "--min-free", "0"]
     code, _, err = run(folder, *SMALL, *where, "--json")
-    assert code == 1 and "The disk is full" in err and f"--name full --out {small}" in err, err[-3000:]
+    assert code == 1 and "The disk is full" in err and f"resume full --out {small}" in err, err[-3000:]
     assert "Traceback" not in err
     workspace = Workspace(small / "full")
     assert not workspace.result.exists()

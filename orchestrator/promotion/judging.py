@@ -20,6 +20,7 @@ from orchestrator.promotion.reproduction import reproduce
 from orchestrator.promotion.saved_model import SavedModel, saved_model
 from orchestrator.tracking.client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
+from orchestrator.tracking.recorder import SWEEP
 from orchestrator.training.intervals import Metric
 from orchestrator.workspace import find_sweep
 
@@ -89,7 +90,7 @@ def find_candidate(client: MlflowClient, wanted: Wanted, out: Path, scratch: Pat
             raise InputError(f"{wanted.run} is a run of {evidence.spec.variant}, not of {wanted.variant}.")
         return candidate_of(evidence, run, wanted.metric)
     settings = {"variant": wanted.variant, **({"dataset": wanted.dataset} if wanted.dataset else {})}
-    found = list(find_evidence(client, out, scratch, _condition(wanted.sweep, out), settings))
+    found = list(find_evidence(client, out, scratch, _condition(client, wanted.sweep, out), settings))
     datasets = sorted({evidence.spec.dataset for evidence in found})
     if len(datasets) > 1:
         raise InputError(
@@ -118,7 +119,7 @@ def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
         if _RUN_ID.fullmatch(reference):
             return client.get_run(reference)
         if place:
-            condition = f"{_condition(place, out)} and tags.{KEY_TAG} = '{_quoted(key)}'"
+            condition = f"{_condition(client, place, out)} and tags.{KEY_TAG} = '{_quoted(key)}'"
             experiments = [experiment.experiment_id for experiment in client.search_experiments()]
             found = client.search_runs(experiments, condition)
             if found:
@@ -161,16 +162,20 @@ def judge(
     return Judged(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)
 
 
-def _condition(sweep: str | None, out: Path) -> str:
-    """In MLflow's language: the sweep of that name, id or folder; not here it may be there all the same."""
+def _condition(client: MlflowClient, sweep: str | None, out: Path) -> str:
+    """In MLflow's language: the sweep of that name, id or folder; where it is not here, as MLflow knows it."""
     if not sweep:
         return ""
     try:
         from orchestrator.spec import load_spec
 
-        return f"tags.{SWEEP_TAG} = '{load_spec(find_sweep(sweep, out).spec).id}'"
+        identifier = load_spec(find_sweep(sweep, out).spec).id
     except InputError:
-        return f"tags.{SWEEP_TAG} = '{_quoted(sweep)}'"
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        named = f"attributes.run_name = '{_quoted(sweep)}' and tags.{KEY_TAG} = '{SWEEP}'"
+        found = client.search_runs(experiments, named, order_by=["attributes.start_time DESC"], max_results=1)
+        identifier = found[0].data.tags[SWEEP_TAG] if found else _quoted(sweep)
+    return f"tags.{SWEEP_TAG} = '{identifier}'"
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,7 @@
-"""A fresh database is made by one at a time."""
+"""A fresh database is made by one at a time, and wholly or not at all."""
 
+import multiprocessing
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.tracking import mlflow_sink
+from orchestrator.tracking import first_opening, mlflow_sink
 from orchestrator.tracking.first_opening import one_at_a_time
 from orchestrator.tracking.target import Target
 
@@ -26,6 +28,7 @@ def most_inside(monkeypatch):
             inside[0] -= 1
 
     monkeypatch.setattr(mlflow_sink, "MlflowSink", make_tables)
+    monkeypatch.setattr(first_opening, "_make", lambda path: None)
     return most
 
 
@@ -47,9 +50,48 @@ def test_servers_and_other_databases_are_not_waited_for(most_inside, tmp_path: P
 
 def test_who_has_waited_for_long_enough_goes_on(tmp_path: Path):
     uri, entered = f"sqlite:///{tmp_path}/mlflow.db", []
+    (tmp_path / "mlflow.db").touch()
     with one_at_a_time(uri), one_at_a_time(uri, patience=0.05):
         entered.append("both")
     assert entered == ["both"]
     with one_at_a_time(uri, patience=0):
         entered.append("again")
     assert entered == ["both", "again"]
+
+
+def enter(uri: str) -> None:
+    with one_at_a_time(uri):
+        pass
+
+
+def tables(database: Path) -> int:
+    connection = sqlite3.connect(database)
+    try:
+        return int(connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0])
+    except sqlite3.OperationalError:  # locked, or not there yet
+        return 0
+    finally:
+        connection.close()
+
+
+def test_killed_while_it_makes_the_tables_it_leaves_nothing_half_made(tmp_path: Path):
+    database, draft = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.draft"
+    maker = multiprocessing.get_context("spawn").Process(target=enter, args=(f"sqlite:///{database}",))
+    maker.start()
+    while not (draft.exists() and tables(draft) > 10):
+        assert maker.is_alive()
+        time.sleep(0.01)
+    maker.kill()
+    maker.join()
+    assert draft.exists() and not database.exists()
+    enter(f"sqlite:///{database}")
+    assert tables(database) > 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+
+
+def test_a_database_that_is_there_is_left_as_it_is(tmp_path: Path):
+    database = tmp_path / "mlflow.db"
+    sqlite3.connect(database).execute("CREATE TABLE mine (x)").connection.close()
+    before = database.read_bytes()
+    enter(f"sqlite:///{database}")
+    assert database.read_bytes() == before

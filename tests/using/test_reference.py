@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 import orchestrator
 from orchestrator.errors import InputError
 from orchestrator.scoring import load_scorer
-from orchestrator.tracking.registry import scorer_folder
+from orchestrator.tracking.model_files import scorer_folder
 from orchestrator.using.exporting import export_model
 from orchestrator.using.reference import found_model
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Made:
         folder: holds `model/`, `images/`, `ratings.csv` and `predictions.csv`.
         uri: MLflow's.
         run_id: of the confirm run, which logged the model.
-        said: what was written to the terminal while it was logged.
+        said: what was written to the terminal while it was logged, and what was warned of.
     """
 
     folder: Path
@@ -82,7 +83,10 @@ def _logged(folder, uri):
     heard = logging.StreamHandler(said := _Said())
     heard.setLevel(logging.WARNING)
     logging.getLogger().addHandler(heard)
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    # pytest keeps warnings to itself, so the terminal would not show them.
+    quiet = warnings.catch_warnings(record=True)
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), quiet as warned:
+        warnings.simplefilter("always", UserWarning)
         log_model(client, run_id, experiment, {"path": str(folder / "model"), "name": "m", "targets": ["alignment"]})
     logging.getLogger().removeHandler(heard)
     (logged,) = client.search_logged_models([experiment])
@@ -91,7 +95,7 @@ def _logged(folder, uri):
     client.set_model_version_tag("text_hyper", version.version, "sha256", folder_digest(folder / "model"))
     client.set_model_version_tag("text_hyper", version.version, "mos_quantiles", json.dumps(QUANTILES))
     client.set_registered_model_alias("text_hyper", "champion", version.version)
-    return run_id, said.text
+    return run_id, said.text + "".join(f"{warning.message}\n" for warning in warned if warning.category is UserWarning)
 
 
 class _Said:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.scoring import load_scorer
+from orchestrator.scoring import Scorer, load_scorer
 from orchestrator.spec import SweepSpec
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_model import log_model
@@ -28,12 +28,14 @@ class Made:
         uri: MLflow's.
         run_id: of the confirm run, which logged the model.
         said: what was written to the terminal while it was logged, and what was warned of.
+        scorer: of `model/`, for what the others have to give.
     """
 
     folder: Path
     uri: str
     run_id: str
     said: str
+    scorer: Scorer
 
     @property
     def client(self):
@@ -61,14 +63,15 @@ def made(tmp_path_factory):
     images = save_images(folder / "images", 10)
     rows = pd.DataFrame({"image": [f"images/{path.name}" for path in images], "prompt": "007", "alignment": range(10)})
     rows.to_csv(folder / "ratings.csv", index=False)
-    predicted = load_scorer(folder / "model")(images, "007")["alignment"]
+    scorer = load_scorer(folder / "model")
+    predicted = scorer(images, "007")["alignment"]
     table = rows.rename(columns={"image": "name"}).assign(part="test", predicted_alignment=predicted)
     table.loc[:1, "part"] = "validation"
     table.to_csv(folder / "predictions.csv", index=False)
     uri = f"sqlite:///{folder}/mlflow.db"
     with contextlib.chdir(folder):
         run_id, said = _logged(folder, uri)
-    return Made(folder, uri, run_id, said)
+    return Made(folder, uri, run_id, said, scorer)
 
 
 def _logged(folder, uri):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestrator.scoring import ScorerError, load_scorer
+from orchestrator.scoring import ScorerError
 from orchestrator.tracking.pyfunc import _load_pyfunc
 from tests.using.served import asked, served
 
@@ -23,7 +23,7 @@ def artifact(made, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wanted(made):
-    return load_scorer(made.model)(made.images[:2], ["a fox", "a whale"])["alignment"].tolist()
+    return made.scorer(made.images[:2], ["a fox", "a whale"])["alignment"].tolist()
 
 
 def rows(made):

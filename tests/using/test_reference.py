@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 import pytest
 import torch
@@ -14,7 +13,6 @@ from mlflow.tracking import MlflowClient
 
 import orchestrator
 from orchestrator.errors import InputError
-from orchestrator.scoring import load_scorer
 from orchestrator.spec import SweepSpec
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.model_files import scorer_folder
@@ -69,12 +67,6 @@ def test_a_model_by_any_of_its_names_is_the_same_model(made, finished, kind, tmp
             assert found.predictions.read_bytes() == (made.folder / "predictions.csv").read_bytes()
 
 
-def test_python_scores_with_the_champion(made):
-    images = made.images[:3]
-    scores = orchestrator.load_scorer("text_hyper@champion", tracking_uri=made.uri)(images, "a fox")
-    pd.testing.assert_frame_equal(scores, load_scorer(made.model)(images, "a fox"))
-
-
 def test_the_name_for_python_costs_nothing_until_it_is_called(tmp_path):
     heavy = ("torch", "mlflow", "ray", "optuna", "pandas", "numpy", "orchestrator.using")
     code = f"import sys; from orchestrator import load_scorer; print([name for name in {heavy} if name in sys.modules])"
@@ -82,7 +74,7 @@ def test_the_name_for_python_costs_nothing_until_it_is_called(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
-def test_nothing_of_a_model_is_unpickled(made, monkeypatch):
+def test_python_scores_with_the_champion_and_nothing_of_it_is_unpickled(made, monkeypatch):
     """Of the encoders only one has a pickle: a file of its installed package, read as tensors and nothing else."""
 
     def refused(*arguments, **options):
@@ -96,10 +88,8 @@ def test_nothing_of_a_model_is_unpickled(made, monkeypatch):
     monkeypatch.setattr(torch, "load", tensors_only)
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, refused)
-    scorer = orchestrator.load_scorer("text_hyper@champion", tracking_uri=made.uri)
-    assert scorer(made.images[:1], "a fox")["reason"].isna().all()
-    mlflow.set_tracking_uri(made.uri)
-    assert mlflow.pyfunc.load_model("models:/text_hyper@champion").metadata.flavors["python_function"]["data"]
+    scores = orchestrator.load_scorer("text_hyper@champion", tracking_uri=made.uri)(made.images[:3], "a fox")
+    pd.testing.assert_frame_equal(scores, made.scorer(made.images[:3], "a fox"))
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_the_readme_shows_commands():
         "orchestrator.promote",
         "orchestrator.compare",
         "orchestrator.rollback",
+        "orchestrator.export",
         "orchestrator.rerun",
         "orchestrator.sync",
     }
@@ -99,6 +100,13 @@ def test_a_champion_and_back(folder):
     assert "A − B" in run(folder, compare)
     assert "is version 1 again" in run(folder, rollback)
     assert client.get_model_version_by_alias("text_hyper", "champion").version == first.version
+    score, export = (
+        next(command for command in COMMANDS if f"orchestrator.{name} --model text_hyper@champion" in command)
+        for name in ("score", "export")
+    )
+    run(folder, score)
+    assert len(pd.read_csv(folder / "scores.csv")["alignment"].dropna()) == 2
+    assert "fox-judge.zip" in run(folder, export) and (folder / "fox-judge.zip").is_file()
 
 
 def test_the_papers_tables(folder):

@@ -39,7 +39,7 @@ def fetch_version(client: MlflowClient, name: str, version: str, where: Path) ->
 
 
 def _fetch(client: MlflowClient, location: str, called: str, where: Path) -> Path:
-    """From where the files lie: an address `models:/…` MLflow looks up in the process's own MLflow, whatever is asked."""
+    """From where the files lie: of `models:/…` MLflow asks the process's own MLflow, whichever is given."""
     import mlflow
 
     where.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.scoring import load_scorer
+from orchestrator.scoring import Scorer, load_scorer
 from orchestrator.spec import SweepSpec
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_model import log_model
@@ -26,13 +27,15 @@ class Made:
         folder: holds `model/`, `images/`, `ratings.csv` and `predictions.csv`.
         uri: MLflow's.
         run_id: of the confirm run, which logged the model.
-        said: what was written to the terminal while it was logged.
+        said: what was written to the terminal while it was logged, and what was warned of.
+        scorer: of `model/`, for what the others have to give.
     """
 
     folder: Path
     uri: str
     run_id: str
     said: str
+    scorer: Scorer
 
     @property
     def client(self):
@@ -60,14 +63,15 @@ def made(tmp_path_factory):
     images = save_images(folder / "images", 10)
     rows = pd.DataFrame({"image": [f"images/{path.name}" for path in images], "prompt": "007", "alignment": range(10)})
     rows.to_csv(folder / "ratings.csv", index=False)
-    predicted = load_scorer(folder / "model")(images, "007")["alignment"]
+    scorer = load_scorer(folder / "model")
+    predicted = scorer(images, "007")["alignment"]
     table = rows.rename(columns={"image": "name"}).assign(part="test", predicted_alignment=predicted)
     table.loc[:1, "part"] = "validation"
     table.to_csv(folder / "predictions.csv", index=False)
     uri = f"sqlite:///{folder}/mlflow.db"
     with contextlib.chdir(folder):
         run_id, said = _logged(folder, uri)
-    return Made(folder, uri, run_id, said)
+    return Made(folder, uri, run_id, said, scorer)
 
 
 def _logged(folder, uri):
@@ -82,7 +86,10 @@ def _logged(folder, uri):
     heard = logging.StreamHandler(said := _Said())
     heard.setLevel(logging.WARNING)
     logging.getLogger().addHandler(heard)
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    # pytest keeps warnings to itself, so the terminal would not show them.
+    quiet = warnings.catch_warnings(record=True)
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), quiet as warned:
+        warnings.simplefilter("always", UserWarning)
         log_model(client, run_id, experiment, {"path": str(folder / "model"), "name": "m", "targets": ["alignment"]})
     logging.getLogger().removeHandler(heard)
     (logged,) = client.search_logged_models([experiment])
@@ -91,7 +98,7 @@ def _logged(folder, uri):
     client.set_model_version_tag("text_hyper", version.version, "sha256", folder_digest(folder / "model"))
     client.set_model_version_tag("text_hyper", version.version, "mos_quantiles", json.dumps(QUANTILES))
     client.set_registered_model_alias("text_hyper", "champion", version.version)
-    return run_id, said.text
+    return run_id, said.text + "".join(f"{warning.message}\n" for warning in warned if warning.category is UserWarning)
 
 
 class _Said:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestrator.scoring import ScorerError, load_scorer
+from orchestrator.scoring import ScorerError
 from orchestrator.tracking.pyfunc import _load_pyfunc
 from tests.using.served import asked, served
 
@@ -23,7 +23,7 @@ def artifact(made, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wanted(made):
-    return load_scorer(made.model)(made.images[:2], ["a fox", "a whale"])["alignment"].tolist()
+    return made.scorer(made.images[:2], ["a fox", "a whale"])["alignment"].tolist()
 
 
 def rows(made):
@@ -72,8 +72,9 @@ def test_its_requirements_are_exact_and_name_the_wheel_beside_them(artifact):
 def test_mlflow_loads_it_by_alias_and_its_example_is_scored(made, wanted):
     mlflow.set_tracking_uri(made.uri)
     model = mlflow.pyfunc.load_model("models:/text_hyper@champion")
-    found = model.predict(pd.DataFrame(rows(made)))
-    np.testing.assert_allclose(found["alignment"], [*[wanted[0]] * 3, wanted[1]], atol=1e-3)
+    content = {"image": made.images[0].read_bytes(), "prompt": "a fox"}
+    found = model.predict(pd.DataFrame([*rows(made), content]))
+    np.testing.assert_allclose(found["alignment"], [*[wanted[0]] * 3, wanted[1], wanted[0]], atol=1e-3)
     example = model.predict(model.input_example)
     assert len(example) == 1 and np.isfinite(example["alignment"]).all()
     assert set(found) == set(model.metadata.signature.outputs.input_names())

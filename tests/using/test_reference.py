@@ -1,14 +1,21 @@
+import json
+import pickle
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from mlflow.tracking import MlflowClient
 
 import orchestrator
 from orchestrator.errors import InputError
-from orchestrator.scoring import load_scorer
-from orchestrator.tracking.registry import scorer_folder
+from orchestrator.spec import SweepSpec
+from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_files import scorer_folder
 from orchestrator.using.exporting import export_model
 from orchestrator.using.reference import found_model
 
@@ -24,13 +31,27 @@ def foreign(made):
     return name
 
 
-@pytest.mark.parametrize("kind", ["alias", "version", "uri", "run", "folder", "export", "zip"])
-def test_a_model_by_any_of_its_names_gives_the_same_scores(made, kind, tmp_path):
+@pytest.fixture(scope="module")
+def finished(made, tmp_path_factory):
+    """The folder of sweeps that the model's own is in."""
+    sweeps = tmp_path_factory.mktemp("sweeps")
+    trials = sweeps / "made" / "trials" / "confirm-0"
+    shutil.copytree(made.model, trials / "model")
+    shutil.copyfile(made.folder / "predictions.csv", trials / "predictions.csv")
+    spec = SweepSpec(name="made", variant="text_hyper", dataset="csv:ratings.csv")
+    (sweeps / "made" / "spec.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json")))
+    (sweeps / "made" / "result.json").write_text(json.dumps({"best": {"run": "confirm-0"}}))
+    return sweeps
+
+
+@pytest.mark.parametrize("kind", ["alias", "version", "uri", "run", "sweep", "folder", "export", "zip"])
+def test_a_model_by_any_of_its_names_is_the_same_model(made, finished, kind, tmp_path):
     reference = {
         "alias": "text_hyper@champion",
         "version": "text_hyper/1",
         "uri": "models:/text_hyper/1",
         "run": made.run_id,
+        "sweep": "made",
         "folder": str(made.model),
         "export": str(tmp_path / "export"),
         "zip": str(tmp_path / "export.zip"),
@@ -38,8 +59,37 @@ def test_a_model_by_any_of_its_names_gives_the_same_scores(made, kind, tmp_path)
     if kind in {"export", "zip"}:
         with found_model("text_hyper@champion", Path("none"), made.uri) as found:
             export_model(found, Path(reference))
-    scores = orchestrator.load_scorer(reference, tracking_uri=made.uri)(made.images, "a fox")
-    pd.testing.assert_frame_equal(scores, load_scorer(made.model)(made.images, "a fox"))
+    with found_model(reference, finished, made.uri) as found:
+        assert found.verify() == folder_digest(made.model)
+        assert (found.sha256 is None) == (kind in {"sweep", "folder"})  # nobody else vouches for one's own files
+        if kind != "folder":
+            assert found.about["dataset"] == "csv:ratings.csv" and found.about["run_key"] == "confirm-0"
+            assert found.predictions.read_bytes() == (made.folder / "predictions.csv").read_bytes()
+
+
+def test_the_name_for_python_costs_nothing_until_it_is_called(tmp_path):
+    heavy = ("torch", "mlflow", "ray", "optuna", "pandas", "numpy", "orchestrator.using")
+    code = f"import sys; from orchestrator import load_scorer; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_python_scores_with_the_champion_and_nothing_of_it_is_unpickled(made, monkeypatch):
+    """Of the encoders only one has a pickle: a file of its installed package, read as tensors and nothing else."""
+
+    def refused(*arguments, **options):
+        raise AssertionError("a pickle is read")
+
+    def tensors_only(file, **options):
+        assert options.get("weights_only") is True and "site-packages" in str(file)
+        return load(file, **options)
+
+    load = torch.load
+    monkeypatch.setattr(torch, "load", tensors_only)
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refused)
+    scores = orchestrator.load_scorer("text_hyper@champion", tracking_uri=made.uri)(made.images[:3], "a fox")
+    pd.testing.assert_frame_equal(scores, made.scorer(made.images[:3], "a fox"))
 
 
 @pytest.mark.parametrize(

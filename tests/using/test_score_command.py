@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from orchestrator.export import export
 from orchestrator.score import score
+from orchestrator.tracking.digest import folder_digest
 
 
 @pytest.fixture
@@ -93,8 +94,10 @@ def test_a_check_that_finds_other_scores_or_misses_images_is_exit_code_1(made, e
     assert ("images/5.png" in done.stdout) == (change == "image")
 
 
-def test_another_data_set_is_refused(exported):
-    done = run("--model", exported, "--check", "--dataset", "shapes")
+def test_another_data_set_is_refused(made, exported, elsewhere):
+    rows = [f"{path},007,{number}\n" for number, path in enumerate(made.images)]
+    (elsewhere / "other.csv").write_text("".join(["image,prompt,alignment\n", *rows]))
+    done = run("--model", exported, "--check", "--dataset", "csv:other.csv")
     assert done.exit_code == 2 and "None of the 8 test images" in done.stderr
 
 
@@ -124,3 +127,18 @@ def test_a_folder_with_code_is_refused_with_a_sentence(made, tmp_path):
     (tmp_path / "model" / "model.pkl").write_bytes(b"")
     done = run("--model", tmp_path / "model", "--prompt", "a fox", made.images[0])
     assert done.exit_code == 2 and "no part of a model" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_tampered_champion_is_refused_with_a_sentence(made, elsewhere):
+    """Who can write where MLflow keeps its files changes a model and the hash beside it, not the registry's."""
+    shutil.copytree(made.artifact(elsewhere / "fetched"), root := elsewhere / "theirs")
+    card = root / "data" / "model" / "model.json"
+    card.write_text(card.read_text().replace("3.0", "4.0"))
+    described = (root / "MLmodel").read_text()
+    (root / "MLmodel").write_text(described.replace(folder_digest(made.model), folder_digest(card.parent)))
+    client = made.client
+    client.create_registered_model("tampered")
+    client.create_model_version("tampered", root.as_uri(), made.run_id)
+    client.set_model_version_tag("tampered", "1", "sha256", folder_digest(made.model))
+    done = run("--model", "tampered/1", "--tracking-uri", made.uri, "--prompt", "a fox", made.images[0])
+    assert done.exit_code == 2 and "is not the one that was recorded" in done.stderr and done.stderr.count("\n") == 1

@@ -75,7 +75,7 @@ def test_from_a_sweep_to_a_champion_and_back(folder):
     assert "Refused by “better than the champion”" in refused and "short of +1.5" in refused
     second = client(folder).get_model_version("text_hyper", "2")
     assert second.tags["verdict"] == "refused" and "better than the champion" in second.tags["refused_by"]
-    assert "same data and test set as version 1" in second.tags["gate.same test as the champion"]
+    assert "same data and test set as version 1" in second.tags["gates"]
     assert client(folder).get_model_version_by_alias("text_hyper", "champion").version == first.version
 
     run(folder, "promote", "--variant", "text_hyper", "--run", key, "--yes", "--alias", "challenger")

@@ -17,6 +17,8 @@ from tests.postgres import find_binaries
 from tests.shown import shown_environment, shown_script
 from tests.tracking.tracked import Server
 
+pytestmark = pytest.mark.long
+
 SCRIPT = shown_script(Path(__file__).parents[1] / "docs" / "walkthrough.md")
 SWEEP = re.compile(r"^python -m orchestrator\.sweep .*--name (\w+).*$", re.MULTILINE)
 

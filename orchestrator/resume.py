@@ -17,7 +17,7 @@ def resume(
     max_hours: Annotated[float | None, typer.Option(help="Ask for no more trials after this long.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Trials at a time, if fewer than fit.")] = None,
     cpus_per_trial: Annotated[float | None, typer.Option(help="CPUs of a trial.")] = None,
-    gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
+    gpus_per_trial: Annotated[str | None, typer.Option(help="GPUs of a trial: a number, a fraction, or auto.")] = None,
     address: Annotated[
         str | None, typer.Option(help="Ray cluster to join, or local; else RAY_ADDRESS, the profile's, or a new one.")
     ] = None,

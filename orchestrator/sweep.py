@@ -39,8 +39,12 @@ def sweep(
     space: Annotated[Path | None, typer.Option(help="A search space of your own, as YAML.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampler, initialisation and batches.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Trials at a time, if fewer than fit.")] = None,
-    cpus_per_trial: Annotated[float | None, typer.Option(help="CPUs of a trial.")] = None,
-    gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(help="CPUs of a trial; else 1, or its part beside a GPU.")
+    ] = None,
+    gpus_per_trial: Annotated[
+        str | None, typer.Option(help="GPUs of a trial: a number or fraction, or auto for as many trials as fit.")
+    ] = None,
     address: Annotated[
         str | None, typer.Option(help="Ray cluster to join, or local; else RAY_ADDRESS, the profile's, or a new one.")
     ] = None,

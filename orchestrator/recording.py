@@ -72,11 +72,11 @@ def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorde
     )
     if prepared.cross:
         recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
-    for path in (_public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
+    for path in (public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 
 
-def _public_spec(workspace: Workspace) -> Path:
+def public_spec(workspace: Workspace) -> Path:
     """The spec as it may be shown: early ones hold the password that their tracking URI was given with."""
     text = workspace.spec.read_text()
     shown = without_passwords(text)

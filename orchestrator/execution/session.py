@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.errors import InputError
-from orchestrator.hosts.loopback import for_ray, refused, split
+from orchestrator.hosts.loopback import ADDRESS, for_ray, refused, split, taken_at_its_word
 from orchestrator.hosts.record import joined
-from orchestrator.hosts.token import present_token, token_file
+from orchestrator.hosts.token import own_environment, present_token, token_file
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -51,13 +51,14 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     for key, value in SETTINGS.items():
         os.environ.setdefault(key, value)
     address = joined(address)
-    _connect(address) if address else _start()
-    import ray
+    with own_environment():
+        _connect(address) if address else _start()
+        import ray
 
-    try:
-        yield fitting(ray.nodes(), cpus_per_job, gpus_per_job)
-    finally:
-        ray.shutdown()
+        try:
+            yield fitting(ray.nodes(), cpus_per_job, gpus_per_job)
+        finally:
+            ray.shutdown()
 
 
 def _connect(address: str) -> None:
@@ -66,7 +67,7 @@ def _connect(address: str) -> None:
     present_token(address)
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
-    from ray.exceptions import AuthenticationError
+    from ray.exceptions import AuthenticationError, RpcError
 
     known = for_ray(address) if port else address
     try:
@@ -81,27 +82,30 @@ def _connect(address: str) -> None:
         raise InputError(
             f"The Ray cluster at {address} {told}: copy that of its head's host there, or set RAY_AUTH_TOKEN_PATH."
         ) from error
-    except ConnectionError as error:
+    except (ConnectionError, RpcError) as error:
         raise InputError(f"No Ray cluster lets this host in at {address}: {error}.") from error
 
 
 def _start() -> None:
     """Starts a cluster of this process's own, whatever others run on this host.
 
-    Its processes die with this one. A head that is killed is noticed within seconds, and not in a minute.
+    Only this host reaches it. Its processes die with this one. A head that is killed is noticed within seconds, and not
+    in a minute.
     """
     import ray
 
     for attempt in range(_STARTS):
         try:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=False,
-                _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
-            )
+            with taken_at_its_word():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=False,
+                    _node_ip_address=ADDRESS,
+                    _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
+                )
             return
         except Exception as error:  # Ray has no type of its own for it
             ray.shutdown()

@@ -40,8 +40,8 @@ def check_mlflow(uri: str) -> list[Finding]:
             timeout=SECONDS,
         )
     except requests.RequestException as error:
-        mend = f"start it, or name another with --tracking-uri, MLFLOW_TRACKING_URI or the profile ({_cause(error)})"
-        return [fail("MLflow", f"nobody answers at {uri}", mend)]
+        mend = "start it, or name another with --tracking-uri, MLFLOW_TRACKING_URI or the profile"
+        return [fail("MLflow", f"nobody answers at {uri} ({type(error).__name__})", mend)]
     found = [_access(uri, answer), *_skew("MLflow's server", answer.headers.get("Date"))]
     if auth and uri.startswith("http://") and "://127.0.0.1" not in uri and "://localhost" not in uri:
         found.append(warn("MLflow", f"{uri} gets its password without encryption", "serve it over https"))
@@ -182,7 +182,3 @@ def _offset(whose: str, seconds: float) -> list[Finding]:
     said = f"{whose}: {abs(seconds):.0f} seconds {'ahead' if seconds > 0 else 'behind'}"
     mend = "let NTP keep both clocks (timedatectl set-ntp true)"
     return [(fail if abs(seconds) >= _TOO_MUCH_SKEW else warn)("clocks", said, mend)]
-
-
-def _cause(error: Exception) -> str:
-    return without_passwords(str(error)).split("Caused by")[-1].strip(" ()")[:120]

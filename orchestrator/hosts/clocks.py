@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from orchestrator.hosts.loopback import for_ray
+from orchestrator.hosts.loopback import for_ray, refused
 from orchestrator.hosts.token import present_token
 
 
@@ -19,6 +19,8 @@ def clock_offsets(address: str, seconds: float) -> dict[str, float] | None:
         address: of the cluster, which this host has a part of.
         seconds: that it may take, beside starting Ray's client.
     """
+    if refused(address, min(seconds, 3)):
+        return None
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__, address, str(seconds)],

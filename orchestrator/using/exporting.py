@@ -68,7 +68,7 @@ def _fill(folder: Path, found: FoundModel, card: ScorerCard) -> None:
     shutil.copytree(found.folder, folder / MODEL)
     if found.predictions is not None:
         shutil.copyfile(found.predictions, folder / PREDICTIONS)
-    about = {key: _public(value) for key, value in found.about.items()}
+    about = {key: _public(key, value) for key, value in found.about.items()}
     (folder / EXPORT).write_text(json.dumps({"sha256": sha256, "about": about}, indent=1) + "\n")
     (folder / README).write_text(found.description if _is_ours(found) else _readme(folder.name, found, card))
 
@@ -81,7 +81,7 @@ def _is_ours(found: FoundModel) -> bool:
 def _readme(name: str, found: FoundModel, card: ScorerCard) -> str:
     about = found.about
     named = ("registered", "sweep", "run_key", "dataset", "protocol")
-    source = ", ".join(f"{key.replace('_', ' ')} `{_public(about[key])}`" for key in named if about.get(key))
+    source = ", ".join(f"{key.replace('_', ' ')} `{_public(key, about[key])}`" for key in named if about.get(key))
     built_in = str(about.get("dataset", "")).startswith("shapes")
     text = _README.format(
         title=f"{card.variant}",
@@ -95,10 +95,12 @@ def _readme(name: str, found: FoundModel, card: ScorerCard) -> str:
     return f"{text}\n{found.description}\n" if found.description else text
 
 
-def _public(value: object) -> object:
-    """Without passwords, and with a path of this machine cut to its last part."""
+def _public(key: str, value: object) -> object:
+    """Without passwords, and a data set without its path on this machine."""
     if not isinstance(value, str):
         return value
+    if key != "dataset":
+        return without_passwords(value)
     scheme, colon, path = value.rpartition(":")
     if "/" in path and "//" not in path and scheme in {"", "csv"}:
         return f"{scheme}{colon}{Path(path).name}"

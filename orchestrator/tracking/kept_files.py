@@ -12,13 +12,19 @@ from pathlib import Path
 _FILES = "files"
 
 
-def keep(spool: Path, run: str, paths: Sequence[Path]) -> str:
-    """Links `paths` into a new folder `files/<run>/…` of the spool; returns its name within the spool.
+def keep(spool: Path, run: str, paths: Sequence[Path], name: str | None = None) -> str:
+    """Links `paths` into a folder `files/<run>/…` of the spool; returns its name within the spool.
+
+    Args:
+        spool: its folder.
+        run: whose they are.
+        paths: files and folders.
+        name: of the folder within the spool; None for a new one.
 
     Raises:
         OSError: they can be neither linked nor copied; nothing is left of the attempt.
     """
-    name = f"{_FILES}/{run}/{time.time_ns():x}"
+    name = name or f"{_FILES}/{run}/{time.time_ns():x}"
     folder = spool / name
     folder.mkdir(parents=True)
     try:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.tracking.event import Damaged, Event, Kind, decode, encode
-from orchestrator.tracking.kept_files import keep, release
+from orchestrator.tracking.kept_files import keep, release, worth_uploading
 
 __all__ = ["Event", "Kind", "Spool"]
 
@@ -178,6 +178,21 @@ class Spool:
         for event in events:
             if "kept" in event.data:
                 release(self.folder, event.data["kept"])
+
+    def tell_again(self, trials: Path) -> None:
+        """Nothing counts as arrived any more; files that were let go are kept again, from the runs' own folders.
+
+        Args:
+            trials: folder that holds a folder a run; what is no longer there is missing in what is told.
+        """
+        self.mark_sent(0)
+        for event, _ in self.entries():
+            name, folder = event.data.get("kept"), trials / event.run
+            if name is None or (self.folder / name).is_dir() or not folder.is_dir():
+                continue
+            paths = [folder / Path(event.data["path"]).name] if event.kind == "model" else worth_uploading(folder)
+            if paths and all(path.exists() for path in paths):
+                keep(self.folder, event.run, paths, name)
 
     def set_aside(self, event: Event, reason: str) -> None:
         """Writes an event that MLflow will never take into `refused.jsonl`, with the reason."""

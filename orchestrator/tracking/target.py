@@ -96,7 +96,7 @@ def remember(spool: Spool, target: Target) -> None:
     if before == target:
         return
     if before is not None and before.tracking_uri != target.tracking_uri:
-        spool.mark_sent(0)
+        spool.tell_again(spool.folder.parent / "trials")
     spool.folder.mkdir(parents=True, exist_ok=True)
     draft = spool.folder / f"{_FILE}.draft"
     draft.write_text(json.dumps(asdict(target), indent=1) + "\n")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from orchestrator.credentials import without_passwords
 from orchestrator.errors import InputError, reason
@@ -68,7 +70,7 @@ def _fill(folder: Path, found: FoundModel, card: ScorerCard) -> None:
     shutil.copytree(found.folder, folder / MODEL)
     if found.predictions is not None:
         shutil.copyfile(found.predictions, folder / PREDICTIONS)
-    about = {key: _public(value) for key, value in found.about.items()}
+    about = _public(found.about)
     (folder / EXPORT).write_text(json.dumps({"sha256": sha256, "about": about}, indent=1) + "\n")
     (folder / README).write_text(found.description if _is_ours(found) else _readme(folder.name, found, card))
 
@@ -79,9 +81,9 @@ def _is_ours(found: FoundModel) -> bool:
 
 
 def _readme(name: str, found: FoundModel, card: ScorerCard) -> str:
-    about = found.about
+    about = _public(found.about)
     named = ("registered", "sweep", "run_key", "dataset", "protocol")
-    source = ", ".join(f"{key.replace('_', ' ')} `{_public(about[key])}`" for key in named if about.get(key))
+    source = ", ".join(f"{key.replace('_', ' ')} `{about[key]}`" for key in named if about.get(key))
     built_in = str(about.get("dataset", "")).startswith("shapes")
     text = _README.format(
         title=f"{card.variant}",
@@ -95,14 +97,13 @@ def _readme(name: str, found: FoundModel, card: ScorerCard) -> str:
     return f"{text}\n{found.description}\n" if found.description else text
 
 
-def _public(value: object) -> object:
-    """Without passwords, and with a path of this machine cut to its last part."""
-    if not isinstance(value, str):
-        return value
-    scheme, colon, path = value.rpartition(":")
-    if "/" in path and "//" not in path and scheme in {"", "csv"}:
-        return f"{scheme}{colon}{Path(path).name}"
-    return without_passwords(value)
+def _public(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Without passwords, and of a data set that is a file only the file's name, not where it lies on this machine."""
+    public = {key: without_passwords(value) if isinstance(value, str) else value for key, value in about.items()}
+    scheme, colon, path = str(public.get("dataset", "")).rpartition(":")
+    if "/" in path and scheme in {"", "csv"}:
+        public["dataset"] = f"{scheme}{colon}{Path(path).name}"
+    return public
 
 
 def _zipped(folder: Path, packed: Path) -> Path:

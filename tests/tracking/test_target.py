@@ -1,8 +1,11 @@
 """Which MLflow a sweep's events go to, the first time and from then on."""
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.spec import SweepSpec
+from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Event, Spool
 from orchestrator.tracking.target import remembered_target, settle_target
 
@@ -46,6 +49,26 @@ def test_another_mlflow_is_told_everything(spool):
     assert uri(spool) and spool.left() == 0
     uri(spool, tracking_uri="http://new")
     assert spool.left() == 1
+
+
+def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
+    folder = tmp_path / "trials" / "confirm-0001"
+    (folder / "model").mkdir(parents=True)
+    for name in ("best-2.safetensors", "last-2.safetensors", "model/model.json"):
+        (folder / name).write_text(name)
+    uri(spool)
+    recorder = Recorder(spool, tmp_path / "trials")
+    recorder.upload("confirm-0001", [folder / "best-2.safetensors"], "checkpoint")
+    recorder.model("confirm-0001", folder / "model", name="it")
+    recorder.upload("gone-0000", [folder / "best-2.safetensors"], "checkpoint")
+    events, place = spool.read()
+    spool.mark_sent(place)
+    spool.release(events)
+    uri(spool, tracking_uri="http://new")
+    checkpoint, model, gone = [Path(event.data["path"]) for event in spool.read()[0]]
+    assert [path.name for path in checkpoint.iterdir()] == ["best-2.safetensors"]
+    assert model.name == "model" and (model / "model.json").read_text() == "model/model.json"
+    assert not gone.exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"tracking_uri": 1}'])

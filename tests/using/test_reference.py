@@ -62,6 +62,8 @@ def test_a_model_by_any_of_its_names_is_the_same_model(made, finished, kind, tmp
     with found_model(reference, finished, made.uri) as found:
         assert found.verify() == folder_digest(made.model)
         assert (found.sha256 is None) == (kind in {"sweep", "folder"})  # nobody else vouches for one's own files
+        if kind not in {"run", "sweep", "folder"}:
+            assert found.about["registered"] == "text_hyper/1"
         if kind != "folder":
             assert found.about["dataset"] == "csv:ratings.csv" and found.about["run_key"] == "confirm-0"
             assert found.predictions.read_bytes() == (made.folder / "predictions.csv").read_bytes()

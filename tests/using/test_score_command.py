@@ -16,7 +16,7 @@ from orchestrator.tracking.digest import folder_digest
 @pytest.fixture
 def exported(made, tmp_path):
     done = CliRunner().invoke(
-        export, ["--model", made.run_id, "--tracking-uri", made.uri, "--to", str(tmp_path / "fox")]
+        export, ["--model", "text_hyper@champion", "--tracking-uri", made.uri, "--to", str(tmp_path / "fox")]
     )
     assert done.exit_code == 0, done.output
     return tmp_path / "fox"
@@ -70,6 +70,7 @@ def test_an_export_holds_data_only_and_its_figures_come_out_of_it_again(made, ex
     assert files == {"README.md", "export.json", "predictions.csv", "model/model.json", "model/model.safetensors"}
     said = json.loads((exported / "export.json").read_text())
     assert said["about"]["mlflow_run"] == made.run_id and said["about"]["dataset"] == "csv:ratings.csv"
+    assert said["about"]["registered"] == "text_hyper/1"
     done = run("--model", exported, "--check", "--dataset", f"csv:{made.folder}/ratings.csv", "--json")
     assert done.exit_code == 0, done.output
     check = json.loads(done.stdout)

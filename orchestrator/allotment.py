@@ -10,8 +10,9 @@ from orchestrator.corners import corner_of
 from orchestrator.execution.desk import Arm
 from orchestrator.execution.job import Job
 from orchestrator.execution.packing import Share, gpu_nodes, pack
-from orchestrator.execution.session import slots_on
+from orchestrator.execution.session import fitting, slots_on
 from orchestrator.preparation import Prepared
+from orchestrator.spec import SweepSpec
 
 if TYPE_CHECKING:
     from orchestrator.execution.task import SweepTask
@@ -47,7 +48,18 @@ def allot(
     settled = spec.model_copy(update={"cpus_per_trial": share.cpus, "gpus_per_trial": share.gpus})
     device = "cuda" if share.gpus else "cpu"
     task = replace(task, threads=settled.threads, device=device, gpus=share.gpus)
-    return replace(prepared, spec=settled), task, slots_on(ray.nodes(), share.cpus, share.gpus)
+    return replace(prepared, spec=settled), task, fitting(ray.nodes(), share.cpus, share.gpus)
+
+
+def room_for(spec: SweepSpec) -> Callable[[], int]:
+    """How many trials of a sweep with settled numbers fit on the cluster side by side; 0 where none does now."""
+
+    def room() -> int:
+        import ray
+
+        return slots_on(ray.nodes(), spec.cpus_per_trial or 1.0, spec.gpus)
+
+    return room
 
 
 def _cpus_beside(gpus: float) -> float:

@@ -18,6 +18,7 @@ from orchestrator.execution.desk import Desk, Plan
 from orchestrator.execution.interruption import Interruption
 from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher
+from orchestrator.hosts.record import joined
 from orchestrator.preparation import Prepared, extract_cross_test, extract_features
 from orchestrator.recording import (
     device_of,
@@ -27,6 +28,7 @@ from orchestrator.recording import (
     record_end,
     say_what_waits,
 )
+from orchestrator.reporting.presence import Presence
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
 from orchestrator.spec import SweepSpec
@@ -77,7 +79,7 @@ def conduct(
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    from orchestrator.allotment import allot
+    from orchestrator.allotment import allot, room_for
     from orchestrator.execution.caretaker import Caretaker, limits_of
     from orchestrator.execution.run import run_jobs
 
@@ -109,10 +111,11 @@ def conduct(
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
             warden = Warden(workspace.trials, minutes * 60 if minutes else None)
-            with TerminalView(console, tally, title) as view, warden:
+            presence = Presence(spec, workspace, tally, joined(spec.address) is not None, room_for(spec))
+            with TerminalView(console, tally, title) as view, warden, presence:
                 watchers: list[Watcher] = [recorder, tally, view, warden, caretaker]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
-                warden.desk = desk
+                warden.desk = presence.desk = desk
                 reconcile(recorder, desk.known(), workspace.trials)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)
@@ -137,7 +140,7 @@ def conduct(
 def _session(spec: SweepSpec, interruption: Interruption, lost: Callable[[str], None]) -> Iterator[None]:
     """The Ray session; a signal while it starts is heeded once it has: a half-started one crashes the process."""
     from orchestrator.execution.lifeline import lifeline_of_ray
-    from orchestrator.execution.session import joined, ray_session
+    from orchestrator.execution.session import ray_session
 
     with ExitStack() as stack:
         with interruption.patient():

@@ -123,6 +123,7 @@ class Desk:
 
     Attributes:
         stopped_because: why the desk itself set `stopping`, in a sentence; None where it did not.
+        allowed: jobs at a time while others want the cluster as well, set from any thread; None for no limit.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class Desk:
         self._confirm = confirm
         self._watchers = list(watchers)
         self.stopped_because: str | None = None
+        self.allowed: int | None = None
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
@@ -151,7 +153,7 @@ class Desk:
         """The next job, or why there is none."""
         if self.stopping.is_set():
             return Nothing.EVER
-        if self.plan.concurrency and len(self._live) >= self.plan.concurrency:
+        if len(self._live) >= min(self.plan.concurrency or math.inf, self._allowed):
             return Nothing.NOW
         job = self._unfinished.pop(0) if self._unfinished else self._new_job()
         if job is None:
@@ -267,7 +269,21 @@ class Desk:
         if job.study != "confirm" and not last and ledger.should_prune(job.number):
             self.end(job, Outcome.PRUNED)
             return False
+        if not last and len(self._live) > self._allowed:
+            self._put_back(job)
+            return False
         return not self.stopping.is_set()
+
+    @property
+    def _allowed(self) -> float:
+        return math.inf if self.allowed is None else max(1, self.allowed)
+
+    def _put_back(self, job: Job) -> None:
+        """Makes room for another sweep: the job goes on from its checkpoint when there is room again."""
+        del self._live[job.key]
+        self._unfinished.insert(0, job)
+        for watcher in self._watchers:
+            watcher.interrupted(job)
 
     def end(self, job: Job, outcome: Outcome, final: dict[str, float] | None = None, error: str | None = None) -> None:
         """Closes a job; a second word on a closed one changes nothing."""

@@ -22,6 +22,7 @@ class JobLine:
     latest: float = math.nan
     best: float = math.nan
     outcome: Outcome | None = None
+    waiting: bool = False
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Tally:
     Args:
         budget: jobs that the whole sweep will run at most.
         epochs: of a training.
-        slots: jobs side by side.
+        slots: jobs side by side now.
     """
 
     budget: int
@@ -41,12 +42,14 @@ class Tally:
     began: float = field(default_factory=time.monotonic)
     busy_seconds: float = 0.0
     first_epoch_at: float | None = None
+    _slot_seconds: float = 0.0
+    _slots_since: float = 0.0
     _recent: deque[float] = field(default_factory=deque)
     _epochs_of_ended: list[int] = field(default_factory=list)
 
     def started(self, job: Job) -> None:
         """A job was handed out, perhaps not for the first time."""
-        self.lines.setdefault(job.key, JobLine(job))
+        self.lines.setdefault(job.key, JobLine(job)).waiting = False
 
     def epoch(self, job: Job, epoch: Epoch) -> None:
         """A job finished an epoch."""
@@ -55,7 +58,8 @@ class Tally:
         if epoch.objective > line.best or math.isnan(line.best):
             line.best = epoch.objective
         now = time.monotonic()
-        self.first_epoch_at = self.first_epoch_at or now
+        if self.first_epoch_at is None:
+            self.first_epoch_at = self._slots_since = now
         self.busy_seconds += epoch.seconds
         self._recent.append(now)
         while self._recent and now - self._recent[0] > _RATE_WINDOW:
@@ -71,7 +75,8 @@ class Tally:
         """Nothing to count."""
 
     def interrupted(self, job: Job) -> None:
-        """A job was stopped."""
+        """A job was stopped, for now."""
+        self.lines[job.key].waiting = True
 
     def counts(self) -> Counter[str]:
         """Searched trials by outcome, and `running`."""
@@ -114,4 +119,13 @@ class Tally:
         """Share of the slots' time, since the first epoch ended, in which an epoch was being trained."""
         if self.first_epoch_at is None:
             return 0.0
-        return min(1.0, self.busy_seconds / max(self.slots * (time.monotonic() - self.first_epoch_at), 1e-3))
+        self.use_slots(self.slots)
+        return min(1.0, self.busy_seconds / max(self._slot_seconds, 1e-3))
+
+    def use_slots(self, slots: int) -> None:
+        """From now on there are so many: hosts and other sweeps come and go."""
+        now = time.monotonic()
+        if self.first_epoch_at is not None:
+            self._slot_seconds += self.slots * (now - self._slots_since)
+            self._slots_since = now
+        self.slots = slots

@@ -104,7 +104,7 @@ class TerminalView:
 
     def _row(self, line: JobLine) -> tuple[str, Text, str, str, str]:
         state = Text(
-            str(line.outcome or "running"),
+            str(line.outcome or ("waiting" if line.waiting else "running")),
             style=_STYLES.get(line.outcome, "cyan") if line.outcome else "cyan",
         )
         best = f"{line.best:.4f}" if line.best == line.best and line.job.variant else ""

@@ -137,6 +137,6 @@ class ModelStore:
 
     @property
     def _shown(self) -> str:
-        from orchestrator.tracking.provenance import without_passwords
+        from orchestrator.credentials import without_passwords
 
         return without_passwords(self._uri)

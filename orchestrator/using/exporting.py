@@ -10,10 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from orchestrator.credentials import without_passwords
 from orchestrator.errors import InputError, reason
 from orchestrator.scoring import ScorerCard
 from orchestrator.scoring.folder import read_card
-from orchestrator.tracking.provenance import without_passwords
 from orchestrator.using.found_model import EXPORT, MODEL, PREDICTIONS, README, FoundModel
 
 _README = """# {title}

@@ -134,6 +134,11 @@ class FakeExecutor:
                 self._push(job)
         return False
 
+    @property
+    def running(self) -> int:
+        """How many jobs run now."""
+        return len(self._running)
+
     def _fill(self) -> None:
         while len(self._running) < self.slots:
             job = self.desk.next_job()
@@ -144,10 +149,10 @@ class FakeExecutor:
                 return
             self._new.add(job.key)
             self._push(job)
-        self.most = max(self.most, len(self._running))
 
     def _push(self, job: Job) -> None:
         heapq.heappush(self._running, (self.clock[0] + self.work.seconds(job), next(self._order), job))
+        self.most = max(self.most, len(self._running))
 
 
 def epoch(number: int, objective: float, diverged: bool = False) -> dict[str, Any]:

@@ -381,3 +381,48 @@ def test_stopped_as_the_last_trial_ends_the_confirm_runs_are_still_to_do():
     assert not desk.finished()
     assert FakeExecutor(sweep.desk(), Work()).run()
     sweep.assert_done()
+
+
+class TestAmongOthers:
+    """While other sweeps want the cluster as well."""
+
+    def test_it_gives_way_after_an_epoch_and_goes_on_without_repeating_one(self):
+        sweep, work, watched = FakeSweep(PLAN), Work(), Watched()
+        desk = sweep.desk(watched)
+        executor = FakeExecutor(desk, work, slots=4)
+        executor.run(events=5)
+        desk.allowed = 1
+        executor.run(events=12)
+        given_up = len(watched.of("interrupted"))
+        assert given_up >= 3 and executor.running == 1
+        desk.allowed = None
+        assert executor.run()
+        sweep.assert_done()
+        assert len(watched.of("interrupted")) == given_up
+        assert len(work.trained) == len(set(work.trained)), "an epoch was trained twice"
+        assert all(trial.outcome is Outcome.COMPLETE for arm in sweep.arms for trial in arm.ledger.all())
+
+    def test_one_job_always_may_run(self):
+        sweep = FakeSweep(PLAN)
+        desk = sweep.desk()
+        desk.allowed = 0
+        assert FakeExecutor(desk, Work(), slots=4).run()
+        sweep.assert_done()
+
+    def test_a_limit_of_ones_own_holds_beside(self):
+        sweep = FakeSweep(replace(PLAN, concurrency=2))
+        desk = sweep.desk()
+        desk.allowed = 3
+        executor = FakeExecutor(desk, Work(), slots=4)
+        executor.run()
+        assert executor.most == 2
+        sweep.assert_done()
+
+    def test_a_job_in_its_last_epoch_is_let_finish(self):
+        watched = Watched()
+        desk = FakeSweep(replace(PLAN, epochs=1)).desk(watched)
+        executor = FakeExecutor(desk, Work(), slots=4)
+        executor.run(events=1)
+        desk.allowed = 1
+        executor.run()
+        assert watched.of("interrupted") == []

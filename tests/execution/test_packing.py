@@ -12,7 +12,7 @@ from orchestrator.errors import InputError
 from orchestrator.execution import packing
 from orchestrator.execution.desk import Arm
 from orchestrator.execution.packing import CONTEXT_BYTES, Measured, Share, keep_to_share, pack, share_of, trials_per_gpu
-from orchestrator.execution.session import slots_on
+from orchestrator.execution.session import fitting, slots_on
 from orchestrator.search.space import load_space
 from tests.execution.tasks import make_task
 
@@ -59,7 +59,8 @@ def test_slots_are_counted_node_by_node_and_gpu_by_gpu():
     assert slots_on([node(32, 4)], 1, 0.3) == 12
     assert slots_on([node(32, 4), node(32, 4, alive=False)], 1, 2) == 2
     with pytest.raises(InputError, match="asks for 3 CPUs and 0 GPUs; the cluster's largest node has 2 CPUs"):
-        slots_on([node(2), node(2)], 3, 0)
+        fitting([node(2), node(2)], 3, 0)
+    assert slots_on([node(2), node(2)], 3, 0) == 0
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""What a sweep says of itself, and what it makes of what others say; the cluster's store is a dictionary here."""
+
+import json
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from ray.experimental import internal_kv
+
+from orchestrator.reporting import presence as presence_module
+from orchestrator.reporting.presence import GONE, Notice, Presence
+from orchestrator.reporting.tally import Tally
+from orchestrator.spec import build_spec
+from orchestrator.workspace import Workspace
+
+
+@pytest.fixture
+def store(monkeypatch, tmp_path):
+    """Ray's key-value store; the registry of this user's sweeps is a folder of the test's."""
+    kept: dict[bytes, bytes] = {}
+    fakes = {
+        "_internal_kv_put": lambda key, value, overwrite, namespace: kept.update({key: value}),
+        "_internal_kv_get": lambda key, namespace: kept.get(key),
+        "_internal_kv_list": lambda prefix, namespace: [key for key in kept if key.startswith(prefix)],
+        "_internal_kv_del": lambda key, namespace: kept.pop(key, None),
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(internal_kv, name, fake)
+    monkeypatch.setattr(presence_module, "register", lambda: tmp_path / "register")
+    monkeypatch.setattr(presence_module, "EVERY", 0.02)
+    return kept
+
+
+def make(folder, name, room=8, shared=True, **settings):
+    spec = build_spec({"name": name, **settings})
+    workspace = Workspace(folder / name)
+    workspace.root.mkdir()
+    found = Presence(spec, workspace, Tally(budget=40, epochs=3, slots=room), shared, lambda: room)
+    found.desk = SimpleNamespace(allowed=None)  # type: ignore[assignment]
+    return found
+
+
+def wait_for(condition):
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_sweeps_share_a_cluster_by_priority_while_both_run(store, tmp_path):
+    first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
+    with first:
+        wait_for(lambda: store)
+        assert first.desk.allowed is None
+        with second:
+            wait_for(lambda: (first.desk.allowed, second.desk.allowed) == (2, 6))
+            assert (first._tally.slots, second._tally.slots) == (2, 6)
+            said = {json.loads(value)["name"]: json.loads(value) for value in store.values()}
+            assert said["second"]["priority"] == 3 and said["first"]["wanted"] == 8
+        wait_for(lambda: first.desk.allowed is None)
+        assert first._tally.slots == 8
+    assert store == {} and not list((tmp_path / "register").iterdir())
+
+
+def test_what_a_sweep_cannot_use_is_the_others(store, tmp_path):
+    small, large = make(tmp_path, "small", concurrency=1, priority=100), make(tmp_path, "large")
+    with small, large:
+        wait_for(lambda: (small.desk.allowed, large.desk.allowed) == (1, 7))
+
+
+def test_on_a_session_of_its_own_nobody_is_heard(store, tmp_path):
+    alone, other = make(tmp_path, "alone", shared=False), make(tmp_path, "other")
+    with other, alone:
+        wait_for(lambda: alone._workspace.progress.exists() and store)
+        time.sleep(0.1)
+        assert alone.desk.allowed is None and len(store) == 1
+
+
+def test_a_sweep_that_fell_silent_has_no_claim_whatever_its_clock_says(store, tmp_path, monkeypatch):
+    mine, other = make(tmp_path, "mine"), make(tmp_path, "other").notice()
+    other = replace(other, at=1.0)  # a host whose clock is decades behind
+    mine.settle([other])
+    assert mine.desk.allowed == 4
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + GONE + 1)
+    mine.settle([other])
+    assert mine.desk.allowed is None
+    mine.settle([replace(other, at=2.0)])
+    assert mine.desk.allowed == 4
+
+
+def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
+    found = make(tmp_path, "mine", concurrency=20)
+    for room, slots in ((32, 20), (3, 3)):
+        found._room = room
+        found.settle([])
+        assert found._tally.slots == slots
+
+
+def test_another_versions_word_is_passed_over(store, tmp_path):
+    store[b"sweep-abc"] = json.dumps({"name": "of a later version", "mood": "good"}).encode()
+    with make(tmp_path, "mine") as mine:
+        wait_for(lambda: mine._workspace.progress.exists())
+        assert mine.desk.allowed is None
+    assert Notice.of({"name": "x"}) is None

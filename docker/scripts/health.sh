@@ -6,9 +6,11 @@ set -euo pipefail
 case ${1:-${HYPERASSESS_ROLE:-}} in
   head | worker)
     read -r address _ <<<"${NODE_ADDRESS:-$(hostname -i)}"
-    export RAY_AUTH_MODE=token
-    python -m orchestrator.hosts.look "${RAY_ADDRESS:-$address:${RAY_PORT:-6379}}" |
-      grep --quiet --fixed-strings "{\"address\": \"$address\", \"alive\": true"
+    cluster=${RAY_ADDRESS:-$address:${RAY_PORT:-6379}}
+    "$(dirname "${BASH_SOURCE[0]}")/wait-for.sh" "${cluster%:*}" "${cluster##*:}" 2 # Ray would try for most of a minute
+    seen=$(RAY_AUTH_MODE=token timeout 12 python -m orchestrator.hosts.look "$cluster" 2>&1 | tail -n 1) || true
+    # What Ray says of a failure would fill the health check's log; its last line is why.
+    [[ $seen == *"{\"address\": \"$address\", \"alive\": true"* ]] || { echo "health.sh: ${seen:0:300}" >&2 && exit 1; }
     ;;
   mlflow)
     python -c 'import sys, urllib.request as web; web.urlopen(sys.argv[1], timeout=5)' \

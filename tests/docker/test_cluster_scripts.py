@@ -28,7 +28,7 @@ def test_a_head_and_a_worker_turn_healthy_for_who_has_the_token(token, tmp_path)
     assert before.returncode
     log = tmp_path / "head.txt"
     with running(["head.sh"], log, **settings, PGPASSWORD="not-for-trials", XDG_STATE_HOME=tmp_path / "head") as head:
-        wait_healthy(head, "head", log, 90, **settings)
+        wait_healthy(head, "head", log, 180, **settings)
         wrong = tmp_path / "wrong_token"
         wrong.write_text("b" * 64)
         assert run("health.sh", "head", **{**settings, "RAY_AUTH_TOKEN_PATH": wrong}).returncode

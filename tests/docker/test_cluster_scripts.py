@@ -1,4 +1,4 @@
-"""A real Ray head and a worker, started by the images' scripts."""
+"""A real Ray head, started by its image's script, and what head and worker refuse."""
 
 import socket
 
@@ -14,7 +14,7 @@ def token(tmp_path):
     return file
 
 
-def test_a_head_and_a_worker_turn_healthy_for_who_has_the_token(token, tmp_path):
+def test_a_head_turns_healthy_for_who_has_the_token(token, tmp_path):
     port = free_port()
     settings = {
         "NODE_ADDRESS": "127.0.0.1",

@@ -19,7 +19,7 @@ PATTERNS = [
 
 
 def goes_in(path: str) -> bool:
-    """Whether .dockerignore lets a file of the repository in: the last pattern that fits it, or a folder of it, says."""
+    """Whether .dockerignore lets a file in: the last pattern that fits it, or a folder of it, says."""
     allowed = True
     parents = [path, *(str(parent) for parent in Path(path).parents if str(parent) != ".")]
     for pattern in PATTERNS:

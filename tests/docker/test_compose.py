@@ -109,6 +109,11 @@ def test_mounts_are_named_volumes_or_files_that_are_there():
     assert all((SCRIPTS / command.rpartition("/")[2]).is_file() for command in commands)
 
 
+def test_whoever_runs_trials_sees_the_sweeps_and_their_features():
+    for name in ("head", "worker", "worker-gpu"):
+        assert {"sweeps:/home/hyperassess/sweeps", "cache:/cache"} <= set(SERVICES[name]["volumes"])
+
+
 def test_gpu_workers_are_asked_for_and_plain_ones_are_not():
     assert SERVICES["worker-gpu"]["profiles"] == ["gpu"] and "profiles" not in SERVICES["worker"]
     (device,) = SERVICES["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]

@@ -45,10 +45,14 @@ def sweep(
     gpus_per_trial: Annotated[
         str | None, typer.Option(help="GPUs of a trial: a number or fraction, or auto for as many trials as fit.")
     ] = None,
-    address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join, or local; else RAY_ADDRESS, the profile's, or a new one.")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, the profile's, or here.")
+    ] = None,
     ledger: Annotated[
-        str | None, typer.Option(help="Database to keep trials in; else HYPERASSESS_LEDGER, else a file of the sweep.")
+        str | None, typer.Option(help="Database to keep trials in; else HYPERASSESS_LEDGER, the profile's, or a file.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name; an unfinished one goes on.")] = None,
     confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,

@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.preparation import prepare
-from orchestrator.scorer import load_scorer
+from orchestrator.scoring import load_scorer
 from orchestrator.search.journal import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.space import load_space

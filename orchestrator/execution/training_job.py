@@ -23,7 +23,8 @@ from orchestrator.execution.packing import keep_to_share
 from orchestrator.execution.place import this_place
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.trial_folder import TrialFolder
-from orchestrator.scorer import ScorerCard, save_scorer
+from orchestrator.scoring import ScorerCard, save_scorer
+from orchestrator.scoring.percentiles import quantiles_of
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.fit import Training
@@ -204,6 +205,9 @@ class TrainingSteps:
                 encoder_identities=dict(self._task.features.identity),
                 shapes={name: self._task.features.shapes[name] for name in self._task.reads},
                 backbone=self._job.backbone if self._task.finetune else None,
+                mos_quantiles=quantiles_of(
+                    self._task.scores[self._task.splits[self._job.split].train], self._task.targets
+                ),
             ),
             self._training.model,
         )
@@ -227,6 +231,8 @@ def prediction_table(task: SweepTask, part: str, rows: Any, predicted: Any) -> p
         "part": part,
         "name": [task.names[row] for row in rows],
         "prompt_id": task.prompt_ids[rows],
+        "prompt": [task.prompts[row] for row in rows],
+        **({} if task.criteria is None else {"criteria": [task.criteria[row] for row in rows]}),
         "generator": [task.generators[row] for row in rows],
     }
     for column, target in enumerate(task.targets):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from orchestrator.profile import find_setting
+
 
 @dataclass(frozen=True)
 class Process:
@@ -95,6 +97,20 @@ def records() -> list[Record]:
     """All that this user has started on this host and not ended, oldest first; without those that cannot be read."""
     found = [_read(file) for file in sorted(_folder().glob("*.json"))]
     return sorted((one for one in found if one), key=lambda one: one.since)
+
+
+def joined(address: str | None) -> str | None:
+    """The cluster that is joined: the one given, else RAY_ADDRESS, else the profile's; None where one is started.
+
+    "local" starts one whatever the environment says; "auto" is the one that this host has a part of.
+    """
+    setting = find_setting("address", address)
+    if setting is None or setting.value == "local":
+        return None
+    if setting.value == "auto":
+        here = {record.address for record in records() if record.alive()}
+        return here.pop() if len(here) == 1 else "auto"
+    return setting.value
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.credentials import without_passwords
 from orchestrator.execution.place import device_name
 
 if TYPE_CHECKING:
@@ -77,11 +77,6 @@ def run_tags(
 def public_settings(spec: SweepSpec) -> str:
     """The whole spec as JSON, without the passwords that an address may hold."""
     return without_passwords(spec.model_dump_json())
-
-
-def without_passwords(text: str) -> str:
-    """The text with `scheme://user:password@host` made `scheme://host`."""
-    return re.sub(r"(\w+://)[^/@\s\"']+@", r"\1", text)
 
 
 def _version(package: str) -> str | None:

@@ -125,6 +125,15 @@ def test_secrets_come_by_reference_and_reach_who_needs_them(name):
         assert ("PersistentVolumeClaim", claim["claimName"]) in MANIFESTS
 
 
+def test_only_the_head_has_volumes_and_checkpoints_go_to_the_store():
+    claims = {
+        name: {one["name"] for one in TEMPLATES[name]["spec"]["volumes"] if "persistentVolumeClaim" in one}
+        for name in ("head", "cpu", "gpu")
+    }
+    assert claims == {"head": {"sweeps", "cache"}, "cpu": set(), "gpu": set()}
+    assert MANIFESTS["ConfigMap", "hyperassess"]["data"]["HYPERASSESS_STORAGE_PATH"].startswith("s3://")
+
+
 def test_there_are_gpu_hosts_for_who_asks():
     (container,) = GROUPS["gpu"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"

@@ -23,7 +23,7 @@ from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
 from orchestrator.execution.worker import Worker
-from orchestrator.scorer import ScorerError, load_scorer
+from orchestrator.scoring import ScorerError, load_scorer
 from tests.execution.tasks import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_task
 
 
@@ -560,7 +560,10 @@ class TestScorer:
 
     def test_nothing_to_score(self, confirmed, made_encoders):
         scored = load_scorer(confirmed / "model")([], [])
-        assert list(scored.columns) == ["image", "prompt", "alignment"] and len(scored) == 0
+        assert (
+            list(scored.columns) == ["image", "prompt", "alignment", "alignment_percentile", "reason"]
+            and len(scored) == 0
+        )
 
     def test_as_many_prompts_as_images(self, confirmed, made_encoders):
         with pytest.raises(ValueError, match="1 images but 2 prompts"):

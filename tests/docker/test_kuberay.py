@@ -1,0 +1,148 @@
+"""The manifests: Kubernetes' own schemas where there are any; of KubeRay's, the fields of its API (v1.5.1)."""
+
+import json
+from importlib.resources import files
+
+import jsonschema
+import pytest
+import yaml
+from referencing import Registry, Resource
+
+from tests.docker.scripts import DOCKER, SCRIPTS
+
+VERSION = "v1.36.0-local-strict"
+FOLDER = DOCKER / "kuberay"
+MANIFESTS = {
+    (one["kind"], one["metadata"]["name"]): one
+    for file in sorted(FOLDER.glob("*.yaml"))
+    for one in yaml.safe_load_all(file.read_text())
+}
+CLUSTER = MANIFESTS["RayCluster", "hyperassess"]["spec"]
+JOB = MANIFESTS["RayJob", "text-hyper-1"]["spec"]
+GROUPS = {group["groupName"]: group for group in CLUSTER["workerGroupSpecs"]}
+TEMPLATES = {
+    "head": CLUSTER["headGroupSpec"]["template"],
+    **{name: group["template"] for name, group in GROUPS.items()},
+    "submitter": JOB["submitterPodTemplate"],
+    "mlflow": MANIFESTS["Deployment", "mlflow"]["spec"]["template"],
+}
+
+# ray-operator/apis/ray/v1/{raycluster,rayjob}_types.go
+FIELDS = {
+    "cluster": {"rayVersion", "authOptions", "headGroupSpec", "workerGroupSpecs"},
+    "head": {"template", "rayStartParams", "serviceType"},
+    "worker": {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"},
+    "job": {"entrypoint", "clusterSelector", "submissionMode", "backoffLimit", "submitterPodTemplate"},
+}
+
+
+def validate(name: str, content: object) -> None:
+    """Holds an object against Kubernetes' schema of that name, which allows no field that it does not know."""
+    folder = files("kubernetes_validate") / "kubernetes-json-schema" / VERSION
+    schemas = Resource.from_contents(json.loads((folder / "_definitions.json").read_text()))
+    registry: Registry[object] = Registry().with_resource("/api/_definitions.json", schemas)
+    reference = {"$ref": f"/api/_definitions.json#/$defs/{name}"}
+    jsonschema.Draft202012Validator(reference, registry=registry).validate(content)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_pods_are_what_kubernetes_allows(name):
+    validate("io.k8s.api.core.v1.PodTemplateSpec", TEMPLATES[name])
+    broken = json.loads(json.dumps(TEMPLATES[name]))
+    broken["spec"]["containers"][0]["imagee"] = "a"
+    with pytest.raises(jsonschema.ValidationError):
+        validate("io.k8s.api.core.v1.PodTemplateSpec", broken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "schema"),
+    [
+        ("ConfigMap", "hyperassess", "core.v1.ConfigMap"),
+        ("PersistentVolumeClaim", "hyperassess-sweeps", "core.v1.PersistentVolumeClaim"),
+        ("PersistentVolumeClaim", "hyperassess-cache", "core.v1.PersistentVolumeClaim"),
+        ("Deployment", "mlflow", "apps.v1.Deployment"),
+        ("Service", "mlflow", "core.v1.Service"),
+    ],
+)
+def test_the_rest_is_what_kubernetes_allows(kind, name, schema):
+    validate(f"io.k8s.api.{schema}", MANIFESTS[kind, name])
+
+
+def test_kuberay_knows_every_field():
+    assert set(CLUSTER) == FIELDS["cluster"]
+    assert set(CLUSTER["headGroupSpec"]) == FIELDS["head"]
+    assert all(set(group) == FIELDS["worker"] for group in GROUPS.values())
+    assert set(JOB) == FIELDS["job"]
+    assert JOB["submissionMode"] in {"K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"}
+    for parameters in (CLUSTER["headGroupSpec"]["rayStartParams"], *(one["rayStartParams"] for one in GROUPS.values())):
+        assert all(isinstance(value, str) for value in parameters.values())
+
+
+def test_the_token_is_on_and_the_version_is_the_images():
+    pinned = dict(line.split("==") for line in (DOCKER.parent / "constraints.txt").read_text().splitlines())
+    assert CLUSTER["authOptions"] == {"mode": "token"}  # from Ray 2.52 on
+    assert CLUSTER["rayVersion"] == pinned["ray"]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_pods_run_as_nobody_within_limits(name):
+    spec = TEMPLATES[name]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] == 1000
+    (container,) = spec["containers"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert set(container["resources"]) == {"requests", "limits"}
+    assert container["image"].partition(":")[2].startswith("local")
+
+
+@pytest.mark.parametrize("name", ["head", "cpu", "gpu", "mlflow"])
+def test_pods_are_asked_whether_they_work(name):
+    (container,) = TEMPLATES[name]["spec"]["containers"]
+    roles = {"head": "head", "cpu": "worker", "gpu": "worker", "mlflow": "mlflow"}
+    assert {"name": "HYPERASSESS_ROLE", "value": roles[name]} in container["env"]
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["exec"]["command"] == ["health.sh"]
+        assert container[probe]["timeoutSeconds"] >= 10  # Kubernetes' own is 1
+
+
+@pytest.mark.parametrize("name", ["head", "cpu", "gpu", "mlflow"])
+def test_secrets_come_by_reference_and_reach_who_needs_them(name):
+    spec = TEMPLATES[name]["spec"]
+    (container,) = spec["containers"]
+    (secret,) = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
+    keys = {item["key"] for item in secret["items"]}
+    assert secret["secretName"] == "hyperassess"
+    made = (SCRIPTS / "make-secrets.sh").read_text()
+    assert all(key in made for key in keys)
+    named = {one["value"].rpartition("/")[2] for one in container["env"] if one["name"].endswith("_FILE")}
+    assert named | {"s3_credentials"} == keys
+    assert not any(one["name"].endswith(("PASSWORD", "TOKEN", "SECRET_KEY")) for one in container["env"])
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert set(mounts) == {volume["name"] for volume in spec["volumes"]}
+    settings = MANIFESTS["ConfigMap", "hyperassess"]["data"]
+    assert settings["AWS_SHARED_CREDENTIALS_FILE"] == f"{mounts['secrets']}/s3_credentials"
+    for claim in (volume["persistentVolumeClaim"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume):
+        assert ("PersistentVolumeClaim", claim["claimName"]) in MANIFESTS
+
+
+def test_only_the_head_has_volumes_and_checkpoints_go_to_the_store():
+    claims = {
+        name: {one["name"] for one in TEMPLATES[name]["spec"]["volumes"] if "persistentVolumeClaim" in one}
+        for name in ("head", "cpu", "gpu")
+    }
+    assert claims == {"head": {"sweeps", "cache"}, "cpu": set(), "gpu": set()}
+    assert MANIFESTS["ConfigMap", "hyperassess"]["data"]["HYPERASSESS_STORAGE_PATH"].startswith("s3://")
+
+
+def test_there_are_gpu_hosts_for_who_asks():
+    (container,) = GROUPS["gpu"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert container["image"].endswith("-cuda")
+    assert GROUPS["gpu"]["replicas"] == 0 < GROUPS["gpu"]["maxReplicas"]
+
+
+def test_the_job_sweeps_on_that_cluster_with_passwords():
+    assert JOB["clusterSelector"] == {"ray.io/cluster": "hyperassess"}
+    assert JOB["entrypoint"].startswith("run.sh python -m orchestrator.sweep ")
+    mounts = {mount["mountPath"] for mount in TEMPLATES["head"]["spec"]["containers"][0]["volumeMounts"]}
+    assert JOB["entrypoint"].split("--out ")[1] in mounts

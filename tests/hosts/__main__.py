@@ -1,6 +1,7 @@
 """`python -m tests.hosts`: a cluster of hosts in network namespaces on this machine, told step by step."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def main() -> int:
 
 
 def _inside(folder: Path) -> int:
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     from tests.hosts.story import Story, tell
 
     try:

@@ -1,16 +1,22 @@
 """The story of a small cluster, step by step, each with its time."""
 
 import json
+import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.search.outcome import Outcome
+from orchestrator.workspace import Workspace
 from tests.hosts.host import Host, Lan
 from tests.hosts.ray_cluster import RayCluster
 from tests.hosts.services import Database, Store, Tracking
+from tests.hosts.sweep import BUDGET, NAME, Sweep
 from tests.ratings import make_ratings
+from tests.records import Records
 
 HOSTS = ("head", "worker-1", "worker-2", "worker-3")
 """The fourth joins later."""
@@ -36,6 +42,41 @@ class Story:
 
 
 def tell(folder: Path, story: Story) -> None:
+    """Raises an AssertionError with what was lost."""
+    team = _set_up(folder, story)
+    sweep = _begin(team, folder, story)
+    lost = _lose(team.workers[1], sweep, story)
+    joined = _join(team, sweep, story)
+    sweep.end()
+    story.step("the sweep has ended")
+    os.environ.update(team.database.environment)
+    records = Records(sweep.workspace, team.tracking.outside, BUDGET, sweep.read)
+    compared = records.check()
+    again = {key: epochs for key, epochs in records.trained_again().items() if epochs}
+    assert set(again) <= set(lost), f"trained again: {again}; on the lost host were {lost}"
+    assert all(len(epochs) <= 1 for epochs in again.values()), f"more than one epoch trained again: {again}"
+    for key in lost:
+        assert records.trials[key].outcome is Outcome.COMPLETE, f"{key}: {records.trials[key].outcome}"
+    hosts = Counter(sweep.where(key) for key in records.trials)
+    assert hosts[joined.name], f"no trial ended on {joined.name}: {hosts}"
+    story.step(f"ledger, MLflow and files agree in {compared} figures; trained again: {again or 'no epoch'}")
+    story.step("trials by the host they ended on: " + ", ".join(f"{name} {n}" for name, n in sorted(hosts.items())))
+
+
+@dataclass(frozen=True)
+class Team:
+    """Hosts and what runs on them."""
+
+    lan: Lan
+    head: Host
+    workers: list[Host]
+    cluster: RayCluster
+    database: Database
+    store: Store
+    tracking: Tracking
+
+
+def _set_up(folder: Path, story: Story) -> Team:
     lan = Lan(folder, HOSTS)
     head, one, two = (Host(lan, name) for name in HOSTS[:3])
     story.step("three hosts are up: " + ", ".join(f"{host.name} {host.address}" for host in (head, one, two)))
@@ -56,17 +97,67 @@ def tell(folder: Path, story: Story) -> None:
     story.step("worker-1 and worker-2 have joined")
     tracking.wait()
     story.step(f"MLflow serves at {tracking.uri}")
-    secret = [str(lan.home / part) for part in ("data", ".cache", "sweeps")]
-    services = [f"{head.address}:5432", f"{one.address}:9000", "head:5000"]
-    seen = json.loads(
-        head.run([sys.executable, "-m", "tests.hosts.see", *secret, "--", *services], cluster.environment(head))
-    )
+    team = Team(lan, head, [one, two], cluster, database, store, tracking)
+    _look_around(team)
+    story.step("a task on each host: all reach all services, the data set is on head alone")
+    return team
+
+
+def _look_around(team: Team) -> None:
+    """What each host sees: all services, and nothing of another one's disk."""
+    secret = [str(team.lan.home / part) for part in ("data", ".cache", "sweeps")]
+    services = [f"{team.head.address}:5432", f"{team.store.host.address}:9000", "head:5000"]
+    command = [sys.executable, "-m", "tests.hosts.see", *secret, "--", *services]
+    seen = json.loads(team.head.run(command, team.cluster.environment(team.head)))
     assert seen["head"]["paths"][:1] == secret[:1], seen
     for name, view in seen.items():
         assert view["answers"] == services, f"{name} reaches {view['answers']} of {services}"
         assert name == "head" or not view["paths"], f"{name} sees {view['paths']}"
     assert sorted(seen) == ["head", "worker-1", "worker-2"], seen
-    story.step("a task on each host: all reach all services, the data set is on head alone")
+
+
+def _begin(team: Team, folder: Path, story: Story) -> Sweep:
+    shared = folder / "shared"
+    shared.mkdir()
+    workspace = Workspace(shared / "sweeps" / NAME)
+    sweep = Sweep(team.head, workspace, lambda path: (workspace.trials / path).read_bytes())
+    environment = {
+        **team.cluster.environment(team.head),
+        **team.database.environment,
+        "HYPERASSESS_CACHE": str(shared / "cache"),
+    }
+    settings = ["--address", team.cluster.address, "--tracking-uri", team.tracking.uri]
+    settings += ["--ledger", team.database.url("ledger"), "--out", str(shared / "sweeps")]
+    os.environ.update(team.database.environment)
+    sweep.start(settings, environment)
+    sweep.wait_for("spec", workspace.spec.is_file)
+    story.step("the sweep has begun on head")
+    return sweep
+
+
+def _lose(host: Host, sweep: Sweep, story: Story) -> list[str]:
+    """Cuts a host off while it trains; gives the trials that it had."""
+    keys = sweep.wait_for(f"trial on {host.name}", lambda: sweep.running_on(host.name, least=3))
+    epochs = {key: len(sweep.trials()[key].epochs) for key in keys}
+    host.power_off()
+    story.step(f"{host.name} is gone in the midst of " + ", ".join(f"{k} (epoch {n})" for k, n in epochs.items()))
+
+    def told() -> bool:
+        trials = sweep.trials()
+        return all(trials[key].outcome or trials[key].attributes.get("failures") for key in keys)
+
+    sweep.wait_for("word of the lost host", told)
+    story.step("the driver knows")
+    return list(keys)
+
+
+def _join(team: Team, sweep: Sweep, story: Story) -> Host:
+    host = Host(team.lan, HOSTS[3])
+    _done(team.cluster.begin(host, cpus=1), host)
+    story.step(f"{host.name} {host.address} has joined")
+    key = sweep.wait_for(f"trial on {host.name}", lambda: sweep.running_on(host.name))[0]
+    story.step(f"{host.name} trains {key}")
+    return host
 
 
 def _done(process, host: Host) -> None:  # type: ignore[no-untyped-def]

@@ -18,6 +18,7 @@ from orchestrator.execution.desk import Desk, Plan
 from orchestrator.execution.interruption import Interruption
 from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher
+from orchestrator.hosts.record import joined
 from orchestrator.preparation import Prepared, extract_cross_test, extract_features
 from orchestrator.recording import (
     device_of,
@@ -27,6 +28,7 @@ from orchestrator.recording import (
     record_end,
     say_what_waits,
 )
+from orchestrator.reporting.presence import Presence
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
 from orchestrator.spec import SweepSpec
@@ -105,7 +107,8 @@ def conduct(
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
             warden = Warden(workspace.trials, minutes * 60 if minutes else None)
-            with TerminalView(console, tally, title) as view, warden:
+            presence = Presence(spec, workspace, tally, shared=joined(spec.address) is not None)
+            with TerminalView(console, tally, title) as view, warden, presence:
                 watchers: list[Watcher] = [recorder, tally, view, warden, caretaker]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 warden.desk = desk
@@ -134,7 +137,7 @@ def conduct(
 def _session(spec: SweepSpec, interruption: Interruption, lost: Callable[[str], None]) -> Iterator[int]:
     """The Ray session; a signal while it starts is heeded once it has: a half-started one crashes the process."""
     from orchestrator.execution.lifeline import lifeline_of_ray
-    from orchestrator.execution.session import joined, ray_session
+    from orchestrator.execution.session import ray_session
 
     with ExitStack() as stack:
         with interruption.patient():

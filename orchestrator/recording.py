@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.credentials import without_passwords
 from orchestrator.preparation import Prepared
 from orchestrator.spec import SweepSpec
 from orchestrator.tracking.drain import Drain
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorder) -> None:
     """Opens the sweep's run: its settings, where it comes from, its data set and splits."""
     from orchestrator.reporting.describe import describe_beginning
-    from orchestrator.tracking.provenance import device_name, provenance, public_settings, without_passwords
+    from orchestrator.tracking.provenance import device_name, provenance, public_settings
 
     spec, dataset = prepared.spec, prepared.dataset
     split = prepared.splits[0]
@@ -69,8 +71,20 @@ def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorde
     )
     if prepared.cross:
         recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
-    for path in (workspace.spec, workspace.space, workspace.identity, workspace.provenance, workspace.splits):
+    for path in (_public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
+
+
+def _public_spec(workspace: Workspace) -> Path:
+    """The spec as it may be shown: early ones hold the password that their tracking URI was given with."""
+    text = workspace.spec.read_text()
+    shown = without_passwords(text)
+    if shown == text:
+        return workspace.spec
+    copy = workspace.root / "public" / workspace.spec.name
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text(shown)
+    return copy
 
 
 def record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, summary: Any, description: str) -> None:

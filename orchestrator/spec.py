@@ -13,7 +13,9 @@ from uuid import uuid4
 import yaml
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
+from orchestrator.credentials import refuse_password, without_passwords
 from orchestrator.errors import InputError, reason
+from orchestrator.profile import find_setting
 from orchestrator.spec_versions import SCHEMA_VERSION, migrate
 
 
@@ -77,6 +79,7 @@ class SweepSpec(BaseModel):
 
     def changed(self, given: dict[str, Any]) -> SweepSpec:
         """The same with some settings changed; raises InputError where one of them is wrong."""
+        _refuse_passwords(given)
         return _validated({**self.model_dump(), **given}, "")
 
     def differences(self, other: SweepSpec) -> dict[str, tuple[Any, Any]]:
@@ -112,6 +115,7 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
     settings = _read_config(config) if config else {}
     settings.update({key: value for key, value in given.items() if value is not None})
     settings.setdefault("id", uuid4().hex[:8])
+    _refuse_passwords(settings)
     if settings.get("ledger"):
         from orchestrator.search.database import ledger_url
 
@@ -155,17 +159,34 @@ def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
 
 
 def with_default_ledger(spec: SweepSpec) -> SweepSpec:
-    """A new sweep's spec, with the ledger that `HYPERASSESS_LEDGER` names where none was given.
+    """A new sweep's spec, with the ledger that `HYPERASSESS_LEDGER` or the profile names where none was given.
 
     Raises:
-        InputError: the variable's value is no ledger.
+        InputError: what they name is no ledger, or the profile is wrong.
     """
-    given = os.environ.get("HYPERASSESS_LEDGER")
-    if spec.ledger or not given:
+    setting = None if spec.ledger else find_setting("ledger")
+    if setting is None:
         return spec
     from orchestrator.search.database import ledger_url
 
-    return spec.model_copy(update={"ledger": ledger_url(given)})
+    return spec.model_copy(update={"ledger": ledger_url(setting.value)})
+
+
+def sources(spec: SweepSpec, resumed: bool) -> list[str]:
+    """A sentence for each place that a sweep uses without having been told by hand: which, and who says so.
+
+    A sweep that goes on keeps its MLflow and its ledger, whatever they would be now.
+    """
+    kinds = {"address": "Ray cluster"} if resumed else {"address": "Ray cluster", "tracking_uri": "MLflow"}
+    settings = [(kind, find_setting(name, getattr(spec, name))) for name, kind in kinds.items()]
+    if not resumed and spec.ledger and (ledger := find_setting("ledger")):
+        settings.append(("Ledger", ledger))
+    return [f"{kind}: {without_passwords(one.value)} ({one.source})" for kind, one in settings if one and one.source]
+
+
+def _refuse_passwords(settings: dict[str, Any]) -> None:
+    if settings.get("tracking_uri"):
+        refuse_password("--tracking-uri", str(settings["tracking_uri"]))
 
 
 def _read_config(path: Path) -> dict[str, Any]:

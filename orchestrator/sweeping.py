@@ -16,7 +16,7 @@ from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
 from orchestrator.farewell import again, ends_at_once
-from orchestrator.spec import SweepSpec, load_spec, with_default_ledger
+from orchestrator.spec import SweepSpec, load_spec, sources, with_default_ledger
 from orchestrator.workspace import Workspace, archive_of, find_sweep, held
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def _run(
     from orchestrator.reporting.quiet import output_to_log
 
     resumed = workspace.spec.is_file()
+    _say_where(spec, resumed, console)
     prepared = prepared or _prepare(spec, workspace, console, allow_changed)
     interruption = Interruption()
     try:
@@ -169,6 +170,16 @@ def _run(
         console.print(f"\n{room if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
         console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
+
+
+def _say_where(spec: SweepSpec, resumed: bool, console: Console) -> None:
+    """What the environment or the profile decided; raises InputError, before anything is begun, where that is wrong."""
+    from orchestrator.tracking.target import resolve_tracking_uri
+
+    if not spec.tracking_uri and not resumed:
+        resolve_tracking_uri(None)
+    for sentence in sources(spec, resumed):
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def make_console(stream: TextIO) -> Console:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.credentials import refuse_password
 from orchestrator.spec import load_spec
 from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.orphans import close_open_runs, left_behind
@@ -85,7 +86,7 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
 def _target(workspace: Workspace, spool: Spool, tracking_uri: str | None) -> Target:
     target = remembered_target(spool) or settle_target(load_spec(workspace.spec), spool)
     if tracking_uri:
-        target = replace(target, tracking_uri=tracking_uri)
+        target = replace(target, tracking_uri=refuse_password("--tracking-uri", tracking_uri))
         remember(spool, target)
     return target
 

@@ -97,6 +97,11 @@ class Workspace:
         return self.root / "log.txt"
 
     @property
+    def progress(self) -> Path:
+        """What a running sweep says of itself; left behind by one that was killed."""
+        return self.root / ".progress.json"
+
+    @property
     def lease(self) -> Path:
         """Locked by whoever runs the sweep."""
         return self.root / ".lease"

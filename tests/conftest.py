@@ -16,6 +16,8 @@ def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     """Nothing of this user's is read or written; child processes find the packages wherever they stand."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HYPERASSESS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("PYTHONPATH", str(REPOSITORY))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -25,6 +27,10 @@ def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             "MLFLOW_EXPERIMENT_NAME",
             "RAY_ADDRESS",
             "HYPERASSESS_LEDGER",
+            "HYPERASSESS_PROFILE",
+            "RAY_AUTH_MODE",
+            "RAY_AUTH_TOKEN",
+            "RAY_AUTH_TOKEN_PATH",
         ):
             patch.delenv(name, raising=False)
         yield

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from orchestrator.credentials import without_passwords
 from orchestrator.errors import InputError
 from orchestrator.search.reading import read_studies
 from orchestrator.spec import load_spec
-from orchestrator.tracking.provenance import without_passwords
 from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:

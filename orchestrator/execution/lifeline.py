@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from orchestrator.hosts.loopback import split
+
 logger = logging.getLogger(__name__)
 
 Address = tuple[str, int]
@@ -87,8 +89,8 @@ def lifeline_of_ray(shared: bool, lost: Callable[[str], None]) -> Lifeline:
     import ray
 
     context = ray.get_runtime_context()
-    host, _, port = context.gcs_address.rpartition(":")
-    parts = {"head (gcs_server)": (host, int(port))}
+    host, port = split(context.gcs_address)
+    parts = {"head (gcs_server)": (host, port or 0)}
     here = context.get_node_id()
     for node in ray.nodes():
         if node["NodeID"] == here:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.errors import InputError
+from orchestrator.hosts.loopback import for_ray, refused, split
+from orchestrator.hosts.record import joined
+from orchestrator.hosts.token import present_token, token_file
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -37,8 +39,8 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     """Yields how many jobs fit side by side.
 
     Args:
-        address: of a running cluster ("auto" for the one of this host); None takes RAY_ADDRESS or, where that is not
-            set, starts a local one.
+        address: of a running cluster ("auto" for the one of this host); None takes RAY_ADDRESS or the profile's or,
+            where neither is set, starts a local one.
         cpus_per_job: CPUs of one job.
         gpus_per_job: GPUs of one job; may be a fraction.
 
@@ -47,29 +49,39 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     """
     for key, value in SETTINGS.items():
         os.environ.setdefault(key, value)
+    address = joined(address)
+    _connect(address) if address else _start()
     import ray
 
-    address = joined(address)
-    _check_answers(address)
-    try:
-        _connect(address) if address else _start()
-    except ConnectionError as error:
-        raise InputError(f"No Ray cluster answers at {address}: {error}") from error
     try:
         yield _slots(ray.cluster_resources(), cpus_per_job, gpus_per_job)
     finally:
         ray.shutdown()
 
 
-def joined(address: str | None) -> str | None:
-    """The cluster that is joined: the one given, else RAY_ADDRESS; None where one is started."""
-    return address or os.environ.get("RAY_ADDRESS") or None
-
-
 def _connect(address: str) -> None:
+    if (port := split(address)[1]) and (error := refused(address)):
+        raise InputError(f"No Ray cluster answers at {address}: {error}.")  # Ray itself would try for minutes
+    present_token(address)
     import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.exceptions import AuthenticationError
 
-    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    known = for_ray(address) if port else address
+    try:
+        if port:
+            GcsClient(address=known)  # says within seconds what is wrong with a token; `init` tries for half a minute
+        ray.init(address=known, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    except AuthenticationError as error:
+        token = token_file(address=address)
+        told = (
+            f"does not take the token in {token}" if token.is_file() else f"asks for a token, and there is no {token}"
+        )
+        raise InputError(
+            f"The Ray cluster at {address} {told}: copy that of its head's host there, or set RAY_AUTH_TOKEN_PATH."
+        ) from error
+    except ConnectionError as error:
+        raise InputError(f"No Ray cluster lets this host in at {address}: {error}.") from error
 
 
 def _start() -> None:
@@ -95,18 +107,6 @@ def _start() -> None:
             if attempt == _STARTS - 1 or "timed out" not in str(error):
                 raise
             logger.warning("Ray did not start in time and is started again: %s", error)
-
-
-def _check_answers(address: str | None) -> None:
-    """Ray itself would try for minutes; where there is a host and a port, a connection tells at once."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not colon:
-        return
-    try:
-        with socket.create_connection((host, int(port)), timeout=5):
-            pass
-    except (OSError, ValueError) as error:
-        raise InputError(f"No Ray cluster answers at {address}: {error}.") from error
 
 
 def _slots(there: dict[str, float], cpus: float, gpus: float) -> int:

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.credentials import without_passwords
+
 if TYPE_CHECKING:
     from orchestrator.execution.job import Job
     from orchestrator.spec import SweepSpec
@@ -75,11 +77,6 @@ def run_tags(
 def public_settings(spec: SweepSpec) -> str:
     """The whole spec as JSON, without the passwords that an address may hold."""
     return without_passwords(spec.model_dump_json())
-
-
-def without_passwords(text: str) -> str:
-    """The text with `scheme://user:password@host` made `scheme://host`."""
-    return re.sub(r"(\w+://)[^/@\s\"']+@", r"\1", text)
 
 
 def device_name(device: str) -> str:

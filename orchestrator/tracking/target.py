@@ -7,6 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from orchestrator.credentials import keep_apart, refuse_password, without_passwords
+from orchestrator.profile import find_setting
 from orchestrator.spec import SweepSpec
 from orchestrator.tracking.drain import Sink
 from orchestrator.tracking.spool import Spool
@@ -42,9 +44,17 @@ class Target:
 
 
 def resolve_tracking_uri(given: str | None) -> str:
-    """The tracking URI: the one given, else MLFLOW_TRACKING_URI, else MLflow's own default in this folder."""
-    uri = given or os.environ.get("MLFLOW_TRACKING_URI")
-    return uri or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    """The tracking URI: the one given, else MLFLOW_TRACKING_URI, else the profile's, else MLflow's default here.
+
+    Raises:
+        InputError: it holds a password where that would be shown, or the profile is wrong.
+    """
+    setting = find_setting("tracking_uri", given)
+    if setting is None:
+        return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    if setting.source is None:
+        return refuse_password("--tracking-uri", setting.value)
+    return keep_apart(setting.source, setting.value)
 
 
 def experiment_name(spec: SweepSpec) -> str:
@@ -66,14 +76,15 @@ def settle_target(spec: SweepSpec, spool: Spool) -> Target:
     """Where a sweep's events go, remembered with its spool.
 
     A tracking URI that its settings name for the first time; else the one it went to before, so that it goes on there
-    from whichever folder and shell; else MLFLOW_TRACKING_URI or the default.
+    from whichever folder and shell; else MLFLOW_TRACKING_URI, the profile or the default.
     """
     before = remembered_target(spool)
     asked = before.asked if before else ()
-    if spec.tracking_uri and spec.tracking_uri not in asked:
+    if spec.tracking_uri and without_passwords(spec.tracking_uri) not in asked:
         asked, uri = (*asked, spec.tracking_uri), spec.tracking_uri
     else:
         uri = before.tracking_uri if before else resolve_tracking_uri(spec.tracking_uri)
+    uri, asked = keep_apart("--tracking-uri", uri), tuple(without_passwords(one) for one in asked)
     target = Target(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
     remember(spool, target)
     return target

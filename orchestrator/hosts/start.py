@@ -1,0 +1,246 @@
+"""Starting this host's part of a cluster: Ray's own `ray start`, with its token, its ports and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from orchestrator.errors import InputError
+from orchestrator.hosts.end import end_processes
+from orchestrator.hosts.loopback import ADDRESS, HOOK, for_ray, is_loopback, refused, split
+from orchestrator.hosts.ports import choose_port, free_port
+from orchestrator.hosts.record import Record, family, log_of, records, remembered
+from orchestrator.hosts.token import check_token, ensure_token, token_settings
+
+_SECONDS = 90.0
+"""How long a busy host may take to start Ray."""
+
+_STARTED = "Ray runtime started."
+
+_OF_THE_STARTER = (
+    "HYPERASSESS_LEDGER",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "PGPASSWORD",
+    "RAY_ADDRESS",
+)
+"""Left out of the environment that everybody's trials would inherit."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What to start.
+
+    Attributes:
+        bind: this host's own address in the cluster; on loopback nobody else reaches it.
+        token: file of the token; None for a cluster without, which stays on loopback.
+        name: by which it is ended; made of role and port where none is given.
+        resources: options of `ray start` that say what the host has, such as `--num-cpus`, by name.
+        folder: for Ray's files; one is made where none is given.
+        dashboard: address that Ray's dashboard listens on; None for no dashboard.
+        settings: environment variables of Ray that trials need.
+    """
+
+    bind: str
+    token: Path | None
+    name: str | None = None
+    resources: Mapping[str, int | float] = field(default_factory=dict)
+    folder: Path | None = None
+    dashboard: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raises InputError where others could reach what nothing guards."""
+        for option, host in (("--bind", self.bind), ("--dashboard-bind", self.dashboard)):
+            if host and not is_loopback(host) and self.token is None:
+                raise InputError(
+                    f"{option} {host} lets other hosts in, and without a token whoever reaches a Ray cluster runs code "
+                    f"on it: leave out --no-token and RAY_AUTH_MODE=disabled, or bind to {ADDRESS}."
+                )
+        if self.dashboard and find_spec("aiohttp_cors") is None:
+            raise InputError("Ray's dashboard is not installed: pip install 'ray[default]', or no --dashboard-bind.")
+
+
+def start_head(start: Start, port: int | None) -> Record:
+    """Starts the head of a cluster.
+
+    Args:
+        start: what this host gives.
+        port: that it listens on; None for Ray's usual 6379 or, where that is taken, another.
+
+    Raises:
+        InputError: it is not guarded, the port is taken, or Ray does not start.
+    """
+    start.check()
+    if start.token:
+        ensure_token(start.token)
+    chosen = choose_port(start.bind, port)
+    address = f"[{start.bind}]:{chosen}" if ":" in start.bind else f"{start.bind}:{chosen}"
+    options = ["--head", f"--port={chosen}"]
+    if start.dashboard:
+        options += [
+            "--include-dashboard=true",
+            f"--dashboard-host={start.dashboard}",
+            f"--dashboard-port={free_port()}",
+        ]
+    else:
+        options += ["--include-dashboard=false"]
+    if find_spec("grpc"):  # Ray then starts a server for its remote client, whose usual port another cluster may have
+        options += [f"--ray-client-server-port={free_port()}"]
+    return _start(start, "head", address, options)
+
+
+def start_worker(start: Start, address: str) -> Record:
+    """Joins a cluster as a host that runs trials.
+
+    Raises:
+        InputError: nobody answers at the address, the token is not here, or Ray does not start.
+    """
+    start.check()
+    if split(address)[1] is None:
+        raise InputError(f"{address} is no address of a cluster: HOST:PORT is, as `up` printed it.")
+    if error := refused(address):
+        raise InputError(f"No Ray cluster answers at {address}: {error}.")
+    if start.token:
+        check_token(start.token, address)
+    return _start(start, "worker", address, [f"--address={for_ray(address)}"])
+
+
+def address_of(bind: str) -> str:
+    """An address of this host as Ray takes it: a number, and on loopback always the same one.
+
+    Raises:
+        InputError: it is a name that nobody knows, or stands for every address.
+    """
+    if is_loopback(bind):
+        return ADDRESS
+    try:
+        found = str(socket.getaddrinfo(bind, None, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as error:
+        raise InputError(f"--bind {bind} is no address: {error.strerror or error}.") from error
+    if found in {"0.0.0.0", "::"}:
+        raise InputError(f"--bind {bind} is every address: give the one by which other hosts reach this one.")
+    return ADDRESS if is_loopback(found) else found
+
+
+def own_address(head: str) -> str:
+    """The address of this host that the head's host would see."""
+    host, port = split(head)
+    if is_loopback(host):
+        return ADDRESS
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, port or 1))  # sends nothing
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise InputError(f"There is no way from here to {head}: {error}.") from error
+
+
+def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
+    name = _free_name(start.name, f"{role}-{split(address)[1]}")
+    folder = start.folder or Path(tempfile.mkdtemp(prefix="hyperassess-", dir=_short()))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    arguments = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"),
+        *options,
+        f"--node-ip-address={start.bind}",
+        f"--temp-dir={folder}",
+        f"--dashboard-agent-listen-port={free_port()}",
+        "--log-style=record",
+        "--log-color=false",
+        *(f"{option}={value}" for option, value in start.resources.items()),
+    ]
+    log = log_of(name)
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with log.open("w") as output:
+        child = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(start),
+            start_new_session=True,
+        )
+    root = psutil.Process(child.pid)
+    record = Record(
+        name=name,
+        role=role,
+        address=address,
+        bind=start.bind,
+        token=str(start.token) if start.token else None,
+        folder=str(folder),
+        made=start.folder is None,
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        processes=remembered([root]),
+    )
+    try:
+        record.save()  # before it has started: an interrupted start can be ended too
+        _wait(child, log, address, start.token)
+    except BaseException:
+        end_processes(record)
+        raise
+    record = Record(**{**record.__dict__, "processes": remembered(family(root))})
+    record.save()
+    return record
+
+
+def _wait(child: subprocess.Popen[bytes], log: Path, address: str, token: Path | None) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while _STARTED not in (said := log.read_text(errors="replace")):
+        if child.poll() is not None:
+            if "InvalidAuthToken" in said:
+                raise InputError(f"{address} does not take the token in {token}: copy that of the head's host.")
+            raise InputError(f"Ray did not start at {address}: {_last_word(said)} ({log} has the rest).")
+        if time.monotonic() > deadline:
+            why = _last_word(said)
+            raise InputError(f"Ray did not start at {address} within {_SECONDS:.0f} seconds: {why} ({log}).")
+        time.sleep(0.2)
+
+
+def _last_word(said: str) -> str:
+    """The line that says most of why Ray gave up."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"Error|ERR|[Uu]nauthenticated|[Ii]nvalid|Failed", line)]
+    return (telling or lines or ["it said nothing"])[-1][:300]
+
+
+def _environment(start: Start) -> dict[str, str]:
+    environment = {**start.settings, **os.environ, **token_settings(start.token), "RAY_USAGE_STATS_ENABLED": "0"}
+    for name in _OF_THE_STARTER:
+        environment.pop(name, None)
+    environment.pop("RAY_START_HOOK", None)
+    if is_loopback(start.bind):
+        environment["RAY_START_HOOK"] = HOOK
+    return environment
+
+
+def _free_name(given: str | None, made: str) -> str:
+    taken = {one.name for one in records() if one.alive()}
+    if given in taken:
+        raise InputError(f"{given} is up already: end it with `python -m orchestrator.cluster down {given}`.")
+    number, name = 1, given or made
+    while name in taken:
+        number += 1
+        name = f"{made}-{number}"
+    return name
+
+
+def _short() -> str:
+    """A folder whose path is short: Ray's sockets lie in it, and a socket's path has 107 characters at most."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= 30 else "/tmp"

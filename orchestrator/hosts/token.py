@@ -1,0 +1,94 @@
+"""The token: who has it may run code on a cluster. It lies in a file that only its owner reads, never in arguments.
+
+Ray reads it from RAY_AUTH_TOKEN or from the file that RAY_AUTH_TOKEN_PATH names.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from orchestrator.errors import InputError, reason
+from orchestrator.profile import config_folder, find_setting
+
+OPEN = "disabled"
+"""RAY_AUTH_MODE of a cluster that asks for no token."""
+
+
+def token_file(given: Path | None = None, address: str | None = None) -> Path:
+    """Where the token of a cluster lies, or would lie.
+
+    Args:
+        given: by a flag.
+        address: of the cluster: one that was started on this host remembers which token it has.
+    """
+    if given:
+        return given.expanduser().absolute()
+    setting = find_setting("token_path")
+    if setting is None and address:
+        from orchestrator.hosts.record import records
+
+        known = [one.token for one in records() if one.address == address and one.token]
+        if known:
+            return Path(known[0])
+    return Path(setting.value).expanduser().absolute() if setting else config_folder() / "token"
+
+
+def ensure_token(path: Path) -> None:
+    """Makes a token where there is none.
+
+    Raises:
+        InputError: the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise InputError(f"The token {path} cannot be made: {reason(error)}.") from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+
+
+def check_token(path: Path, address: str) -> None:
+    """Raises InputError where a cluster's token is neither in the environment nor in its file."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return
+    try:
+        if path.read_text().strip():
+            return
+        told = "is empty"
+    except OSError as error:
+        told = f"cannot be read ({reason(error)})"
+    raise InputError(
+        f"The token of {address} {told}: copy it from the head's host to {path}, "
+        "or name its file in RAY_AUTH_TOKEN_PATH."
+    )
+
+
+def token_settings(path: Path | None) -> dict[str, str]:
+    """Ray's settings for a cluster with the token in a file; for None, of one that asks for no token."""
+    if path is None:
+        return {"RAY_AUTH_MODE": OPEN}
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
+
+
+def wants_no_token() -> bool:
+    """Whether the environment says that Ray asks for no token."""
+    return os.environ.get("RAY_AUTH_MODE", "").lower() == OPEN
+
+
+def present_token(address: str) -> None:
+    """Lets this process, and what it starts, show the token of the cluster that it is about to join, if it has one."""
+    path = token_file(address=address)
+    if wants_no_token() or os.environ.get("RAY_AUTH_TOKEN") or not path.is_file():
+        return
+    os.environ.update(token_settings(path))
+    if "ray" in sys.modules:  # it read its settings when it was imported
+        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()

@@ -1,0 +1,78 @@
+"""`python -m orchestrator.status`: the sweeps that run now, here and on the cluster."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.door import command
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from orchestrator.catalogue.running import Running
+
+
+@command
+def status(
+    address: Annotated[str | None, typer.Option(help="Ray cluster to ask; else RAY_ADDRESS or the profile's.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of sweeps that is looked into as well.")] = Path("sweeps"),
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """List the sweeps that run now, your own first: owner, progress, slots, time left."""
+    import sys
+
+    from orchestrator.catalogue.running import running_sweeps
+    from orchestrator.hosts.look import look, totals
+    from orchestrator.hosts.record import joined
+    from orchestrator.sweeping import make_console
+
+    where = joined(address)
+    view = look(where) if where else None
+    found = running_sweeps(out, where, view.notices if view else ())
+    if json:
+        cluster = {"address": view.address, **view.as_dict()} if view else None
+        print(json_format.dumps({"cluster": cluster, "sweeps": [one.as_dict() for one in found]}))
+        return
+    console = make_console(sys.stdout)
+    if view:
+        console.print(view.error or f"Cluster {view.address}: {totals(view)}.", highlight=False, soft_wrap=True)
+    if found:
+        console.print(_table(found), highlight=False, markup=False)
+    else:
+        console.print("No sweep is running.")
+
+
+def _table(found: list[Running]) -> Table:
+    from datetime import datetime
+
+    from rich.table import Table
+
+    from orchestrator.reporting.terminal import duration
+
+    table = Table(box=None, pad_edge=False)
+    for header in ("name", "owner", "variant", "data set", "trainings", "slots", "left", "since", "where"):
+        table.add_column(header, no_wrap=header != "where", overflow="fold" if header == "where" else "ellipsis")
+    for one in found:
+        notice = one.notice
+        silent = f", silent for {duration(one.silent)}" if one.silent else ""
+        table.add_row(
+            notice.name,
+            "you" if one.mine else notice.owner,
+            notice.variant,
+            notice.dataset,
+            f"{notice.ended}/{notice.budget}",
+            f"{notice.running}/{notice.slots}" if notice.slots else "–",
+            "–" if notice.seconds_left is None else duration(notice.seconds_left),
+            datetime.fromisoformat(notice.since).astimezone().strftime("%m-%d %H:%M"),
+            f"{notice.host}, pid {notice.pid}{silent}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    status()

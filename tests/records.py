@@ -141,7 +141,9 @@ class Records:
     def _check_artifacts(self) -> int:
         """What MLflow keeps of the sweep as a whole is, byte for byte, what lies in its folder."""
         (sweep,) = [run for run in self.runs if run.data.tags["run_key"] == SWEEP]
-        kept = {f"sweep/{path.name}": path for path in (self.workspace.spec, self.workspace.space)}
+        public = self.workspace.root / "public" / self.workspace.spec.name
+        spec = public if public.is_file() else self.workspace.spec
+        kept = {f"sweep/{path.name}": path for path in (spec, self.workspace.space)}
         kept |= {f"report/{path.name}": path for path in self.workspace.report.iterdir()}
         with TemporaryDirectory() as folder:
             for part in ("sweep", "report"):

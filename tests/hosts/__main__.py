@@ -25,7 +25,7 @@ def main() -> int:
     if why := refusal():
         print(f"No namespaces on this machine: {why}.", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="hosts-", dir="/tmp"))  # sockets below it allow no long path
+    folder = Path(tempfile.mkdtemp(prefix="hosts-", dir="/var/tmp"))  # every host has a /tmp of its own
     folder.chmod(0o755)  # PostgreSQL runs as a user of its own
     try:
         return subprocess.run(in_sandbox([str(folder)])).returncode

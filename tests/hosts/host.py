@@ -14,25 +14,36 @@ from tests.hosts.sandbox import REPOSITORY, new_namespaces
 
 NETWORK = "10.77.0"
 _BRIDGE = "hosts0"
-# `home` is the host's own disk, at one path on every host; `hosts`, where all disks lie, nobody sees from inside.
+# `home` is the host's own disk, at one path on every host, and so is /tmp; `hosts`, where all disks lie, nobody sees
+# from inside. What has to stay there of the real /tmp is what the programs lie in.
 _BOOT = """
 set -e
-mount --bind "$1/hosts/$2" "$1/home"
-mount -t tmpfs -o size=1m tmpfs "$1/hosts"
+all=$1 name=$2
+shift 2
+for kept in "$@"; do
+  mkdir -p "$all/kept$kept" && mount --bind "$kept" "$all/kept$kept"
+done
+mount --bind "$all/hosts/$name" "$all/home"
+mount --bind "$all/home/tmp" /tmp
+for kept in "$@"; do
+  mkdir -p "$kept" && mount --bind "$all/kept$kept" "$kept"
+done
+mount -t tmpfs -o size=1m tmpfs "$all/hosts"
 mount -t tmpfs tmpfs /dev/shm
-mount --bind "$1/names" /etc/hosts
-hostname "$2"
+mount --bind "$all/names" /etc/hosts
+hostname "$name"
 ip link set lo up
-touch "$1/home/.booted"
+touch "$all/home/.booted"
 while :; do sleep 3600 & wait; done
 """
+_PROGRAMS = [REPOSITORY, Path(sys.prefix), Path(sys.base_prefix)]
 
 
 class Lan:
     """The bridge, and a folder that holds all disks.
 
     Args:
-        folder: with a short path, for Ray keeps sockets below it.
+        folder: not in /tmp, of which every host has its own.
         hosts: the names of all hosts that there will be, in the order of their addresses.
     """
 
@@ -60,10 +71,12 @@ class Host:
         self.disk = lan.folder / "hosts" / name
         """Its disk, as seen from outside; inside it is `home`."""
         self.logs = lan.folder / "logs" / name
-        for folder in (self.disk / "tmp", self.logs):
-            folder.mkdir(parents=True)
+        for made in (self.disk / "tmp", self.logs):
+            made.mkdir(parents=True)
+        (self.disk / "tmp").chmod(0o1777)
+        kept = sorted({path for path in _PROGRAMS if path.is_relative_to("/tmp")})
         with (self.logs / "boot.txt").open("ab") as log:
-            boot = [*new_namespaces(), "bash", "-c", _BOOT, "boot", lan.folder, name]
+            boot = [*new_namespaces(), "bash", "-c", _BOOT, "boot", lan.folder, name, *kept]
             self._boot = subprocess.Popen(boot, stdout=log, stderr=log)
         until = time.monotonic() + 20
         while not (self.disk / ".booted").exists():
@@ -82,7 +95,6 @@ class Host:
         return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
-            "TMPDIR": str(self.home / "tmp"),
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(REPOSITORY),
             "OMP_NUM_THREADS": "1",

@@ -1,13 +1,21 @@
-"""Ray on the hosts, by Ray's own commands: a head and workers that share a token."""
+"""Ray on the hosts, by `python -m orchestrator.cluster`: a head, workers that join it, and one token for all."""
 
-import secrets
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.hosts.host import Host
 
-PORT = 6379
-_STORE_BYTES = 200_000_000
+_TOKEN = Path(".config/hyperassess/token")
+# A host that vanishes is missed after some 5 s instead of a minute.
+_IMPATIENT = {
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+_STORE = "--object-store-memory=200MB"
 
 
 class RayCluster:
@@ -15,30 +23,28 @@ class RayCluster:
 
     def __init__(self, head: Host) -> None:
         self.head = head
-        self._token = secrets.token_hex(32)
-        self.address = f"{head.address}:{PORT}"
+        self.address = f"{head.address}:6379"
 
-    def environment(self, host: Host) -> dict[str, str]:
-        """What a node or a driver on this host needs; the host gets its copy of the token."""
-        path = host.disk / "token"
-        path.touch(mode=0o600)
-        path.write_text(self._token)
-        return {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(host.home / "token"),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            # A host that vanishes is missed after some 5 s instead of a minute.
-            "RAY_health_check_timeout_ms": "2000",
-            "RAY_health_check_period_ms": "1000",
-            "RAY_health_check_failure_threshold": "3",
-        }
+    def up(self) -> subprocess.Popen[str]:
+        """Starts the head, which runs no trial; the process ends when it listens."""
+        command = [sys.executable, "-m", "orchestrator.cluster", "up", "--head", f"--bind={self.head.address}"]
+        return self.head.start("cluster", [*command, "--num-cpus=0", _STORE], _IMPATIENT)
 
-    def begin(self, host: Host, cpus: int) -> subprocess.Popen[str]:
-        """Starts the host's node; the process ends when it has joined."""
-        role = ["--head", f"--port={PORT}"] if host is self.head else [f"--address={self.address}"]
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *role]
-        command += [f"--node-ip-address={host.address}", f"--num-cpus={cpus}"]
-        command += [f"--object-store-memory={_STORE_BYTES}", "--disable-usage-stats"]
-        if host is self.head:
-            command += [f"--temp-dir={host.home}/ray", "--include-dashboard=false"]
-        return host.start("ray", command, self.environment(host))
+    def give_token(self, host: Host) -> None:
+        """Copies the head's token to a host, as people would over ssh."""
+        copy = host.disk / _TOKEN
+        copy.parent.mkdir(parents=True, mode=0o700)
+        shutil.copy(self.head.disk / _TOKEN, copy)
+        os.chmod(copy, 0o600)
+
+    def join(self, host: Host) -> subprocess.Popen[str]:
+        """Lets a host run one trial at a time; the process ends when it has joined."""
+        command = [sys.executable, "-m", "orchestrator.cluster", "join", self.address]
+        return host.start("cluster", [*command, "--num-cpus=1", _STORE], _IMPATIENT)
+
+    def token(self) -> str:
+        return (self.head.disk / _TOKEN).read_text()
+
+    def driver(self) -> dict[str, str]:
+        """What a driver of Ray itself on the head needs in its environment; the project's commands need nothing."""
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.head.home / _TOKEN)}

@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.search.outcome import Outcome
 from orchestrator.workspace import Workspace
 from tests.hosts.host import Host, Lan
+from tests.hosts.leaks import in_arguments, in_files, in_runs
 from tests.hosts.ray_cluster import RayCluster
 from tests.hosts.services import Database, Store, Tracking
 from tests.hosts.sweep import BUDGET, NAME, Sweep
@@ -46,12 +47,20 @@ def tell(folder: Path, story: Story) -> None:
     team = _set_up(folder, story)
     sweep = _begin(team, folder, story)
     lost = _lose(team.workers[1], sweep, story)
+    secrets = {
+        "token": team.cluster.token(),
+        "database's password": team.database.environment["PGPASSWORD"],
+        "store's key": team.store.environment["AWS_SECRET_ACCESS_KEY"],
+    }
+    assert not (found := in_arguments(secrets)), found
     joined = _join(team, sweep, story)
     sweep.end()
     story.step("the sweep has ended")
     os.environ.update(team.database.environment)
     records = Records(sweep.workspace, team.tracking.outside, BUDGET, sweep.read)
     compared = records.check()
+    logs = [folder / "logs", sweep.workspace.root, *team.lan.folder.glob("hosts/*/tmp")]
+    assert not (found := [*in_files(secrets, logs), *in_runs(secrets, records.runs)]), found
     again = {key: epochs for key, epochs in records.trained_again().items() if epochs}
     assert set(again) <= set(lost), f"trained again: {again}; on the lost host were {lost}"
     assert all(len(epochs) <= 1 for epochs in again.values()), f"more than one epoch trained again: {again}"
@@ -60,6 +69,7 @@ def tell(folder: Path, story: Story) -> None:
     hosts = Counter(sweep.where(key) for key in records.trials)
     assert hosts[joined.name], f"no trial ended on {joined.name}: {hosts}"
     story.step(f"ledger, MLflow and files agree in {compared} figures; trained again: {again or 'no epoch'}")
+    story.step("neither the token nor a password is in any process's arguments, log, file of the sweep or run")
     story.step("trials by the host they ended on: " + ", ".join(f"{name} {n}" for name, n in sorted(hosts.items())))
 
 
@@ -82,7 +92,7 @@ def _set_up(folder: Path, story: Story) -> Team:
     story.step("three hosts are up: " + ", ".join(f"{host.name} {host.address}" for host in (head, one, two)))
     database, store = Database(head), Store(one)
     cluster = RayCluster(head)
-    starting = cluster.begin(head, cpus=0)
+    starting = cluster.up()
     (head.disk / "data").mkdir()
     make_ratings(head.disk / "data")
     store.wait()
@@ -91,7 +101,10 @@ def _set_up(folder: Path, story: Story) -> Team:
     tracking = Tracking(head, database, store)
     _done(starting, head)
     story.step(f"Ray's head listens at {cluster.address}")
-    joining = [(cluster.begin(host, cpus=1), host) for host in (one, two)]
+    _refuses(cluster, one)
+    for host in (one, two):
+        cluster.give_token(host)
+    joining = [(cluster.join(host), host) for host in (one, two)]
     for process, host in joining:
         _done(process, host)
     story.step("worker-1 and worker-2 have joined")
@@ -103,12 +116,20 @@ def _set_up(folder: Path, story: Story) -> Team:
     return team
 
 
+def _refuses(cluster: RayCluster, host: Host) -> None:
+    """Who has no token is told so, and does not get in."""
+    process = cluster.join(host)
+    assert process.wait(60) == 2, "a host without the token joined"
+    said = (host.logs / "cluster.txt").read_text()
+    assert f"The token of {cluster.address} cannot be read" in said, said
+
+
 def _look_around(team: Team) -> None:
     """What each host sees: all services, and nothing of another one's disk."""
     secret = [str(team.lan.home / part) for part in ("data", ".cache", "sweeps")]
     services = [f"{team.head.address}:5432", f"{team.store.host.address}:9000", "head:5000"]
     command = [sys.executable, "-m", "tests.hosts.see", *secret, "--", *services]
-    seen = json.loads(team.head.run(command, team.cluster.environment(team.head)))
+    seen = json.loads(team.head.run(command, team.cluster.driver()))
     assert seen["head"]["paths"][:1] == secret[:1], seen
     for name, view in seen.items():
         assert view["answers"] == services, f"{name} reaches {view['answers']} of {services}"
@@ -122,7 +143,6 @@ def _begin(team: Team, folder: Path, story: Story) -> Sweep:
     workspace = Workspace(shared / "sweeps" / NAME)
     sweep = Sweep(team.head, workspace, lambda path: (workspace.trials / path).read_bytes())
     environment = {
-        **team.cluster.environment(team.head),
         **team.database.environment,
         "HYPERASSESS_CACHE": str(shared / "cache"),
     }
@@ -153,7 +173,8 @@ def _lose(host: Host, sweep: Sweep, story: Story) -> list[str]:
 
 def _join(team: Team, sweep: Sweep, story: Story) -> Host:
     host = Host(team.lan, HOSTS[3])
-    _done(team.cluster.begin(host, cpus=1), host)
+    team.cluster.give_token(host)
+    _done(team.cluster.join(host), host)
     story.step(f"{host.name} {host.address} has joined")
     key = sweep.wait_for(f"trial on {host.name}", lambda: sweep.running_on(host.name))[0]
     story.step(f"{host.name} trains {key}")
@@ -162,4 +183,4 @@ def _join(team: Team, sweep: Sweep, story: Story) -> Host:
 
 def _done(process, host: Host) -> None:  # type: ignore[no-untyped-def]
     if process.wait(90):
-        raise RuntimeError(f"Ray did not start on {host.name}:\n{(host.logs / 'ray.txt').read_text()[-3000:]}")
+        raise RuntimeError(f"Ray did not start on {host.name}:\n{(host.logs / 'cluster.txt').read_text()[-3000:]}")

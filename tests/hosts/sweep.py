@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from orchestrator.execution.job import TITLES
@@ -49,16 +48,6 @@ class Sweep:
         command += ["--trials", str(BUDGET.trials), "--epochs", str(BUDGET.epochs)]
         command += ["--confirm", str(BUDGET.confirm), "--splits", str(BUDGET.splits)]
         self.driver = self.host.start("sweep", [*command, *settings], environment)
-
-    def arguments(self) -> str:
-        """Of every process of the sweep's host, as everybody on that host may read them."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                found.append(" ".join(process.cmdline()))
-            except psutil.Error:
-                continue
-        return "\n".join(found)
 
     def trials(self) -> dict[str, LedgerTrial]:
         """Key → trial, as the ledger has them now."""

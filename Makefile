@@ -33,7 +33,7 @@ chaos: install  ## Run sweeps under random faults and compare their records (ARG
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos $(ARGS)
 
 hosts: install  ## Run a sweep on a cluster of hosts in network namespaces, as root, and say each step
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.hosts $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.multihost $(ARGS)
 
 bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder and slots
 	$(BIN)/python -m benchmarks $(ARGS)

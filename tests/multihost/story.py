@@ -11,11 +11,11 @@ from pathlib import Path
 
 from orchestrator.search.outcome import Outcome
 from orchestrator.workspace import Workspace
-from tests.hosts.host import Host, Lan
-from tests.hosts.leaks import in_arguments, in_files, in_runs
-from tests.hosts.ray_cluster import RayCluster
-from tests.hosts.services import Database, Store, Tracking
-from tests.hosts.sweep import BUDGET, NAME, Sweep
+from tests.multihost.host import Host, Lan
+from tests.multihost.leaks import in_arguments, in_files, in_runs
+from tests.multihost.ray_cluster import RayCluster
+from tests.multihost.services import Database, Store, Tracking
+from tests.multihost.sweep import BUDGET, NAME, Sweep
 from tests.ratings import make_ratings
 from tests.records import Records
 
@@ -128,7 +128,7 @@ def _look_around(team: Team) -> None:
     """What each host sees: all services, and nothing of another one's disk."""
     secret = [str(team.lan.home / part) for part in ("data", ".cache", "sweeps")]
     services = [f"{team.head.address}:5432", f"{team.store.host.address}:9000", "head:5000"]
-    command = [sys.executable, "-m", "tests.hosts.see", *secret, "--", *services]
+    command = [sys.executable, "-m", "tests.multihost.see", *secret, "--", *services]
     seen = json.loads(team.head.run(command, team.cluster.driver()))
     assert seen["head"]["paths"][:1] == secret[:1], seen
     for name, view in seen.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.hosts.sandbox import REPOSITORY, new_namespaces
+from tests.multihost.sandbox import REPOSITORY, new_namespaces
 
 NETWORK = "10.77.0"
 _BRIDGE = "hosts0"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.hosts.sandbox import REPOSITORY, missing_tools, refusal
+from tests.multihost.sandbox import REPOSITORY, missing_tools, refusal
 from tests.postgres import find_binaries
 
 pytestmark = pytest.mark.timeout(400)
@@ -24,6 +24,6 @@ def namespaces() -> None:
 
 
 def test_a_sweep_across_hosts_loses_nothing(namespaces: None) -> None:
-    told = subprocess.run([sys.executable, "-m", "tests.hosts"], cwd=REPOSITORY, capture_output=True, text=True)
+    told = subprocess.run([sys.executable, "-m", "tests.multihost"], cwd=REPOSITORY, capture_output=True, text=True)
     print(told.stdout)
     assert told.returncode == 0, told.stdout + told.stderr

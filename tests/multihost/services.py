@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.hosts.host import Host
-from tests.hosts.serve_postgres import ROLE
+from tests.multihost.host import Host
+from tests.multihost.serve_postgres import ROLE
 
 BUCKETS = ("sweeps", "mlflow")
 
@@ -21,7 +21,7 @@ class Database:
         self.host = host
         self.environment = {"PGPASSWORD": secrets.token_urlsafe(12)}
         self._process = host.start(
-            "postgres", [sys.executable, "-m", "tests.hosts.serve_postgres", host.address], self.environment
+            "postgres", [sys.executable, "-m", "tests.multihost.serve_postgres", host.address], self.environment
         )
 
     def url(self, database: str, driver: str = "postgresql") -> str:

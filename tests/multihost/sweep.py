@@ -14,8 +14,8 @@ from orchestrator.execution.job import TITLES
 from orchestrator.search.ledger import LedgerTrial
 from orchestrator.search.reading import read_studies
 from orchestrator.workspace import Workspace
-from tests.hosts.host import Host
-from tests.hosts.sandbox import REPOSITORY
+from tests.multihost.host import Host
+from tests.multihost.sandbox import REPOSITORY
 from tests.records import Budget
 
 BUDGET = Budget(trials=3, epochs=20, confirm=1, splits=1)

@@ -35,5 +35,5 @@ def new_namespaces() -> list[str]:
 
 
 def in_sandbox(arguments: Sequence[str]) -> list[str]:
-    """The command that runs `python -m tests.hosts` in a sandbox."""
-    return [*new_namespaces(), sys.executable, "-m", "tests.hosts", "--inside", *arguments]
+    """The command that runs `python -m tests.multihost` in a sandbox."""
+    return [*new_namespaces(), sys.executable, "-m", "tests.multihost", "--inside", *arguments]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.hosts.host import Host
+from tests.multihost.host import Host
 
 _TOKEN = Path(".config/hyperassess/token")
 # A host that vanishes is missed after some 5 s instead of a minute.

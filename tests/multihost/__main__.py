@@ -1,4 +1,4 @@
-"""`python -m tests.hosts`: a cluster of hosts in network namespaces on this machine, told step by step."""
+"""`python -m tests.multihost`: a cluster of hosts in network namespaces on this machine, told step by step."""
 
 import argparse
 import os
@@ -9,11 +9,11 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from tests.hosts.sandbox import in_sandbox, missing_tools, refusal
+from tests.multihost.sandbox import in_sandbox, missing_tools, refusal
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.hosts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.multihost", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the hosts' disks and logs")
     parser.add_argument("--inside", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> int:
 
 def _inside(folder: Path) -> int:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    from tests.hosts.story import Story, tell
+    from tests.multihost.story import Story, tell
 
     try:
         tell(folder, Story(lambda line: print(line, flush=True)))

@@ -1,4 +1,4 @@
-"""`python -m tests.hosts.serve_postgres ADDRESS`: PostgreSQL with the databases `ledger` and `mlflow`; stays up."""
+"""`python -m tests.multihost.serve_postgres ADDRESS`: PostgreSQL with the databases `ledger` and `mlflow`; stays up."""
 
 import os
 import signal

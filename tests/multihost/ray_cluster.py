@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.multihost.host import Host
@@ -19,16 +20,22 @@ _STORE = "--object-store-memory=200MB"
 
 
 class RayCluster:
-    """A head, and workers that come and go; whoever has no token is refused."""
+    """A head, and workers that come and go; whoever has no token is refused.
 
-    def __init__(self, head: Host) -> None:
+    Args:
+        head: its host.
+        store: where trials are kept, and with which key, as every node's environment has it.
+    """
+
+    def __init__(self, head: Host, store: Mapping[str, str]) -> None:
         self.head = head
+        self._environment = {**_IMPATIENT, **store}
         self.address = f"{head.address}:6379"
 
     def up(self) -> subprocess.Popen[str]:
         """Starts the head, which runs no trial; the process ends when it listens."""
         command = [sys.executable, "-m", "orchestrator.cluster", "up", "--head", f"--bind={self.head.address}"]
-        return self.head.start("cluster", [*command, "--num-cpus=0", _STORE], _IMPATIENT)
+        return self.head.start("cluster", [*command, "--num-cpus=0", _STORE], self._environment)
 
     def give_token(self, host: Host) -> None:
         """Copies the head's token to a host, as people would over ssh."""
@@ -40,7 +47,7 @@ class RayCluster:
     def join(self, host: Host) -> subprocess.Popen[str]:
         """Lets a host run one trial at a time; the process ends when it has joined."""
         command = [sys.executable, "-m", "orchestrator.cluster", "join", self.address]
-        return host.start("cluster", [*command, "--num-cpus=1", _STORE], _IMPATIENT)
+        return host.start("cluster", [*command, "--num-cpus=1", _STORE], self._environment)
 
     def token(self) -> str:
         return (self.head.disk / _TOKEN).read_text()

@@ -1,4 +1,4 @@
-"""`python -m tests.multihost.see SECRET… -- HOST:PORT…`: a task on every node of the cluster says what it sees from there.
+"""`python -m tests.multihost.see PATH… -- HOST:PORT…`: a task on every node of the cluster says what it sees there.
 
 Prints, for every host: its name, those of the paths that are there, and those of the addresses that answer.
 """

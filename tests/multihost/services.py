@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from tests.multihost.host import Host
 from tests.multihost.serve_postgres import ROLE
@@ -41,6 +43,7 @@ class Store:
             "AWS_ACCESS_KEY_ID": "hosts",
             "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(12),
             "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": self.url,
             "MLFLOW_S3_ENDPOINT_URL": self.url,
         }
@@ -51,7 +54,8 @@ class Store:
     def url(self) -> str:
         return f"http://{self.host.address}:9000"
 
-    def client(self):  # type: ignore[no-untyped-def]
+    @cached_property
+    def _client(self) -> Any:
         import boto3
 
         keys = self.environment
@@ -67,11 +71,19 @@ class Store:
         log = self.host.logs / "store.txt"
         _wait("the store", self._process, lambda: _listens(self.host.address, 9000), log.read_text)
         for bucket in BUCKETS:
-            self.client().create_bucket(Bucket=bucket)
+            self._client.create_bucket(Bucket=bucket)
+
+    def read(self, bucket: str, key: str) -> bytes | None:
+        """An object; None where there is none."""
+        client = self._client
+        try:
+            return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except client.exceptions.NoSuchKey:
+            return None
 
     def keys(self, bucket: str) -> list[str]:
         """Of all objects in a bucket."""
-        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
 
 
@@ -127,7 +139,7 @@ def _listens(address: str, port: int) -> bool:
 
 
 def _wait(what: str, process: subprocess.Popen[str], ready: Callable[[], bool], said: Callable[[], str]) -> None:
-    until = time.monotonic() + 90
+    until = time.monotonic() + 180
     while not ready():
         if process.poll() is not None or time.monotonic() > until:
             raise RuntimeError(f"{what} did not start:\n{said()[-3000:]}")

@@ -7,15 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.search.outcome import Outcome
-from orchestrator.workspace import Workspace
 from tests.multihost.host import Host, Lan
 from tests.multihost.leaks import in_arguments, in_files, in_runs
 from tests.multihost.ray_cluster import RayCluster
 from tests.multihost.services import Database, Store, Tracking
-from tests.multihost.sweep import BUDGET, NAME, Sweep
+from tests.multihost.sweep import BUCKET, BUDGET, Sweep
 from tests.ratings import make_ratings
 from tests.records import Records
 
@@ -45,7 +45,7 @@ class Story:
 def tell(folder: Path, story: Story) -> None:
     """Raises an AssertionError with what was lost."""
     team = _set_up(folder, story)
-    sweep = _begin(team, folder, story)
+    sweep = _begin(team, story)
     lost = _lose(team.workers[1], sweep, story)
     secrets = {
         "token": team.cluster.token(),
@@ -56,9 +56,8 @@ def tell(folder: Path, story: Story) -> None:
     joined = _join(team, sweep, story)
     sweep.end()
     story.step("the sweep has ended")
-    os.environ.update(team.database.environment)
-    records = Records(sweep.workspace, team.tracking.outside, BUDGET, sweep.read)
-    compared = records.check()
+    records = Records(sweep.workspace, team.tracking.outside, BUDGET)
+    compared = records.check() + _compare_store(sweep, records)
     logs = [folder / "logs", sweep.workspace.root, *team.lan.folder.glob("hosts/*/tmp")]
     assert not (found := [*in_files(secrets, logs), *in_runs(secrets, records.runs)]), found
     again = {key: epochs for key, epochs in records.trained_again().items() if epochs}
@@ -68,9 +67,26 @@ def tell(folder: Path, story: Story) -> None:
         assert records.trials[key].outcome is Outcome.COMPLETE, f"{key}: {records.trials[key].outcome}"
     hosts = Counter(sweep.where(key) for key in records.trials)
     assert hosts[joined.name], f"no trial ended on {joined.name}: {hosts}"
-    story.step(f"ledger, MLflow and files agree in {compared} figures; trained again: {again or 'no epoch'}")
+    for host in (*team.workers, joined):
+        assert not (host.disk / "sweeps").exists(), f"the sweep wrote its folder on {host.name}"
+    story.step(f"ledger, MLflow, folder and store agree in {compared} figures; trained again: {again or 'no epoch'}")
     story.step("neither the token nor a password is in any process's arguments, log, file of the sweep or run")
     story.step("trials by the host they ended on: " + ", ".join(f"{name} {n}" for name, n in sorted(hosts.items())))
+
+
+def _compare_store(sweep: Sweep, records: Records) -> int:
+    """What the sweep's folder has of each trial is what the store holds; gives how many files that were."""
+    compared = 0
+    for key in records.trials:
+        manifest = sweep.manifest(key)
+        assert manifest is not None, f"the store has nothing of {key}"
+        for name, file in manifest["files"].items():
+            path = sweep.workspace.trials / key / name
+            if path.is_file():
+                digest = sha256(path.read_bytes()).hexdigest()
+                assert digest == file["sha256"], f"{key}: {name} is not the store's"
+                compared += 1
+    return compared
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,7 @@ def _set_up(folder: Path, story: Story) -> Team:
     head, one, two = (Host(lan, name) for name in HOSTS[:3])
     story.step("three hosts are up: " + ", ".join(f"{host.name} {host.address}" for host in (head, one, two)))
     database, store = Database(head), Store(one)
-    cluster = RayCluster(head)
+    cluster = RayCluster(head, store.environment)
     starting = cluster.up()
     (head.disk / "data").mkdir()
     make_ratings(head.disk / "data")
@@ -119,7 +135,7 @@ def _set_up(folder: Path, story: Story) -> Team:
 def _refuses(cluster: RayCluster, host: Host) -> None:
     """Who has no token is told so, and does not get in."""
     process = cluster.join(host)
-    assert process.wait(60) == 2, "a host without the token joined"
+    assert process.wait(180) == 2, "a host without the token joined"
     said = (host.logs / "cluster.txt").read_text()
     assert f"The token of {cluster.address} cannot be read" in said, said
 
@@ -137,20 +153,13 @@ def _look_around(team: Team) -> None:
     assert sorted(seen) == ["head", "worker-1", "worker-2"], seen
 
 
-def _begin(team: Team, folder: Path, story: Story) -> Sweep:
-    shared = folder / "shared"
-    shared.mkdir()
-    workspace = Workspace(shared / "sweeps" / NAME)
-    sweep = Sweep(team.head, workspace, lambda path: (workspace.trials / path).read_bytes())
-    environment = {
-        **team.database.environment,
-        "HYPERASSESS_CACHE": str(shared / "cache"),
-    }
+def _begin(team: Team, story: Story) -> Sweep:
+    sweep = Sweep(team.head, team.store)
     settings = ["--address", team.cluster.address, "--tracking-uri", team.tracking.uri]
-    settings += ["--ledger", team.database.url("ledger"), "--out", str(shared / "sweeps")]
-    os.environ.update(team.database.environment)
-    sweep.start(settings, environment)
-    sweep.wait_for("spec", workspace.spec.is_file)
+    settings += ["--ledger", team.database.url("ledger"), "--storage-path", f"s3://{BUCKET}"]
+    sweep.start(settings, {**team.database.environment, **team.store.environment})
+    os.environ.update(team.database.environment)  # to read the ledger from outside
+    sweep.wait_for("ledger", sweep.begun)
     story.step("the sweep has begun on head")
     return sweep
 
@@ -159,8 +168,8 @@ def _lose(host: Host, sweep: Sweep, story: Story) -> list[str]:
     """Cuts a host off while it trains; gives the trials that it had."""
     keys = sweep.wait_for(f"trial on {host.name}", lambda: sweep.running_on(host.name, least=3))
     epochs = {key: len(sweep.trials()[key].epochs) for key in keys}
-    host.power_off()
-    story.step(f"{host.name} is gone in the midst of " + ", ".join(f"{k} (epoch {n})" for k, n in epochs.items()))
+    host.unplug()
+    story.step(f"{host.name} is cut off in the midst of " + ", ".join(f"{k} (epoch {n})" for k, n in epochs.items()))
 
     def told() -> bool:
         trials = sweep.trials()
@@ -182,5 +191,5 @@ def _join(team: Team, sweep: Sweep, story: Story) -> Host:
 
 
 def _done(process, host: Host) -> None:  # type: ignore[no-untyped-def]
-    if process.wait(90):
+    if process.wait(180):
         raise RuntimeError(f"Ray did not start on {host.name}:\n{(host.logs / 'cluster.txt').read_text()[-3000:]}")

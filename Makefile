@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install sweep test lint chaos hosts bench clean
@@ -20,8 +21,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 sweep: install  ## Search text_hyper on the built-in data set (ARGS="--trials 24 …" for more)
 	$(BIN)/python -m orchestrator.sweep --variant text_hyper $(ARGS)
 
-test: install  ## Run every test
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+test: install  ## Run every test, in two processes (JOBS=1 for one)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install  ## Check format, style, types and import contracts
 	$(BIN)/ruff format --check .
@@ -35,7 +36,7 @@ chaos: install  ## Run sweeps under random faults and compare their records (ARG
 hosts: install  ## Run a sweep on a cluster of hosts in network namespaces, as root, and say each step
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.multihost $(ARGS)
 
-bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder and slots
+bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder, scoring and slots
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## Remove .venv and caches; sweeps and MLflow's database stay

@@ -1,3 +1,32 @@
 """Runs hyperparameter searches over hypernetworks that score AI-generated images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.scoring import Scorer
+
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "load_scorer"]
+
+
+def load_scorer(model: str, tracking_uri: str | None = None, sweeps: str = "sweeps", device: str = "cpu") -> Scorer:
+    """A model to score images with: `load_scorer("text_hyper@champion")(images, prompts)` gives a DataFrame.
+
+    Args:
+        model: `NAME@ALIAS`, `NAME/VERSION`, the id of an MLflow run, a sweep, or an exported folder or `.zip`.
+        tracking_uri: MLflow's; MLFLOW_TRACKING_URI or `mlflow.db` in the working folder if not given.
+        sweeps: folder that sweeps live in.
+        device: where it runs.
+
+    Raises:
+        InputError: there is no such model, or it cannot be trusted or used here; the message says why.
+    """
+    from pathlib import Path
+
+    from orchestrator.using.reference import found_model, load_found
+
+    with found_model(str(model), Path(sweeps), tracking_uri) as found:
+        return load_found(found, device)

@@ -155,13 +155,23 @@ def _start(
     temp_dir: Path | None,
     dashboard: str | None,
 ) -> Start:
+    import os
+
     from orchestrator.execution.session import SETTINGS
     from orchestrator.hosts.start import Start
-    from orchestrator.hosts.token import token_file, wants_no_token
+    from orchestrator.hosts.token import IN_ENVIRONMENT, token_file, wants_no_token
 
     guarded = token and not wants_no_token()
-    file = token_file(token_path, joins) if guarded else None
-    return Start(bind, file, name, resources, temp_dir.absolute() if temp_dir else None, dashboard, SETTINGS)
+    return Start(
+        bind=bind,
+        token=token_file(token_path, joins) if guarded else None,
+        given=token_path is None and bool(os.environ.get(IN_ENVIRONMENT)),
+        name=name,
+        resources=resources,
+        folder=temp_dir.absolute() if temp_dir else None,
+        dashboard=dashboard,
+        settings=SETTINGS,
+    )
 
 
 def _resources(
@@ -191,11 +201,11 @@ def _bytes(option: str, text: str | None) -> int | None:
 
 def _say_up(record: Record) -> None:
     from orchestrator.hosts.loopback import is_loopback
-    from orchestrator.hosts.token import token_file
+    from orchestrator.hosts.token import IN_ENVIRONMENT, token_file
 
     guarded = f"its token is in {record.token}" if record.token else "it asks for no token"
     print(f"{record.name} is up at {record.address}; {guarded}.")
-    elsewhere = record.token is not None and Path(record.token) != token_file()
+    elsewhere = record.token not in (None, IN_ENVIRONMENT) and Path(str(record.token)) != token_file()
     setting = f"RAY_AUTH_TOKEN_PATH={record.token} " if elsewhere else ""
     if is_loopback(record.bind):
         print("Only this host reaches it: give --bind ADDRESS for one that others can join.")

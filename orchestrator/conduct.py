@@ -79,18 +79,22 @@ def conduct(
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
+    from orchestrator.allotment import allot
     from orchestrator.execution.caretaker import Caretaker, limits_of
     from orchestrator.execution.run import run_jobs
 
     spec = prepared.spec
     began = time.monotonic()
     features, cross = _features(prepared, console)
-    with _session(spec, interruption, ray_lost) as fitting:
+    with _session(spec, interruption, ray_lost):
         spool = Spool(workspace.spool)
         told = what_was_told(spool)
         tidy(spool.folder, told.kept)
         say = _log_and_print(console)
         books = open_books(prepared, workspace, told, say, interruption.stopping)
+        task = _task(prepared, features, cross, workspace)
+        prepared, task, fitting = allot(prepared, task, books.arms, say)
+        spec = prepared.spec
         target = settle_target(spec, spool)
         caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, books.ledgers)
         recorder = Recorder(spool, workspace.trials, job_tags(prepared, features), told, caretaker.keeps)
@@ -113,9 +117,8 @@ def conduct(
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 warden.desk = desk
                 reconcile(recorder, desk.known(), workspace.trials)
-                task = _task(prepared, features, cross, workspace)
                 with interruption.patient():
-                    run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial, spec.gpus_per_trial)
+                    run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)
                 desk.interrupt()
             if desk.stopped_because:
                 raise Stopped(desk.stopped_because)
@@ -134,20 +137,20 @@ def conduct(
 
 
 @contextmanager
-def _session(spec: SweepSpec, interruption: Interruption, lost: Callable[[str], None]) -> Iterator[int]:
+def _session(spec: SweepSpec, interruption: Interruption, lost: Callable[[str], None]) -> Iterator[None]:
     """The Ray session; a signal while it starts is heeded once it has: a half-started one crashes the process."""
     from orchestrator.execution.lifeline import lifeline_of_ray
     from orchestrator.execution.session import ray_session
 
     with ExitStack() as stack:
         with interruption.patient():
-            session = ray_session(spec.address, spec.cpus_per_trial, spec.gpus_per_trial)
-            fitting = stack.enter_context(session)
+            session = ray_session(spec.address, spec.cpus_per_trial or 1.0, spec.gpus)
+            stack.enter_context(session)
             interruption.take_over()
         if interruption.stopping.is_set():
             raise KeyboardInterrupt
         stack.enter_context(lifeline_of_ray(joined(spec.address) is not None, lost))
-        yield fitting
+        yield
 
 
 def _log_and_print(console: Console) -> Callable[[str], None]:
@@ -198,7 +201,7 @@ def _task(prepared: Prepared, features: FeatureSet, cross: CrossTest | None, wor
         prepared.targets,
         prepared.splits,
         workspace.trials,
-        threads=max(1, int(spec.cpus_per_trial)),
+        threads=spec.threads,
         device=device_of(spec),
         finetune=prepared.finetune,
         min_free=spec.min_free,

@@ -17,13 +17,18 @@ def without_passwords(text: str) -> str:
     return re.sub(r"([?&]\w*(?:password|secret|token)=)[^&\s\"']+", r"\1", text, flags=re.IGNORECASE)
 
 
+def holds_password(uri: str) -> bool:
+    """Whether a URI gives away a password, in its user part or in its query."""
+    return _has_secret(_split(uri))
+
+
 def refuse_password(option: str, uri: str) -> str:
     """The URI of an MLflow that was typed or written into a configuration, as it is.
 
     Raises:
         InputError: it holds a password; which is not repeated.
     """
-    if _holds_password(_split(uri)):
+    if holds_password(uri):
         raise InputError(
             f"{option} holds a password: put it into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
             "(PGPASSWORD or ~/.pgpass for a database), where no record shows it."
@@ -61,5 +66,5 @@ def _split(uri: str) -> SplitResult:
         raise InputError(f"The tracking URI is none: {error}.") from None
 
 
-def _holds_password(parts: SplitResult) -> bool:
+def _has_secret(parts: SplitResult) -> bool:
     return bool(parts.password) or any(_SECRET.search(key) for key, _ in parse_qsl(parts.query))

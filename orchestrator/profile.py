@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.credentials import holds_password
 from orchestrator.errors import InputError, reason
 from orchestrator.naming import unknown
 
@@ -90,4 +91,6 @@ def _read(path: Path, table: str | None) -> dict[str, str]:
             raise InputError(f"{path}: {unknown('setting of a profile', name, list(VARIABLES))}")
         if not isinstance(value, str) or not value:
             raise InputError(f"{path}: {name} is not a text.")
+        if holds_password(value) and path.stat().st_mode & 0o077:
+            raise InputError(f"{path} holds a password, and others on this machine may read it: chmod 600 {path}")
     return settings

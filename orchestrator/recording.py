@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorder) -> None:
     """Opens the sweep's run: its settings, where it comes from, its data set and splits."""
+    from orchestrator.execution.place import device_name
     from orchestrator.reporting.describe import describe_beginning
-    from orchestrator.tracking.provenance import device_name, provenance, public_settings
+    from orchestrator.tracking.provenance import provenance, public_settings
 
     spec, dataset = prepared.spec, prepared.dataset
     split = prepared.splits[0]
@@ -71,11 +72,11 @@ def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorde
     )
     if prepared.cross:
         recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
-    for path in (_public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
+    for path in (public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 
 
-def _public_spec(workspace: Workspace) -> Path:
+def public_spec(workspace: Workspace) -> Path:
     """The spec as it may be shown: early ones hold the password that their tracking URI was given with."""
     text = workspace.spec.read_text()
     shown = without_passwords(text)
@@ -137,7 +138,7 @@ def job_tags(prepared: Prepared, features: FeatureSet) -> Callable[[Job], dict[s
 
 def device_of(spec: SweepSpec) -> str:
     """Where its trials run: "cuda" or "cpu"."""
-    return "cuda" if spec.gpus_per_trial else "cpu"
+    return "cuda" if spec.gpus else "cpu"
 
 
 def say_what_waits(console: Console, spool: Spool, drain: Drain, tracking_uri: str) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.corners import corner_of, feature_shapes
 from orchestrator.data.store import PIXELS
 from orchestrator.errors import InputError
-from orchestrator.preparation import CONTROL, Prepared
+from orchestrator.preparation import Prepared
 from orchestrator.search.space import Configuration
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def rehearse(prepared: Prepared) -> Estimate:
     corners = tuple(_corner(prepared, shapes, largest) for largest in (False, True))
     arms = 1 if prepared.control_space is None else 2
     trainings = arms * (spec.trials + min(spec.confirm, spec.trials) * spec.splits)
-    slots = max(1, math.floor((os.cpu_count() or 1) / spec.cpus_per_trial))
+    slots = max(1, math.floor((os.cpu_count() or 1) / (spec.cpus_per_trial or 1)))
     slots = min(slots, spec.concurrency or slots)
     seconds = [trainings * spec.epochs * corner.epoch_seconds / slots for corner in corners]
     rows = sum(math.prod(shapes[name]) for name in prepared.reads) * len(prepared.dataset)
@@ -139,42 +140,11 @@ def _peak_bytes() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024)
 
 
-def feature_shapes(prepared: Prepared) -> dict[str, tuple[int, ...]]:
-    """Shapes of all that the encoders give which the sweep reads of, without encoding anything."""
-    from orchestrator.data import FeatureStore
-
-    shapes = FeatureStore().shapes(prepared.encoders, prepared.reads)
-    if prepared.finetune:
-        from models.crops import pixels_for
-        from models.encoders import build_encoder
-
-        encoder: Any = build_encoder(prepared.encoders["image"])
-        size = pixels_for(encoder.size)
-        shapes[PIXELS] = (3, size, size)
-    return shapes
-
-
 def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: bool) -> Corner:
-    import torch
-
-    from models import build_variant
-
-    spec = prepared.spec
-    of = {"of": prepared.control_of} if spec.variant == CONTROL else {}
-
-    def build(configuration: Configuration) -> Any:
-        try:
-            return build_variant(spec.variant, shapes, len(prepared.targets), **{**configuration.model, **of})
-        except ValueError as error:
-            raise InputError(f"The search space makes a model that cannot be built: {error}") from error
-
-    def size(configuration: Configuration) -> int:
-        with torch.device("meta"):
-            return sum(parameter.numel() for parameter in build(configuration).parameters())
-
-    candidates = {repr(c.model): c for c in prepared.space.corners(largest)}
-    chosen = (max if largest else min)(candidates.values(), key=size)
-    model = _with_backbone(prepared, build(chosen), chosen) if prepared.finetune else build(chosen)
+    variant, of = prepared.spec.variant, prepared.control_of
+    chosen, model = corner_of(prepared.space, variant, of, shapes, len(prepared.targets), largest)
+    if prepared.finetune:
+        model = _with_backbone(prepared, model, chosen)
     return Corner(
         name="largest" if largest else "smallest",
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -205,7 +175,7 @@ def _epoch_seconds(
     from orchestrator.training.fit import Training
     from orchestrator.training.settings import FitSettings
 
-    torch.set_num_threads(max(1, int(prepared.spec.cpus_per_trial)))
+    torch.set_num_threads(prepared.spec.threads)
     settings = FitSettings.from_dict({**configuration.training, "epochs": 2})
     data = _made_up(prepared, shapes, settings.batch_size if prepared.finetune else _TABLE_ROWS)
     training = Training(model, data, settings)

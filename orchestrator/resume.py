@@ -17,8 +17,10 @@ def resume(
     max_hours: Annotated[float | None, typer.Option(help="Ask for no more trials after this long.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Trials at a time, if fewer than fit.")] = None,
     cpus_per_trial: Annotated[float | None, typer.Option(help="CPUs of a trial.")] = None,
-    gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
-    address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
+    gpus_per_trial: Annotated[str | None, typer.Option(help="GPUs of a trial: a number, a fraction, or auto.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join, or local; else RAY_ADDRESS, the profile's, or a new one.")
+    ] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else the sweep's own.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set, if it has moved.")] = None,
     test_data_root: Annotated[Path | None, typer.Option(help="Folder of the second data set, likewise.")] = None,

@@ -7,7 +7,7 @@ import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import yaml
@@ -55,8 +55,8 @@ class SweepSpec(BaseModel):
     splits: int = Field(default=5, ge=1)
 
     concurrency: int | None = Field(default=None, ge=1)
-    cpus_per_trial: float = Field(default=1.0, gt=0)
-    gpus_per_trial: float = Field(default=0.0, ge=0)
+    cpus_per_trial: float | None = Field(default=None, gt=0)
+    gpus_per_trial: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
     address: str | None = None
     tracking_uri: str | None = None
     ledger: str | None = None
@@ -69,6 +69,16 @@ class SweepSpec(BaseModel):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
+
+    @property
+    def threads(self) -> int:
+        """Of one trial."""
+        return max(1, int(self.cpus_per_trial or 1))
+
+    @property
+    def gpus(self) -> float:
+        """Of one trial; 0 while that is left to the cluster."""
+        return 0.0 if self.gpus_per_trial == "auto" else self.gpus_per_trial
 
     def save(self, path: Path) -> None:
         """Writes the spec as YAML, in one step: a reader finds the old one or the new one whole."""
@@ -154,7 +164,7 @@ def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
         return SweepSpec.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        setting = ".".join(map(str, first["loc"])).replace("_", "-")
+        setting = str(first["loc"][0] if first["loc"] else "").replace("_", "-")
         raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
 
 

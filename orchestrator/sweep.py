@@ -39,12 +39,20 @@ def sweep(
     space: Annotated[Path | None, typer.Option(help="A search space of your own, as YAML.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampler, initialisation and batches.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Trials at a time, if fewer than fit.")] = None,
-    cpus_per_trial: Annotated[float | None, typer.Option(help="CPUs of a trial.")] = None,
-    gpus_per_trial: Annotated[float | None, typer.Option(help="GPUs of a trial; may be a fraction.")] = None,
-    address: Annotated[str | None, typer.Option(help="Ray cluster to join; else one is started here.")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
+    cpus_per_trial: Annotated[
+        float | None, typer.Option(help="CPUs of a trial; else 1, or its part beside a GPU.")
+    ] = None,
+    gpus_per_trial: Annotated[
+        str | None, typer.Option(help="GPUs of a trial: a number or fraction, or auto for as many trials as fit.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join, or local; else RAY_ADDRESS, the profile's, or a new one.")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, the profile's, or here.")
+    ] = None,
     ledger: Annotated[
-        str | None, typer.Option(help="Database to keep trials in; else HYPERASSESS_LEDGER, else a file of the sweep.")
+        str | None, typer.Option(help="Database to keep trials in; else HYPERASSESS_LEDGER, the profile's, or a file.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name; an unfinished one goes on.")] = None,
     confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,

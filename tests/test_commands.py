@@ -162,7 +162,9 @@ def test_ctrl_c_is_exit_code_130(monkeypatch):
     assert found.exit_code == 130 and "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize("module", ["sweep", "sweeps", "score", "data", "resume", "rerun"])
+@pytest.mark.parametrize(
+    "module", ["sweep", "sweeps", "score", "data", "resume", "rerun", "cluster", "status", "doctor"]
+)
 def test_help_imports_nothing_heavy(module):
     code = (
         f"import sys, runpy; sys.argv = ['{module}', '--help']\n"

@@ -22,7 +22,7 @@ from models.encoders.registry import KINDS
 from models.registry import CONTROL, VariantInfo
 from orchestrator.data import FeatureStore
 from orchestrator.errors import InputError
-from orchestrator.scorer import Scorer, ScorerCard, load_scorer, save_scorer
+from orchestrator.scoring import Scorer, ScorerCard, load_scorer, save_scorer
 from orchestrator.search.space import Configuration, SearchSpace, load_space
 from orchestrator.training import FitSettings, Training, TrainingData
 from tests.made_weights import COMPLETED

@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.preparation import prepare
-from orchestrator.scorer import load_scorer
+from orchestrator.scoring import load_scorer
 from orchestrator.search.journal import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.space import load_space
@@ -22,6 +22,8 @@ from orchestrator.spec import load_spec
 from orchestrator.tracking.recorder import STATUS
 from orchestrator.workspace import Workspace
 from tests.ratings import make_ratings
+
+pytestmark = pytest.mark.long
 
 TRIALS, EPOCHS, CONFIRM, SPLITS = 3, 4, 1, 2
 REPORTED = '"op_code":7'

@@ -14,6 +14,8 @@ from safetensors.numpy import load_file
 
 from orchestrator.workspace import Workspace
 
+pytestmark = pytest.mark.long
+
 
 def run(folder: Path, command: str, *arguments: str) -> dict:
     whole = [sys.executable, "-m", f"orchestrator.{command}", *arguments, "--json"]

@@ -11,6 +11,8 @@ from orchestrator.search.ledger import Ledger
 from orchestrator.workspace import Workspace
 from tests.test_end_to_end import folder, run
 
+pytestmark = pytest.mark.long
+
 __all__ = ["folder"]  # a fixture
 
 SMALL = ["--trials", "1", "--epochs", "2", "--confirm", "1", "--splits", "1"]

@@ -16,6 +16,8 @@ from orchestrator.workspace import Workspace
 from tests.postgres import PostgresServer
 from tests.test_end_to_end import folder, mlflow_runs, run, start
 
+pytestmark = pytest.mark.long
+
 __all__ = ["folder"]
 
 TRIALS, EPOCHS = 2, 3

@@ -1,8 +1,6 @@
 """Every command that the README shows is run, on small made data."""
 
 import json
-import os
-import re
 import shlex
 import subprocess
 import sys
@@ -15,12 +13,12 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from tests.shown import shown_commands, shown_environment
+
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
-COMMANDS = [
-    re.sub(r"\s+#.*", "", line)
-    for line in (ROOT / "README.md").read_text().splitlines()
-    if line.startswith("python -m orchestrator.")
-]
+COMMANDS = shown_commands(ROOT / "README.md")
 SMALL = ["--trials", "2", "--epochs", "2", "--confirm", "1", "--splits", "1", "--pruner", "none"]
 
 
@@ -59,6 +57,7 @@ def test_the_readme_shows_commands():
         "orchestrator.promote",
         "orchestrator.compare",
         "orchestrator.rollback",
+        "orchestrator.export",
         "orchestrator.rerun",
         "orchestrator.sync",
     }
@@ -103,6 +102,13 @@ def test_a_champion_and_back(folder):
     assert "A − B" in run(folder, compare)
     assert "is version 1 again" in run(folder, rollback)
     assert client.get_model_version_by_alias("text_hyper", "champion").version == first.version
+    score, export = (
+        next(command for command in COMMANDS if f"orchestrator.{name} --model text_hyper@champion" in command)
+        for name in ("score", "export")
+    )
+    run(folder, score)
+    assert len(pd.read_csv(folder / "scores.csv")["alignment"].dropna()) == 2
+    assert "fox-judge.zip" in run(folder, export) and (folder / "fox-judge.zip").is_file()
 
 
 def test_the_papers_tables(folder):
@@ -119,12 +125,10 @@ def test_the_papers_tables(folder):
 
 def run(folder: Path, command: str, *more: str) -> str:
     arguments = shlex.split(command.replace("~/", f"{folder}/").replace("SWEEP", "readme-0"))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    environment.pop("MLFLOW_TRACKING_URI", None)
     done = subprocess.run(
         [sys.executable, *arguments[1:], *more],
         cwd=folder,
-        env=environment,
+        env=shown_environment(),
         capture_output=True,
         text=True,
         timeout=540,

@@ -17,7 +17,10 @@ from tests.ratings import make_ratings
 
 REPORTED = '"op_code":7'
 """In Optuna's journal: an epoch's objective."""
-pytestmark = pytest.mark.timeout(1800)  # the first test waits for a whole sweep, and cores may be shared
+pytestmark = [  # the first test waits for a whole sweep, and cores may be shared
+    pytest.mark.long,
+    pytest.mark.timeout(1800),
+]
 
 SMALL = ["--epochs", "3", "--confirm", "1", "--splits", "1"]
 

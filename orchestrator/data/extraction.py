@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +11,7 @@ import numpy as np
 from orchestrator.data.arrays import CHUNK_ROWS, Block
 from orchestrator.data.features import Feature
 from orchestrator.data.images import UnusableImage, open_image
+from orchestrator.data.side_by_side import side_by_side
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ def encode_images(encoder: ImageEncoder, paths: Sequence[str], start: int = 0) -
     def encode(rows: slice) -> Block:
         return _numpy(encoder.encode(_pixels(encoder, paths[rows])))
 
-    return _side_by_side(encode, _batch_size(encoder), range(start, len(paths)))
+    return side_by_side(encode, batch_size(encoder), range(start, len(paths)))
 
 
 def encode_pairs(
@@ -53,7 +51,7 @@ def encode_pairs(
     def encode(rows: slice) -> Block:
         return _numpy(encoder.encode(_pixels(encoder, paths[rows]), prompts[rows]))
 
-    return _side_by_side(encode, _batch_size(encoder), range(start, len(paths)))
+    return side_by_side(encode, batch_size(encoder), range(start, len(paths)))
 
 
 def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
@@ -63,7 +61,7 @@ def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[B
     def decode(rows: slice) -> Block:
         return {"pixels": np.stack([_opened(path, partial(to_pixels, size=size)) for path in paths[rows]])}
 
-    return _side_by_side(decode, _IMAGES_ON_CPU, range(start, len(paths)))
+    return side_by_side(decode, _IMAGES_ON_CPU, range(start, len(paths)))
 
 
 def encode_prompts(encoder: PromptEncoder, prompts: Sequence[str], start: int = 0) -> Iterator[Block]:
@@ -98,37 +96,11 @@ def compose(
         yield _numpy(encoder.compose(*chunk))
 
 
-def _batch_size(encoder: Encoder) -> int:
+def batch_size(encoder: Encoder) -> int:
+    """Images that the encoder is given at once."""
     import torch
 
     return _IMAGES_ON_CPU if torch.device(encoder.device).type == "cpu" else _IMAGES_ON_GPU
-
-
-def _side_by_side(work: Callable[[slice], Block], size: int, rows: range) -> Iterator[Block]:
-    """What `work` makes of batches of `size` rows, in order.
-
-    Each of torch's threads decodes and encodes whole batches by itself. That is as fast as all of them at work on
-    one batch on an idle machine and several times faster on a busy one, since no thread waits for another, and some
-    images are decoded while others are in the network.
-    """
-    import torch
-
-    batches = (slice(first, min(first + size, rows.stop)) for first in rows[::size])
-    for first in islice(batches, 1):
-        yield work(first)  # loads the weights before there are threads that would each load them
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    ahead: deque[Future[Block]] = deque()
-    try:
-        for batch in batches:
-            ahead.append(pool.submit(work, batch))
-            if len(ahead) > 2 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # some of torch's libraries count threads for the whole process
 
 
 def _pixels(encoder: ImageEncoder | JointEncoder, paths: Sequence[str]) -> Tensor:

@@ -22,14 +22,12 @@ def open_image(source: str | Path | IO[bytes]) -> Image.Image:
         UnusableImage: missing, unreadable, truncated, animated, or larger than Pillow's limit against
             decompression bombs (`PIL.Image.MAX_IMAGE_PIXELS`).
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(source) as image:
             _check(image)
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _as_rgb(upright)
+            return upright_rgb(image)
     except UnusableImage:
         raise
     except FileNotFoundError:
@@ -42,6 +40,14 @@ def open_image(source: str | Path | IO[bytes]) -> Image.Image:
         # Pillow's decoders raise all of these for damaged files.
         reason = "truncated" if "truncated" in str(error).lower() else "unreadable"
         raise UnusableImage(reason) from None
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened image made upright by its EXIF orientation, RGB, transparency laid on white; raises as Pillow does."""
+    from PIL import ImageOps
+
+    image.load()
+    return _as_rgb(ImageOps.exif_transpose(image))
 
 
 def _check(image: Image.Image) -> None:

@@ -148,7 +148,13 @@ _PASSING = {
     errno.ENOTCONN,
     errno.EREMOTEIO,
 }
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "running low on memory")
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "running low on memory",
+    "STATUS_ALLOC_FAILED",
+)
 
 
 def kind_of(error: BaseException) -> Kind:

@@ -78,6 +78,7 @@ class Epoch:
         seconds: time the worker spent on it, checkpoint included.
         time: seconds since 1970 when it ended.
         diverged: the loss or a prediction was not finite; the job ends here.
+        place: where it was trained, as tags; empty if that was told with an earlier epoch.
     """
 
     number: int
@@ -86,6 +87,7 @@ class Epoch:
     seconds: float
     time: float
     diverged: bool = False
+    place: dict[str, str] = field(default_factory=dict)
 
 
 class Steps(Protocol):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from orchestrator.errors import InputError
-from orchestrator.hosts.loopback import for_ray, refused, split
+from orchestrator.hosts.loopback import ADDRESS, for_ray, refused, split, taken_at_its_word
 from orchestrator.hosts.record import joined
 from orchestrator.hosts.token import present_token, token_file
 
@@ -54,7 +55,7 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     import ray
 
     try:
-        yield _slots(ray.cluster_resources(), cpus_per_job, gpus_per_job)
+        yield slots_on(ray.nodes(), cpus_per_job, gpus_per_job)
     finally:
         ray.shutdown()
 
@@ -65,7 +66,7 @@ def _connect(address: str) -> None:
     present_token(address)
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
-    from ray.exceptions import AuthenticationError
+    from ray.exceptions import AuthenticationError, RpcError
 
     known = for_ray(address) if port else address
     try:
@@ -80,27 +81,30 @@ def _connect(address: str) -> None:
         raise InputError(
             f"The Ray cluster at {address} {told}: copy that of its head's host there, or set RAY_AUTH_TOKEN_PATH."
         ) from error
-    except ConnectionError as error:
+    except (ConnectionError, RpcError) as error:
         raise InputError(f"No Ray cluster lets this host in at {address}: {error}.") from error
 
 
 def _start() -> None:
     """Starts a cluster of this process's own, whatever others run on this host.
 
-    Its processes die with this one. A head that is killed is noticed within seconds, and not in a minute.
+    Only this host reaches it. Its processes die with this one. A head that is killed is noticed within seconds, and not
+    in a minute.
     """
     import ray
 
     for attempt in range(_STARTS):
         try:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=False,
-                _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
-            )
+            with taken_at_its_word():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=False,
+                    _node_ip_address=ADDRESS,
+                    _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
+                )
             return
         except Exception as error:  # Ray has no type of its own for it
             ray.shutdown()
@@ -109,13 +113,31 @@ def _start() -> None:
             logger.warning("Ray did not start in time and is started again: %s", error)
 
 
-def _slots(there: dict[str, float], cpus: float, gpus: float) -> int:
-    slots = math.floor(there.get("CPU", 0) / cpus + 1e-9)
-    if gpus:
-        slots = min(slots, math.floor(there.get("GPU", 0) / gpus + 1e-9))
+def slots_on(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
+    """How many jobs fit side by side: no job spreads over two nodes, and no part of a GPU over two GPUs.
+
+    Args:
+        nodes: what `ray.nodes()` says.
+        cpus, gpus: of one job.
+
+    Raises:
+        InputError: not a single one does.
+    """
+    there = [node["Resources"] for node in nodes if node["Alive"]]
+    slots = sum(_slots(node.get("CPU", 0), node.get("GPU", 0), cpus, gpus) for node in there)
     if slots < 1:
+        most = {name: max((node.get(name, 0) for node in there), default=0) for name in ("CPU", "GPU")}
         raise InputError(
-            f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster has {there.get('CPU', 0):g} CPUs "
-            f"and {there.get('GPU', 0):g} GPUs."
+            f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster's largest node has {most['CPU']:g} CPUs "
+            f"and {most['GPU']:g} GPUs."
         )
+    return slots
+
+
+def _slots(cpus_there: float, gpus_there: float, cpus: float, gpus: float) -> int:
+    slots = math.floor(cpus_there / cpus + 1e-9)
+    if gpus >= 1:
+        return min(slots, math.floor(gpus_there / gpus + 1e-9))
+    if gpus:
+        return min(slots, math.floor(gpus_there) * math.floor(1 / gpus + 1e-9))
     return slots

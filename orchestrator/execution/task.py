@@ -42,6 +42,8 @@ class SweepTask:
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
         min_free: bytes of free disk below which no checkpoint is written.
         cross: a second data set, which confirm runs and baselines score as well.
+        gpus: of one job; of a part of a GPU it takes no more memory than that.
+        criteria: what is asked of the rows, (N,); None where nobody said.
     """
 
     features: FeatureSet
@@ -61,6 +63,8 @@ class SweepTask:
     finetune: bool = False
     min_free: int = 0
     cross: CrossTest | None = None
+    gpus: float = 0.0
+    criteria: tuple[str, ...] | None = None
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process."""
@@ -124,4 +128,5 @@ def make_task(
         finetune=finetune,
         min_free=min_free,
         cross=cross,
+        criteria=tuple(dataset.criteria) if "criteria" in dataset.table else None,
     )

@@ -19,9 +19,12 @@ from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.cross_test import CROSS_PREDICTIONS
 from orchestrator.execution.history import History
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.packing import keep_to_share
+from orchestrator.execution.place import this_place
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.trial_folder import TrialFolder
-from orchestrator.scorer import ScorerCard, save_scorer
+from orchestrator.scoring import ScorerCard, save_scorer
+from orchestrator.scoring.percentiles import quantiles_of
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.fit import Training
@@ -50,6 +53,8 @@ class TrainingSteps:
 
     def __init__(self, job: Job, task: SweepTask, free: Callable[[Path], int] = free_bytes) -> None:
         torch.set_num_threads(task.threads)
+        if task.device == "cuda":
+            keep_to_share(task.gpus)
         self._job = job
         self._task = task
         self._free = free
@@ -63,7 +68,7 @@ class TrainingSteps:
     def _begin(self) -> None:
         self._folder = self._held.path
         self._notes = [note] if (note := self._held.claim(self._job)) else []
-        self._paused = False
+        self._paused = self._placed = False
         self._checkpoints = Checkpoints(self._folder)
         self._history = History(self._folder / "epochs.jsonl")
         self._training = self._new_training()
@@ -129,7 +134,9 @@ class TrainingSteps:
             seconds=time.perf_counter() - started,
             time=time.time(),
             diverged=result.diverged,
+            place={} if self._placed else this_place(self._task.device),
         )
+        self._placed = True
         if self._history.append(epoch):
             self._save()
         else:
@@ -198,6 +205,9 @@ class TrainingSteps:
                 encoder_identities=dict(self._task.features.identity),
                 shapes={name: self._task.features.shapes[name] for name in self._task.reads},
                 backbone=self._job.backbone if self._task.finetune else None,
+                mos_quantiles=quantiles_of(
+                    self._task.scores[self._task.splits[self._job.split].train], self._task.targets
+                ),
             ),
             self._training.model,
         )
@@ -221,6 +231,8 @@ def prediction_table(task: SweepTask, part: str, rows: Any, predicted: Any) -> p
         "part": part,
         "name": [task.names[row] for row in rows],
         "prompt_id": task.prompt_ids[rows],
+        "prompt": [task.prompts[row] for row in rows],
+        **({} if task.criteria is None else {"criteria": [task.criteria[row] for row in rows]}),
         "generator": [task.generators[row] for row in rows],
     }
     for column, target in enumerate(task.targets):

@@ -10,7 +10,7 @@ import psutil
 from orchestrator.hosts.record import Record
 
 _PATIENCE = 15.0
-"""Seconds for Ray to end by itself, before what is left is killed."""
+"""Seconds for Ray to end by itself, before what is left is ended one by one."""
 
 
 def end_processes(record: Record) -> int:
@@ -22,9 +22,8 @@ def end_processes(record: Record) -> int:
     root = record.processes[0].alive() if record.processes else None
     if root:
         _signal([root], psutil.Process.terminate)
-        _, left = psutil.wait_procs(running, timeout=_PATIENCE)
-    else:
-        left = running
+        psutil.wait_procs([root], timeout=_PATIENCE)
+    _, left = psutil.wait_procs(running, timeout=1)
     _signal(left, psutil.Process.terminate)
     _, left = psutil.wait_procs(left, timeout=3)
     _signal(left, psutil.Process.kill)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.hosts.loopback import for_ray, refused, split
-from orchestrator.hosts.token import token_file, token_settings, wants_no_token
+from orchestrator.hosts.token import IN_ENVIRONMENT, token_file, token_settings, wants_no_token
 
 NAMESPACE = b"hyperassess"
 """Of the cluster's key-value store, where sweeps say that they run."""
@@ -68,32 +68,38 @@ class View:
         ]
 
 
-def look(address: str, token: str | None = None) -> View:
+def look(address: str, token: str | None = None, seconds: float = _SECONDS) -> View:
     """What can be seen of the cluster at `HOST:PORT`.
 
     Args:
         address: of its head.
         token: file of its token, where that is known.
+        seconds: that it may take.
     """
     if split(address)[1] is None:
         return View(address, error=f"{address} names no cluster: HOST:PORT does.")
-    if error := refused(address, 3):
+    if error := refused(address, min(seconds, 3)):
         return View(address, error=f"No Ray cluster answers at {address}: {error}.")
-    file = Path(token) if token else token_file(address=address)
-    guarded = not wants_no_token() and (file.is_file() or "RAY_AUTH_TOKEN" in os.environ)
+    file = Path(token) if token and token != IN_ENVIRONMENT else token_file(address=address)
+    guarded = not wants_no_token() and (file.is_file() or IN_ENVIRONMENT in os.environ)
     environment = {**os.environ, **token_settings(file if guarded else None)}
+    if token and token != IN_ENVIRONMENT:
+        environment.pop(IN_ENVIRONMENT, None)  # that of another cluster
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__, for_ray(address)],
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=seconds + 2,
             env=environment,
         )
         content = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
         return View(address, error=f"The Ray cluster at {address} does not let this user in, or is too busy to answer.")
     except (ValueError, IndexError):
+        if "InvalidAuthToken" in done.stderr:
+            held = IN_ENVIRONMENT if IN_ENVIRONMENT in environment else file
+            return View(address, error=f"The Ray cluster at {address} does not take the token in {held}.")
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
         return View(address, error=f"The Ray cluster at {address} cannot be looked at: {last[:300]}")
     return View(address, tuple(HostOfCluster(**host) for host in content["hosts"]), tuple(content["notices"]))

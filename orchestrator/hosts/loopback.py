@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 ADDRESS = "127.0.0.1"
@@ -20,6 +22,19 @@ _MAPPED = f"[::ffff:{ADDRESS}]"
 def on_start(parameters: Any, head: bool) -> None:
     """Called by `ray start` with what it is about to start."""
     parameters.node_ip_address = ADDRESS
+
+
+@contextmanager
+def taken_at_its_word() -> Iterator[None]:
+    """Inside, `ray.init` starts a cluster on the address that it is told, on loopback too; it has no hook for that."""
+    from ray._private import services
+
+    before = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = before
 
 
 def is_loopback(host: str) -> bool:

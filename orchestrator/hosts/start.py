@@ -22,7 +22,7 @@ from orchestrator.hosts.end import end_processes
 from orchestrator.hosts.loopback import ADDRESS, HOOK, for_ray, is_loopback, refused, split
 from orchestrator.hosts.ports import choose_port, free_port
 from orchestrator.hosts.record import Record, family, log_of, records, remembered
-from orchestrator.hosts.token import check_token, ensure_token, token_settings
+from orchestrator.hosts.token import IN_ENVIRONMENT, check_token, ensure_token, token_settings
 
 _SECONDS = 90.0
 """How long a busy host may take to start Ray."""
@@ -51,6 +51,7 @@ class Start:
     Attributes:
         bind: this host's own address in the cluster; on loopback nobody else reaches it.
         token: file of the token; None for a cluster without, which stays on loopback.
+        given: whether the environment holds the token itself, so that no file is needed.
         name: by which it is ended; made of role and port where none is given.
         resources: options of `ray start` that say what the host has, such as `--num-cpus`, by name.
         folder: for Ray's files; one is made where none is given.
@@ -60,6 +61,7 @@ class Start:
 
     bind: str
     token: Path | None
+    given: bool = False
     name: str | None = None
     resources: Mapping[str, int | float] = field(default_factory=dict)
     folder: Path | None = None
@@ -89,9 +91,21 @@ def start_head(start: Start, port: int | None) -> Record:
         InputError: it is not guarded, the port is taken, or Ray does not start.
     """
     start.check()
-    if start.token:
+    if start.token and not start.given:
         ensure_token(start.token)
     chosen = choose_port(start.bind, port)
+    try:
+        return _start_head(start, chosen)
+    except InputError:
+        if refused(f"{start.bind}:{chosen}"):
+            raise
+        # Somebody took the port meanwhile: whoever starts two clusters at once gets two.
+        if port is not None:
+            raise InputError(f"Another process has taken port {port} meanwhile: give another --port.") from None
+        return _start_head(start, free_port())
+
+
+def _start_head(start: Start, chosen: int) -> Record:
     address = f"[{start.bind}]:{chosen}" if ":" in start.bind else f"{start.bind}:{chosen}"
     options = ["--head", f"--port={chosen}"]
     if start.dashboard:
@@ -114,11 +128,10 @@ def start_worker(start: Start, address: str) -> Record:
         InputError: nobody answers at the address, the token is not here, or Ray does not start.
     """
     start.check()
-    if split(address)[1] is None:
-        raise InputError(f"{address} is no address of a cluster: HOST:PORT is, as `up` printed it.")
+    _host_and_port(address)
     if error := refused(address):
         raise InputError(f"No Ray cluster answers at {address}: {error}.")
-    if start.token:
+    if start.token and not start.given:
         check_token(start.token, address)
     return _start(start, "worker", address, [f"--address={for_ray(address)}"])
 
@@ -142,16 +155,23 @@ def address_of(bind: str) -> str:
 
 def own_address(head: str) -> str:
     """The address of this host that the head's host would see."""
-    host, port = split(head)
+    host, port = _host_and_port(head)
     if is_loopback(host):
         return ADDRESS
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((host, port or 1))  # sends nothing
+            probe.connect((host, port))  # sends nothing
             return str(probe.getsockname()[0])
     except OSError as error:
         raise InputError(f"There is no way from here to {head}: {error}.") from error
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, port = split(address)
+    if port is None:
+        raise InputError(f"{address} is no address of a cluster: HOST:PORT is, as `up` printed it.")
+    return host, port
 
 
 def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
@@ -185,7 +205,7 @@ def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
         role=role,
         address=address,
         bind=start.bind,
-        token=str(start.token) if start.token else None,
+        token=IN_ENVIRONMENT if start.token and start.given else str(start.token) if start.token else None,
         folder=str(folder),
         made=start.folder is None,
         since=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -227,6 +247,8 @@ def _environment(start: Start) -> dict[str, str]:
     for name in _OF_THE_STARTER:
         environment.pop(name, None)
     environment.pop("RAY_START_HOOK", None)
+    if not start.given:
+        environment.pop(IN_ENVIRONMENT, None)
     if is_loopback(start.bind):
         environment["RAY_START_HOOK"] = HOOK
     return environment

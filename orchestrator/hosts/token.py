@@ -16,13 +16,19 @@ from orchestrator.profile import config_folder, find_setting
 OPEN = "disabled"
 """RAY_AUTH_MODE of a cluster that asks for no token."""
 
+IN_ENVIRONMENT = "RAY_AUTH_TOKEN"
+"""The variable that holds a token itself; Ray heeds it before any file."""
+
+_RAYS_OWN = Path("~/.ray/auth_token")
+
 
 def token_file(given: Path | None = None, address: str | None = None) -> Path:
     """Where the token of a cluster lies, or would lie.
 
     Args:
         given: by a flag.
-        address: of the cluster: one that was started on this host remembers which token it has.
+        address: of the cluster, where there is one already: one that was started on this host remembers which token it
+            has, and one that was started without us has Ray's own.
     """
     if given:
         return given.expanduser().absolute()
@@ -30,10 +36,13 @@ def token_file(given: Path | None = None, address: str | None = None) -> Path:
     if setting is None and address:
         from orchestrator.hosts.record import records
 
-        known = [one.token for one in records() if one.address == address and one.token]
-        if known:
+        known = [one.token for one in records() if one.address == address and one.token not in (None, IN_ENVIRONMENT)]
+        if known and known[0]:
             return Path(known[0])
-    return Path(setting.value).expanduser().absolute() if setting else config_folder() / "token"
+    if setting:
+        return Path(setting.value).expanduser().absolute()
+    own, rays = config_folder() / "token", _RAYS_OWN.expanduser()
+    return rays if address and rays.is_file() and not own.is_file() else own
 
 
 def ensure_token(path: Path) -> None:
@@ -55,7 +64,7 @@ def ensure_token(path: Path) -> None:
 
 def check_token(path: Path, address: str) -> None:
     """Raises InputError where a cluster's token is neither in the environment nor in its file."""
-    if os.environ.get("RAY_AUTH_TOKEN"):
+    if os.environ.get(IN_ENVIRONMENT):
         return
     try:
         if path.read_text().strip():
@@ -84,7 +93,7 @@ def wants_no_token() -> bool:
 def present_token(address: str) -> None:
     """Lets this process, and what it starts, show the token of the cluster that it is about to join, if it has one."""
     path = token_file(address=address)
-    if wants_no_token() or os.environ.get("RAY_AUTH_TOKEN") or not path.is_file():
+    if wants_no_token() or not (os.environ.get(IN_ENVIRONMENT) or path.is_file()):
         return
     os.environ.update(token_settings(path))
     if "ray" in sys.modules:  # it read its settings when it was imported

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from orchestrator.promotion.candidate import Candidate
 from orchestrator.promotion.evidence import test_rows
 from orchestrator.promotion.gates import Verdict
 from orchestrator.promotion.licences import licence_of
 from orchestrator.reporting.medians import Figures, table_figures
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _METRICS = {
     "srcc": "SRCC",
@@ -37,25 +33,24 @@ def model_card(candidate: Candidate, verdicts: Sequence[Verdict], encoders: dict
     spec, tags = candidate.evidence.spec, candidate.run.data.tags
     test = test_rows(candidate.table)
     sweep_tags = candidate.evidence.sweep.data.tags
+    figures = table_figures([candidate.table], candidate.targets)
     lines = [
-        f"**{spec.variant}**, `{candidate.name}` ({candidate.run.info.run_name}). {outcome}",
+        # MLflow's list of versions shows the beginning of this, as plain text.
+        f"Test SRCC {figures.metrics['srcc']:.4f} on {spec.dataset}. {outcome}",
         "",
-        "| gate | | figures |",
-        "|---|---|---|",
-        *(
-            f"| {verdict.gate} | {'passed' if verdict.passed else '**failed**'} | {_cell(verdict.sentence)} |"
-            for verdict in verdicts
-        ),
+        f"The model is of **{spec.variant}**, run `{candidate.name}` ({candidate.run.info.run_name}).",
+        "",
+        "### Gates",
+        *(f"- {_word(verdict)} **{verdict.gate}**: {_line(verdict.sentence)}" for verdict in verdicts),
         "",
         "### Data and protocol",
         f"`{spec.dataset}`, {' and '.join(candidate.targets)}; data `{candidate.evidence.data_hash[:12]}`, split "
         f"`{tags['split_hash'][:12]}`. Protocol `{spec.protocol}`: epochs and configurations are chosen on validation; "
-        f"the {len(test)} test images of {test['prompt_id'].nunique()} prompts were read once. Of "
-        f"{len(candidate.evidence.configurations())} confirmed configurations the best by validation, of its "
-        f"{len(candidate.runs)} runs the one with the median validation score.",
+        f"the {len(test)} test images of {test['prompt_id'].nunique()} prompts were read once. "
+        f"{_chosen(len(candidate.evidence.configurations()), len(candidate.runs))}",
         "",
         "### On test",
-        *_metrics(candidate.table, candidate.targets),
+        *_metrics(figures, candidate.targets),
         "",
         "### Encoders",
         *(f"- {kind.replace('_', ' ')}: `{name}`, {licence_of(name)}" for kind, name in encoders.items()),
@@ -75,13 +70,26 @@ def model_card(candidate: Candidate, verdicts: Sequence[Verdict], encoders: dict
     return "\n".join(lines)
 
 
-def _metrics(table: pd.DataFrame, targets: tuple[str, ...]) -> list[str]:
-    figures = table_figures([table], targets)
+def _chosen(configurations: int, runs: int) -> str:
+    best = (
+        "The only confirmed configuration"
+        if configurations == 1
+        else (f"Of {configurations} confirmed configurations the best by validation")
+    )
+    return (
+        f"{best}, its only run."
+        if runs == 1
+        else (f"{best}, of its {runs} runs the one with the median validation score.")
+    )
+
+
+def _metrics(figures: Figures, targets: tuple[str, ...]) -> list[str]:
+    """A line a metric, since MLflow sets tables without any space between their columns."""
     each: dict[str, Figures] = figures.targets or {targets[0]: figures}
-    lines = ["| | " + " | ".join(each) + " |", "|---|" + "---|" * len(each)]
+    lines = []
     for metric, title in _METRICS.items():
-        cells = [_number(found, metric) for found in each.values()]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        of = [f"{f'{target} ' if len(each) > 1 else ''}{_number(found, metric)}" for target, found in each.items()]
+        lines.append(f"- {title}: {', '.join(of)}")
     return lines
 
 
@@ -93,8 +101,12 @@ def _number(figures: Figures, metric: str) -> str:
     return f"{value:.4f}" + (f" [{found.low:.3f}, {found.high:.3f}]" if found and found.low == found.low else "")
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def _word(verdict: Verdict) -> str:
+    return "✓" if verdict.passed else "✗ failed:"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _dirty(tags: dict[str, str]) -> str:

@@ -14,8 +14,8 @@ from orchestrator.promotion.case import Incumbent
 from orchestrator.promotion.data import DataAtHand
 from orchestrator.promotion.evidence import evidence_of_run, test_hash, test_rows
 from orchestrator.promotion.reproduction import CannotScore, score_rows
-from orchestrator.promotion.saved_model import fetch
 from orchestrator.tracking.client import MlflowClient, MlflowException
+from orchestrator.tracking.model_files import fetch_version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -61,7 +61,7 @@ def incumbent_beside(
         return Incumbent(version, None, f"{what}, and cannot be re-scored: {data.reason}", False)
     names = list(test_rows(candidate.table)["name"])
     try:
-        folder = fetch(client, f"models:/{version.name}/{version.version}", scratch / f"version-{version.version}")
+        folder = fetch_version(client, version.name, version.version, scratch / f"version-{version.version}")
         again = score_rows(folder, data.dataset, names, progress)
     except (InputError, CannotScore) as error:
         return Incumbent(version, None, f"{what}, and cannot be re-scored: {error}", False)

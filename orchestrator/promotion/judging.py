@@ -155,7 +155,7 @@ def judge(
     incumbent: Incumbent | None = None
     if champion is not None:
         incumbent = incumbent_beside(client, champion, candidate, data, out, scratch, progress)
-    threads = max(1, int(candidate.evidence.spec.cpus_per_trial))
+    threads = candidate.evidence.spec.threads
     again = reproduce(model.folder, candidate.table, logged, data, threads, progress)
     case = Case(candidate, incumbent, again, rules)
     asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)

@@ -17,7 +17,15 @@ from orchestrator.promotion.case import Rules
 from orchestrator.promotion.history import Move
 from orchestrator.promotion.judging import Judged, Wanted, find_candidate, judge
 from orchestrator.promotion.moves import AliasMoved, move_alias, read_history
-from orchestrator.promotion.registry import alias_version, describe, identity_tags, register, verdict_tags, versions
+from orchestrator.promotion.registry import (
+    alias_version,
+    describe,
+    gates_tag,
+    identity_tags,
+    register,
+    verdict_tags,
+    versions,
+)
 from orchestrator.promotion.show import show_history, show_verdicts
 from orchestrator.reporting.terminal import FeatureProgress
 from orchestrator.tracking.client import MlflowClient
@@ -87,10 +95,12 @@ def promote_best(
     version = register(client, wanted.variant, candidate, judged.model)
     outcome = _outcome(judged, wish, refused)
     encoders = _encoders(judged.model.folder)
-    tags = identity_tags(candidate, judged.model, judged.data.dataset)
+    # MLflow's list of versions shows tags in the order in which they were written.
+    tags = verdict_tags(judged.refusals, wish.forced_because)
+    tags |= identity_tags(candidate, judged.model, judged.data.dataset)
+    tags |= gates_tag(judged.verdicts)
     if judged.data.dataset is None:
         console.print(f"No percentiles for the scores: {judged.data.reason}.", style="yellow", markup=False)
-    tags |= verdict_tags(judged.verdicts, judged.refusals, wish.forced_because)
     describe(client, version, tags, model_card(candidate, judged.verdicts, encoders, outcome))
     if refused:
         _say_refusals(console, judged)

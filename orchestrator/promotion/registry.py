@@ -59,9 +59,12 @@ def register(client: MlflowClient, name: str, candidate: Candidate, model: Saved
 
 
 def describe(client: MlflowClient, version: ModelVersion, tags: Mapping[str, Any], description: str) -> None:
-    """Writes a version's tags and description, as much of each as MLflow keeps."""
+    """Writes a version's tags and description, as much of each as MLflow keeps; an empty tag is taken away."""
     for key, value in tags.items():
-        client.set_model_version_tag(version.name, version.version, key, _cut(str(value)))
+        if value != "":
+            client.set_model_version_tag(version.name, version.version, key, _cut(str(value)))
+        elif key in version.tags:
+            client.delete_model_version_tag(version.name, version.version, key)
     client.update_model_version(version.name, version.version, _cut(description))
 
 
@@ -69,16 +72,16 @@ def identity_tags(candidate: Candidate, model: SavedModel, dataset: Dataset | No
     """What says which model a version is, and what its loader checks."""
     spec, run = candidate.evidence.spec, candidate.run
     found: dict[str, Any] = {
-        "sha256": model.digest,
-        "variant": spec.variant,
         "dataset": spec.dataset,
-        "data_hash": candidate.evidence.data_hash,
-        "test_hash": test_hash(candidate.table),
         "protocol": spec.protocol,
         "sweep": candidate.evidence.name,
-        SWEEP_TAG: run.data.tags[SWEEP_TAG],
-        KEY_TAG: run.data.tags[KEY_TAG],
         "configuration": candidate.source,
+        KEY_TAG: run.data.tags[KEY_TAG],
+        SWEEP_TAG: run.data.tags[SWEEP_TAG],
+        "variant": spec.variant,
+        "data_hash": candidate.evidence.data_hash,
+        "test_hash": test_hash(candidate.table),
+        "sha256": model.digest,
     }
     if dataset is not None:
         found["mos_quantiles"] = json.dumps(training_quantiles(dataset, candidate))
@@ -97,18 +100,18 @@ def training_quantiles(dataset: Dataset, candidate: Candidate) -> dict[str, list
     return {target: [float(f"{q:.4g}") for q in found[:, column]] for column, target in enumerate(candidate.targets)}
 
 
-def verdict_tags(verdicts: Sequence[Verdict], refusals: Sequence[Verdict], forced: str | None) -> dict[str, str]:
-    """What the gates said, a tag a gate; which stood in the way, and why they were overruled."""
-    tags = {f"gate.{verdict.gate}": f"{_word(verdict)}: {verdict.sentence}" for verdict in verdicts}
-    tags["verdict"] = "passed" if not refusals else "forced" if forced else "refused"
-    tags["refused_by"] = ", ".join(verdict.gate for verdict in refusals)
-    tags["forced_because"] = forced or "" if refusals else ""
-    tags["gates"] = json.dumps([_finite(verdict.as_dict()) for verdict in verdicts])
-    return tags
+def verdict_tags(refusals: Sequence[Verdict], forced: str | None) -> dict[str, str]:
+    """What came of the judgement: which gates stood in the way, and why they were overruled."""
+    return {
+        "verdict": "passed" if not refusals else "forced" if forced else "refused",
+        "refused_by": ", ".join(verdict.gate for verdict in refusals),
+        "forced_because": forced or "" if refusals else "",
+    }
 
 
-def _word(verdict: Verdict) -> str:
-    return "passed" if verdict.passed else "failed"
+def gates_tag(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """Every gate with its figures, as JSON; for people they stand in the description."""
+    return {"gates": json.dumps([_finite(verdict.as_dict()) for verdict in verdicts])}
 
 
 def _finite(value: Any) -> Any:

@@ -26,7 +26,6 @@ TOLERANCE = 1e-3
 """Of a score, as a share of the test scores' standard deviation: what other processors and libraries may change."""
 
 _FIGURE_TOLERANCE = 1e-3
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,8 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
     Raises:
         CannotScore: it cannot be loaded here, or an image cannot be read.
     """
-    from orchestrator.data.images import UnusableImage
-    from orchestrator.scorer import ScorerError, load_scorer
+    from orchestrator.scoring import ScorerError, load_scorer
+    from orchestrator.scoring.scorer import REASON
 
     by_name = dataset.table.assign(prompt_id=dataset.prompt_ids).set_index("name")
     missing = [name for name in names if name not in by_name.index]
@@ -130,16 +129,13 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
     rows = by_name.loc[list(names)].reset_index()
     try:
         scorer = load_scorer(folder)
-        parts = []
-        progress(0, len(rows), "test images scored again")
-        for start in range(0, len(rows), _AT_ONCE):
-            part = rows.iloc[start : start + _AT_ONCE]
-            criteria = list(part["criteria"]) if "criteria" in part else None
-            parts.append(scorer(list(part["image"]), list(part["prompt"]), criteria))
-            progress(min(start + _AT_ONCE, len(rows)), len(rows), "test images scored again")
-    except (ScorerError, UnusableImage, ValueError, OSError) as error:
+        criteria = list(rows["criteria"]) if "criteria" in rows else None
+        scored = scorer(list(rows["image"]), list(rows["prompt"]), criteria, progress)
+    except (ScorerError, ValueError, OSError) as error:
         raise CannotScore(f"the saved model does not score them: {error}") from error
-    scored = pd.concat(parts, ignore_index=True)
+    if scored[REASON].notna().any():
+        image, why = scored.loc[scored[REASON].notna(), ["image", REASON]].iloc[0]
+        raise CannotScore(f"the saved model does not score them: {image}: {why}")
     columns = {"part": "test", "name": rows["name"], "prompt_id": rows["prompt_id"], "generator": rows["generator"]}
     table = pd.DataFrame(columns)
     for target in scorer.card.targets:

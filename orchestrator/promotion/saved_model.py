@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import InputError, reason
+from orchestrator.errors import InputError
 from orchestrator.execution.training_job import MODEL
 from orchestrator.promotion.candidate import Candidate
-from orchestrator.tracking.client import MlflowClient, MlflowException
+from orchestrator.tracking.client import MlflowClient
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_sink import KEY_TAG
-from orchestrator.tracking.model_files import download_model
+from orchestrator.tracking.model_files import fetch_logged
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
-
-_CARD = "model.json"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> Sa
         found = logged_model(client, run)
     if found is None:
         raise InputError(f"MLflow did not take the model of {candidate.name}.")
-    folder = fetch(client, f"models:/{found.model_id}", scratch / found.model_id)
+    folder = fetch_logged(client, found.model_id, f"of {candidate.name}", scratch / found.model_id)
     return SavedModel(found.model_id, folder, folder_digest(folder))
 
 
@@ -73,19 +71,3 @@ def logged_model(client: MlflowClient, run: Any) -> LoggedModel | None:
 
     models = client.search_logged_models([run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'")
     return next((model for model in models if model.status == LoggedModelStatus.READY), None)
-
-
-def fetch(client: MlflowClient, uri: str, where: Path) -> Path:
-    """Downloads what MLflow has under `uri`; gives the scorer's folder in it.
-
-    Raises:
-        InputError: it cannot be had, or holds no scorer.
-    """
-    try:
-        found = download_model(client, uri, where)
-    except (OSError, MlflowException) as error:
-        raise InputError(f"The model {uri} cannot be fetched from MLflow: {reason(error)}") from error
-    cards = sorted(found.rglob(_CARD))
-    if len(cards) != 1:
-        raise InputError(f"{uri} in MLflow is no model of this project: it holds {len(cards)} files {_CARD}.")
-    return cards[0].parent

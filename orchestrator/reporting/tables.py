@@ -199,7 +199,8 @@ def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any
     here = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     look = _tool("mlflow") + (" ui" if uri == here else f" ui --backend-store-uri {uri}")
     if uri.startswith("http"):
-        look = f"{uri}/#/experiments/{mlflow['experiment_id']}"
+        # Without its workflow MLflow opens on a page about traces of language models, whatever the experiment's kind.
+        look = f"{uri}/#/experiments/{mlflow['experiment_id']}/runs?workflowType=machine_learning"
     folder = os.path.relpath(workspace.root)
     score = f'{_tool("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     lines = {

@@ -145,7 +145,9 @@ class FeatureProgress:
         if not self._console.is_terminal:
             if done >= total or now - self._said.get(what, 0.0) > 10:
                 self._said[what] = now
-                self._console.print(f"{what}: {done}/{total}, {rate:.0f}/s", highlight=False)
+                # At the first report no time has passed that a rate could be of.
+                pace = f", {rate:.0f}/s" if now - self._began[what] > 0.1 else ""
+                self._console.print(f"{what}: {done}/{total}{pace}", highlight=False)
             return
         if self._bar is None:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

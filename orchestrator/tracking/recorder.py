@@ -79,10 +79,12 @@ class Recorder:
         self.record("start", job.key, name=job.title, params=params, tags=tags)
 
     def epoch(self, job: Job, epoch: Epoch, **more: Any) -> None:
-        """One point on each of the run's curves."""
+        """One point on each of the run's curves, and where it was trained."""
         if epoch.number not in self.told(job.key).steps:
             metrics = finite(epoch.metrics)
             self.record("metrics", job.key, int(epoch.time * 1000), step=epoch.number, metrics=metrics, **more)
+            if not epoch.place.items() <= self.told(job.key).tags.items():  # began elsewhere than the driver runs
+                self.record("tags", job.key, tags=epoch.place)
 
     def ended(self, job: Job, outcome: Outcome, final: Mapping[str, float], error: str | None, **more: Any) -> None:
         """Final figures, outcome, checkpoint, status."""

@@ -10,7 +10,7 @@ from tests.ratings import make_ratings
 
 FIRST, LAST = map(int, os.environ.get("CHAOS_SEEDS", "0:1").split(":"))
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

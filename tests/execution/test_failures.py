@@ -29,6 +29,7 @@ def failures(*kinds, epochs=None, texts=None):
         (RuntimeError("size mismatch"), Kind.ERROR),
         (MemoryError(), Kind.MEMORY),
         (torch.OutOfMemoryError("CUDA out of memory"), Kind.MEMORY),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), Kind.MEMORY),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), Kind.MEMORY),
     ],
 )

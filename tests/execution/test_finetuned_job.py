@@ -12,7 +12,7 @@ from orchestrator.execution.job import Job
 from orchestrator.execution.task import SweepTask, make_task
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
 from orchestrator.preparation import extract_features, prepare
-from orchestrator.scorer import load_scorer
+from orchestrator.scoring import load_scorer
 from orchestrator.spec import build_spec
 from tests.execution.tasks import make_job
 

@@ -25,7 +25,7 @@ def starts(monkeypatch):
 
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 4.0}}])
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     return made
 
@@ -59,6 +59,6 @@ def test_but_not_for_ever_and_not_whatever_went_wrong(starts, wrong):
 
 
 def test_more_than_there_is(starts):
-    told = "asks for 1 CPUs and 2 GPUs; the cluster has 4 CPUs and 0 GPUs"
+    told = "asks for 1 CPUs and 2 GPUs; the cluster's largest node has 4 CPUs and 0 GPUs"
     with pytest.raises(InputError, match=told), ray_session(None, 1, 2):
         pass

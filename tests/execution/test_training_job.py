@@ -23,7 +23,7 @@ from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
 from orchestrator.execution.worker import Worker
-from orchestrator.scorer import ScorerError, load_scorer
+from orchestrator.scoring import ScorerError, load_scorer
 from tests.execution.tasks import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_task
 
 
@@ -59,8 +59,8 @@ def epochs_of(messages):
 
 
 def numbers(messages):
-    """What must be the same, killed or not: everything but times."""
-    timed = {"seconds", "epoch_seconds", "time"}
+    """What must be the same, killed or not: everything but times, and where a process began."""
+    timed = {"seconds", "epoch_seconds", "time", "place"}
     return [
         {k: v for k, v in {**epoch, **epoch["metrics"]}.items() if k not in timed | {"metrics"}}
         for epoch in epochs_of(messages)
@@ -77,6 +77,17 @@ def test_an_epoch_a_step_and_the_best_at_the_end(task):
     assert not any(key.startswith("test_") for key in last["final"]) and "outcome" not in messages[0]
     assert not (task.trials / "trial-0000" / PREDICTIONS).exists(), "a searched trial never sees test"
     assert json.dumps(messages) and all(epoch["seconds"] > 0 for epoch in epochs_of(messages))
+
+
+def test_where_it_trains_is_told_once_a_process(task):
+    job = make_job()
+    worker = start(job, task)
+    first, second = (worker.step()["message"][0]["epochs"][0] for _ in range(2))
+    assert first["place"].keys() == {"host", "cpus", "device"} and first["place"]["device"].startswith("cpu: ")
+    assert second["place"] == {}
+    die(worker)
+    again, third, *_ = epochs_of(finish(start(job, task)))[1:]
+    assert (again["number"], third["number"], third["place"]) == (2, 3, first["place"])
 
 
 def test_the_same_job_twice_is_the_same_to_the_last_bit(task, tmp_path):
@@ -549,7 +560,10 @@ class TestScorer:
 
     def test_nothing_to_score(self, confirmed, made_encoders):
         scored = load_scorer(confirmed / "model")([], [])
-        assert list(scored.columns) == ["image", "prompt", "alignment"] and len(scored) == 0
+        assert (
+            list(scored.columns) == ["image", "prompt", "alignment", "alignment_percentile", "reason"]
+            and len(scored) == 0
+        )
 
     def test_as_many_prompts_as_images(self, confirmed, made_encoders):
         with pytest.raises(ValueError, match="1 images but 2 prompts"):

@@ -220,7 +220,7 @@ def harm(path: Path, fault):
     content = bytearray(path.read_bytes()) if path.exists() else bytearray()
     for where in fault["damaged"]:
         if content:
-            content[int(where * len(content))] ^= 0x11
+            content[int(where * len(content))] = 0  # damaged twice it is not whole again
     if content:
         path.write_bytes(content[: int((1 - fault["cut"]) * len(content))])
 

@@ -79,6 +79,15 @@ class TestRecorder:
         assert [tag["split_hash"] for tag in tags] == ["of 0", "of 2"] and tags[0]["host"] == "here"
         assert tags[0]["study"] == "search"
 
+    def test_trained_elsewhere_it_says_where(self, spool, tmp_path):
+        recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "driver", "cpus": "2"})
+        recorder.started(TRIAL)
+        recorder.epoch(TRIAL, Epoch(1, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "driver", "cpus": "2"}))
+        assert "tags" not in {kind for kind, _, _ in told(spool)}
+        recorder.epoch(TRIAL, Epoch(2, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "worker", "cpus": "8"}))
+        recorder.epoch(TRIAL, Epoch(3, 0.5, {"a": 0.5}, 1.0, 1.0))
+        assert [data["tags"] for kind, _, data in told(spool) if kind == "tags"] == [{"host": "worker", "cpus": "8"}]
+
     @pytest.mark.parametrize("outcome", Outcome)
     def test_every_outcome_has_a_status_and_a_tag(self, recorder, spool, outcome):
         recorder.ended(TRIAL, outcome, {}, "Traceback\nboom" if outcome is Outcome.FAILED else None)

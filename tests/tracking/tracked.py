@@ -23,10 +23,10 @@ from orchestrator.tracking.spool import Spool
 
 
 class Server:
-    """A tracking server on a port of the loopback, with its database and artifacts in a folder."""
+    """A tracking server on a port of the loopback, with its artifacts in a folder, and its database unless another."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, database=None):
+        self.folder, self.database = folder, database or f"sqlite:///{folder}/mlflow.db"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -35,7 +35,7 @@ class Server:
 
     def start(self):
         here = ["--workers", "1", "--host", "127.0.0.1", "--port", str(self.port)]
-        stores = ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
+        stores = ["--backend-store-uri", self.database]
         stores += ["--artifacts-destination", f"{self.folder}/artifacts"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -1,0 +1,29 @@
+"""The machine that trains, as a run's tags name it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import socket
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def this_place(device: str) -> dict[str, str]:
+    """Tags `host`, `cpus` and `device` of this process, whose trainings run on "cpu" or "cuda"."""
+    return {"host": socket.gethostname(), "cpus": str(os.cpu_count()), "device": device_name(device)}
+
+
+def device_name(device: str) -> str:
+    """What trains: the name of the GPU or of the processor, as this machine has it."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return f"cpu: {found[1] if found else platform.processor() or platform.machine()}"

@@ -1,0 +1,109 @@
+"""What may be given as an image: a path, an opened image, an array, bytes, or bytes written as text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.data.images import UnusableImage, open_image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    Picture: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic]
+
+_SHORTEST_BASE64 = 64
+"""Characters below which a text is a path that is not there rather than an image; the smallest PNG has 90."""
+_LONGEST_PATH = 4096
+
+
+def open_picture(source: Picture) -> Image.Image:
+    """The image as `open_image` gives it: upright, RGB, over white.
+
+    Args:
+        source: a path; a `data:` URL; base64 of an image file; such a file's bytes; a Pillow image; or an array
+            (H, W), (H, W, 3) or (H, W, 4) of uint8. Nothing is fetched: an address is no path.
+
+    Raises:
+        UnusableImage: why it cannot be scored.
+    """
+    from PIL import Image
+
+    if isinstance(source, Path):
+        return _from_path(source)
+    if isinstance(source, str):
+        return _from_text(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return open_image(BytesIO(source))
+    if isinstance(source, Image.Image):
+        return _reopened(source)
+    return _reopened(_from_array(source))
+
+
+def name_of(source: Picture, number: int) -> str:
+    """What a table calls it: its path as it was given, else its number, counted from 1."""
+    return str(source) if isinstance(source, Path) or _is_path(source) else f"image {number}"
+
+
+def _is_path(source: Picture) -> bool:
+    return isinstance(source, str) and not source.startswith("data:") and _as_bytes(source) is None
+
+
+def _from_text(text: str) -> Image.Image:
+    if text.startswith(("http://", "https://")):
+        raise UnusableImage("an address, and nothing is fetched")
+    content = _as_bytes(text)
+    return _from_path(Path(text)) if content is None else open_image(BytesIO(content))
+
+
+def _from_path(path: Path) -> Image.Image:
+    try:
+        if path.is_dir():
+            raise UnusableImage("a folder")
+    except (OSError, ValueError):  # longer than a name can be, or with a NUL in it
+        raise UnusableImage("missing") from None
+    return open_image(path)
+
+
+def _as_bytes(text: str) -> bytes | None:
+    """The bytes that a data URL or base64 says; None for anything else, which is a path then."""
+    url = text.startswith("data:")
+    if not url and (len(text) < _SHORTEST_BASE64 or (len(text) < _LONGEST_PATH and os.path.exists(text))):
+        return None
+    head, _, coded = text.partition(",") if url else ("", "", text)
+    try:
+        if url and not head.endswith(";base64"):
+            raise binascii.Error
+        return base64.b64decode("".join(coded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        if url:
+            raise UnusableImage("a data URL that is not base64") from None
+        return None
+
+
+def _from_array(array: NDArray[np.generic]) -> Image.Image:
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(array)
+    if pixels.dtype != np.uint8 or pixels.ndim not in {2, 3} or (pixels.ndim == 3 and pixels.shape[2] not in {3, 4}):
+        raise UnusableImage(f"an array {pixels.shape} of {pixels.dtype}, not (H, W[, 3 or 4]) of uint8")
+    if not pixels.size:
+        raise UnusableImage("an empty array")
+    return Image.fromarray(pixels)
+
+
+def _reopened(image: Image.Image) -> Image.Image:
+    """An image in memory, made what `open_image` makes of its file."""
+    from orchestrator.data.images import upright_rgb
+
+    try:
+        return upright_rgb(image)
+    except (OSError, SyntaxError, ValueError, EOFError):
+        raise UnusableImage("unreadable") from None

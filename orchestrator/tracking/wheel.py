@@ -1,0 +1,62 @@
+"""This project as a wheel, made of the packages that run: offline, from an editable install or any other."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+_PACKAGES = ("models", "orchestrator", "search_spaces")
+_NEW_YEAR = (1980, 1, 1, 0, 0, 0)
+_TAG = "py3-none-any"
+
+
+def write_wheel(folder: Path) -> Path:
+    """Writes the wheel into a folder; gives its path. The same code gives the same bytes.
+
+    It names no requirements of its own: whoever ships it says which versions its purpose needs, and scoring needs no
+    Ray. Its version ends in a hash of the code, since a tree may differ from the release whose number it bears.
+
+    Args:
+        folder: must be there.
+    """
+    from orchestrator import __version__
+
+    files = {name: path.read_bytes() for name, path in sorted(_sources().items())}
+    code = hashlib.sha256()
+    for name, content in files.items():
+        code.update(f"{len(name)}:{name}:{len(content)}:".encode() + content)
+    version = f"{__version__}+{code.hexdigest()[:12]}"
+    info = f"hyperassess-{version}.dist-info"
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: hyperassess\nVersion: {version}\n".encode()
+    files[f"{info}/WHEEL"] = (
+        f"Wheel-Version: 1.0\nGenerator: hyperassess\nRoot-Is-Purelib: true\nTag: {_TAG}\n".encode()
+    )
+    record = [f"{name},sha256={_digest(content)},{len(content)}" for name, content in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
+    wheel = folder / f"hyperassess-{version}-{_TAG}.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, _NEW_YEAR)
+            entry.external_attr = 0o644 << 16
+            packed.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return wheel
+
+
+def _sources() -> dict[str, Path]:
+    """Name in the wheel → file, of every package."""
+    found = {}
+    for package in _PACKAGES:
+        spec = find_spec(package)
+        for place in (spec.submodule_search_locations if spec else None) or ():
+            for path in Path(place).rglob("*"):
+                inside = path.relative_to(place)
+                if path.is_file() and path.suffix in {".py", ".yaml"} and "__pycache__" not in inside.parts:
+                    found[f"{package}/{inside.as_posix()}"] = path
+    return found
+
+
+def _digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

@@ -1,0 +1,102 @@
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from orchestrator.scoring import ScorerError, load_scorer
+from tests.scoring.made_model import save_images, save_model
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("scorer") / "model")
+
+
+@pytest.fixture(scope="module")
+def scorer(saved):
+    return load_scorer(saved)
+
+
+@pytest.fixture
+def copied(saved, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in saved.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_a_broken_image_is_a_row_with_its_reason_and_changes_no_other(scorer, tmp_path):
+    images = save_images(tmp_path / "images", 20)
+    broken = [*images[:5], tmp_path / "gone.png", *images[5:], b"torn"]
+    prompts = [f"thing {number // 3}" for number in range(len(broken))]
+    table = scorer(broken, prompts)
+    assert list(table["reason"].dropna()) == ["missing", "unreadable"] and len(table) == 22
+    assert table.loc[[5, 21], ["alignment", "alignment_percentile"]].isna().all(axis=None)
+    kept = [number for number in range(22) if number not in {5, 21}]
+    whole = scorer(images, [prompts[number] for number in kept])
+    np.testing.assert_allclose(table["alignment"][kept], whole["alignment"], atol=1e-3)
+    assert whole["alignment"].nunique() == 20
+
+
+def test_images_in_any_form_and_one_prompt_for_all(scorer, tmp_path):
+    (path,) = save_images(tmp_path / "images", 1)
+    with Image.open(path) as image:
+        table = scorer([path, str(path), path.read_bytes(), image, np.asarray(image)], "a fox")
+    assert table["alignment"].nunique() == 1 and set(table["prompt"]) == {"a fox"}
+    assert list(table["image"]) == [str(path), str(path), "image 3", "image 4", "image 5"]
+
+
+def test_a_prompt_counts_and_is_encoded_once(scorer, tmp_path, monkeypatch):
+    (path,) = save_images(tmp_path / "images", 1)
+    asked = []
+    encoder = scorer._encoders["prompt"]
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda prompts: asked.extend(prompts) or encode(prompts))
+    table = scorer([path] * 12, ["a fox", "a whale"] * 6)
+    assert asked == ["a fox", "a whale"] and table.groupby("prompt")["alignment"].nunique().tolist() == [1, 1]
+    assert table["alignment"].nunique() == 2
+
+
+def test_progress_ends_at_all_of_them(scorer, tmp_path):
+    told = []
+    images = save_images(tmp_path / "images", 19)
+    scorer(images, "a fox", progress=lambda done, total, what: told.append((done, total)))
+    assert told[-1] == (19, 19) and len(told) == 3 and told == sorted(told)
+
+
+@pytest.mark.parametrize("name", ["weights.pkl", "model.py", ".hidden", "python_model.pkl"])
+def test_a_folder_with_more_than_a_model_is_refused(copied, name):
+    (copied / name).write_bytes(pickle.dumps({}))
+    with pytest.raises(ScorerError, match=f"holds {name}, which is no part of a model"):
+        load_scorer(copied)
+
+
+@pytest.mark.parametrize("content", [b"\x80\x04}.", pickle.dumps({"a": 1})])
+def test_weights_that_are_a_pickle_are_refused(copied, content):
+    (copied / "model.safetensors").write_bytes(content)
+    with pytest.raises(ScorerError, match="holds no model that can be read"):
+        load_scorer(copied)
+
+
+@pytest.mark.parametrize(
+    "change", [{"variant": "os.system"}, {"parameters": {"code": "x"}}, {"encoders": {"image": "x"}}, {"shapes": {}}]
+)
+def test_a_card_that_asks_for_something_else_is_refused_in_a_sentence(copied, change):
+    card = json.loads((copied / "model.json").read_text())
+    (copied / "model.json").write_text(json.dumps({**card, **change}))
+    with pytest.raises(ScorerError) as refused:
+        load_scorer(copied)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_card_from_before_there_were_quantiles_scores_without_percentiles(copied, scorer, tmp_path):
+    card = json.loads((copied / "model.json").read_text())
+    del card["mos_quantiles"]
+    (copied / "model.json").write_text(json.dumps(card))
+    images = save_images(tmp_path / "images")
+    table = load_scorer(copied)(images, "a fox")
+    pd.testing.assert_frame_equal(table, scorer(images, "a fox").drop(columns="alignment_percentile"))

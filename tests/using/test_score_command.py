@@ -1,0 +1,144 @@
+"""`orchestrator.score` and `orchestrator.export` as they are typed."""
+
+import json
+import shutil
+import zipfile
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.export import export
+from orchestrator.score import score
+from orchestrator.tracking.digest import folder_digest
+
+
+@pytest.fixture
+def exported(made, tmp_path):
+    done = CliRunner().invoke(
+        export, ["--model", made.run_id, "--tracking-uri", made.uri, "--to", str(tmp_path / "fox")]
+    )
+    assert done.exit_code == 0, done.output
+    return tmp_path / "fox"
+
+
+def run(*arguments):
+    return CliRunner().invoke(score, [str(argument) for argument in arguments])
+
+
+def test_images_are_ranked_and_a_broken_one_is_a_line(made, elsewhere):
+    (elsewhere / "torn.png").write_bytes(b"torn")
+    done = run("--model", made.model, "--prompt", "a fox", elsewhere / "torn.png", *made.images[:3])
+    assert done.exit_code == 0 and "torn.png: unreadable" in done.stdout and "percentile" in done.stdout
+    done = run("--model", made.model, "--prompt", "a fox", elsewhere / "torn.png", *made.images[:3], "--json")
+    scores = json.loads(done.stdout)["scores"]
+    values = [row["alignment"] for row in scores]
+    assert values[3] is None and scores[3]["reason"] == "unreadable" and values[:3] == sorted(values[:3], reverse=True)
+
+
+def test_nothing_scored_is_exit_code_1(made, elsewhere):
+    done = run("--model", made.model, "--prompt", "a fox", "gone.png")
+    assert done.exit_code == 1 and "gone.png: missing" in done.stdout
+
+
+def test_a_table_in_and_a_table_out(made, elsewhere):
+    (elsewhere / "in.csv").write_text("".join(["image,prompt\n", *(f"{path},007\n" for path in made.images)]))
+    done = run("--model", "text_hyper@champion", "--tracking-uri", made.uri, "in.csv", "--out", "to/scores.csv")
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv("to/scores.csv", dtype={"prompt": str})
+    assert list(table) == ["image", "prompt", "alignment", "alignment_percentile", "reason"]
+    assert set(table["prompt"]) == {"007"} and len(table) == 10 and table["alignment"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--prompt", "a fox", "a.png", "--device", "tpu"], "--device is cpu, cuda or auto"),
+        (["--check", "a.png"], "leave out images"),
+        (["a.png", "--prompt", "a fox", "--dataset", "shapes"], "go with --check"),
+        (["a.png"], "Give --prompt"),
+        (["--check"], "comes without its test predictions"),
+    ],
+)
+def test_wrong_input_is_a_sentence_and_exit_code_2(made, arguments, sentence):
+    done = run("--model", made.model, *arguments)
+    assert done.exit_code == 2 and sentence in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_export_holds_data_only_and_its_figures_come_out_of_it_again(made, exported):
+    files = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
+    assert files == {"README.md", "export.json", "predictions.csv", "model/model.json", "model/model.safetensors"}
+    said = json.loads((exported / "export.json").read_text())
+    assert said["about"]["mlflow_run"] == made.run_id and said["about"]["dataset"] == "csv:ratings.csv"
+    done = run("--model", exported, "--check", "--dataset", f"csv:{made.folder}/ratings.csv", "--json")
+    assert done.exit_code == 0, done.output
+    check = json.loads(done.stdout)
+    assert check["passed"] and check["images"] == 8 and not check["missing"]
+    assert check["largest"]["alignment"] < 1e-3
+    assert check["recorded"]["alignment"]["srcc"] == pytest.approx(check["again"]["alignment"]["srcc"], abs=1e-6)
+
+
+@pytest.mark.parametrize("change", ["score", "image"])
+def test_a_check_that_finds_other_scores_or_misses_images_is_exit_code_1(made, exported, tmp_path, change):
+    data = tmp_path / "data"
+    shutil.copytree(made.folder / "images", data / "images")
+    shutil.copyfile(made.folder / "ratings.csv", data / "ratings.csv")
+    if change == "score":
+        table = pd.read_csv(exported / "predictions.csv", dtype={"prompt": str})
+        table.loc[5, "predicted_alignment"] += 0.1
+        table.to_csv(exported / "predictions.csv", index=False)
+    else:
+        (data / "images" / "5.png").unlink()
+    done = run("--model", exported, "--check", "--dataset", f"csv:{data}/ratings.csv")
+    assert done.exit_code == 1 and "The scores are not the same." in done.stdout
+    assert ("images/5.png" in done.stdout) == (change == "image")
+
+
+def test_another_data_set_is_refused(made, exported, elsewhere):
+    rows = [f"{path},007,{number}\n" for number, path in enumerate(made.images)]
+    (elsewhere / "other.csv").write_text("".join(["image,prompt,alignment\n", *rows]))
+    done = run("--model", exported, "--check", "--dataset", "csv:other.csv")
+    assert done.exit_code == 2 and "None of the 8 test images" in done.stderr
+
+
+def test_a_zip_holds_the_same_and_nothing_is_overwritten(made, exported, tmp_path):
+    arguments = ["--model", str(exported), "--to", str(tmp_path / "fox.zip")]
+    assert CliRunner().invoke(export, arguments).exit_code == 0
+    with zipfile.ZipFile(tmp_path / "fox.zip") as packed:
+        assert {name for name in packed.namelist() if not name.endswith("/")} == {
+            f"fox/{path.relative_to(exported).as_posix()}" for path in exported.rglob("*") if path.is_file()
+        }
+        assert packed.read("fox/README.md") == (exported / "README.md").read_bytes()
+    again = CliRunner().invoke(export, arguments)
+    assert again.exit_code == 2 and "is there already" in again.stderr
+    done = run("--model", tmp_path / "fox.zip", "--prompt", "a fox", made.images[0])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_zip_that_writes_outside_itself_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as packed:
+        packed.writestr("../evil.py", "")
+    done = run("--model", tmp_path / "evil.zip", "--prompt", "a fox", "a.png")
+    assert done.exit_code == 2 and "names files outside itself" in done.stderr and not list(tmp_path.glob("**/evil.py"))
+
+
+def test_a_folder_with_code_is_refused_with_a_sentence(made, tmp_path):
+    shutil.copytree(made.model, tmp_path / "model")
+    (tmp_path / "model" / "model.pkl").write_bytes(b"")
+    done = run("--model", tmp_path / "model", "--prompt", "a fox", made.images[0])
+    assert done.exit_code == 2 and "no part of a model" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_tampered_champion_is_refused_with_a_sentence(made, elsewhere):
+    """Who can write where MLflow keeps its files changes a model and the hash beside it, not the registry's."""
+    shutil.copytree(made.artifact(elsewhere / "fetched"), root := elsewhere / "theirs")
+    card = root / "data" / "model" / "model.json"
+    card.write_text(card.read_text().replace("3.0", "4.0"))
+    described = (root / "MLmodel").read_text()
+    (root / "MLmodel").write_text(described.replace(folder_digest(made.model), folder_digest(card.parent)))
+    client = made.client
+    client.create_registered_model("tampered")
+    client.create_model_version("tampered", root.as_uri(), made.run_id)
+    client.set_model_version_tag("tampered", "1", "sha256", folder_digest(made.model))
+    done = run("--model", "tampered/1", "--tracking-uri", made.uri, "--prompt", "a fox", made.images[0])
+    assert done.exit_code == 2 and "is not the one that was recorded" in done.stderr and done.stderr.count("\n") == 1

@@ -58,6 +58,7 @@ class SweepSpec(BaseModel):
     address: str | None = None
     tracking_uri: str | None = None
     ledger: str | None = None
+    storage_path: str | None = None
 
     keep: str = Field(default="best:3", pattern=r"^(best:[1-9][0-9]*|last|all|none)$")
     keep_bytes: ByteSize | None = Field(default=None, ge=0)
@@ -116,6 +117,10 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
         from orchestrator.search.database import ledger_url
 
         settings["ledger"] = ledger_url(str(settings["ledger"]))
+    if settings.get("storage_path"):
+        from orchestrator.storage import storage_url
+
+        settings["storage_path"] = storage_url(str(settings["storage_path"]))
     variant, dataset = settings.get("variant", "text_hyper"), str(settings.get("dataset", "shapes"))
     short = Path(dataset.removeprefix("csv:")).stem if dataset.startswith("csv:") else dataset
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", short)[:60]
@@ -154,18 +159,21 @@ def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
         raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
 
 
-def with_default_ledger(spec: SweepSpec) -> SweepSpec:
-    """A new sweep's spec, with the ledger that `HYPERASSESS_LEDGER` names where none was given.
+def with_defaults(spec: SweepSpec) -> SweepSpec:
+    """A new sweep's spec, with `HYPERASSESS_LEDGER` and `HYPERASSESS_STORAGE_PATH` where nothing was given.
 
     Raises:
-        InputError: the variable's value is no ledger.
+        InputError: a variable's value is no ledger, or no storage.
     """
-    given = os.environ.get("HYPERASSESS_LEDGER")
-    if spec.ledger or not given:
-        return spec
+    from orchestrator.storage import storage_url
     from orchestrator.search.database import ledger_url
 
-    return spec.model_copy(update={"ledger": ledger_url(given)})
+    found = {}
+    if (ledger := os.environ.get("HYPERASSESS_LEDGER")) and not spec.ledger:
+        found["ledger"] = ledger_url(ledger)
+    if (storage := os.environ.get("HYPERASSESS_STORAGE_PATH")) and not spec.storage_path:
+        found["storage_path"] = storage_url(storage)
+    return spec.model_copy(update=found)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import logging
 import math
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from orchestrator.errors import InputError
@@ -28,6 +29,10 @@ _STARTS = 3
 """Ray gives its start half a minute, which a busy machine may exceed."""
 
 _HEAD_AWAY_SECONDS = 15
+
+_OBJECT_STORE = 256 * 2**20
+"""Bytes, in a session that is started here: its workers map the feature store's files, so that only what is small goes
+by Ray, and the memory that Ray would keep for itself (30 %) is the trials'."""
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +92,7 @@ def _start() -> None:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=False,
+                object_store_memory=_OBJECT_STORE,
                 _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
             )
             return
@@ -109,10 +115,57 @@ def _check_answers(address: str | None) -> None:
         raise InputError(f"No Ray cluster answers at {address}: {error}.") from error
 
 
-def _slots(there: dict[str, float], cpus: float, gpus: float) -> int:
+class SlotCounter:
+    """Counts the slots of a cluster that grows and shrinks, for whoever wants to know; use it as a context.
+
+    Tune itself places jobs by what is free at the moment.
+
+    Args:
+        cpus, gpus: of one job.
+        most: jobs at a time that are asked for; None for any.
+        changed: told the number whenever it is another one, in a thread.
+        interval: seconds between looks.
+    """
+
+    def __init__(
+        self, cpus: float, gpus: float, most: int | None, changed: Callable[[int], None], interval: float = 2.0
+    ) -> None:
+        self._cpus, self._gpus, self._most = cpus, gpus, most
+        self._changed = changed
+        self._interval = interval
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="slots", daemon=True)
+
+    def __enter__(self) -> SlotCounter:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        import ray
+
+        before = None
+        while not self._closing.wait(self._interval):
+            try:
+                there = _fitting(ray.cluster_resources(), self._cpus, self._gpus)
+            except Exception:  # a head that is away: the lifeline's business
+                continue
+            now = min(there, self._most or there)
+            if now != before:
+                self._changed(now)
+            before = now
+
+
+def _fitting(there: dict[str, float], cpus: float, gpus: float) -> int:
     slots = math.floor(there.get("CPU", 0) / cpus + 1e-9)
-    if gpus:
-        slots = min(slots, math.floor(there.get("GPU", 0) / gpus + 1e-9))
+    return min(slots, math.floor(there.get("GPU", 0) / gpus + 1e-9)) if gpus else slots
+
+
+def _slots(there: dict[str, float], cpus: float, gpus: float) -> int:
+    slots = _fitting(there, cpus, gpus)
     if slots < 1:
         raise InputError(
             f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster has {there.get('CPU', 0):g} CPUs "

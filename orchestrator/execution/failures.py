@@ -30,6 +30,12 @@ class Kind(StrEnum):
     """No epoch ended within the limit."""
     DISK = "disk"
     """The disk is full."""
+    UNSEEN = "unseen"
+    """The worker's machine does not see the sweep's folder, and there is no storage."""
+
+
+class FolderUnseen(Exception):
+    """A worker's machine does not see the sweep's folder."""
 
 
 class Verdict(Enum):
@@ -82,7 +88,7 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     Two unexplained deaths after the same epoch, and the same transient error twice, are no accident.
     """
     last, earlier = failures[-1], failures[:-1]
-    if last.kind is Kind.DISK:
+    if last.kind in {Kind.DISK, Kind.UNSEEN}:
         return Verdict.STOP
     alike = [failure for failure in earlier if failure.kind is last.kind]
     if last.kind not in _MOST or len(alike) >= _MOST[last.kind]:
@@ -161,6 +167,8 @@ def kind_of(error: BaseException) -> Kind:
     """The class of an exception; one that Ray wrapped is judged by its cause."""
     if is_disk_full(error):
         return Kind.DISK
+    if isinstance(error, FolderUnseen):
+        return Kind.UNSEEN
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return Kind.MEMORY
     if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):

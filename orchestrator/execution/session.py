@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,6 +32,10 @@ _STARTS = 3
 """Ray gives its start half a minute, which a busy machine may exceed."""
 
 _HEAD_AWAY_SECONDS = 15
+
+_OBJECT_STORE = 256 * 2**20
+"""Bytes, in a session that is started here: its workers map the feature store's files, so that only what is small goes
+by Ray, and the memory that Ray would keep for itself (30 %) is the trials'."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +107,7 @@ def _start() -> None:
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     configure_logging=False,
+                    object_store_memory=_OBJECT_STORE,
                     _node_ip_address=ADDRESS,
                     _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
                 )
@@ -111,6 +117,50 @@ def _start() -> None:
             if attempt == _STARTS - 1 or "timed out" not in str(error):
                 raise
             logger.warning("Ray did not start in time and is started again: %s", error)
+
+
+class SlotCounter:
+    """Counts the slots of a cluster that grows and shrinks, for whoever wants to know; use it as a context.
+
+    Tune itself places jobs by what is free at the moment.
+
+    Args:
+        cpus, gpus: of one job.
+        most: jobs at a time that are asked for; None for any.
+        changed: told the number whenever it is another one, in a thread.
+        interval: seconds between looks.
+    """
+
+    def __init__(
+        self, cpus: float, gpus: float, most: int | None, changed: Callable[[int], None], interval: float = 2.0
+    ) -> None:
+        self._cpus, self._gpus, self._most = cpus, gpus, most
+        self._changed = changed
+        self._interval = interval
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="slots", daemon=True)
+
+    def __enter__(self) -> SlotCounter:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        import ray
+
+        before = None
+        while not self._closing.wait(self._interval):
+            try:
+                there = _fitting(ray.nodes(), self._cpus, self._gpus)
+            except Exception:  # a head that is away: the lifeline's business
+                continue
+            now = min(there, self._most or there)
+            if now != before:
+                self._changed(now)
+            before = now
 
 
 def slots_on(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
@@ -123,15 +173,20 @@ def slots_on(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
     Raises:
         InputError: not a single one does.
     """
-    there = [node["Resources"] for node in nodes if node["Alive"]]
-    slots = sum(_slots(node.get("CPU", 0), node.get("GPU", 0), cpus, gpus) for node in there)
+    slots = _fitting(nodes, cpus, gpus)
     if slots < 1:
+        there = [node["Resources"] for node in nodes if node["Alive"]]
         most = {name: max((node.get(name, 0) for node in there), default=0) for name in ("CPU", "GPU")}
         raise InputError(
             f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster's largest node has {most['CPU']:g} CPUs "
             f"and {most['GPU']:g} GPUs."
         )
     return slots
+
+
+def _fitting(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
+    there = [node["Resources"] for node in nodes if node["Alive"]]
+    return sum(_slots(node.get("CPU", 0), node.get("GPU", 0), cpus, gpus) for node in there)
 
 
 def _slots(cpus_there: float, gpus_there: float, cpus: float, gpus: float) -> int:

@@ -41,8 +41,17 @@ class Tally:
     began: float = field(default_factory=time.monotonic)
     busy_seconds: float = 0.0
     first_epoch_at: float | None = None
+    slot_seconds: float = 0.0
+    _slots_since: float = 0.0
     _recent: deque[float] = field(default_factory=deque)
     _epochs_of_ended: list[int] = field(default_factory=list)
+
+    def resize(self, slots: int) -> None:
+        """There are more slots now, or fewer; called from a thread."""
+        now = time.monotonic()
+        if self.first_epoch_at is not None:
+            self.slot_seconds += self.slots * (now - max(self._slots_since, self.first_epoch_at))
+        self.slots, self._slots_since = slots, now
 
     def started(self, job: Job) -> None:
         """A job was handed out, perhaps not for the first time."""
@@ -114,4 +123,5 @@ class Tally:
         """Share of the slots' time, since the first epoch ended, in which an epoch was being trained."""
         if self.first_epoch_at is None:
             return 0.0
-        return min(1.0, self.busy_seconds / max(self.slots * (time.monotonic() - self.first_epoch_at), 1e-3))
+        since = time.monotonic() - max(self._slots_since, self.first_epoch_at)
+        return min(1.0, self.busy_seconds / max(self.slot_seconds + self.slots * since, 1e-3))

@@ -32,7 +32,7 @@ lint: install  ## Check format, style, types and import contracts
 chaos: install  ## Run sweeps under random faults and compare their records (ARGS="0:20" for 20 of them)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos $(ARGS)
 
-bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder and slots
+bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder, slots and the data plane
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## Remove .venv and caches; sweeps and MLflow's database stay

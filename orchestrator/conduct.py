@@ -17,7 +17,6 @@ from orchestrator.errors import InputError, LedgerLost
 from orchestrator.execution.desk import Desk, Plan
 from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.interruption import Interruption
-from orchestrator.storage import StorageAway
 from orchestrator.execution.trial_storage import TrialStorage, trials_of
 from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher
@@ -33,6 +32,7 @@ from orchestrator.recording import (
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
 from orchestrator.spec import SweepSpec
+from orchestrator.storage import StorageAway
 from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.kept_files import tidy
 from orchestrator.tracking.orphans import close_orphans

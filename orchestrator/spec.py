@@ -165,8 +165,8 @@ def with_defaults(spec: SweepSpec) -> SweepSpec:
     Raises:
         InputError: a variable's value is no ledger, or no storage.
     """
-    from orchestrator.storage import storage_url
     from orchestrator.search.database import ledger_url
+    from orchestrator.storage import storage_url
 
     found = {}
     if (ledger := os.environ.get("HYPERASSESS_LEDGER")) and not spec.ledger:

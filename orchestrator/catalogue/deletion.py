@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from orchestrator.catalogue.archive import remove_folder
 from orchestrator.errors import InputError
-from orchestrator.storage import StorageAway
 from orchestrator.execution.trial_storage import trials_of
 from orchestrator.search.storages import delete_studies
 from orchestrator.spec import SweepSpec, load_spec
+from orchestrator.storage import StorageAway
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.target import experiment_name, remembered_target, resolve_tracking_uri
 from orchestrator.workspace import Workspace, held

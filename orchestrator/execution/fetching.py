@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from orchestrator.execution.job import Epoch, Job
-from orchestrator.storage import patiently
 from orchestrator.execution.trial_storage import TrialStorage
 from orchestrator.search.ledger import LedgerTrial
 from orchestrator.search.outcome import Outcome
+from orchestrator.storage import patiently
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from orchestrator.data.cache import cache_dir
 from orchestrator.execution.job import Job, Steps
-from orchestrator.storage import PATIENCE, StorageAway, patiently
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.trial_storage import Mirror, TrialStorage
+from orchestrator.storage import PATIENCE, StorageAway, patiently
 
 _SCRATCH = "scratch"
 

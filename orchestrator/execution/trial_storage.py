@@ -15,8 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.execution.retention import Kept
-from orchestrator.storage import Storage
 from orchestrator.execution.trial_folder import FolderHeld, WorkerCard
+from orchestrator.storage import Storage
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1

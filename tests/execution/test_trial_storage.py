@@ -98,7 +98,7 @@ def test_old_states_do_not_pile_up(storage, trials, tmp_path):
     names = [name for name in trials.manifest("trial-0000").files if name.endswith(".safetensors")]
     assert "last-4.safetensors" in names and len(names) <= 4
     if not storage.url.startswith("s3"):
-        objects = [path for path in (tmp_path / "shared").rglob("*.safetensors")]
+        objects = list((tmp_path / "shared").rglob("*.safetensors"))
         assert len(objects) == len(names)
 
 

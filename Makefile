@@ -36,7 +36,7 @@ chaos: install  ## Run sweeps under random faults and compare their records (ARG
 hosts: install  ## Run a sweep on a cluster of hosts in network namespaces, as root, and say each step
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.multihost $(ARGS)
 
-bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder, scoring and slots
+bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder, scoring, slots and the data plane
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## Remove .venv and caches; sweeps and MLflow's database stay

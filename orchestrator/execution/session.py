@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.errors import InputError
 from orchestrator.hosts.loopback import ADDRESS, for_ray, refused, split, taken_at_its_word
 from orchestrator.hosts.record import joined
-from orchestrator.hosts.token import present_token, token_file
+from orchestrator.hosts.token import own_environment, present_token, token_file
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -56,13 +56,14 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     for key, value in SETTINGS.items():
         os.environ.setdefault(key, value)
     address = joined(address)
-    _connect(address) if address else _start()
-    import ray
+    with own_environment():
+        _connect(address) if address else _start()
+        import ray
 
-    try:
-        yield slots_on(ray.nodes(), cpus_per_job, gpus_per_job)
-    finally:
-        ray.shutdown()
+        try:
+            yield slots_on(ray.nodes(), cpus_per_job, gpus_per_job)
+        finally:
+            ray.shutdown()
 
 
 def _connect(address: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.errors import InputError, reason
@@ -96,6 +98,24 @@ def present_token(address: str) -> None:
     if wants_no_token() or not (os.environ.get(IN_ENVIRONMENT) or path.is_file()):
         return
     os.environ.update(token_settings(path))
+    _reload()
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Afterwards this process presents the token that it did before."""
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        if before != {name: os.environ.get(name) for name in names}:
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+            _reload()
+
+
+def _reload() -> None:
     if "ray" in sys.modules:  # it read its settings when it was imported
         from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 

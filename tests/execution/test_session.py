@@ -1,5 +1,7 @@
 """The Ray session, with Ray's own start replaced."""
 
+import os
+
 import pytest
 import ray
 
@@ -41,6 +43,16 @@ def test_the_environment_names_a_cluster_too(starts, monkeypatch):
     with ray_session(None, 1, 0):
         pass
     assert [options["address"] for options in starts] == ["auto"]
+
+
+def test_the_token_of_a_cluster_is_presented_no_longer_than_the_session(starts, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("a")
+    with ray_session("auto", 1, 0):
+        assert os.environ["RAY_AUTH_MODE"] == "token"
+        assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / ".ray" / "auth_token")
+    assert not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
 
 
 def test_a_start_that_comes_too_late_is_tried_again(starts):

@@ -129,7 +129,9 @@ def failure_of_worker(error: BaseException | None, text: str, epoch: int) -> Fai
         return Failure(Kind.ERROR, epoch, text[-8000:])
     if any(words in text for words in _NO_MEMORY):
         return Failure(Kind.MEMORY, epoch, f"{_last_words(text)}\nThe host ran out of memory.")
-    if getattr(error, "preempted", False) or any(words in text for words in _NODE_GONE):
+    # Whoever does not answer, while Ray knows of no death, is on a machine that is cut off from this one.
+    away = getattr(error, "preempted", False) or type(error).__name__ == "ActorUnavailableError"
+    if away or any(words in text for words in _NODE_GONE):
         return Failure(Kind.NODE_LOST, epoch, f"{_last_words(text)}\nThe worker's machine is gone.")
     return Failure(Kind.DEATH, epoch, f"{_last_words(text)}\nThe worker's process died, and nobody said why.")
 

@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test lint chaos bench clean
+.PHONY: help install sweep test lint chaos hosts bench clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,7 +33,10 @@ lint: install  ## Check format, style, types and import contracts
 chaos: install  ## Run sweeps under random faults and compare their records (ARGS="0:20" for 20 of them)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos $(ARGS)
 
-bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder, scoring and slots
+hosts: install  ## Run a sweep on a cluster of hosts in network namespaces, as root, and say each step
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.multihost $(ARGS)
+
+bench: install  ## Measure encoders, fine-tuning, trainings, ledger, recorder, scoring, slots and the data plane
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## Remove .venv and caches; sweeps and MLflow's database stay

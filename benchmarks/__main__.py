@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("startup", "encoders", "finetuning", "ledger", "recorder", "scoring", "slots")
+NAMES = ("startup", "encoders", "finetuning", "ledger", "recorder", "scoring", "slots", "data_plane")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or NAMES

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from orchestrator.books import Books, open_books
-from orchestrator.errors import LedgerLost
+from orchestrator.errors import InputError, LedgerLost
 from orchestrator.execution.desk import Desk, Plan
+from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.interruption import Interruption
+from orchestrator.execution.trial_storage import TrialStorage, trials_of
 from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher
 from orchestrator.hosts.record import joined
@@ -32,6 +34,7 @@ from orchestrator.reporting.presence import Presence
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
 from orchestrator.spec import SweepSpec
+from orchestrator.storage import StorageAway
 from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.kept_files import tidy
 from orchestrator.tracking.orphans import close_orphans
@@ -81,22 +84,29 @@ def conduct(
     """
     from orchestrator.allotment import allot, room_for
     from orchestrator.execution.caretaker import Caretaker, limits_of
+    from orchestrator.execution.placing import place
     from orchestrator.execution.run import run_jobs
 
     spec = prepared.spec
     began = time.monotonic()
     features, cross = _features(prepared, console)
+    storage = trials_of(spec.storage_path, spec.name, spec.id)
+    if storage:
+        _check_storage(storage)
     with _session(spec, interruption, ray_lost):
+        if joined(spec.address):
+            features, cross = place(features, cross, workspace.trials, storage.storage if storage else None)
         spool = Spool(workspace.spool)
         told = what_was_told(spool)
         tidy(spool.folder, told.kept)
         say = _log_and_print(console)
         books = open_books(prepared, workspace, told, say, interruption.stopping)
-        task = _task(prepared, features, cross, workspace)
+        task = _task(prepared, features, cross, workspace, storage)
         prepared, task, fitting = allot(prepared, task, books.arms, say)
         spec = prepared.spec
         target = settle_target(spec, spool)
-        caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, books.ledgers)
+        caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, books.ledgers, storage=storage)
+        fetching = Fetching(storage, workspace.trials, caretaker.keeps) if storage else None
         recorder = Recorder(spool, workspace.trials, job_tags(prepared, features), told, caretaker.keeps)
         record_beginning(prepared, workspace, recorder)
         for warning in spool.warnings:
@@ -110,25 +120,30 @@ def conduct(
             tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
-            warden = Warden(workspace.trials, minutes * 60 if minutes else None)
+            warden = Warden(workspace.trials, minutes * 60 if minutes else None, storage=storage)
             presence = Presence(spec, workspace, tally, joined(spec.address) is not None, room_for(spec))
             with TerminalView(console, tally, title) as view, warden, presence:
-                watchers: list[Watcher] = [recorder, tally, view, warden, caretaker]
+                fetched: list[Watcher] = [fetching] if fetching else []
+                watchers: list[Watcher] = [*fetched, recorder, tally, view, warden, caretaker]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
                 warden.desk = presence.desk = desk
+                if fetching:
+                    fetching.before(desk.known())
                 reconcile(recorder, desk.known(), workspace.trials)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)
                 desk.interrupt()
+            if fetching and desk.finished():
+                fetching.after(desk.known())
             if desk.stopped_because:
                 raise Stopped(desk.stopped_because)
             if not desk.finished():
                 raise Interrupted
             return _conclude(prepared, workspace, books, recorder, drain, tally, target.tracking_uri, began, console)
-        except (Interrupted, Stopped, LedgerLost, KeyboardInterrupt) as error:
+        except (Interrupted, Stopped, LedgerLost, StorageAway, KeyboardInterrupt) as error:
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
-            if isinstance(error, LedgerLost):
+            if isinstance(error, LedgerLost | StorageAway):
                 raise Stopped(str(error)) from error
             raise
         finally:
@@ -151,6 +166,13 @@ def _session(spec: SweepSpec, interruption: Interruption, lost: Callable[[str], 
             raise KeyboardInterrupt
         stack.enter_context(lifeline_of_ray(joined(spec.address) is not None, lost))
         yield
+
+
+def _check_storage(storage: TrialStorage) -> None:
+    try:
+        storage.storage.check()
+    except StorageAway as error:
+        raise InputError(str(error)) from error
 
 
 def _log_and_print(console: Console) -> Callable[[str], None]:
@@ -189,7 +211,13 @@ def _budget(prepared: Prepared) -> int:
     return arms * spec.trials + confirm
 
 
-def _task(prepared: Prepared, features: FeatureSet, cross: CrossTest | None, workspace: Workspace) -> SweepTask:
+def _task(
+    prepared: Prepared,
+    features: FeatureSet,
+    cross: CrossTest | None,
+    workspace: Workspace,
+    storage: TrialStorage | None,
+) -> SweepTask:
     from orchestrator.execution.task import make_task
 
     spec = prepared.spec
@@ -206,6 +234,7 @@ def _task(prepared: Prepared, features: FeatureSet, cross: CrossTest | None, wor
         finetune=prepared.finetune,
         min_free=spec.min_free,
         cross=cross,
+        storage=storage,
     )
 
 

@@ -18,6 +18,7 @@ VARIABLES = {
     "address": "RAY_ADDRESS",
     "tracking_uri": "MLFLOW_TRACKING_URI",
     "ledger": "HYPERASSESS_LEDGER",
+    "storage_path": "HYPERASSESS_STORAGE_PATH",
     "token_path": "RAY_AUTH_TOKEN_PATH",
 }
 """Setting → the environment variable that gives it."""

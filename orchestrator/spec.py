@@ -61,6 +61,7 @@ class SweepSpec(BaseModel):
     address: str | None = None
     tracking_uri: str | None = None
     ledger: str | None = None
+    storage_path: str | None = None
 
     keep: str = Field(default="best:3", pattern=r"^(best:[1-9][0-9]*|last|all|none)$")
     keep_bytes: ByteSize | None = Field(default=None, ge=0)
@@ -132,6 +133,10 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
         from orchestrator.search.database import ledger_url
 
         settings["ledger"] = ledger_url(str(settings["ledger"]))
+    if settings.get("storage_path"):
+        from orchestrator.storage import storage_url
+
+        settings["storage_path"] = storage_url(str(settings["storage_path"]))
     variant, dataset = settings.get("variant", "text_hyper"), str(settings.get("dataset", "shapes"))
     short = Path(dataset.removeprefix("csv:")).stem if dataset.startswith("csv:") else dataset
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", short)[:60]
@@ -170,18 +175,21 @@ def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
         raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
 
 
-def with_default_ledger(spec: SweepSpec) -> SweepSpec:
-    """A new sweep's spec, with the ledger that `HYPERASSESS_LEDGER` or the profile names where none was given.
+def with_defaults(spec: SweepSpec) -> SweepSpec:
+    """A new sweep's spec, with the ledger and the storage that environment or profile name where none was given.
 
     Raises:
-        InputError: what they name is no ledger, or the profile is wrong.
+        InputError: what they name is no ledger or no storage, or the profile is wrong.
     """
-    setting = None if spec.ledger else find_setting("ledger")
-    if setting is None:
-        return spec
     from orchestrator.search.database import ledger_url
+    from orchestrator.storage import storage_url
 
-    return spec.model_copy(update={"ledger": ledger_url(setting.value)})
+    found = {}
+    if not spec.ledger and (ledger := find_setting("ledger")):
+        found["ledger"] = ledger_url(ledger.value)
+    if not spec.storage_path and (storage := find_setting("storage_path")):
+        found["storage_path"] = storage_url(storage.value)
+    return spec.model_copy(update=found)
 
 
 def sources(spec: SweepSpec, resumed: bool) -> list[str]:
@@ -193,6 +201,8 @@ def sources(spec: SweepSpec, resumed: bool) -> list[str]:
     settings = [(kind, find_setting(name, getattr(spec, name))) for name, kind in kinds.items()]
     if not resumed and spec.ledger and (ledger := find_setting("ledger")):
         settings.append(("Ledger", ledger))
+    if not resumed and spec.storage_path and (storage := find_setting("storage_path")):
+        settings.append(("Checkpoints", storage))
     return [f"{kind}: {without_passwords(one.value)} ({one.source})" for kind, one in settings if one and one.source]
 
 

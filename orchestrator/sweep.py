@@ -57,6 +57,12 @@ def sweep(
     ledger: Annotated[
         str | None, typer.Option(help="Database to keep trials in; else HYPERASSESS_LEDGER, the profile's, or a file.")
     ] = None,
+    storage_path: Annotated[
+        str | None,
+        typer.Option(
+            help="Checkpoints: a folder all nodes see or s3://BUCKET; else HYPERASSESS_STORAGE_PATH, else the sweep's."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name; an unfinished one goes on.")] = None,
     confirm: Annotated[int | None, typer.Option(help="Configurations to confirm on test; 0 for none.")] = None,
     splits: Annotated[int | None, typer.Option(help="Train/validation splits of a confirmation.")] = None,
@@ -108,6 +114,7 @@ def sweep(
         "address": address,
         "tracking_uri": tracking_uri,
         "ledger": ledger,
+        "storage_path": storage_path,
         "name": name,
         "confirm": confirm,
         "splits": splits,

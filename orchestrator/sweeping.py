@@ -16,7 +16,7 @@ from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
 from orchestrator.farewell import again, ends_at_once
-from orchestrator.spec import SweepSpec, load_spec, sources, with_default_ledger
+from orchestrator.spec import SweepSpec, load_spec, sources, with_defaults
 from orchestrator.workspace import Workspace, archive_of, find_sweep, held
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run_sweep(
         earlier = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
         spec = spec.model_copy(update={"warm_start": tuple(earlier)})
     if dry_run:
-        _dry_run(with_default_ledger(spec), console, as_json)
+        _dry_run(with_defaults(spec), console, as_json)
         return
     workspace = Workspace((out / spec.name).absolute())
     if archive_of(out, spec.name).is_file() and not workspace.spec.is_file():
@@ -57,7 +57,7 @@ def run_sweep(
             before = load_spec(workspace.spec)
             spec = _continued(spec, before, out)
         else:
-            spec = with_default_ledger(spec)
+            spec = with_defaults(spec)
         result = _finished(workspace, spec, console, out) or _run(spec, workspace, console, out, allow_changed)
     if as_json:
         print(json.dumps(result, allow_nan=False))

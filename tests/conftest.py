@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import s3
 from tests.postgres import PostgresServer, find_binaries
 
 REPOSITORY = Path(__file__).parents[1]
@@ -26,6 +27,7 @@ def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         patch.setenv("PYTHONPATH", str(REPOSITORY))
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         for name in (
             "MLFLOW_TRACKING_URI",
             "MLFLOW_RUN_ID",
@@ -36,6 +38,7 @@ def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             "RAY_AUTH_MODE",
             "RAY_AUTH_TOKEN",
             "RAY_AUTH_TOKEN_PATH",
+            "HYPERASSESS_STORAGE_PATH",
         ):
             patch.delenv(name, raising=False)
         yield
@@ -82,4 +85,18 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.fail(absent) if os.environ.get("CI") == "true" else pytest.skip(absent)
     server = PostgresServer(binaries)
     yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.S3Server]:
+    """A real S3-compatible server, which CI must have and other machines may."""
+    if not s3.available():
+        absent = "moto is not installed (pip install 'moto[server]')"
+        pytest.fail(absent) if os.environ.get("CI") == "true" else pytest.skip(absent)
+    server = s3.S3Server(tmp_path_factory.mktemp("s3") / "log.txt")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
     server.close()

@@ -28,10 +28,16 @@ class PostgresServer:
     """A server that can be stopped and started again; everybody on this host may come in, except to `guarded`.
 
     The role `guarded` has the password `secret` and needs it for the database of the same name.
+
+    Args:
+        binaries: folder of `initdb` and `postgres`.
+        reached_at: another address of this host, where other hosts come in with a password.
+        port: else a free one.
     """
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, reached_at: str | None = None, port: int | None = None) -> None:
         self._binaries = binaries
+        self._addresses = ",".join(["127.0.0.1", *([reached_at] if reached_at else [])])
         self._as: dict[str, object] = {"cwd": "/"}
         if os.geteuid() == 0:
             self._as |= {"user": _RUN_AS, "group": _RUN_AS, "extra_groups": []}
@@ -41,15 +47,17 @@ class PostgresServer:
             shutil.chown(self._root, _RUN_AS, _RUN_AS)
         self._data = self._root / "data"
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind(("127.0.0.1", port or 0))
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
         initdb = [binaries / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, **self._as)  # type: ignore[call-overload]
         access = self._data / "pg_hba.conf"
         access.write_text("host guarded all 127.0.0.1/32 scram-sha-256\n" + access.read_text())
+        if reached_at:
+            access.write_text(access.read_text() + "host all all samenet scram-sha-256\n")
         self.start()
-        self._execute("CREATE ROLE guarded LOGIN PASSWORD 'secret'", "CREATE DATABASE guarded OWNER guarded")
+        self.execute("CREATE ROLE guarded LOGIN PASSWORD 'secret'", "CREATE DATABASE guarded OWNER guarded")
 
     def url(self, database: str, user: str = "postgres") -> str:
         """Of a database, without a driver's name."""
@@ -58,11 +66,11 @@ class PostgresServer:
     def create_database(self) -> str:
         """The URL of a new and empty database."""
         name = f"t{uuid4().hex}"
-        self._execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
     def start(self) -> None:
-        settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
+        settings = [f"listen_addresses={self._addresses}", "unix_socket_directories=", "fsync=off"]
         command: list[object] = [self._binaries / "postgres", "-D", self._data, "-p", str(self.port)]
         command += [part for setting in settings for part in ("-c", setting)]
         with (self._root / "log").open("ab") as log:
@@ -88,7 +96,8 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._root, ignore_errors=True)
 
-    def _execute(self, *statements: str) -> None:
+    def execute(self, *statements: str) -> None:
+        """As the superuser, outside of any transaction."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement)  # type: ignore[call-overload]

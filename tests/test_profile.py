@@ -8,7 +8,7 @@ import pytest
 from orchestrator.errors import InputError
 from orchestrator.hosts.record import joined
 from orchestrator.profile import config_folder, find_setting
-from orchestrator.spec import SweepSpec, sources, with_default_ledger
+from orchestrator.spec import SweepSpec, sources, with_defaults
 from orchestrator.tracking.target import resolve_tracking_uri
 
 
@@ -26,12 +26,12 @@ def test_a_flag_comes_before_the_environment_and_that_before_the_profile(profile
     assert find_setting("address") is None  # the team's, which is not chosen
     monkeypatch.setenv("HYPERASSESS_PROFILE", "team")
     assert joined(None) == "head:6379" and resolve_tracking_uri(None) == "http://all:5000"
-    assert with_default_ledger(SweepSpec(name="a")).ledger == "sqlite:////l.db"
+    assert with_defaults(SweepSpec(name="a")).ledger == "sqlite:////l.db"
     monkeypatch.setenv("RAY_ADDRESS", "other:6379")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment")
     monkeypatch.setenv("HYPERASSESS_LEDGER", "sqlite:////m.db")
     assert joined(None) == "other:6379" and resolve_tracking_uri(None) == "http://environment"
-    assert with_default_ledger(SweepSpec(name="a")).ledger == "sqlite:////m.db"
+    assert with_defaults(SweepSpec(name="a")).ledger == "sqlite:////m.db"
     assert joined("mine:1") == "mine:1" and resolve_tracking_uri("http://mine") == "http://mine"
     assert joined("local") is None
 
@@ -39,7 +39,7 @@ def test_a_flag_comes_before_the_environment_and_that_before_the_profile(profile
 def test_what_was_not_given_by_hand_is_said_with_where_it_came_from(profile, monkeypatch):
     monkeypatch.setenv("HYPERASSESS_PROFILE", "team")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment")
-    spec = with_default_ledger(SweepSpec(name="a"))
+    spec = with_defaults(SweepSpec(name="a"))
     where = f"(the profile team in {profile})"
     told = [f"Ray cluster: head:6379 {where}", "MLflow: http://environment (MLFLOW_TRACKING_URI)"]
     assert sources(spec, resumed=False) == [*told, f"Ledger: sqlite:////l.db {where}"]

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from orchestrator.errors import InputError
-from orchestrator.spec import RUN_ONLY, SweepSpec, build_spec, load_spec, with_default_ledger
+from orchestrator.spec import RUN_ONLY, SweepSpec, build_spec, load_spec, with_defaults
 from orchestrator.spec_versions import MIGRATIONS, SCHEMA_VERSION
 
 
@@ -147,11 +147,11 @@ def test_a_ledger_is_saved_in_one_form_and_never_with_a_password(tmp_path):
 
 
 def test_the_environment_names_a_new_sweeps_ledger_and_what_is_given_goes_before(monkeypatch):
-    assert with_default_ledger(build_spec({})).ledger is None
+    assert with_defaults(build_spec({})).ledger is None
     monkeypatch.setenv("HYPERASSESS_LEDGER", "sqlite:////data/ledger.db")
     assert build_spec({}).ledger is None
-    assert with_default_ledger(build_spec({})).ledger == "sqlite:////data/ledger.db"
-    assert with_default_ledger(build_spec({"ledger": "sqlite:////own.db"})).ledger == "sqlite:////own.db"
+    assert with_defaults(build_spec({})).ledger == "sqlite:////data/ledger.db"
+    assert with_defaults(build_spec({"ledger": "sqlite:////own.db"})).ledger == "sqlite:////own.db"
     monkeypatch.setenv("HYPERASSESS_LEDGER", "postgresql://me:hunter2@host/db")
     with pytest.raises(InputError, match="PGPASSWORD"):
-        with_default_ledger(build_spec({}))
+        with_defaults(build_spec({}))

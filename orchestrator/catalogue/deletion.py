@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from orchestrator.catalogue.archive import remove_folder
 from orchestrator.errors import InputError
+from orchestrator.execution.trial_storage import trials_of
 from orchestrator.search.storages import delete_studies
 from orchestrator.spec import SweepSpec, load_spec
+from orchestrator.storage import StorageAway
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.target import experiment_name, remembered_target, resolve_tracking_uri
 from orchestrator.workspace import Workspace, held
@@ -41,6 +43,11 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
         there = remembered_target(Spool(workspace.spool))
         tracking_uri = there.tracking_uri if there else resolve_tracking_uri(spec.tracking_uri)
         runs = _delete_runs(spec, tracking_uri) if with_mlflow else None
+        if storage := trials_of(spec.storage_path, spec.name, spec.id):
+            try:
+                storage.storage.remove_all()
+            except StorageAway as error:
+                raise InputError(f"{error}. So nothing more was deleted.") from error
         if spec.ledger:
             delete_studies(spec.ledger, spec.id)
         remove_folder(workspace)

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from orchestrator.data.arrays import StoredArray
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from orchestrator.data.arrays import StoredArray
+
+
+class Array(Protocol):
+    """An array that a process can open: a file of the store, or something that stands for one elsewhere."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a row."""
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+
+    def open(self) -> NDArray[np.float16 | np.uint8]:
+        """(rows, *shape), without a copy; nobody writes to it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """A stored array, and which of its rows belong to the dataset's rows; None: they are the same."""
+    """An array, and which of its rows belong to the dataset's rows; None: they are the same."""
 
-    array: StoredArray
+    array: Array
     rows: NDArray[np.int64] | None = None
 
     @property
@@ -34,7 +54,7 @@ class Feature:
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
-    """Features by name; small, and may be sent to any process that sees the same disk.
+    """Features by name; small, and may be sent to any process that can open its arrays.
 
     Attributes:
         features: feature name (`image.map`, `prompt.embedding` …) → where it is stored.
@@ -58,4 +78,12 @@ class FeatureSet:
         """Each feature as (N, *shape), in the dataset's order, float16 or, of pixels, uint8; memory-mapped if large."""
         import torch
 
-        return {name: torch.from_numpy(feature.read()) for name, feature in self.features.items()}
+        with warnings.catch_warnings():
+            # What several processes share is read-only, and nobody writes to features.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            return {name: torch.from_numpy(feature.read()) for name, feature in self.features.items()}
+
+    def through(self, change: Callable[[StoredArray], Array]) -> FeatureSet:
+        """The same features with every stored array in another form."""
+        features = {name: replace(one, array=change(one.array)) for name, one in self.features.items()}  # type: ignore[arg-type]
+        return replace(self, features=features)

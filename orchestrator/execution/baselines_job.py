@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ class BaselinesStep:
         self._job = job
         self._task = task
         self._held = TrialFolder(task.trials / job.key)
+
+    @property
+    def folder(self) -> Path:
+        """Where it writes."""
+        return self._held.path
 
     def step(self) -> dict[str, Any]:
         """Fits every baseline on the training rows and scores validation, test and a second data set."""

@@ -16,6 +16,7 @@ from orchestrator.execution.representative import representative
 from orchestrator.execution.retention import Holding, Kept, Rule, removable
 from orchestrator.execution.training_job import MODEL
 from orchestrator.execution.trial_folder import ASIDE
+from orchestrator.execution.trial_storage import TrialStorage, trials_of
 from orchestrator.search.ledger import Ledger, LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.storages import open_storage, study_name
@@ -67,6 +68,7 @@ class Caretaker:
         ledgers: study → its ledger.
         free: bytes that are free where a folder is.
         interval: seconds between looks at the free disk.
+        storage: where the trials leave their files, if not in `trials`; what is there and what was fetched goes alike.
     """
 
     def __init__(
@@ -77,12 +79,14 @@ class Caretaker:
         ledgers: Mapping[Study, Ledger],
         free: Callable[[Path], int] = free_bytes,
         interval: float = 10.0,
+        storage: TrialStorage | None = None,
     ) -> None:
         self._trials = trials
         self._limits = limits
         self._splits = splits
         self._free = free
         self._interval = interval
+        self._storage = storage
         self._known = {
             f"{TITLES[s]}-{t.number:04d}": _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()
         }
@@ -193,21 +197,30 @@ class Caretaker:
         needed = _needed(known, self._splits)
         holdings = []
         for key, one in known.items():
-            sizes = self._sizes[key] if key in self._sizes else _sizes(self._trials / key)
+            sizes = self._sizes[key] if key in self._sizes else self._measured(key, one)
             if one.outcome is not None:
                 self._sizes[key] = sizes
             holdings.append(_holding(key, one, key in needed, sizes))
         return holdings
 
+    def _measured(self, key: str, one: _Known) -> dict[Kept, int]:
+        if self._storage is None:
+            return _sizes(self._trials / key)
+        # Nothing of an unfinished trial may go; its size matters to a budget only.
+        unasked = one.outcome is None and self._limits.budget is None
+        return {} if unasked else self._storage.sizes(key)
+
     def _remove(self, key: str, parts: frozenset[Kept]) -> int:
         folder, freed = self._trials / key, 0
+        if self._storage is not None:
+            self._storage.drop(key, parts)
         if "model" in parts:
             freed += self._sizes[key]["model"]
             shutil.rmtree(folder / MODEL, ignore_errors=True)
         unwanted: list[checkpoint_files.Part] = [part for part in parts if part != "model"]
         if unwanted:
             freed += checkpoint_files.drop(folder, unwanted)
-        self._sizes[key] = _sizes(folder)
+        self._sizes[key] = _sizes(folder) if self._storage is None else self._storage.sizes(key)
         return freed
 
 
@@ -223,7 +236,8 @@ def collect_garbage(workspace: Workspace) -> int:
     there = set(optuna.study.get_all_study_names(storage))
     names = {study: study_name(spec.ledger, spec.id, study) for study in TITLES}
     ledgers = {study: Ledger(storage, name, None) for study, name in names.items() if name in there}
-    caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, ledgers)
+    storage = trials_of(spec.storage_path, spec.name, spec.id)
+    caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, ledgers, storage=storage)
     freed = caretaker.tend()
     for folder in workspace.trials.glob(f"*{ASIDE}*"):
         freed += sum(_size(path) for path in folder.rglob("*") if path.is_file())

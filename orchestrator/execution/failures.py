@@ -30,6 +30,12 @@ class Kind(StrEnum):
     """No epoch ended within the limit."""
     DISK = "disk"
     """The disk is full."""
+    UNSEEN = "unseen"
+    """The worker's machine does not see the sweep's folder, and there is no storage."""
+
+
+class FolderUnseen(Exception):
+    """A worker's machine does not see the sweep's folder."""
 
 
 class Verdict(Enum):
@@ -82,7 +88,7 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     Two unexplained deaths after the same epoch, and the same transient error twice, are no accident.
     """
     last, earlier = failures[-1], failures[:-1]
-    if last.kind is Kind.DISK:
+    if last.kind in {Kind.DISK, Kind.UNSEEN}:
         return Verdict.STOP
     alike = [failure for failure in earlier if failure.kind is last.kind]
     if last.kind not in _MOST or len(alike) >= _MOST[last.kind]:
@@ -123,7 +129,9 @@ def failure_of_worker(error: BaseException | None, text: str, epoch: int) -> Fai
         return Failure(Kind.ERROR, epoch, text[-8000:])
     if any(words in text for words in _NO_MEMORY):
         return Failure(Kind.MEMORY, epoch, f"{_last_words(text)}\nThe host ran out of memory.")
-    if getattr(error, "preempted", False) or any(words in text for words in _NODE_GONE):
+    # Whoever does not answer, while Ray knows of no death, is on a machine that is cut off from this one.
+    away = getattr(error, "preempted", False) or type(error).__name__ == "ActorUnavailableError"
+    if away or any(words in text for words in _NODE_GONE):
         return Failure(Kind.NODE_LOST, epoch, f"{_last_words(text)}\nThe worker's machine is gone.")
     return Failure(Kind.DEATH, epoch, f"{_last_words(text)}\nThe worker's process died, and nobody said why.")
 
@@ -161,6 +169,8 @@ def kind_of(error: BaseException) -> Kind:
     """The class of an exception; one that Ray wrapped is judged by its cause."""
     if is_disk_full(error):
         return Kind.DISK
+    if isinstance(error, FolderUnseen):
+        return Kind.UNSEEN
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return Kind.MEMORY
     if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Study = Literal["search", "control", "confirm"]
@@ -92,6 +93,10 @@ class Epoch:
 
 class Steps(Protocol):
     """Work that is done in steps; every step gives a message for the desk."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it writes."""
 
     def step(self) -> dict[str, Any]:
         """Does a step. The message holds `epochs`, at the end `outcome` and `final`, and `notes` where people should

@@ -40,6 +40,7 @@ def run_jobs(
     from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
     from orchestrator.execution.worker import Worker
 
+    task.trials.mkdir(parents=True, exist_ok=True)  # a node where it is not has another disk
     key = uuid4().hex
     register_desk(key, desk)
     trainable = tune.with_resources(tune.with_parameters(worker or Worker, task=task), {"cpu": cpus, "gpu": gpus})

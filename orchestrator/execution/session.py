@@ -32,6 +32,10 @@ _STARTS = 3
 
 _HEAD_AWAY_SECONDS = 15
 
+_OBJECT_STORE = 256 * 2**20
+"""Bytes, in a session that is started here: its workers map the feature store's files, so that only what is small goes
+by Ray, and the memory that Ray would keep for itself (30 %) is the trials'."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -103,6 +107,7 @@ def _start() -> None:
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     configure_logging=False,
+                    object_store_memory=_OBJECT_STORE,
                     _node_ip_address=ADDRESS,
                     _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
                 )

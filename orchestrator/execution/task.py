@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.data import Dataset, FeatureSet, Split
     from orchestrator.execution.cross_test import CrossTest
+    from orchestrator.execution.trial_storage import TrialStorage
     from orchestrator.training.data import TrainingData
 
 
@@ -36,7 +37,7 @@ class SweepTask:
         stds: the raters' standard deviations of the scores, (N, T); None where they are not known.
         targets: names of the T scores.
         splits: by index.
-        trials: folder that holds a folder a job.
+        trials: folder that holds a folder a job; it is read and written by the nodes unless there is a `storage`.
         threads: of one job.
         device: "cpu" or "cuda".
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
@@ -44,6 +45,7 @@ class SweepTask:
         cross: a second data set, which confirm runs and baselines score as well.
         gpus: of one job; of a part of a GPU it takes no more memory than that.
         criteria: what is asked of the rows, (N,); None where nobody said.
+        storage: where jobs leave their files instead; each works in a folder of its own then.
     """
 
     features: FeatureSet
@@ -65,6 +67,7 @@ class SweepTask:
     cross: CrossTest | None = None
     gpus: float = 0.0
     criteria: tuple[str, ...] | None = None
+    storage: TrialStorage | None = None
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process."""
@@ -90,6 +93,12 @@ class SweepTask:
         pixels = [PIXELS] if self.finetune else []
         return {name: tensors[name] for name in (*self.reads, *pixels)}
 
+    def working_in(self, trials: Path) -> SweepTask:
+        """The same on another folder, with the features that this process has opened."""
+        own = replace(self, trials=trials, storage=None)
+        own.__dict__["_tensors"] = self._tensors
+        return own
+
     def __getstate__(self) -> dict[str, Any]:
         # Opened features are memory maps of this process.
         return {key: value for key, value in self.__dict__.items() if key != "_tensors"}
@@ -108,6 +117,7 @@ def make_task(
     finetune: bool = False,
     min_free: int = 0,
     cross: CrossTest | None = None,
+    storage: TrialStorage | None = None,
 ) -> SweepTask:
     """The task of a sweep over `targets` of a dataset."""
     return SweepTask(
@@ -129,4 +139,5 @@ def make_task(
         min_free=min_free,
         cross=cross,
         criteria=tuple(dataset.criteria) if "criteria" in dataset.table else None,
+        storage=storage,
     )

@@ -106,6 +106,11 @@ class TrainingSteps:
             self._notes.append(f"{self._job.key} {where}: {' '.join(found.passed_over)}")
         return history[:done]
 
+    @property
+    def folder(self) -> Path:
+        """Where it writes."""
+        return self._folder
+
     def step(self) -> dict[str, Any]:
         """Trains an epoch, or tells again what was done before the worker died."""
         epochs, self._pending = self._pending, []

@@ -6,7 +6,10 @@ Tune pickles both whenever it likes; all that they hold then is the key of the d
 from __future__ import annotations
 
 import logging
+import pickle
 import traceback
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
@@ -99,12 +102,17 @@ class DeskScheduler(FIFOScheduler):
 
 
 def _error_of(trial: Trial) -> tuple[BaseException | None, str]:
-    """Why Tune says that a trial ended: the exception where it kept it, and its text."""
-    error = trial.get_pickled_error()
-    if error is not None:
-        return error, str(error)
-    kept = trial.get_error()
-    return None, str(kept) if kept else ""
+    """Why Tune says that a trial ended: the exception where it kept it, and its text.
+
+    Tune has just written both on this host, and not yet to where its own `get_pickled_error` looks for them.
+    """
+    error, text = None, ""
+    with suppress(Exception):  # a file that cannot be read says nothing
+        if trial.error_file:
+            text = Path(trial.error_file).read_text()
+        if trial.pickled_error_file:
+            error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+    return error, str(error) if error is not None else text
 
 
 def _stop_or_give_up(desk: Desk, job: Job, error: Exception) -> None:

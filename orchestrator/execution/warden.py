@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrator.execution.desk import Desk
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.trial_folder import WorkerCard, read_worker
+from orchestrator.execution.trial_storage import TrialStorage
 from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Warden:
         send: signals a worker.
         clock: seconds.
         grace: seconds that a worker has to write its stacks.
+        storage: where the jobs' folders are, if not in `trials`.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Warden:
         send: Callable[[WorkerCard, int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         grace: float = 1.0,
+        storage: TrialStorage | None = None,
     ) -> None:
         self._trials = trials
         self._limit = limit
         self._send = send or send_signal
         self._clock = clock
         self._grace = grace
+        self._storage = storage
         self._longest = 0.0
         self._watches: dict[str, _Watch] = {}
         self._lock = threading.Lock()
@@ -87,7 +91,8 @@ class Warden:
     def started(self, job: Job) -> None:
         """Its worker is not there yet, or it is the one of before."""
         with self._lock:
-            worker = read_worker(self._trials / job.key)
+            # A storage is asked by the thread only: what it names of an earlier worker is taken for a new one once.
+            worker = None if self._storage else read_worker(self._trials / job.key)
             self._watches[job.key] = _Watch(job, self._clock(), worker.token if worker else None)
 
     def epoch(self, job: Job, epoch: Epoch) -> None:
@@ -128,7 +133,7 @@ class Warden:
             silent = [watch for watch in self._watches.values() if now - watch.since > limit / 4]
         put_down = []
         for watch in silent:
-            worker = read_worker(self._trials / watch.job.key)
+            worker = self._worker(watch.job.key)
             if worker is None or worker.token != watch.token:
                 watch.token, watch.since = worker.token if worker else None, now
             elif now - watch.since > limit and self.desk is not None:
@@ -136,6 +141,12 @@ class Warden:
                 self._end(watch.job, worker, limit)
                 put_down.append(watch.job.key)
         return put_down
+
+    def _worker(self, key: str) -> WorkerCard | None:
+        if self._storage is None:
+            return read_worker(self._trials / key)
+        manifest = self._storage.manifest(key)
+        return manifest.writer if manifest else None
 
     def _end(self, job: Job, worker: WorkerCard, limit: float) -> None:
         assert self.desk is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import IO, Any
 
 from ray import tune
 
-from orchestrator.execution.failures import Kind, failure_from, poisons
+from orchestrator.execution.failures import FolderUnseen, Kind, failure_from, poisons
 from orchestrator.execution.job import Job, Steps
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.warden import STACKS
@@ -68,8 +69,8 @@ class Worker(tune.Trainable):
 
     def _show_stacks_when_asked(self) -> None:
         """At SIGUSR1 the process writes down where it is, even if Python's own code hangs."""
-        folder = self._task.trials / self._job.key
-        if not folder.is_dir():
+        folder = self._steps.folder if self._steps else None
+        if folder is None or not folder.is_dir():
             return
         with suppress(OSError):  # a job does without
             before, self._stacks = self._stacks, (folder / STACKS).open("w")
@@ -93,6 +94,19 @@ class Worker(tune.Trainable):
 
 
 def _steps(job: Job, task: SweepTask) -> Steps:
+    if task.storage is not None:
+        from orchestrator.execution.mirrored_steps import MirroredSteps
+
+        return MirroredSteps(job, task, task.storage, _local_steps)
+    if not task.trials.is_dir():
+        raise FolderUnseen(
+            f"The node {socket.gethostname()} does not see {task.trials}: begin a sweep with --storage-path, a folder "
+            "that all nodes see or s3://BUCKET/PREFIX, or take the node out."
+        )
+    return _local_steps(job, task)
+
+
+def _local_steps(job: Job, task: SweepTask) -> Steps:
     if job.variant:
         from orchestrator.execution.training_job import TrainingSteps
 

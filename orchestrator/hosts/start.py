@@ -29,6 +29,9 @@ _SECONDS = 90.0
 
 _STARTED = "Ray runtime started."
 
+_SOCKET = "/hyperassess-12345678/session_2026-01-31_23-59-59_123456_1234567/sockets/plasma_store"
+"""The longest path that Ray makes in a temporary folder; a socket's whole path has 107 characters at most."""
+
 _OF_THE_STARTER = (
     "HYPERASSESS_LEDGER",
     "MLFLOW_TRACKING_PASSWORD",
@@ -263,6 +266,6 @@ def _free_name(given: str | None, made: str) -> str:
 
 
 def _short() -> str:
-    """A folder whose path is short: Ray's sockets lie in it, and a socket's path has 107 characters at most."""
+    """A folder whose path is short enough for Ray's sockets."""
     usual = tempfile.gettempdir()
-    return usual if len(usual) <= 30 else "/tmp"
+    return usual if len(usual) + len(_SOCKET) <= 107 else "/tmp"

@@ -16,6 +16,7 @@ def main(seeds: range) -> int:
     os.environ.setdefault("PYTHONPATH", str(REPOSITORY))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     os.environ["HYPERASSESS_CACHE"] = str(folder / "cache")
     ratings, server = make_ratings(folder), Server(folder)

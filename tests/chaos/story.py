@@ -4,9 +4,10 @@ import random
 import time
 from dataclasses import dataclass, field
 
+from orchestrator.search.outcome import Outcome
 from tests.chaos.faults import ENDS_THE_DRIVER, ON_DISK, WHILE_IT_RUNS, Fault, freeze_worker, spoil_checkpoint
-from tests.chaos.records import Records
 from tests.chaos.world import CONFIRM, EPOCHS, SPLITS, TRIALS, World
+from tests.records import Budget, Records
 
 _ALL_EPOCHS = 2 * (TRIALS - 1) * EPOCHS + 2 * CONFIRM * SPLITS * EPOCHS
 _PATIENCE = 420.0
@@ -45,7 +46,10 @@ def tell(world: World, seed: int, rounds: int = 3) -> Story:
             if world.workspace.result.is_file():
                 break
         _finish(world, story)
-        story.compared = Records(world).check()
+        records = Records(world.workspace, world.server.uri, Budget(TRIALS, EPOCHS, CONFIRM, SPLITS))
+        story.compared = records.check()
+        diverged = any(trial.outcome is Outcome.DIVERGED for trial in records.trials.values())
+        assert diverged, "the one that must diverge"
     except AssertionError as error:
         raise AssertionError(f"seed {seed}, after {'; '.join(story.faults)}:\n{error}\n{world.tail()}") from error
     finally:

@@ -44,6 +44,7 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
     kinds = {"image", *(name.partition(".")[0] for name in reads)}
     features = MadeFeatures({name: SHAPES[name] for name in reads}, {kind: f"made {kind} 1" for kind in sorted(kinds)})
     tensors = features.tensors()
+    (folder / "trials").mkdir(parents=True, exist_ok=True)  # as `run_jobs` does; a node without it has another disk
     random = np.random.default_rng(0)
     signal = tensors[reads[-1]].float().flatten(1)[:, :3].numpy()
     scores = np.stack([3 + signal @ random.normal(size=3) for _ in targets], 1) + random.normal(0, 0.1, (ROWS, 1))

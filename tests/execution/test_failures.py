@@ -5,7 +5,16 @@ import errno
 import pytest
 import torch
 
-from orchestrator.execution.failures import Failure, Kind, Verdict, failure_from, judge, kind_of, outcome_of
+from orchestrator.execution.failures import (
+    Failure,
+    FolderUnseen,
+    Kind,
+    Verdict,
+    failure_from,
+    judge,
+    kind_of,
+    outcome_of,
+)
 from orchestrator.search.outcome import Outcome
 
 
@@ -81,3 +90,8 @@ def test_a_hang_is_tried_once_more():
     assert judge(failures(Kind.HANG)) is Verdict.RETRY
     twice = failures(Kind.HANG, Kind.DEATH, Kind.HANG)
     assert judge(twice) is Verdict.END and outcome_of(twice) is Outcome.FAILED
+
+
+def test_a_node_that_does_not_see_the_folder_stops_the_sweep_and_no_trial():
+    failure = failure_from(FolderUnseen("The node b does not see /sweeps/x/trials"), 0)
+    assert judge([failure]) is Verdict.STOP and failure.signature.endswith("does not see /sweeps/x/trials")

@@ -2,10 +2,14 @@
 
 import errno
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError
+from ray.train._internal.storage import StorageContext
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
@@ -82,43 +86,49 @@ def test_a_last_result_ends_the_job(hooks, sweep):
     assert (trial.outcome, trial.objective, trial.attributes["final"]) == (Outcome.COMPLETE, 0.5, {"a": 1.0})
 
 
-class DeadTrial(SimpleNamespace):
-    """A Tune trial whose worker is gone."""
+@pytest.fixture
+def dead_trial(tmp_path, monkeypatch):
+    """Makes a Tune trial whose worker is gone, as Tune leaves it to the scheduler: its error lies where Tune stages."""
+    monkeypatch.setattr("ray.train._internal.storage._get_ray_train_session_dir", lambda: str(tmp_path / "session"))
 
-    def get_pickled_error(self):
-        return self.error
+    def make(config: dict[str, Any], error: Exception) -> Trial:
+        storage = StorageContext(str(tmp_path / "storage"), "sweep", trial_dir_name="t0")
+        trial = Trial("Worker", config=config, stub=True, storage=storage)
+        Path(trial.local_path).mkdir(parents=True, exist_ok=True)
+        trial.handle_error(error)
+        return trial
 
-    def get_error(self):
-        return self.text
+    return make
 
 
 @pytest.mark.parametrize(
-    ("error", "text", "kind"),
+    ("error", "kind"),
     [
-        (ActorDiedError(), "", "death"),
-        (RayActorError(error_msg="The actor died because its node has died."), "", "node lost"),
-        (RayActorError(error_msg="away", preempted=True), "", "node lost"),
-        (None, "Task was killed due to the node running low on memory.", "memory"),
-        (RayTaskError("step", "Traceback\nConnectionError: away", ConnectionError("away")), "", "transient"),
-        (RayTaskError("step", "Traceback\nKeyError: 1", KeyError(1)), "", "error"),
-        (RayTaskError("step", "", OSError(28, "No space left on device")), "", "disk"),
-        (RayActorError(error_msg="ImportError: no torch", actor_init_failed=True), "", "error"),
+        (ActorDiedError(), "death"),
+        (RayActorError(error_msg="The actor died because its node has died."), "node lost"),
+        (RayActorError(error_msg="away", preempted=True), "node lost"),
+        (ActorUnavailableError("RpcError: keepalive watchdog timeout", b"0" * 16), "node lost"),
+        (OutOfMemoryError("Task was killed due to the node running low on memory."), "memory"),
+        (RayTaskError("step", "Traceback\nConnectionError: away", ConnectionError("away")), "transient"),
+        (RayTaskError("step", "Traceback\nKeyError: 1", KeyError(1)), "error"),
+        (RayTaskError("step", "", OSError(28, "No space left on device")), "disk"),
+        (RayActorError(error_msg="ImportError: no torch", actor_init_failed=True), "error"),
     ],
 )
-def test_what_ray_says_of_a_worker_is_understood(hooks, sweep, error, text, kind):
+def test_what_ray_says_of_a_worker_is_understood(hooks, sweep, dead_trial, error, kind):
     _, searcher, scheduler = hooks
     config = searcher.suggest("t0")
-    scheduler.on_trial_error(None, DeadTrial(config=config, error=error, text=text))
+    scheduler.on_trial_error(None, dead_trial(config, error))
     searcher.on_trial_complete("t0", error=True)
     trial = sweep.arms[0].ledger.trial(0)
     assert trial.attributes["failures"][0]["kind"] == kind
     assert (trial.outcome is None) == (kind in {"death", "node lost", "transient", "disk"})
 
 
-def test_a_job_whose_worker_died_is_handed_out_again(hooks):
+def test_a_job_whose_worker_died_is_handed_out_again(hooks, dead_trial):
     _, searcher, scheduler = hooks
     config = searcher.suggest("t0")
-    scheduler.on_trial_error(None, DeadTrial(config=config, error=ActorDiedError(), text=""))
+    scheduler.on_trial_error(None, dead_trial(config, ActorDiedError()))
     assert searcher.suggest("t1") == config
 
 

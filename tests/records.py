@@ -2,38 +2,67 @@
 
 import json
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from orchestrator.execution.job import TITLES
-from orchestrator.search.journal import open_journal
 from orchestrator.search.ledger import Ledger, LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import load_space
+from orchestrator.search.storages import open_storage, study_name
 from orchestrator.spec import load_spec
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Spool
-from tests.chaos.world import CONFIRM, EPOCHS, SPLITS, TRIALS, World
+from orchestrator.workspace import Workspace
 
 _STATUS = {Outcome.COMPLETE: "FINISHED", Outcome.PRUNED: "FINISHED"}
 
 
-class Records:
-    """The records of one finished sweep, read anew by other means than those that wrote them."""
+Read = Callable[[str], bytes]
+"""What a trial's folder holds, by its path below the folder of all trials."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.workspace = world.workspace
-        storage, space = open_journal(self.workspace.ledger), load_space(self.workspace.space)
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a sweep was to do: trials of each arm, epochs, configurations to confirm, splits of each."""
+
+    trials: int
+    epochs: int
+    confirm: int
+    splits: int
+
+
+class Records:
+    """The records of one finished sweep, read anew by other means than those that wrote them.
+
+    Args:
+        workspace: the sweep's.
+        tracking_uri: of its MLflow.
+        budget: what it was to do.
+        read: of the trials' folders; from the workspace where it is not given.
+    """
+
+    def __init__(self, workspace: Workspace, tracking_uri: str, budget: Budget, read: Read | None = None) -> None:
+        self.workspace = workspace
+        self.budget = budget
+        self._read = read or (lambda path: (workspace.trials / path).read_bytes())
+        spec, space = load_spec(workspace.spec), load_space(workspace.space)
+        storage = open_storage(spec.ledger, workspace.ledger)
         spaces = {"search": space, "control": space.without_hypernet(), "confirm": None}
-        self.ledgers = {study: Ledger(storage, study, own) for study, own in spaces.items()}
+        self.ledgers = {
+            study: Ledger(storage, study_name(spec.ledger, spec.id, study), own) for study, own in spaces.items()
+        }
         self.trials: dict[str, LedgerTrial] = {
             f"{TITLES[study]}-{trial.number:04d}": trial  # type: ignore[index]
             for study, ledger in self.ledgers.items()
             for trial in ledger.all()
         }
-        self.client = MlflowClient(world.server.uri)
+        self.client = MlflowClient(tracking_uri)
         self.runs = self._runs()
 
     def _runs(self) -> list[Run]:
@@ -59,20 +88,19 @@ class Records:
             else:
                 compared += self._check_run(key, self.trials[key], run)
         self._check_result()
-        return compared
+        return compared + self._check_artifacts()
 
     def _check_budget(self) -> None:
         for study in ("search", "control"):
             ledger = self.ledgers[study]
             numbers = [trial.number for trial in ledger.all()]
-            assert numbers == list(range(TRIALS)), f"{study}: trials {numbers}"
-            assert ledger.terminal() == TRIALS, f"{study}: {ledger.terminal()} of {TRIALS} ended"
-        assert any(trial.outcome is Outcome.DIVERGED for trial in self.trials.values()), "the one that must diverge"
+            assert numbers == list(range(self.budget.trials)), f"{study}: trials {numbers}"
+            assert ledger.terminal() == self.budget.trials, f"{study}: {ledger.terminal()} ended"
         confirmed = [(t.attributes["source"], t.attributes["split"]) for t in self.ledgers["confirm"].all()]
         assert len(confirmed) == len(set(confirmed)), "a configuration was confirmed twice on a split"
         for study in ("search", "control"):
-            for trial in self.ledgers[study].best(CONFIRM):
-                for split in range(1, SPLITS + 1):
+            for trial in self.ledgers[study].best(self.budget.confirm):
+                for split in range(1, self.budget.splits + 1):
                     assert (f"{TITLES[study]}-{trial.number:04d}", split) in confirmed  # type: ignore[index]
         assert all(trial.outcome for trial in self.trials.values())
 
@@ -90,7 +118,9 @@ class Records:
         self._check_curve(key, run, known)
         self._check_history(key, trial)
         if outcome is Outcome.COMPLETE:
-            assert sorted(trial.epochs) == list(range(1, EPOCHS + 1)), f"{key}: epochs {sorted(trial.epochs)}"
+            assert sorted(trial.epochs) == list(range(1, self.budget.epochs + 1)), (
+                f"{key}: epochs {sorted(trial.epochs)}"
+            )
         final = {k: v for k, v in trial.attributes.get("final", {}).items() if math.isfinite(v)}
         for name, value in final.items():
             assert run.data.metrics.get(name) == value, f"{key}: {name} {run.data.metrics.get(name)}, not {value}"
@@ -104,9 +134,35 @@ class Records:
         assert found == known, f"{key}: the curve is {found}, the ledger has {known}"
 
     def _check_history(self, key: str, trial: LedgerTrial) -> None:
-        lines = (self.workspace.trials / key / "epochs.jsonl").read_text().splitlines()
+        lines = self._read(f"{key}/epochs.jsonl").splitlines()
         numbers = [json.loads(line)["number"] for line in lines]
         assert numbers == sorted(trial.epochs), f"{key}: history {numbers}, ledger {sorted(trial.epochs)}"
+
+    def _check_artifacts(self) -> int:
+        """What MLflow keeps of the sweep as a whole is, byte for byte, what lies in its folder."""
+        (sweep,) = [run for run in self.runs if run.data.tags["run_key"] == SWEEP]
+        public = self.workspace.root / "public" / self.workspace.spec.name
+        spec = public if public.is_file() else self.workspace.spec
+        kept = {f"sweep/{path.name}": path for path in (spec, self.workspace.space)}
+        kept |= {f"report/{path.name}": path for path in self.workspace.report.iterdir()}
+        with TemporaryDirectory() as folder:
+            for part in ("sweep", "report"):
+                self.client.download_artifacts(sweep.info.run_id, part, folder)
+            for name, path in kept.items():
+                assert (Path(folder) / name).read_bytes() == path.read_bytes(), f"MLflow's {name} is another"
+        return len(kept)
+
+    def trained_again(self) -> dict[str, list[int]]:
+        """Epochs that were trained a second time after they had been told: MLflow keeps when they first ended."""
+        again = {}
+        for run in self.runs:
+            key = run.data.tags["run_key"]
+            points = self.client.get_metric_history(run.info.run_id, "val_srcc") if key != SWEEP else []
+            if points:
+                lines = [json.loads(line) for line in self._read(f"{key}/epochs.jsonl").splitlines()]
+                ended = {line["number"]: int(line["time"] * 1000) for line in lines}
+                again[key] = sorted(point.step for point in points if abs(ended[point.step] - point.timestamp) > 1)
+        return again
 
     def _check_result(self) -> None:
         result = json.loads(self.workspace.result.read_text())

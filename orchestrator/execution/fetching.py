@@ -1,0 +1,75 @@
+"""Brings what people and reports read of a sweep's trials from its storage into the sweep's folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.trial_storage import TrialStorage
+from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.outcome import Outcome
+from orchestrator.storage import patiently
+
+logger = logging.getLogger(__name__)
+
+
+class Fetching:
+    """Watches a sweep, told before the recorder: a job that ended leaves its files in the sweep's folder.
+
+    Of the jobs that are kept everything comes but the last state, which only a training goes on from; of others the
+    history and what else is small. It takes one to four requests, and MLflow's copy is taken from it at once.
+
+    Args:
+        storage: of the sweep.
+        trials: folder of the jobs' folders.
+        keeps: whether a job's files are worth it.
+    """
+
+    def __init__(self, storage: TrialStorage, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
+        self._storage = storage
+        self._trials = trials
+        self._keeps = keeps
+
+    def started(self, job: Job) -> None:
+        """Nothing."""
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        """Nothing."""
+
+    def noted(self, job: Job, note: str) -> None:
+        """Nothing."""
+
+    def interrupted(self, job: Job) -> None:
+        """It stays where it is, for whoever goes on with it."""
+
+    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+        """Fetches; a storage that is away is asked again at the end of the sweep."""
+        try:
+            self._fetch(job.key, self._keeps(job, outcome))
+        except OSError as away:
+            logger.warning("the files of %s were not fetched: %s", job.key, away)
+
+    def before(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
+        """Fetches the histories of jobs that are unfinished, for records that lack some of their epochs."""
+        self._fetch_all([(job, False) for job, trial in known if trial.outcome is None])
+
+    def after(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
+        """Fetches what of confirm runs is not here yet; the report reads them.
+
+        Raises:
+            StorageAway: the storage has been away for too long.
+        """
+        ended = [(job, True) for job, trial in known if job.study == "confirm" and trial.outcome is Outcome.COMPLETE]
+        self._fetch_all(ended)
+
+    def _fetch_all(self, wanted: Iterable[tuple[Job, bool]]) -> None:
+        for job, everything in wanted:
+            patiently(lambda key=job.key, whole=everything: self._fetch(key, whole))  # type: ignore[misc]
+
+    def _fetch(self, key: str, everything: bool) -> None:
+        def wanted(name: str) -> bool:
+            return not name.startswith("last-") if everything else not name.endswith((".safetensors", ".csv"))
+
+        self._storage.fetch(key, self._trials / key, wanted)

@@ -1,0 +1,148 @@
+"""Placing a sweep's data where its jobs run: what every node sees by itself, and what has to be brought to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.data.store import PIXELS
+from orchestrator.disk import spelled
+from orchestrator.errors import InputError
+from orchestrator.execution.shared_features import Sharing, files_of
+from orchestrator.storage import Storage, StorageAway
+
+if TYPE_CHECKING:
+    from orchestrator.data import FeatureSet
+    from orchestrator.execution.cross_test import CrossTest
+
+_ANSWER_SECONDS = 90.0
+_USABLE = 0.9
+"""Of an object store; the rest is left to Ray's own messages."""
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What a node sees.
+
+    Attributes:
+        name: its address.
+        store: bytes of its object store.
+        unseen: the files among those asked for that it cannot read.
+        sees_folder: whether the sweep's folder is there.
+        trouble: why it cannot read the storage; None where it can or there is none.
+    """
+
+    name: str
+    store: int
+    unseen: tuple[Path, ...]
+    sees_folder: bool
+    trouble: str | None = None
+
+
+def place(
+    features: FeatureSet, cross: CrossTest | None, trials: Path, storage: Storage | None
+) -> tuple[FeatureSet, CrossTest | None]:
+    """The features as any node of the cluster that this process has joined can open them.
+
+    Where several nodes see all files they are read from there; else each array goes into the object store, from which
+    a node fetches it once, when its first job opens it.
+
+    Args:
+        features: of the sweep.
+        cross: the second data set, if there is one.
+        trials: the folder of the sweep's trials; made where it is not there.
+        storage: used in its place.
+
+    Raises:
+        InputError: a node sees neither folder nor storage, or its object store is too small for the features.
+    """
+    trials.mkdir(parents=True, exist_ok=True)
+    files = files_of(features, *([cross.features] if cross else []))
+    views = look_at_nodes(trials, tuple(files), storage)
+    check(views, files, trials, storage)
+    if len(views) > 1 and not any(view.unseen for view in views):
+        return features, cross
+    sharing = Sharing()
+    return sharing.share(features), replace(cross, features=sharing.share(cross.features)) if cross else None
+
+
+def check(views: Sequence[NodeView], files: Mapping[Path, int], trials: Path, storage: Storage | None) -> None:
+    """Raises InputError, in a sentence, for the first node that could not run a job."""
+    for view in views:
+        if view.trouble:
+            raise InputError(
+                f"The node {view.name} cannot use the storage: {view.trouble} Set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID "
+                "and AWS_SECRET_ACCESS_KEY where the node's Ray is started, or give a folder that it sees."
+            )
+        if storage is None and not view.sees_folder:
+            raise InputError(
+                f"The node {view.name} does not see {trials}: give --storage-path a folder that all nodes see, or "
+                "s3://BUCKET/PREFIX."
+            )
+        needed = sum(files[path] for path in view.unseen)
+        if needed > _USABLE * view.store:
+            pixels = any(path.stem == PIXELS.partition(".")[2] for path in view.unseen)
+            what = "decoded images that --backbone finetune reads" if pixels else "features"
+            raise InputError(
+                f"The {what} take {spelled(needed)}, which do not fit the object store of the node {view.name} "
+                f"({spelled(view.store)}): start its Ray with --object-store-memory {int(needed * 1.25)}, or let it "
+                "see the folder HYPERASSESS_CACHE of this machine under the same path."
+            )
+
+
+def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None) -> list[NodeView]:
+    """Asks every node of the cluster; one that does not answer has left, or will say what it lacks in its first job."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    look = ray.remote(num_cpus=0, max_retries=0)(_look)
+    asked: dict[Any, dict[str, Any]] = {}
+    marker = trials.stat()
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+            call = look.options(scheduling_strategy=there).remote(
+                trials, (marker.st_ino, marker.st_mtime_ns), files, storage
+            )
+            asked[call] = node
+    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
+    views = []
+    for call in answered:
+        node = asked[call]
+        try:
+            unseen, sees_folder, trouble = ray.get(call)
+        except ray.exceptions.RayError:
+            continue
+        name = f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})"
+        store = int(node["Resources"].get("object_store_memory", 0))
+        views.append(NodeView(name, store, unseen, sees_folder, trouble))
+    return views
+
+
+def _look(
+    trials: Path, marker: tuple[int, int], files: tuple[Path, ...], storage: Storage | None
+) -> tuple[tuple[Path, ...], bool, str | None]:
+    """Runs on a node. A folder of the same name that is another one is told by its inode and time."""
+    unseen = tuple(path for path in files if not _readable(path))
+    try:
+        there = trials.stat()
+        sees = (there.st_ino, there.st_mtime_ns) == marker
+    except OSError:
+        sees = False
+    trouble = None
+    if storage is not None:
+        try:
+            storage.check()
+        except StorageAway as error:
+            trouble = str(error)
+    return unseen, sees, trouble
+
+
+def _readable(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False

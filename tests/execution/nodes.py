@@ -1,0 +1,100 @@
+"""Real Ray nodes on this machine, some of them in a mount namespace where the test's folders are empty."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+# Ray reads how it authenticates when it is imported, which this process has done long ago.
+_SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def can_hide() -> bool:
+    """Whether this system lets us have a mount namespace."""
+    if shutil.which("unshare") is None:
+        return False
+    command = [*_unshare(), "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _unshare() -> list[str]:
+    return ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+
+
+class Nodes:
+    """A cluster of its own, which this process can join."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.temporary = Path(tempfile.mkdtemp(prefix="nodes", dir="/tmp"))  # short: sockets lie in it
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def head(self, cpus: int = 1) -> subprocess.Popen[bytes]:
+        options = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.temporary}"]
+        process = self._start([], [*options, f"--num-cpus={cpus}", "--object-store-memory=200000000"], {})
+        end = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < end:
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return process
+            time.sleep(0.1)
+        raise RuntimeError((self.folder / "node-0.txt").read_text())
+
+    def join(self, hidden: tuple[Path, ...], cpus: int = 1, **environment: str) -> subprocess.Popen[bytes]:
+        """A node to which the folders `hidden` are empty."""
+        mounts = "; ".join(f"mount -t tmpfs tmpfs {path}" for path in hidden)
+        shell = [*_unshare(), "sh", "-c", f'set -e; {mounts}; exec "$@"', "sh"]
+        options = [f"--address={self.address}", f"--num-cpus={cpus}", "--object-store-memory=200000000"]
+        return self._start(shell, options, environment)
+
+    def _start(self, shell: list[str], options: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        command = [*shell, str(Path(sys.executable).parent / "ray"), "start", "--block", *options]
+        log = self.folder / f"node-{len(self._processes)}.txt"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                command,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **_SETTINGS, **environment},
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+    @staticmethod
+    def cut_off(process: subprocess.Popen[bytes]) -> None:
+        """The node is gone at once, as a machine that lost its power is: its processes die with the first."""
+        for pid in _descendants(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                self.cut_off(process)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def _descendants(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found, wave = [], [pid]
+    while wave:
+        found += wave
+        wave = [child for one in wave for child in children.get(one, [])]
+    return found

@@ -1,0 +1,57 @@
+"""Ray on the hosts, by `python -m orchestrator.cluster`: a head, workers that join it, and one token for all."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.multihost.host import Host
+
+_TOKEN = Path(".config/hyperassess/token")
+# A host that vanishes is missed after some 15 s instead of a minute; a busy machine's may take as long to answer.
+_IMPATIENT = {
+    "RAY_health_check_timeout_ms": "3000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_failure_threshold": "4",
+}
+_STORE = "--object-store-memory=200MB"
+
+
+class RayCluster:
+    """A head, and workers that come and go; whoever has no token is refused.
+
+    Args:
+        head: its host.
+        store: where trials are kept, and with which key, as every node's environment has it.
+    """
+
+    def __init__(self, head: Host, store: Mapping[str, str]) -> None:
+        self.head = head
+        self._environment = {**_IMPATIENT, **store}
+        self.address = f"{head.address}:6379"
+
+    def up(self) -> subprocess.Popen[str]:
+        """Starts the head, which runs no trial; the process ends when it listens."""
+        command = [sys.executable, "-m", "orchestrator.cluster", "up", "--head", f"--bind={self.head.address}"]
+        return self.head.start("cluster", [*command, "--num-cpus=0", _STORE], self._environment)
+
+    def give_token(self, host: Host) -> None:
+        """Copies the head's token to a host, as people would over ssh."""
+        copy = host.disk / _TOKEN
+        copy.parent.mkdir(parents=True, mode=0o700)
+        shutil.copy(self.head.disk / _TOKEN, copy)
+        os.chmod(copy, 0o600)
+
+    def join(self, host: Host) -> subprocess.Popen[str]:
+        """Lets a host run one trial at a time; the process ends when it has joined."""
+        command = [sys.executable, "-m", "orchestrator.cluster", "join", self.address]
+        return host.start("cluster", [*command, "--num-cpus=1", _STORE], self._environment)
+
+    def token(self) -> str:
+        return (self.head.disk / _TOKEN).read_text()
+
+    def driver(self) -> dict[str, str]:
+        """What a driver of Ray itself on the head needs in its environment; the project's commands need nothing."""
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.head.home / _TOKEN)}

@@ -1,0 +1,113 @@
+"""A sweep that a driver on one host leads across the others, watched from outside by its ledger and its files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from optuna.trial import TrialState
+
+from orchestrator.execution.job import TITLES
+from orchestrator.search.ledger import LedgerTrial, read_trial
+from orchestrator.search.storages import open_storage, study_name
+from orchestrator.spec import load_spec
+from orchestrator.workspace import Workspace
+from tests.multihost.host import Host
+from tests.multihost.sandbox import REPOSITORY
+from tests.multihost.services import Store
+from tests.records import Budget
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+BUDGET = Budget(trials=3, epochs=20, confirm=1, splits=1)
+NAME = "across"
+BUCKET = "sweeps"
+
+
+class Sweep:
+    """The command, from its start to its end.
+
+    Args:
+        host: of the driver.
+        store: that its trials are kept in.
+    """
+
+    def __init__(self, host: Host, store: Store) -> None:
+        self.host = host
+        self.workspace = Workspace(host.disk / "sweeps" / NAME)
+        self.driver: subprocess.Popen[str] | None = None
+        self._store = store
+        # Small batches, so that an epoch takes long enough to be cut off in its midst.
+        space = yaml.safe_load((REPOSITORY / "search_spaces" / "text_hyper.yaml").read_text())
+        space["training"]["batch_size"] = 4
+        (host.disk / "space.yaml").write_text(yaml.safe_dump(space))
+
+    def start(self, settings: Sequence[str], environment: Mapping[str, str]) -> None:
+        home = self.host.home
+        command = [sys.executable, "-m", "orchestrator.sweep", "--name", NAME, "--pruner", "none"]
+        command += ["--dataset", f"csv:{home}/data/ratings.csv", "--space", f"{home}/space.yaml"]
+        command += ["--trials", str(BUDGET.trials), "--epochs", str(BUDGET.epochs)]
+        command += ["--confirm", str(BUDGET.confirm), "--splits", str(BUDGET.splits)]
+        self.driver = self.host.start("sweep", [*command, *settings], environment)
+
+    def begun(self) -> bool:
+        """Whether it has a ledger."""
+        return (self.workspace.spool / "target.json").is_file()
+
+    @cached_property
+    def _ledger(self) -> tuple[BaseStorage, str]:
+        spec = load_spec(self.workspace.spec)
+        return open_storage(spec.ledger, self.workspace.ledger), study_name(spec.ledger, spec.id, "")
+
+    def trials(self) -> dict[str, LedgerTrial]:
+        """Key → trial, as the ledger has them now."""
+        storage, prefix = self._ledger
+        studies = {s.study_name.removeprefix(prefix): s._study_id for s in storage.get_all_studies()}
+        return {
+            f"{title}-{trial.number:04d}": read_trial(trial)
+            for study, title in TITLES.items()
+            for trial in storage.get_all_trials(studies[study], deepcopy=False)
+            if trial.state is not TrialState.WAITING
+        }
+
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """What the store holds of a trial: who wrote it, and each file with its digest."""
+        folder = f"{NAME}-{load_spec(self.workspace.spec).id}"
+        content = self._store.read(BUCKET, f"{folder}/{key}/manifest.json")
+        return json.loads(content.splitlines()[0]) if content else None
+
+    def where(self, key: str) -> str | None:
+        """The host that trains a trial, or did last."""
+        manifest = self.manifest(key)
+        return manifest["writer"]["host"] if manifest else None
+
+    def running_on(self, host: str, least: int = 0) -> list[str]:
+        """Keys of the unfinished trials there that have so many epochs behind them, and as many before them."""
+        most = BUDGET.epochs - least
+        open_ones = [key for key, t in self.trials().items() if not t.outcome and least <= len(t.epochs) <= most]
+        return [key for key in open_ones if self.where(key) == host]
+
+    def wait_for(self, what: str, ready: Callable[[], Any], seconds: float = 300) -> Any:
+        """Asks until there is something; the driver must still run.
+
+        Raises:
+            AssertionError: there is nothing in that time.
+        """
+        until = time.monotonic() + seconds
+        while not (found := ready()):
+            assert self.driver is not None and self.driver.poll() is None, f"before {what} the driver ended"
+            assert time.monotonic() < until, f"no {what} within {seconds:.0f} s"
+            time.sleep(0.2)
+        return found
+
+    def end(self, seconds: float = 400) -> None:
+        assert self.driver is not None
+        code = self.driver.wait(seconds)
+        assert code == 0, f"the driver ended with {code}"

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import InputError
 from orchestrator.search.outcome import Outcome
+from orchestrator.search.remembering import RememberingStorage
 from orchestrator.search.space import SearchSpace
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, TrialState
 
 SCHEMA_VERSION = 2
 """Of what a study holds. 1, written nowhere: the outcome was noted before the attributes that belong to it."""
@@ -58,6 +59,9 @@ class LedgerTrial:
 class Ledger:
     """One study: asks for configurations, notes every epoch, decides on pruning, tells the outcome.
 
+    What is asked for at every result takes the same time however many trials there are: `trial`, `report`, `finish`,
+    `asked`, `waiting`, `running`, `terminal` and `counts`. `all`, `trials` and `best` go through all of them.
+
     Args:
         storage: Optuna storage; `open_storage` gives it.
         study: the study's name inside the storage; created when new.
@@ -82,7 +86,7 @@ class Ledger:
         self._space = space
         self._lock = threading.RLock()
         self._study = optuna.create_study(
-            storage=storage,
+            storage=RememberingStorage(storage),
             study_name=study,
             sampler=sampler,
             pruner=pruner,
@@ -90,13 +94,14 @@ class Ledger:
             load_if_exists=True,
         )
         self._migrate()
+        self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
 
     def use(self, sampler: BaseSampler, pruner: BasePruner) -> None:
         """Sampler and pruner from now on."""
         self._study.sampler, self._study.pruner = sampler, pruner
 
     def __len__(self) -> int:
-        return len(self._study.get_trials(deepcopy=False))
+        return self._number_of()
 
     def enqueue(self, params: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
         """Puts a known configuration, or a piece of work described by attributes, before what is sampled."""
@@ -113,7 +118,19 @@ class Ledger:
 
     def waiting(self) -> int:
         """How many enqueued trials have not been asked for yet."""
-        return len(self.all()) - len(self.trials())
+        from optuna.trial import TrialState
+
+        return self._number_of(TrialState.WAITING)
+
+    def running(self) -> int:
+        """How many trials were asked for and have no outcome."""
+        from optuna.trial import TrialState
+
+        return self._number_of(TrialState.RUNNING)
+
+    def asked(self) -> int:
+        """How many trials were ever asked for."""
+        return len(self) - self.waiting()
 
     def all(self) -> list[LedgerTrial]:
         """Every trial, those included that are enqueued and not asked for yet."""
@@ -163,6 +180,7 @@ class Ledger:
             self._study.tell(number, state=TrialState.PRUNED)
         else:
             self._study.tell(number, state=TrialState.FAIL)
+        self._counts[outcome] += 1
 
     def trial(self, number: int) -> LedgerTrial:
         """What is known of one trial."""
@@ -180,7 +198,7 @@ class Ledger:
 
     def unfinished(self) -> list[LedgerTrial]:
         """Trials that were asked for and have no outcome."""
-        return [trial for trial in self.trials() if trial.outcome is None]
+        return [read_trial(trial) for trial in self._running()]
 
     def reopen(self) -> list[LedgerTrial]:
         """Unfinished trials, to go on with, after doing what a kill left half done.
@@ -230,12 +248,11 @@ class Ledger:
 
     def terminal(self) -> int:
         """How many trials have ended."""
-        return sum(trial.outcome is not None for trial in self.trials())
+        return self._counts.total()
 
     def counts(self) -> dict[str, int]:
         """Trials by outcome, all five words always present."""
-        found = Counter(trial.outcome for trial in self.trials() if trial.outcome)
-        return {str(outcome): found[outcome] for outcome in Outcome}
+        return {str(outcome): self._counts[outcome] for outcome in Outcome}
 
     def best(self, k: int) -> list[LedgerTrial]:
         """The k best trials, distinct in their parameters: complete ones by objective, then pruned ones by theirs.
@@ -275,6 +292,9 @@ class Ledger:
 
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
+    def _number_of(self, state: TrialState | None = None) -> int:
+        return self._study._storage.get_n_trials(self._study._study_id, state)
+
     def _live(self, number: int) -> Any:
         from optuna.trial import Trial
 
@@ -290,7 +310,9 @@ def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
     eligible = [trial for trial in trials if trial.outcome in rank and trial.objective is not None]
     chosen: list[LedgerTrial] = []
     for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
-        if len(chosen) < k and all(trial.params != other.params for other in chosen):
+        if len(chosen) == k:
+            break
+        if all(trial.params != other.params for other in chosen):
             chosen.append(trial)
     return chosen
 

@@ -11,7 +11,7 @@ import itertools
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,8 @@ from orchestrator.execution.job import Job
 from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher
 
 DEATH = "death"
-_WRONG = {DEATH: 0.02, "error": 0.01, "diverged": 0.01, "memory": 0.005}
-"""What befalls trials, and how many of them."""
+WRONG = {DEATH: 0.02, "error": 0.01, "diverged": 0.01, "memory": 0.005}
+"""What befalls trials, and which share of them."""
 
 
 class Play:
@@ -34,14 +34,17 @@ class Play:
         epochs: of a training.
         seconds: median of an epoch.
         seed: of everything.
+        wrong: what befalls trials, and which share of them.
 
     Attributes:
         disk: epochs whose checkpoint is on disk, by key.
         outcomes: how a trial ended as far as its worker could say, by key.
     """
 
-    def __init__(self, epochs: int, seconds: float = 10.0, seed: int = 0) -> None:
-        self._epochs, self._median, self._seed = epochs, seconds, seed
+    def __init__(
+        self, epochs: int, seconds: float = 10.0, seed: int = 0, wrong: Mapping[str, float] | None = None
+    ) -> None:
+        self._epochs, self._median, self._seed, self._wrong = epochs, seconds, seed, wrong or WRONG
         self.disk: dict[str, int] = {}
         self.died: set[str] = set()
         self.outcomes: dict[str, str] = {}
@@ -55,7 +58,7 @@ class Play:
         """What goes wrong with a trial and in which epoch."""
         luck = random.Random(f"luck {self._seed} {job.key}")
         draw, at = luck.random(), luck.randint(1, self._epochs)
-        for what, share in _WRONG.items():
+        for what, share in self._wrong.items():
             if draw < share:
                 return what, at
             draw -= share

@@ -57,7 +57,9 @@ def test_what_it_remembers_is_what_was_written(behind, study):
         assert remembering.get_n_trials(study, states) == behind.get_n_trials(study, states)
         assert remembering.get_n_trials(study, states[0]) == behind.get_n_trials(study, states[0])
     assert remembering.get_n_trials(study) == 8
-    assert remembering.get_trial_id_from_study_id_trial_number(study, 5) == remembering.get_all_trials(study)[5]._trial_id
+    assert (
+        remembering.get_trial_id_from_study_id_trial_number(study, 5) == remembering.get_all_trials(study)[5]._trial_id
+    )
     with pytest.raises(KeyError):
         remembering.get_trial_id_from_study_id_trial_number(study, 8)
 

@@ -36,7 +36,7 @@ def change(storage: BaseStorage, study: int) -> None:
         storage.set_trial_param(trial, "lr", 0.1 + 0.2, FloatDistribution(0.0, 1.0))
         storage.set_trial_intermediate_value(trial, 1, 1 / 3)
         storage.set_trial_intermediate_value(trial, 2, math.nan)
-        storage.set_trial_user_attr(trial, "failures", [{"epoch": 1, "at": (1, 2)}])
+        storage.set_trial_user_attr(trial, "failures", [{"epoch": 1, "at": [1, 2]}])
         storage.set_trial_system_attr(trial, "completed_rung_0", 0.7)
     storage.set_trial_state_values(trial, TrialState.COMPLETE, [0.5])
     storage.set_trial_state_values(trial - 1, TrialState.PRUNED)
@@ -62,6 +62,15 @@ def test_what_it_remembers_is_what_was_written(behind, study):
     )
     with pytest.raises(KeyError):
         remembering.get_trial_id_from_study_id_trial_number(study, 8)
+
+
+def test_an_attribute_is_what_it_is_after_json(tmp_path):
+    journal = open_journal(tmp_path / "journal")
+    study = journal.create_new_study([StudyDirection.MAXIMIZE], "search")
+    remembering = RememberingStorage(journal)
+    trial = remembering.create_new_trial(study)
+    remembering.set_trial_user_attr(trial, "widths", {1: (64, 32)})
+    assert remembering.get_trial(trial).user_attrs == journal.get_trial(trial).user_attrs == {"widths": {"1": [64, 32]}}
 
 
 def test_what_is_refused_is_not_remembered(behind, study):

@@ -85,8 +85,9 @@ class Ledger:
         self.name = study
         self._space = space
         self._lock = threading.RLock()
+        self._storage = RememberingStorage(storage)
         self._study = optuna.create_study(
-            storage=RememberingStorage(storage),
+            storage=self._storage,
             study_name=study,
             sampler=sampler,
             pruner=pruner,
@@ -111,9 +112,10 @@ class Ledger:
     def ask(self) -> LedgerTrial:
         """Opens the next trial: the first enqueued one, else one from the sampler."""
         with self._lock:
-            trial = self._study.ask()
-            if self._space is not None:
-                self._space.suggest(trial)
+            with self._storage.draft():
+                trial = self._study.ask()
+                if self._space is not None:
+                    self._space.suggest(trial)
             return self.trial(trial.number)
 
     def waiting(self) -> int:
@@ -184,7 +186,7 @@ class Ledger:
 
     def trial(self, number: int) -> LedgerTrial:
         """What is known of one trial."""
-        return read_trial(self._study._storage.get_trial(self._storage_id(number)))
+        return read_trial(self._storage.get_trial(self._storage_id(number)))
 
     def trials(self) -> list[LedgerTrial]:
         """Every trial that was ever asked for, in order."""
@@ -238,7 +240,7 @@ class Ledger:
                 lacking = {key: v for key, v in known.get(trial.number, {}).items() if key not in trial.params}
                 if lacking:
                     fixed = {**trial.system_attrs.get("fixed_params", {}), **lacking}
-                    self._study._storage.set_trial_system_attr(trial._trial_id, "fixed_params", fixed)
+                    self._storage.set_trial_system_attr(trial._trial_id, "fixed_params", fixed)
                     self._space.suggest(self._live(trial.number))
                     restored.append(trial.number)
             for number in range(len(self), max(known, default=-1) + 1):
@@ -283,7 +285,7 @@ class Ledger:
             # An outcome noted and not told does not say that what belongs to it was noted: it is found out again.
             for trial in self._running():
                 if "outcome" in trial.user_attrs:
-                    self._study._storage.set_trial_user_attr(trial._trial_id, "outcome", None)
+                    self._storage.set_trial_user_attr(trial._trial_id, "outcome", None)
         if version < SCHEMA_VERSION:
             self._study.set_user_attr("schema_version", SCHEMA_VERSION)
 
@@ -293,7 +295,7 @@ class Ledger:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def _number_of(self, state: TrialState | None = None) -> int:
-        return self._study._storage.get_n_trials(self._study._study_id, state)
+        return self._storage.get_n_trials(self._study._study_id, state)
 
     def _live(self, number: int) -> Any:
         from optuna.trial import Trial
@@ -301,7 +303,7 @@ class Ledger:
         return Trial(self._study, self._storage_id(number))
 
     def _storage_id(self, number: int) -> int:
-        return self._study._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
 
 
 def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.study import StudyDirection
     from optuna.study._frozen import FrozenStudy
-    from optuna.trial import FrozenTrial
 
 _OPEN = (TrialState.WAITING, TrialState.RUNNING)
+_DRAFT = -1
+"""Id of a trial that is not written yet."""
 
 
 class _Remembered:
@@ -38,6 +41,12 @@ class _Remembered:
             self.trials[trial.number] = trial
         if trial.state in self.open:
             self.open[trial.state][trial.number] = None
+
+    def withdraw(self) -> FrozenTrial:
+        """Takes the newest trial out again."""
+        trial = self.trials.pop()
+        self.open[trial.state].pop(trial.number, None)
+        return trial
 
     def select(self, states: Container[TrialState] | None) -> list[FrozenTrial]:
         """Trials in these states, by number; where only open ones are wanted, the ended ones are not looked at."""
@@ -65,7 +74,34 @@ class RememberingStorage(BaseStorage):
         self._studies: dict[int, _Remembered] = {}
         self._places: dict[int, tuple[int, int]] = {}
         self._directions: dict[int, list[StudyDirection]] = {}
+        self._drafting = False
         self._lock = threading.RLock()
+
+    @contextmanager
+    def draft(self) -> Iterator[None]:
+        """A trial that is made inside is written when the block ends, whole and at once; not at all if it fails.
+
+        A word for the trial and one for each of its parameters would cost a database ten times as much.
+        """
+        with self._lock:
+            self._drafting = True
+            try:
+                yield
+            except BaseException:
+                self._withdraw()
+                raise
+            finally:
+                self._drafting = False
+            if drafted := self._withdraw():
+                study_id, trial = drafted
+                trial_id = self._storage.create_new_trial(study_id, trial)
+                self._take(study_id, self._storage.get_trial(trial_id))
+
+    def _withdraw(self) -> tuple[int, FrozenTrial] | None:
+        if _DRAFT not in self._places:
+            return None
+        study_id, _ = self._places.pop(_DRAFT)
+        return study_id, self._studies[study_id].withdraw()
 
     # Reading
 
@@ -116,7 +152,10 @@ class RememberingStorage(BaseStorage):
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         with self._lock:
-            self._remembered(study_id)
+            number = len(self._remembered(study_id).trials)
+            if self._drafting and template_trial is None:
+                self._take(study_id, _empty_trial(number))
+                return _DRAFT
             trial_id = self._storage.create_new_trial(study_id, template_trial)
             self._take(study_id, self._storage.get_trial(trial_id))
             return trial_id
@@ -132,7 +171,8 @@ class RememberingStorage(BaseStorage):
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         with self._lock:
-            self._storage.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+            if trial_id != _DRAFT:
+                self._storage.set_trial_param(trial_id, param_name, param_value_internal, distribution)
             value = distribution.to_external_repr(param_value_internal)
             self._add(trial_id, "params", {param_name: value})
             self._add(trial_id, "distributions", {param_name: distribution})
@@ -144,12 +184,14 @@ class RememberingStorage(BaseStorage):
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         with self._lock:
-            self._storage.set_trial_user_attr(trial_id, key, value)
+            if trial_id != _DRAFT:
+                self._storage.set_trial_user_attr(trial_id, key, value)
             self._add(trial_id, "user_attrs", {key: _as_read(value)})
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         with self._lock:
-            self._storage.set_trial_system_attr(trial_id, key, value)
+            if trial_id != _DRAFT:
+                self._storage.set_trial_system_attr(trial_id, key, value)
             self._add(trial_id, "system_attrs", {key: _as_read(value)})
 
     def _take(self, study_id: int, trial: FrozenTrial) -> None:
@@ -200,6 +242,22 @@ class RememberingStorage(BaseStorage):
 
     def remove_session(self) -> None:
         self._storage.remove_session()
+
+
+def _empty_trial(number: int) -> FrozenTrial:
+    return FrozenTrial(
+        number=number,
+        trial_id=_DRAFT,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=datetime.now(),
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
 
 
 def _as_read(value: Any) -> Any:

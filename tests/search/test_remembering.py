@@ -1,6 +1,7 @@
 """A storage that remembers gives what the storage behind it would give, and does not ask it."""
 
 import math
+from functools import partial
 
 import pytest
 from optuna.distributions import FloatDistribution
@@ -99,3 +100,53 @@ def test_nothing_is_read_again(behind, study):
     remembering.set_trial_intermediate_value(trial, 1, 0.5)
     assert remembering.get_all_trials(study)[0].intermediate_values == {1: 0.5}
     assert remembering.get_n_trials(study, TrialState.RUNNING) == 1
+
+
+def words(behind: BaseStorage) -> list[str]:
+    """Names of the calls that write to trials, from now on."""
+    called = []
+
+    def noting(name: str, method, *given):
+        called.append(name)
+        return method(*given)
+
+    for name in ("create_new_trial", "set_trial_param", "set_trial_system_attr", "set_trial_user_attr"):
+        setattr(behind, name, partial(noting, name, getattr(behind, name)))
+    return called
+
+
+def test_a_draft_is_written_whole_and_at_once(behind, study):
+    remembering, called = RememberingStorage(behind), words(behind)
+    with remembering.draft():
+        trial = remembering.create_new_trial(study)
+        for number in range(5):
+            remembering.set_trial_param(trial, f"x{number}", 0.1 + number, FloatDistribution(0.0, 9.0))
+        remembering.set_trial_system_attr(trial, "relative", "{}")
+        assert remembering.get_trial(trial).params["x4"] == 4.1 and remembering.get_n_trials(study) == 1
+        assert called == []
+    assert called == ["create_new_trial"]
+    assert spelled(remembering, study) == spelled(behind, study)
+    (only,) = remembering.get_all_trials(study)
+    assert only.state is TrialState.RUNNING and len(only.params) == 5 and only._trial_id != trial
+    remembering.set_trial_intermediate_value(only._trial_id, 1, 0.5)
+    assert spelled(remembering, study) == spelled(behind, study)
+
+
+def test_a_draft_that_fails_leaves_nothing(behind, study):
+    remembering = RememberingStorage(behind)
+    with pytest.raises(ValueError, match="no sample"), remembering.draft():
+        remembering.create_new_trial(study)
+        raise ValueError("no sample")
+    assert remembering.get_n_trials(study) == behind.get_n_trials(study) == 0
+    with remembering.draft():
+        remembering.create_new_trial(study)
+    assert [trial.number for trial in behind.get_all_trials(study)] == [0]
+
+
+def test_a_waiting_trial_is_not_a_draft(behind, study):
+    remembering = RememberingStorage(behind)
+    waiting = remembering.create_new_trial(study, create_trial(state=TrialState.WAITING))
+    with remembering.draft():
+        assert remembering.set_trial_state_values(waiting, TrialState.RUNNING)
+        remembering.set_trial_param(waiting, "x", 0.5, FloatDistribution(0.0, 1.0))
+        assert behind.get_all_trials(study)[0].params == {"x": 0.5}

@@ -22,12 +22,11 @@ from orchestrator.search.patience import PatientStorage, Say
 logger = logging.getLogger(__name__)
 
 _MAY_WAIT = {
-    JournalOperation.CREATE_TRIAL,
     JournalOperation.SET_TRIAL_PARAM,
     JournalOperation.SET_TRIAL_USER_ATTR,
     JournalOperation.SET_TRIAL_SYSTEM_ATTR,
 }
-"""What is on disk with the next epoch or outcome: a configuration that nobody has an epoch of can be lost."""
+"""What is on disk with the next word: parameters of enqueued trials, which are known, and what comes with an outcome."""
 
 _CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}\n\Z')
 
@@ -56,8 +55,8 @@ def open_journal(path: Path, say: Say = logger.warning, stopping: threading.Even
 class CheckedJournal(JournalFileBackend):
     """Optuna's journal file with a `crc` in every line, which its replay passes over.
 
-    Every line is written at once, so that a kill loses none. What a power cut may not lose, an epoch and how a trial
-    ended, is waited for until the disk has it, with all lines before it; one wait a result instead of four.
+    Every line is written at once, so that a kill loses none. What a power cut may not lose, a configuration, an epoch
+    and how a trial ended, is waited for until the disk has it, with all lines before it.
     """
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:

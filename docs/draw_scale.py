@@ -32,7 +32,7 @@ def main(lines: str) -> None:
         disk.plot(sizes, [run["ledger_mb"] for run in own], **style)
     time.axhline(5, color="grey", linestyle="--")
     time.annotate("the goal", (100, 5), xytext=(0, 3), textcoords="offset points", color="grey")
-    time.set(ylim=(0, 6), title="driver, processor ms a result\n(without the sampler)")
+    time.set(ylim=(0, None), title="driver, processor ms a result\n(without the sampler)")
     for axis, title in ((memory, "memory gained, MB"), (disk, "ledger on disk, MB")):
         axis.set(yscale="log", title=title)
     for axis in (time, memory, disk):

@@ -26,7 +26,7 @@ _MAY_WAIT = {
     JournalOperation.SET_TRIAL_USER_ATTR,
     JournalOperation.SET_TRIAL_SYSTEM_ATTR,
 }
-"""What is on disk with the next word: parameters of enqueued trials, which are known, and what comes with an outcome."""
+"""On disk with the next word: parameters of enqueued trials, which are known, and what comes with an outcome."""
 
 _CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}\n\Z')
 

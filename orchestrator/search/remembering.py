@@ -94,8 +94,8 @@ class RememberingStorage(BaseStorage):
                 self._drafting = False
             if drafted := self._withdraw():
                 study_id, trial = drafted
-                trial_id = self._storage.create_new_trial(study_id, trial)
-                self._take(study_id, self._storage.get_trial(trial_id))
+                trial._trial_id = self._storage.create_new_trial(study_id, trial)
+                self._take(study_id, trial)
 
     def _withdraw(self) -> tuple[int, FrozenTrial] | None:
         if _DRAFT not in self._places:

@@ -45,6 +45,8 @@ def main(lines: str) -> None:
 def row(run: dict[str, Any]) -> str:
     """A line of the table."""
     driver, parts = run["driver_cpu_ms"], run["cpu_parts_ms"]
+    # Fewer trials than slots never fill them.
+    full = f"{100 * run['occupancy_before_dry']:.1f}" if run["trials"] > run["slots"] else "–"
     cells = [
         run["ledger"],
         run["sampler"],
@@ -57,7 +59,7 @@ def row(run: dict[str, Any]) -> str:
         f"{parts['sampler']:.2f}",
         f"{run['rss_mb'] - run['rss_before_mb']:.0f}",
         f"{run['ledger_mb']:.1f}",
-        f"{100 * run['occupancy_before_dry']:.1f} / {100 * run['occupancy']:.1f}",
+        f"{full} / {100 * run['occupancy']:.1f}",
     ]
     return f"| {' | '.join(cells)} |"
 

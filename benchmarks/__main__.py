@@ -1,15 +1,16 @@
-"""`python -m benchmarks [NAME …]`: all measurements, or those named."""
+"""`python -m benchmarks [NAME …]`: all measurements, or those named; the long ones only where they are."""
 
 import importlib
 import sys
 
 NAMES = ("startup", "encoders", "finetuning", "ledger", "recorder", "scoring", "slots", "data_plane")
+LONG = ("history", "many", "scale")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or NAMES
     for name in chosen:
-        if name not in NAMES:
-            sys.exit(f"There is no benchmark {name!r}; there are {', '.join(NAMES)}.")
+        if name not in NAMES + LONG:
+            sys.exit(f"There is no benchmark {name!r}; there are {', '.join(NAMES + LONG)}.")
     for name in chosen:
         print(f"== {name}", flush=True)
         importlib.import_module(f"benchmarks.{name}").main()

@@ -34,29 +34,35 @@ _TRIALS, _EPOCHS, _SECONDS, _SLOTS = 24, 6, 0.3, 2
 class SleepingWorker(Worker):
     """Sleeps where a worker would train."""
 
+    epochs, seconds = _EPOCHS, _SECONDS
+
     def step(self):
         self._epoch = getattr(self, "_epoch", 0) + 1 if getattr(self, "_number", None) == self._job.number else 1
         self._number = self._job.number
-        time.sleep(_SECONDS)
+        time.sleep(self.seconds)
         value = random.Random(self._job.number).random() * self._epoch
-        epoch = {"number": self._epoch, "objective": value, "metrics": {"val_srcc": value}, "seconds": _SECONDS}
+        epoch = {"number": self._epoch, "objective": value, "metrics": {"val_srcc": value}, "seconds": self.seconds}
         message = {"epochs": [{**epoch, "time": time.time()}]}
-        done = self._epoch == _EPOCHS
+        done = self._epoch == self.epochs
         return {"message": [message | ({"outcome": "complete", "final": {}} if done else {})], "done": done}
 
 
-class _Clock:
-    """When the first job began, when the last ended, how many epochs there were."""
+class Clock:
+    """Watches when the first job began, when the last ended, how many epochs of how many seconds there were."""
 
-    def __init__(self):
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.began = self.last = None
         self.epochs = 0
+
+    def busy_share(self, slots: int) -> float:
+        return self.epochs * self.seconds / (slots * (self.last - self.began))
 
     def started(self, job: Job) -> None:
         pass
 
     def epoch(self, job: Job, epoch: Epoch) -> None:
-        self.began = self.began or time.monotonic() - _SECONDS
+        self.began = self.began or time.monotonic() - self.seconds
         self.last = time.monotonic()
         self.epochs += 1
 
@@ -71,7 +77,7 @@ def own(folder: Path) -> float:
     ledger = Ledger(open_journal(folder / "ledger"), "search", load_space("text_hyper"))
     ledger.use(build_sampler("tpe", 0), build_pruner("halving", _EPOCHS))
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
-    recorder, clock = Recorder(Spool(folder / "spool"), folder / "trials"), _Clock()
+    recorder, clock = Recorder(Spool(folder / "spool"), folder / "trials"), Clock(_SECONDS)
     recorder.record("start", SWEEP, name="bench", params={}, tags={})
     drain = Drain(
         Spool(folder / "spool"), lambda: MlflowSink(f"sqlite:///{folder / 'own.db'}", "bench", "bench", "bench")
@@ -81,7 +87,7 @@ def own(folder: Path) -> float:
     desk = Desk(Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock])
     run_jobs(desk, None, folder / "tune", _SLOTS, 1, 0, worker=SleepingWorker)
     drain.close(60)
-    return clock.epochs * _SECONDS / (_SLOTS * (clock.last - clock.began))
+    return clock.busy_share(_SLOTS)
 
 
 def stock(folder: Path) -> float:

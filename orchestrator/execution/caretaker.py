@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from orchestrator.disk import free_bytes, spelled
 from orchestrator.execution.job import TITLES, Epoch, Job, Study
 from orchestrator.execution.representative import representative
-from orchestrator.execution.retention import Holding, Kept, Rule, removable
+from orchestrator.execution.retention import Holding, Kept, Podium, Rule, removable
 from orchestrator.execution.training_job import MODEL
 from orchestrator.execution.trial_folder import ASIDE
 from orchestrator.execution.trial_storage import TrialStorage, trials_of
@@ -25,6 +26,9 @@ from orchestrator.training import checkpoint_files
 from orchestrator.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+_REST = 20.0
+"""So many times as long as it tended, the thread rests."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,9 @@ class Caretaker:
         self._known = {
             f"{TITLES[s]}-{t.number:04d}": _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()
         }
+        self._podiums: dict[Study, Podium] = {}
+        for key in self._known:
+            self._rank(key)
         self._sizes: dict[str, dict[Kept, int]] = {}
         self._lock = threading.Lock()
         self._tending = threading.Lock()
@@ -119,6 +126,7 @@ class Caretaker:
             known = self._known.setdefault(job.key, _from_job(job))
             objective = final.get("best_val_srcc", known.objective)
             self._known[job.key] = replace(known, outcome=outcome, objective=objective)
+            self._rank(job.key)
             self._changed = True
         self._wake.set()
 
@@ -141,10 +149,20 @@ class Caretaker:
             return False
         if job.study == "confirm":
             return outcome is Outcome.COMPLETE
+        if rule.what != "best":
+            return True
         with self._lock:
-            known = {**self._known, job.key: replace(self._known.get(job.key) or _from_job(job), outcome=outcome)}
-        holdings = [_holding(key, one, False, {"best": 1}) for key, one in known.items()]
-        return rule.what != "best" or "best" not in removable(holdings, rule).get(job.key, ())
+            known = replace(self._known.get(job.key) or _from_job(job), outcome=outcome)
+            return self._podium(job.study).has_room_for(_holding(job.key, known, False, {}))
+
+    def _podium(self, study: Study) -> Podium:
+        return self._podiums.setdefault(study, Podium(self._limits.rule.k))
+
+    def _rank(self, key: str) -> None:
+        """Counts an ended trial among the best of its study where it is one: asked for at every end, so not anew."""
+        known = self._known[key]
+        if self._limits.rule.what == "best" and known.study != "confirm":
+            self._podium(known.study).add(_holding(key, known, False, {}))
 
     # At work
 
@@ -164,12 +182,15 @@ class Caretaker:
             self._wake.wait(self._interval)
             self._wake.clear()
             last = self._closing.is_set()
+            began = time.monotonic()
             try:
                 self.tend()
             except OSError:
                 logger.exception("the sweep's disk was not tended")
             if last:
                 return
+            # It goes through every trial: where those are many, it is not to take the driver's time at every end.
+            self._closing.wait(_REST * (time.monotonic() - began))
 
     def tend(self) -> int:
         """Removes what may go now; gives the bytes that became free."""

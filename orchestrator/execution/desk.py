@@ -143,6 +143,7 @@ class Desk:
         self.allowed: int | None = None
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
+        self._best_of_done: dict[Study, list[str]] = {}
         self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
         self._unfinished += [self._confirm_job(trial) for trial in confirm.reopen()]
         self._enqueue_confirm_runs()
@@ -166,7 +167,7 @@ class Desk:
     def _new_job(self) -> Job | None:
         open_arms = [arm for arm in self._arms.values() if self._may_ask(arm)]
         if open_arms:
-            arm = min(open_arms, key=lambda arm: len(arm.ledger.trials()))
+            arm = min(open_arms, key=lambda arm: arm.ledger.asked())
             return self._arm_job(arm, arm.ledger.ask())
         self._enqueue_confirm_runs()
         if self._confirm.waiting() and not self._confirm_runs_may_change():
@@ -174,7 +175,7 @@ class Desk:
         return None
 
     def _may_ask(self, arm: Arm) -> bool:
-        return len(arm.ledger.trials()) < self.plan.trials and time.time() < self.plan.deadline
+        return arm.ledger.asked() < self.plan.trials and time.time() < self.plan.deadline
 
     def _enqueue_confirm_runs(self) -> None:
         due = self._confirm_runs_due()
@@ -199,10 +200,14 @@ class Desk:
         return [run for run in runs if run not in there]
 
     def _done(self, arm: Arm) -> bool:
-        return not self._may_ask(arm) and not arm.ledger.unfinished()
+        return not self._may_ask(arm) and not arm.ledger.running()
 
     def _best(self, arm: Arm) -> list[str]:
-        return [f"{TITLES[arm.study]}-{trial.number:04d}" for trial in arm.ledger.best(self.plan.confirm)]
+        """Keys of the best of an arm that is done: ranked once, since Tune asks for a job after every result."""
+        if arm.study not in self._best_of_done:
+            best = arm.ledger.best(self.plan.confirm)
+            self._best_of_done[arm.study] = [f"{TITLES[arm.study]}-{trial.number:04d}" for trial in best]
+        return self._best_of_done[arm.study]
 
     def _queued(self, arm: Arm) -> list[LedgerTrial]:
         """Confirm runs of an arm's configurations that have not begun."""
@@ -237,11 +242,10 @@ class Desk:
 
     def job_of(self, key: str) -> Job:
         """The searched trial with this key, as the job it was."""
+        title, _, number = key.rpartition("-")
         for arm in self._arms.values():
-            for trial in arm.ledger.trials():
-                job = self._arm_job(arm, trial)
-                if job.key == key:
-                    return job
+            if TITLES[arm.study] == title:
+                return self._arm_job(arm, arm.ledger.trial(int(number)))
         raise KeyError(key)
 
     def known(self) -> list[tuple[Job, LedgerTrial]]:
@@ -343,10 +347,12 @@ class Desk:
 
     def _stop_if_all_fail_alike(self) -> None:
         """There is no sense in spending the rest of a budget on an error that no trial escapes."""
+        counts = [arm.ledger.counts() for arm in self._arms.values()]
+        failed = sum(count[Outcome.FAILED] for count in counts)
+        if failed < min(_ALIKE, self.plan.trials) or failed < sum(sum(count.values()) for count in counts):
+            return
         trials = [trial for arm in self._arms.values() for trial in arm.ledger.trials()]
         ended = [trial for trial in trials if trial.outcome]
-        if len(ended) < min(_ALIKE, self.plan.trials) or any(trial.outcome is not Outcome.FAILED for trial in ended):
-            return
         last = [
             Failure.from_dict(trial.attributes["failures"][-1]) for trial in ended if "failures" in trial.attributes
         ]
@@ -375,7 +381,7 @@ class Desk:
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         arms = all(self._done(arm) for arm in self._arms.values())
-        confirmed = not self._confirm.unfinished() and not self._confirm.waiting()
+        confirmed = not self._confirm.running() and not self._confirm.waiting()
         return arms and confirmed and not self._confirm_runs_due()
 
     def _ledger(self, job: Job) -> Ledger:

@@ -63,6 +63,33 @@ class Holding:
     sizes: Mapping[Kept, int] = field(default_factory=dict)
 
 
+class Podium:
+    """The k best ended trials of a search, distinct in their parameters, as trials end one by one.
+
+    Places are those of `removable`: a trial that has lost its place to better ones never gets it back.
+    """
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._best: list[tuple[tuple[int, float, int], str]] = []
+
+    def add(self, trial: Holding) -> None:
+        """Takes in a trial that has ended; one that has not, or has no objective, has no place."""
+        if not _ranks(trial):
+            return
+        params = _spelled(trial)
+        rivals = [one for one in self._best if one[1] == params]
+        if not rivals or _order(trial) < rivals[0][0]:
+            self._best = sorted([*(one for one in self._best if one not in rivals), (_order(trial), params)])[: self._k]
+
+    def has_room_for(self, trial: Holding) -> bool:
+        """Whether the trial is, or would be, among them."""
+        if not _ranks(trial):
+            return False
+        better = [params for order, params in self._best if order < _order(trial)]
+        return len(better) < self._k and _spelled(trial) not in better
+
+
 def removable(holdings: Sequence[Holding], rule: Rule, budget: int | None = None) -> dict[str, frozenset[Kept]]:
     """What may go, by trial: all that the rule does not keep, then the least worth until the rest fits the budget.
 
@@ -114,14 +141,26 @@ def _places(holdings: Iterable[Holding]) -> dict[str, float]:
     studies: dict[Study, list[Holding]] = {}
     for holding in holdings:
         places[holding.key] = math.inf
-        if holding.outcome in _RANK and holding.objective is not None:
+        if _ranks(holding):
             studies.setdefault(holding.study, []).append(holding)
     for study, ended in studies.items():
-        # Hashable, and the same for the same parameters, whatever they are.
         seen: set[str] = set()
-        for one in sorted(ended, key=lambda h: (_RANK[h.outcome], -h.objective, h.number)):  # type: ignore[index,operator]
-            params = one.key if study == "confirm" else repr(sorted(one.params.items()))
+        for one in sorted(ended, key=_order):
+            params = one.key if study == "confirm" else _spelled(one)
             if params not in seen:
                 places[one.key] = len(seen)
                 seen.add(params)
     return places
+
+
+def _ranks(holding: Holding) -> bool:
+    return holding.outcome in _RANK and holding.objective is not None
+
+
+def _order(holding: Holding) -> tuple[int, float, int]:
+    return (_RANK[holding.outcome], -holding.objective, holding.number)  # type: ignore[index,operator]
+
+
+def _spelled(holding: Holding) -> str:
+    """Hashable, and the same for the same parameters, whatever they are."""
+    return repr(sorted(holding.params.items()))

@@ -11,6 +11,8 @@ from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
 
 _RATE_WINDOW = 60.0
+_LATEST = 10
+"""So many of the jobs that ended are shown."""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class JobLine:
 class Tally:
     """Watches a sweep: jobs, states, the best so far, the rate, the time left, the busy share of the slots.
 
+    It is drawn four times a second, so nothing here goes through the jobs that have ended.
+
     Args:
         budget: jobs that the whole sweep will run at most.
         epochs: of a training.
@@ -45,11 +49,18 @@ class Tally:
     _slot_seconds: float = 0.0
     _slots_since: float = 0.0
     _recent: deque[float] = field(default_factory=deque)
-    _epochs_of_ended: list[int] = field(default_factory=list)
+    _ended: deque[JobLine] = field(default_factory=lambda: deque(maxlen=_LATEST))
+    _ended_jobs: int = 0
+    _ended_epochs: int = 0
+    _open: dict[str, JobLine] = field(default_factory=dict)
+    _outcomes: Counter[str] = field(default_factory=Counter)
+    _best_complete: dict[str, JobLine] = field(default_factory=dict)
 
     def started(self, job: Job) -> None:
         """A job was handed out, perhaps not for the first time."""
-        self.lines.setdefault(job.key, JobLine(job)).waiting = False
+        line = self.lines.setdefault(job.key, JobLine(job))
+        line.waiting = False
+        self._open[job.key] = line
 
     def epoch(self, job: Job, epoch: Epoch) -> None:
         """A job finished an epoch."""
@@ -69,7 +80,15 @@ class Tally:
         """A job ended."""
         line = self.lines[job.key]
         line.outcome = outcome
-        self._epochs_of_ended.append(line.epoch)
+        self._open.pop(job.key, None)
+        self._ended.append(line)
+        self._ended_jobs += 1
+        self._ended_epochs += line.epoch
+        if job.study == "search":
+            self._outcomes[str(outcome)] += 1
+        if outcome is Outcome.COMPLETE and math.isfinite(line.best):
+            before = self._best_complete.setdefault(job.study, line)
+            self._best_complete[job.study] = max(before, line, key=lambda one: one.best)
 
     def noted(self, job: Job, note: str) -> None:
         """Nothing to count."""
@@ -80,25 +99,27 @@ class Tally:
 
     def counts(self) -> Counter[str]:
         """Searched trials by outcome, and `running`."""
-        searched = [line for line in self.lines.values() if line.job.study == "search"]
-        return Counter(str(line.outcome) if line.outcome else "running" for line in searched)
+        running = sum(line.job.study == "search" for line in self.running())
+        return self._outcomes + Counter({"running": running})
 
     def best(self, study: str) -> JobLine | None:
-        """The job of a study with the highest objective so far."""
-        found = [
-            line
-            for line in self.lines.values()
-            if line.job.study == study and math.isfinite(line.best) and line.outcome in {None, Outcome.COMPLETE}
-        ]
+        """The job of a study with the highest objective so far, of those that run or are complete."""
+        found = [line for line in self.running() if line.job.study == study and math.isfinite(line.best)]
+        if study in self._best_complete:
+            found.insert(0, self._best_complete[study])
         return max(found, key=lambda line: line.best, default=None)
 
     def running(self) -> list[JobLine]:
         """Jobs that have not ended."""
-        return [line for line in self.lines.values() if line.outcome is None]
+        return list(self._open.values())
+
+    def latest(self) -> list[JobLine]:
+        """Jobs that ended lately, the latest first."""
+        return list(reversed(self._ended))
 
     def ended_jobs(self) -> int:
         """How many jobs have ended."""
-        return len(self._epochs_of_ended)
+        return self._ended_jobs
 
     def rate(self) -> float:
         """Epochs a second over the last minute."""
@@ -108,9 +129,9 @@ class Tally:
 
     def seconds_left(self) -> float | None:
         """An estimate, by the epochs that jobs have needed so far; None before one has ended."""
-        if not self._epochs_of_ended or not self.rate():
+        if not self._ended_jobs or not self.rate():
             return None
-        mean_epochs = sum(self._epochs_of_ended) / len(self._epochs_of_ended)
+        mean_epochs = self._ended_epochs / self._ended_jobs
         ahead = (self.budget - len(self.lines)) * mean_epochs
         ahead += sum(max(0.0, mean_epochs - line.epoch) for line in self.running())
         return ahead / self.rate()

@@ -16,7 +16,9 @@ from orchestrator.execution.job import Epoch, Job
 from orchestrator.reporting.tally import JobLine, Tally
 from orchestrator.search.outcome import Outcome
 
-_ROWS = 10
+_AROUND = 4
+"""Lines of the live table that are no rows: title, header, footer, and the one that the cursor is on."""
+
 _STYLES = {
     Outcome.COMPLETE: "green",
     Outcome.PRUNED: "yellow",
@@ -96,9 +98,9 @@ class TerminalView:
             table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         # What is left of the width is its: long configurations must not push the figures out.
         table.add_column("configuration", overflow="ellipsis", no_wrap=True, ratio=1)
-        lines = list(self._tally.lines.values())
-        shown = self._tally.running() + [line for line in reversed(lines) if line.outcome][:_ROWS]
-        for line in shown[: _ROWS + len(self._tally.running())]:
+        # Rows that the screen would cut off are not made: with hundreds of slots they would take the driver's time.
+        room = max(1, self._console.height - _AROUND)
+        for line in (self._tally.running() + self._tally.latest())[:room]:
             table.add_row(*self._row(line))
         return Group(table, self._footer())
 

@@ -14,11 +14,19 @@ from zlib import crc32
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
+from optuna.storages.journal._storage import JournalOperation
 
 from orchestrator.errors import InputError
 from orchestrator.search.patience import PatientStorage, Say
 
 logger = logging.getLogger(__name__)
+
+_MAY_WAIT = {
+    JournalOperation.SET_TRIAL_PARAM,
+    JournalOperation.SET_TRIAL_USER_ATTR,
+    JournalOperation.SET_TRIAL_SYSTEM_ATTR,
+}
+"""On disk with the next word: parameters of enqueued trials, which are known, and what comes with an outcome."""
 
 _CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}\n\Z')
 
@@ -45,10 +53,14 @@ def open_journal(path: Path, say: Say = logger.warning, stopping: threading.Even
 
 
 class CheckedJournal(JournalFileBackend):
-    """Optuna's journal file with a `crc` in every line, which its replay passes over."""
+    """Optuna's journal file with a `crc` in every line, which its replay passes over.
+
+    Every line is written at once, so that a kill loses none. What a power cut may not lose, a configuration, an epoch
+    and how a trial ended, is waited for until the disk has it, with all lines before it.
+    """
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends the logs and waits until they are on disk; where that fails, the file is as it was before.
+        """Appends the logs; where that fails, the file is as it was before.
 
         A line half written, as a full disk leaves it, would spoil the next one.
         """
@@ -58,7 +70,8 @@ class CheckedJournal(JournalFileBackend):
             try:
                 while lines:
                     lines = lines[file.write(lines) :]
-                os.fsync(file.fileno())
+                if any(log["op_code"] not in _MAY_WAIT for log in logs):
+                    os.fsync(file.fileno())
             except BaseException:
                 os.ftruncate(file.fileno(), end)
                 raise

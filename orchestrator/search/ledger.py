@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import InputError
 from orchestrator.search.outcome import Outcome
+from orchestrator.search.remembering import RememberingStorage
 from orchestrator.search.space import SearchSpace
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, TrialState
 
 SCHEMA_VERSION = 2
 """Of what a study holds. 1, written nowhere: the outcome was noted before the attributes that belong to it."""
@@ -58,6 +59,9 @@ class LedgerTrial:
 class Ledger:
     """One study: asks for configurations, notes every epoch, decides on pruning, tells the outcome.
 
+    What is asked for at every result takes the same time however many trials there are: `trial`, `report`, `finish`,
+    `asked`, `waiting`, `running`, `terminal` and `counts`. `all`, `trials` and `best` go through all of them.
+
     Args:
         storage: Optuna storage; `open_storage` gives it.
         study: the study's name inside the storage; created when new.
@@ -81,8 +85,9 @@ class Ledger:
         self.name = study
         self._space = space
         self._lock = threading.RLock()
+        self._storage = RememberingStorage(storage)
         self._study = optuna.create_study(
-            storage=storage,
+            storage=self._storage,
             study_name=study,
             sampler=sampler,
             pruner=pruner,
@@ -90,13 +95,14 @@ class Ledger:
             load_if_exists=True,
         )
         self._migrate()
+        self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
 
     def use(self, sampler: BaseSampler, pruner: BasePruner) -> None:
         """Sampler and pruner from now on."""
         self._study.sampler, self._study.pruner = sampler, pruner
 
     def __len__(self) -> int:
-        return len(self._study.get_trials(deepcopy=False))
+        return self._number_of()
 
     def enqueue(self, params: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
         """Puts a known configuration, or a piece of work described by attributes, before what is sampled."""
@@ -106,14 +112,27 @@ class Ledger:
     def ask(self) -> LedgerTrial:
         """Opens the next trial: the first enqueued one, else one from the sampler."""
         with self._lock:
-            trial = self._study.ask()
-            if self._space is not None:
-                self._space.suggest(trial)
+            with self._storage.draft():
+                trial = self._study.ask()
+                if self._space is not None:
+                    self._space.suggest(trial)
             return self.trial(trial.number)
 
     def waiting(self) -> int:
         """How many enqueued trials have not been asked for yet."""
-        return len(self.all()) - len(self.trials())
+        from optuna.trial import TrialState
+
+        return self._number_of(TrialState.WAITING)
+
+    def running(self) -> int:
+        """How many trials were asked for and have no outcome."""
+        from optuna.trial import TrialState
+
+        return self._number_of(TrialState.RUNNING)
+
+    def asked(self) -> int:
+        """How many trials were ever asked for."""
+        return len(self) - self.waiting()
 
     def all(self) -> list[LedgerTrial]:
         """Every trial, those included that are enqueued and not asked for yet."""
@@ -163,10 +182,11 @@ class Ledger:
             self._study.tell(number, state=TrialState.PRUNED)
         else:
             self._study.tell(number, state=TrialState.FAIL)
+        self._counts[outcome] += 1
 
     def trial(self, number: int) -> LedgerTrial:
         """What is known of one trial."""
-        return read_trial(self._study._storage.get_trial(self._storage_id(number)))
+        return read_trial(self._storage.get_trial(self._storage_id(number)))
 
     def trials(self) -> list[LedgerTrial]:
         """Every trial that was ever asked for, in order."""
@@ -180,7 +200,7 @@ class Ledger:
 
     def unfinished(self) -> list[LedgerTrial]:
         """Trials that were asked for and have no outcome."""
-        return [trial for trial in self.trials() if trial.outcome is None]
+        return [read_trial(trial) for trial in self._running()]
 
     def reopen(self) -> list[LedgerTrial]:
         """Unfinished trials, to go on with, after doing what a kill left half done.
@@ -220,7 +240,7 @@ class Ledger:
                 lacking = {key: v for key, v in known.get(trial.number, {}).items() if key not in trial.params}
                 if lacking:
                     fixed = {**trial.system_attrs.get("fixed_params", {}), **lacking}
-                    self._study._storage.set_trial_system_attr(trial._trial_id, "fixed_params", fixed)
+                    self._storage.set_trial_system_attr(trial._trial_id, "fixed_params", fixed)
                     self._space.suggest(self._live(trial.number))
                     restored.append(trial.number)
             for number in range(len(self), max(known, default=-1) + 1):
@@ -230,12 +250,11 @@ class Ledger:
 
     def terminal(self) -> int:
         """How many trials have ended."""
-        return sum(trial.outcome is not None for trial in self.trials())
+        return self._counts.total()
 
     def counts(self) -> dict[str, int]:
         """Trials by outcome, all five words always present."""
-        found = Counter(trial.outcome for trial in self.trials() if trial.outcome)
-        return {str(outcome): found[outcome] for outcome in Outcome}
+        return {str(outcome): self._counts[outcome] for outcome in Outcome}
 
     def best(self, k: int) -> list[LedgerTrial]:
         """The k best trials, distinct in their parameters: complete ones by objective, then pruned ones by theirs.
@@ -266,7 +285,7 @@ class Ledger:
             # An outcome noted and not told does not say that what belongs to it was noted: it is found out again.
             for trial in self._running():
                 if "outcome" in trial.user_attrs:
-                    self._study._storage.set_trial_user_attr(trial._trial_id, "outcome", None)
+                    self._storage.set_trial_user_attr(trial._trial_id, "outcome", None)
         if version < SCHEMA_VERSION:
             self._study.set_user_attr("schema_version", SCHEMA_VERSION)
 
@@ -275,13 +294,16 @@ class Ledger:
 
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
+    def _number_of(self, state: TrialState | None = None) -> int:
+        return self._storage.get_n_trials(self._study._study_id, state)
+
     def _live(self, number: int) -> Any:
         from optuna.trial import Trial
 
         return Trial(self._study, self._storage_id(number))
 
     def _storage_id(self, number: int) -> int:
-        return self._study._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
 
 
 def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
@@ -290,7 +312,9 @@ def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
     eligible = [trial for trial in trials if trial.outcome in rank and trial.objective is not None]
     chosen: list[LedgerTrial] = []
     for trial in sorted(eligible, key=lambda t: (rank[t.outcome], -t.objective, t.number)):  # type: ignore[index,operator]
-        if len(chosen) < k and all(trial.params != other.params for other in chosen):
+        if len(chosen) == k:
+            break
+        if all(trial.params != other.params for other in chosen):
             chosen.append(trial)
     return chosen
 

@@ -62,6 +62,7 @@ class PatientStorage(BaseStorage):
         self._stopping = stopping or threading.Event()
         self._patience = patience
         self._lost = ""
+        self._counts: dict[int, int] = {}
 
     def _patiently(self, call: Callable[[], Answer], again: Callable[[], Answer] | None = None) -> Answer:
         """What `call` gives; once it failed, what `again` gives, where what the failed call did has to be looked up.
@@ -98,7 +99,8 @@ class PatientStorage(BaseStorage):
     # Calls that may not simply be repeated
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        known = self.get_n_trials(study_id)
+        # Counted and not asked for each time: that would read the whole study for every trial.
+        known = self._counts[study_id] if study_id in self._counts else self.get_n_trials(study_id)
 
         def again() -> int:
             trials = self._storage.get_all_trials(study_id, deepcopy=False)
@@ -108,7 +110,9 @@ class PatientStorage(BaseStorage):
                 else self._storage.create_new_trial(study_id, template_trial)
             )
 
-        return self._patiently(lambda: self._storage.create_new_trial(study_id, template_trial), again)
+        trial_id = self._patiently(lambda: self._storage.create_new_trial(study_id, template_trial), again)
+        self._counts[study_id] = known + 1
+        return trial_id
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         def again() -> bool:

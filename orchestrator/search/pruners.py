@@ -16,9 +16,9 @@ def halving(epochs: int) -> BasePruner:
 
     Optuna's own defaults start at epoch 1, where hypernets still look alike.
     """
-    from optuna.pruners import SuccessiveHalvingPruner
+    from orchestrator.search.halving import HalvingPruner
 
-    return SuccessiveHalvingPruner(min_resource=_first_rung(epochs), reduction_factor=3)
+    return HalvingPruner(min_resource=_first_rung(epochs), reduction_factor=3)
 
 
 def hyperband(epochs: int) -> BasePruner:

@@ -11,14 +11,20 @@ from orchestrator.naming import look_up
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
+TPE_HISTORY = 500
+"""So many ended trials TPE looks at, the newest, beside the 25 best of all and those that run."""
 
-def tpe(seed: int) -> BaseSampler:
+
+def tpe(seed: int, history: int = TPE_HISTORY) -> BaseSampler:
     """Multivariate tree-structured Parzen estimators, grouped so that widths are modelled at their own depth."""
     from optuna.samplers import TPESampler
 
+    from orchestrator.search.bounded import BoundedHistory
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `group` is marked experimental
-        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=6)
+        sampler = TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=6)
+    return BoundedHistory(sampler, newest=history)
 
 
 def random(seed: int) -> BaseSampler:

@@ -335,6 +335,7 @@ def test_unfinished_jobs_come_first_and_are_the_same_jobs():
 def test_late_and_unknown_messages_change_nothing():
     sweep, watched = FakeSweep(PLAN), Watched()
     desk = sweep.desk(watched)
+    ledger = sweep.arms[0].ledger
     job, other = desk.next_job(), sweep.desk().next_job()
     desk.end(job, Outcome.FAILED, error="first word")
     told = list(watched.told)
@@ -344,7 +345,7 @@ def test_late_and_unknown_messages_change_nothing():
     assert take_in(desk, unknown, late) is False
     desk.end(job, Outcome.COMPLETE)
     assert watched.told == told
-    trial = sweep.arms[0].ledger.trial(0)
+    trial = ledger.trial(0)
     assert trial.outcome is Outcome.FAILED and trial.attributes["error"] == "first word"
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.execution.job import TITLES
-from orchestrator.execution.retention import Holding, Rule, removable
+from orchestrator.execution.retention import Holding, Podium, Rule, removable
 from orchestrator.search.outcome import Outcome
 
 RULES = ["all", "last", "none", "best:1", "best:3"]
@@ -137,3 +137,18 @@ def test_a_rule_that_is_none(wrong):
 def test_without_an_objective_there_is_no_place():
     there = [trial(0, None, Outcome.DIVERGED), trial(1, -math.inf)]
     assert {h.key for h in without(there, removable(there, Rule("best", 1))) if "best" in h.sizes} == {"trial-0001"}
+
+
+@given(holdings(), st.integers(1, 3))
+def test_a_podium_has_room_for_those_whose_best_epoch_is_kept(there, k):
+    podium, ended = Podium(k), []
+    for one in [holding for holding in there if holding.study == "search"]:
+        ended.append(Holding(**{**vars(one), "sizes": {"best": 1}}))
+        asked_before = podium.has_room_for(one)
+        podium.add(one)
+        kept = [h.key for h in ended if "best" not in removable(ended, Rule("best", k)).get(h.key, ())]
+        if one.outcome is not None:
+            assert asked_before == podium.has_room_for(one) == (one.key in kept)
+        assert [h.key for h in ended if h.outcome and podium.has_room_for(h)] == [
+            key for key in kept if next(h for h in ended if h.key == key).outcome
+        ]

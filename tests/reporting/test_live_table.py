@@ -8,6 +8,7 @@ from rich.console import Console
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import TerminalView
+from orchestrator.search.outcome import Outcome
 
 
 def test_a_long_configuration_does_not_push_the_figures_out():
@@ -21,3 +22,33 @@ def test_a_long_configuration_does_not_push_the_figures_out():
     console.print(TerminalView(console, tally, "demo")._draw())
     drawn = stream.getvalue()
     assert all(figure in drawn for figure in ("trial 7", "running", "3/15", "0.6543", "parameter_0=0.123"))
+
+
+def test_five_hundred_slots_leave_the_footer_on_the_screen():
+    tally = Tally(budget=600, epochs=15, slots=500)
+    for number in range(510):
+        job = Job("search", number, "text_hyper", None, {}, {"epochs": 15}, 0, 0, False)
+        tally.started(job)
+        tally.epoch(job, Epoch(1, number / 1000, {}, 0.1, time.time()))
+        if number < 10:
+            tally.ended(job, Outcome.COMPLETE if number == 9 else Outcome.PRUNED, {}, None)
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+    lines = console.render_lines(TerminalView(console, tally, "demo")._draw())
+    drawn = "\n".join("".join(segment.text for segment in line) for line in lines)
+    assert len(lines) <= 24 and "10/600 runs" in drawn and "500 running" in drawn and "9 pruned" in drawn
+    assert "best trial 509 0.5090" in drawn.replace("\n", " ")
+
+
+def test_the_best_is_one_that_runs_or_is_complete():
+    tally = Tally(budget=4, epochs=15, slots=2)
+    for number, (value, outcome) in enumerate([(0.3, Outcome.COMPLETE), (0.9, Outcome.PRUNED), (0.5, None)]):
+        job = Job("search", number, "text_hyper", None, {}, {"epochs": 15}, 0, 0, False)
+        tally.started(job)
+        tally.epoch(job, Epoch(1, value, {}, 0.1, time.time()))
+        if outcome:
+            tally.ended(job, outcome, {}, None)
+    assert tally.best("search").job.number == 2 and tally.best("control") is None
+    tally.ended(job, Outcome.PRUNED, {}, None)
+    assert tally.best("search").job.number == 0
+    assert tally.counts() == {"complete": 1, "pruned": 2} and tally.ended_jobs() == 3
+    assert [line.job.number for line in tally.latest()] == [2, 1, 0]

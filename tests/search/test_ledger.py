@@ -212,7 +212,7 @@ class TestConformance:
         assert [trial.number for trial in seen.unfinished()] == [open_number]
         seen.report(open_number, 2, 0.8)
         assert seen.finish(open_number, Outcome.COMPLETE).objective == 0.8
-        assert ledger.trial(open_number).objective == 0.8
+        assert make(reopen).trial(open_number).objective == 0.8
 
     def test_pruning_goes_on_after_it_is_opened_again(self, ledger, reopen):
         for value in (0.5, 0.6, 0.7, 0.8):

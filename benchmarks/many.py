@@ -1,0 +1,83 @@
+"""Many small trials on the real Ray: what the driver takes for a result, and how busy the slots are.
+
+The work is sleep, so that slots of a quarter of a CPU are enough: 200 trials of at most 5 epochs of half a second, with
+halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` has other sizes.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import ray
+
+from benchmarks.slots import Clock, SleepingWorker
+from benchmarks.stopwatch import Stopwatch, Timed
+from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.run import run_jobs
+from orchestrator.execution.session import ray_session
+from orchestrator.search.journal import open_journal
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.pruners import build_pruner
+from orchestrator.search.samplers import build_sampler
+from orchestrator.search.space import load_space
+from orchestrator.tracking.drain import Drain
+from orchestrator.tracking.mlflow_sink import MlflowSink
+from orchestrator.tracking.recorder import SWEEP, Recorder
+from orchestrator.tracking.spool import Spool
+
+_EPOCHS, _SECONDS, _CPUS = 5, 0.5, 0.25
+
+
+class ShortWorker(SleepingWorker):
+    """Epochs of half a second."""
+
+    epochs, seconds = _EPOCHS, _SECONDS
+
+
+def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
+    """Runs so many trials and says what they took."""
+    watch, clock = Stopwatch(), Clock(_SECONDS)
+    search = Ledger(open_journal(folder / "ledger"), "search", space := load_space("text_hyper"))
+    search.use(cast(Any, Timed(build_sampler("tpe", 0), watch, "sampler")), build_pruner("halving", _EPOCHS))
+    confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
+    recorder = Recorder(Spool(folder / "spool"), folder / "trials")
+    recorder.record("start", SWEEP, name="many", params={}, tags={})
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    drain = Drain(Spool(folder / "spool"), lambda: MlflowSink(uri, "many", "many", "many"))
+    drain.start()
+    arm = Arm("search", "text_hyper", None, space, cast(Ledger, Timed(search, watch, "ledger")))
+    watchers = [Timed(recorder, watch, "recorder"), clock]
+    desk = Desk(
+        Plan(trials, 0, 1, 0, _EPOCHS, concurrency=slots + max(1, slots // 4)), [arm], confirm, cast(Any, watchers)
+    )
+    began = time.thread_time()
+    run_jobs(
+        cast(Desk, Timed(desk, watch, "other")), cast(Any, None), folder / "tune", slots, _CPUS, 0, worker=ShortWorker
+    )
+    thread = time.thread_time() - began
+    assert search.terminal() == trials and desk.finished()
+    left = drain.close(600)
+    return {
+        "trials": trials,
+        "slots": slots,
+        "results": clock.epochs,
+        "own_cpu_ms": round(1000 * sum(s for part, s in watch.cpu.items() if part != "sampler") / clock.epochs, 2),
+        "sampler_cpu_ms": round(1000 * watch.cpu["sampler"] / clock.epochs, 2),
+        "thread_cpu_ms_with_tunes": round(1000 * thread / clock.epochs, 2),
+        "busy_share": round(clock.busy_share(slots), 3),
+        "wall_s": round(clock.last - clock.began, 1),
+        "events_left": left,
+    }
+
+
+def main(trials: int = 200, slots: int = 8) -> None:
+    with tempfile.TemporaryDirectory() as name, ray_session(None, _CPUS, 0):
+        print(json.dumps(measure(trials, slots, Path(name))), flush=True)
+    assert not ray.is_initialized()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:3]))

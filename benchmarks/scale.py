@@ -1,0 +1,210 @@
+"""How a sweep's driver grows with its trials: 100, 1,000 and 10,000 of them on 500 slots, in virtual time.
+
+`python -m benchmarks scale` measures what `docs/results/scale.md` shows; `python -m benchmarks.scale --help` has one
+run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.simulation import Play, SimulatedTune
+from benchmarks.stopwatch import Stopwatch, Timed
+from orchestrator.execution.caretaker import Caretaker, Limits
+from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.retention import Rule
+from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
+from orchestrator.reporting.tally import Tally
+from orchestrator.reporting.terminal import TerminalView
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.pruners import build_pruner
+from orchestrator.search.samplers import build_sampler
+from orchestrator.search.space import load_space
+from orchestrator.search.storages import open_storage, study_name
+from orchestrator.tracking.drain import Drain, Sink
+from orchestrator.tracking.event import Event
+from orchestrator.tracking.recorder import SWEEP, Recorder
+from orchestrator.tracking.spool import Spool
+
+_SIZES = (100, 1000, 10_000)
+_EPOCHS = 15
+
+
+class CountingSink:
+    """Takes every event and only counts: what is left is the spool's and the drain's own work."""
+
+    def __init__(self) -> None:
+        self.events = 0
+
+    def send(self, events: list[Event]) -> None:
+        self.events += len(events)
+
+
+def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str, mlflow: str) -> dict[str, Any]:
+    """One simulated sweep, and what it took."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        url = {"journal": None, "sqlite": f"sqlite:///{folder / 'ledger.db'}"}.get(ledger_kind, ledger_kind)
+        storage = open_storage(url, folder / "ledger.journal")
+        watch = Stopwatch()
+        space = load_space("text_hyper")
+        search = Ledger(storage, study_name(url, "scale", "search"), space)
+        search.use(
+            cast(Any, Timed(build_sampler(sampler, 0), watch, "sampler")),
+            build_pruner(pruner, _EPOCHS)
+            if pruner == "hyperband"  # Optuna looks at its class
+            else cast(Any, Timed(build_pruner(pruner, _EPOCHS), watch, "pruner")),
+        )
+        search.enqueue(space.default_params())
+        confirm = Ledger(storage, study_name(url, "scale", "confirm"), None)
+        spool = Spool(folder / "spool")
+        caretaker = Caretaker(
+            folder / "trials", Limits(Rule.parse("best:3")), 3, {"search": search, "confirm": confirm}
+        )
+        recorder = Recorder(spool, folder / "trials", keeps=caretaker.keeps)
+        recorder.record("start", SWEEP, name="scale", params={}, tags={})
+        (folder / "trials").mkdir()
+        tally = Tally(budget=trials, epochs=_EPOCHS, slots=slots)
+        with (folder / "lines").open("w") as lines:
+            view = TerminalView(Console(file=lines), tally, "scale")
+            watchers = [Timed(recorder, watch, "recorder"), tally, view, caretaker]
+            timed = [Timed(ledger, watch, "ledger") for ledger in (search, confirm)]
+            arm = Arm("search", "text_hyper", None, space, cast(Ledger, timed[0]))
+            desk = Desk(Plan(trials, 5, 3, 0, _EPOCHS), [arm], cast(Ledger, timed[1]), cast(Any, watchers))
+            register_desk("scale", desk)
+            drain = Drain(Spool(folder / "spool"), lambda: _sink(mlflow, folder))
+            caretaker.start()
+            drain.start()
+            tune = SimulatedTune(
+                cast(Any, Timed(DeskSearcher("scale"), watch, "other")),
+                cast(Any, Timed(DeskScheduler("scale"), watch, "other")),
+                Play(_EPOCHS),
+                slots,
+                cost=time.thread_time,  # of this thread alone: other programs on the machine are not the driver
+            )
+            marks = _Marks(watch)
+            tune.after = marks.after
+            tune.run()
+            caretaker.close()
+        assert desk.finished()
+        began = time.perf_counter()
+        left = drain.close(3600)
+        drained = time.perf_counter() - began
+        found = {
+            "trials": trials,
+            "slots": slots,
+            "ledger": ledger_kind.split(":")[0],
+            "sampler": sampler,
+            "pruner": pruner,
+            "mlflow": mlflow,
+            "results": tune.results,
+            **marks.summary(),
+            "rss_mb": _rss_mb(),
+            "ledger_mb": round(_ledger_bytes(folder, url) / 1e6, 2),
+            "spool_mb": round(sum(f.stat().st_size for f in (folder / "spool").rglob("*") if f.is_file()) / 1e6, 2),
+            "occupancy": round(tune.occupancy.share(), 4),
+            "occupancy_before_dry": round(tune.occupancy.share_before_dry(), 4),
+            "virtual_hours": round(tune.occupancy.end / 3600, 3),
+            "outcomes": search.counts(),
+            "events_left": left,
+            "drained_s_after": round(drained, 1),
+            "events": dict(Counter(event.kind for event, _ in spool.entries())),
+        }
+        desk.interrupt()
+        return found
+
+
+class _Marks:
+    """Milliseconds of every result: what its own handling took and what was asked for since the one before."""
+
+    def __init__(self, watch: Stopwatch) -> None:
+        self._watch = watch
+        self._before: dict[str, float] = defaultdict(float)
+        self._cpu_before = 0.0
+        self.parts: dict[str, list[float]] = {"sampler": [], "ledger": [], "pruner": [], "recorder": [], "other": []}
+        self.cpu: list[float] = []
+        self.rss = [_rss_mb()]
+
+    def after(self) -> None:
+        for part, values in self.parts.items():
+            values.append(1000 * (self._watch.seconds[part] - self._before[part]))
+            self._before[part] = self._watch.seconds[part]
+        cpu = 1000 * sum(seconds for part, seconds in self._watch.cpu.items() if part != "sampler")
+        self.cpu.append(cpu - self._cpu_before)
+        self._cpu_before = cpu
+
+    def summary(self) -> dict[str, Any]:
+        parts = {name: np.array(values) for name, values in self.parts.items()}
+        driver = sum(values for name, values in parts.items() if name != "sampler")
+        tenth = max(1, len(driver) // 10)
+        return {
+            "driver_ms": _figures(driver),
+            "driver_cpu_ms": _figures(np.array(self.cpu)),
+            "cpu_last_tenth_ms": round(float(np.mean(self.cpu[-tenth:])), 3),
+            "parts_ms": {name: round(float(values.mean()), 3) for name, values in parts.items()},
+            "cpu_parts_ms": {name: round(1000 * self._watch.cpu[name] / len(driver), 3) for name in parts},
+            "rss_before_mb": self.rss[0],
+        }
+
+
+def _figures(values: Any) -> dict[str, float]:
+    p50, p99 = np.percentile(values, [50, 99])
+    return {"mean": round(float(values.mean()), 3), "p50": round(float(p50), 3), "p99": round(float(p99), 3)}
+
+
+def _sink(kind: str, folder: Path) -> Sink:
+    if kind == "count":
+        return CountingSink()
+    from orchestrator.tracking.mlflow_sink import MlflowSink
+
+    return MlflowSink(f"sqlite:///{folder / 'mlflow.db'}", "scale", "scale", "scale")
+
+
+def _rss_mb() -> float:
+    """Memory of this process now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+def _ledger_bytes(folder: Path, url: str | None) -> int:
+    if url and url.startswith("postgres"):
+        from sqlalchemy import create_engine, text
+
+        from orchestrator.search.database import ledger_url
+
+        with create_engine(ledger_url(url)).connect() as connection:
+            return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    return sum(path.stat().st_size for path in folder.glob("ledger*"))
+
+
+def main() -> None:
+    """Each run in a process of its own, so that its memory is its own; TPE's time is `benchmarks.history`'s."""
+    runs = [(ledger, trials, "count") for ledger in ("journal", "sqlite") for trials in _SIZES]
+    for ledger, trials, mlflow in [*runs, ("journal", 100, "sqlite"), ("journal", 1000, "sqlite")]:
+        command = [sys.executable, "-m", "benchmarks.scale", "--sampler", "random", "--mlflow", mlflow]
+        command += ["--trials", str(trials), "--ledger", ledger]
+        print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--slots", type=int, default=500)
+    parser.add_argument("--ledger", default="journal", help="journal, sqlite, or the URL of a database")
+    parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--pruner", default="halving")
+    parser.add_argument("--mlflow", default="sqlite", help="sqlite, or count: a sink that only counts")
+    given = parser.parse_args()
+    print(json.dumps(measure(given.trials, given.slots, given.ledger, given.sampler, given.pruner, given.mlflow)))

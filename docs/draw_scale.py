@@ -1,0 +1,68 @@
+"""Draws `images/scale.png` and prints the table of `results/scale.md` from the lines that `benchmarks.scale` printed.
+
+`python docs/draw_scale.py docs/results/scale.jsonl`
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+IMAGES = Path(__file__).parent / "images"
+COLOURS = {"journal": "#1f6feb", "sqlite": "#d2691e", "postgresql": "#2e8b57"}
+
+
+def main(lines: str) -> None:
+    runs = [json.loads(line) for line in Path(lines).read_text().splitlines()]
+    for run in runs:
+        print(row(run))
+    driven = [run for run in runs if run["pruner"] == "halving" and run["mlflow"] == "count"]
+    figure, (time, memory, disk) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    for kind in dict.fromkeys(run["ledger"] for run in driven):
+        own = sorted((run for run in driven if run["ledger"] == kind), key=lambda run: run["trials"])
+        style = {"color": COLOURS[kind], "marker": "o", "label": kind}
+        sizes = [run["trials"] for run in own]
+        time.plot(sizes, [run["driver_cpu_ms"]["mean"] for run in own], **style)
+        memory.plot(sizes, [run["rss_mb"] - run["rss_before_mb"] for run in own], **style)
+        disk.plot(sizes, [run["ledger_mb"] for run in own], **style)
+    time.axhline(5, color="grey", linestyle="--")
+    time.annotate("the goal", (100, 5), xytext=(0, 3), textcoords="offset points", color="grey")
+    time.set(ylim=(0, None), title="driver, processor ms a result\n(without the sampler)")
+    for axis, title in ((memory, "memory gained, MB"), (disk, "ledger on disk, MB")):
+        axis.set(yscale="log", title=title)
+    for axis in (time, memory, disk):
+        axis.set(xscale="log", xlabel="trials")
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    figure.savefig(IMAGES / "scale.png", dpi=110)
+
+
+def row(run: dict[str, Any]) -> str:
+    """A line of the table."""
+    driver, parts = run["driver_cpu_ms"], run["cpu_parts_ms"]
+    # Fewer trials than slots never fill them.
+    full = f"{100 * run['occupancy_before_dry']:.1f}" if run["trials"] > run["slots"] else "–"
+    cells = [
+        run["ledger"],
+        run["sampler"],
+        run["mlflow"],
+        f"{run['trials']:,}",
+        f"{run['results']:,}",
+        f"{driver['p50']:.2f} / {driver['p99']:.2f}",
+        f"{driver['mean']:.2f}",
+        *(f"{parts[name]:.2f}" for name in ("ledger", "pruner", "recorder", "other")),
+        f"{parts['sampler']:.2f}",
+        f"{run['rss_mb'] - run['rss_before_mb']:.0f}",
+        f"{run['ledger_mb']:.1f}",
+        f"{full} / {100 * run['occupancy']:.1f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

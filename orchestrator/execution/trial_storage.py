@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.execution.retention import Kept
-from orchestrator.execution.trial_folder import FolderHeld, WorkerCard
+from orchestrator.execution.trial_folder import JOB, FolderHeld, WorkerCard
 from orchestrator.storage import Storage
 
 MANIFEST = "manifest.json"
@@ -169,12 +169,14 @@ class Mirror:
         """Brings what is new in the folder to the store.
 
         Raises:
-            FolderHeld: another worker has taken the trial over.
+            FolderHeld: another worker has taken the trial over, or somebody has emptied the folder.
             StorageAway: the store does not answer; it holds what it held.
         """
         there = self._storage.manifest(self._key)
         if there is not None and there.writer.token != self._card.token:
             raise FolderHeld(f"{self._key} is written to by pid {there.writer.pid} on {there.writer.host} now.")
+        if JOB in self._seen and not (self._folder / JOB).is_file():  # what is left must not replace what is stored
+            raise FolderHeld(f"{self._folder} was emptied by somebody else.")
         self._save()
 
     def _save(self) -> None:

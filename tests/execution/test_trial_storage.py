@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from orchestrator.data.cache import cache_dir
 from orchestrator.errors import InputError
 from orchestrator.execution.mirrored_steps import MirroredSteps
 from orchestrator.execution.training_job import MODEL, PREDICTIONS, TrainingSteps
@@ -151,6 +153,33 @@ def test_a_worker_that_was_replaced_writes_no_more(trials, tmp_path):
     assert new.step()["epochs"][0]["number"] == 2
     third = steps(trials, tmp_path, job)
     assert [epoch["number"] for epoch in third.step()["epochs"]] == [1, 2]
+
+
+def test_a_job_clears_away_what_dead_processes_of_its_own_host_left(tmp_path, monkeypatch):
+    """The cache may be shared: another host's process of a number that is free here is alive."""
+    monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "cache"))
+    trials = TrialStorage(Storage(str(tmp_path / "shared")))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    one = steps(trials, tmp_path, make_job())
+    own = one.folder.parents[1]
+    foreign, left = own.with_name("elsewhere") / f"{dead.pid}-0", own / f"{dead.pid}-0"
+    unnamed = cache_dir() / "scratch" / f"{dead.pid}-0"
+    for folder in (foreign, left, unnamed):
+        folder.mkdir(parents=True)
+    two = steps(trials, tmp_path, make_job(number=1))
+    assert foreign.is_dir() and unnamed.is_dir() and not left.exists() and one.folder.is_dir()
+    one.close(), two.close()
+
+
+def test_an_emptied_folder_does_not_replace_what_is_stored(trials, tmp_path):
+    job = make_job(epochs=4)
+    one = steps(trials, tmp_path, job)
+    one.step(), one.step()
+    shutil.rmtree(one.folder)
+    with pytest.raises(FolderHeld, match="was emptied"):
+        one._mirror.save()
+    assert "last-2.safetensors" in trials.manifest(job.key).files
 
 
 def test_a_storage_that_is_away_costs_checkpoints_and_not_epochs(trials, tmp_path, monkeypatch):

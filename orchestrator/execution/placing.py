@@ -46,8 +46,9 @@ def place(
 ) -> tuple[FeatureSet, CrossTest | None]:
     """The features as any node of the cluster that this process has joined can open them.
 
-    Where several nodes see all files they are read from there; else each array goes into the object store, from which
-    a node fetches it once, when its first job opens it.
+    Each array goes into the object store, from which a node that does not see its file fetches it once, when its first
+    job opens it; such a node may join at any time. Only where all nodes of now see the files, and their object stores
+    are too small, it is left to the files.
 
     Args:
         features: of the sweep.
@@ -62,10 +63,14 @@ def place(
     files = files_of(features, *([cross.features] if cross else []))
     views = look_at_nodes(trials, tuple(files), storage)
     check(views, files, trials, storage)
-    if len(views) > 1 and not any(view.unseen for view in views):
+    if len(views) > 1 and not any(view.unseen for view in views) and not _fits(views, files):
         return features, cross
     sharing = Sharing()
     return sharing.share(features), replace(cross, features=sharing.share(cross.features)) if cross else None
+
+
+def _fits(views: Sequence[NodeView], files: Mapping[Path, int]) -> bool:
+    return sum(files.values()) <= _USABLE * min(view.store for view in views)
 
 
 def check(views: Sequence[NodeView], files: Mapping[Path, int], trials: Path, storage: Storage | None) -> None:

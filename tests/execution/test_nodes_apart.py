@@ -13,6 +13,7 @@ from orchestrator.data.arrays import StoredArray
 from orchestrator.data.features import Feature, FeatureSet
 from orchestrator.errors import InputError
 from orchestrator.execution.desk import Plan
+from orchestrator.execution.failures import FolderUnseen
 from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.placing import NodeView, check, look_at_nodes, place
 from orchestrator.execution.run import run_jobs
@@ -23,7 +24,7 @@ from orchestrator.search.outcome import Outcome
 from orchestrator.storage import Storage
 from tests.execution.fakes import FakeSweep, Watched
 from tests.execution.nodes import Nodes, can_hide
-from tests.execution.tasks import make_task
+from tests.execution.tasks import make_cross, make_task
 from tests.s3 import BUCKET
 
 EPOCHS = 40
@@ -209,6 +210,32 @@ def test_what_lies_here_is_mapped_and_elsewhere_the_object_is_taken(tmp_path, mo
         path.rename(path.with_suffix(".gone"))
     for name, tensor in shared.tensors().items():
         assert tensor.equal(task.features.tensors()[name])
+
+
+@pytest.mark.parametrize(("store", "shares"), [(2, True), (1, False)])
+def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monkeypatch, store, shares):
+    """For a node that joins later and sees none of it."""
+    import ray
+
+    from orchestrator.execution import placing
+
+    features = stored(tmp_path / "store", make_task(tmp_path))
+    views = [NodeView(name, store * features.nbytes, (), True) for name in "ab"]
+    monkeypatch.setattr(placing, "look_at_nodes", lambda trials, files, storage: views)
+    monkeypatch.setattr(ray, "put", lambda array: "reference")
+    shared, _ = place(features, None, tmp_path / "trials", None)
+    assert {type(one.array) for one in shared.features.values()} == {SharedArray if shares else StoredArray}
+
+
+def test_a_node_without_the_features_ends_no_trial(tmp_path):
+    task = make_task(tmp_path)
+    features = stored(tmp_path / "store", task)
+    (lost, *_) = files_of(features)
+    lost.unlink()
+    with pytest.raises(FolderUnseen, match=f"does not see {lost}: let it see the folder HYPERASSESS_CACHE"):
+        replace(task, features=features).training_data(0)
+    with pytest.raises(FolderUnseen, match=f"does not see {lost}"):
+        replace(make_cross(task), features=features).other_rows()
 
 
 GB = 10**9

@@ -155,6 +155,26 @@ def test_a_worker_that_was_replaced_writes_no_more(trials, tmp_path):
     assert [epoch["number"] for epoch in third.step()["epochs"]] == [1, 2]
 
 
+def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back(trials, tmp_path, monkeypatch):
+    job = make_job(epochs=9)
+    old = steps(trials, tmp_path, job)
+    old.step()
+    write, others = Storage.write, []
+
+    def slow(self, name, content):
+        write(self, name, content)
+        if not others and "last-2" in name:
+            others.append(name)
+            others.append(steps(trials, tmp_path, job))
+
+    monkeypatch.setattr(Storage, "write", slow)
+    with pytest.raises(FolderHeld, match="is written to by pid"):
+        old.step()
+    new = others[1]
+    assert trials.manifest(job.key).writer.token == new._mirror._card.token
+    assert [new.step()["epochs"][-1]["number"] for _ in range(2)] == [1, 2]
+
+
 def test_a_job_clears_away_what_dead_processes_of_its_own_host_left(tmp_path, monkeypatch):
     """The cache may be shared: another host's process of a number that is free here is alive."""
     monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "cache"))

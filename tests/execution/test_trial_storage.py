@@ -10,11 +10,16 @@ import pytest
 
 from orchestrator.data.cache import cache_dir
 from orchestrator.errors import InputError
+from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.mirrored_steps import MirroredSteps
 from orchestrator.execution.training_job import MODEL, PREDICTIONS, TrainingSteps
 from orchestrator.execution.trial_folder import FolderHeld
 from orchestrator.execution.trial_storage import MANIFEST, Mirror, TrialStorage
+from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.outcome import Outcome
 from orchestrator.storage import Storage, StorageAway, storage_url
+from orchestrator.tracking.recorder import Recorder
+from orchestrator.tracking.spool import Spool
 from orchestrator.training.checkpoint import Checkpoints
 from tests.execution.tasks import make_job, make_task
 from tests.s3 import BUCKET
@@ -219,6 +224,35 @@ def test_a_storage_that_is_away_costs_checkpoints_and_not_epochs(trials, tmp_pat
     assert one.step()["outcome"] == "complete"
     one.close()
     assert "last-4.safetensors" in trials.manifest(job.key).files
+
+
+def test_what_was_missed_while_the_storage_was_away_comes_at_the_end_and_goes_to_mlflow(trials, tmp_path, monkeypatch):
+    spool, here = Spool(tmp_path / "spool"), tmp_path / "driver"
+    jobs = [make_job(number, epochs=1) for number in range(3)]
+    for job in jobs:
+        one = steps(trials, tmp_path, job)
+        one.step()
+        one.close()
+    keeps = lambda job, outcome: job.number < 2  # noqa: E731
+    fetching, recorder = Fetching(trials, here, keeps), Recorder(spool, here, keeps=keeps)
+    asked = []
+
+    def away(self, name):
+        asked.append(name)
+        raise StorageAway("nobody there")
+
+    monkeypatch.setattr(Storage, "read", away)
+    for job in jobs:
+        fetching.ended(job, Outcome.COMPLETE, {}, None)
+        recorder.ended(job, Outcome.COMPLETE, {}, None)
+    assert len(asked) == 1, "not for every trial in turn"
+    monkeypatch.undo()
+    known = [(job, LedgerTrial(job.number, {}, {}, {1: 0.5}, Outcome.COMPLETE, None, None)) for job in jobs]
+    for _ in range(2):  # the second time, nothing is left to do
+        fetching.after(known, recorder.files)
+    assert [bool(list((here / job.key).glob("best-*"))) for job in jobs] == [True, True, False]
+    assert all((here / job.key / "epochs.jsonl").is_file() for job in jobs)
+    assert [event.run for event in spool.read()[0] if event.kind == "artifacts"] == [job.key for job in jobs[:2]]
 
 
 def test_a_confirm_run_waits_for_the_storage(trials, tmp_path, monkeypatch):

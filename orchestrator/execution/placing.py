@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from orchestrator.data.store import PIXELS
 from orchestrator.disk import spelled
@@ -104,15 +106,12 @@ def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None
 
     look = ray.remote(num_cpus=0, max_retries=0)(_look)
     asked: dict[Any, dict[str, Any]] = {}
-    marker = trials.stat()
-    for node in ray.nodes():
-        if node["Alive"]:
-            there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-            call = look.options(scheduling_strategy=there).remote(
-                trials, (marker.st_ino, marker.st_mtime_ns), files, storage
-            )
-            asked[call] = node
-    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
+    with _marked(trials) as marker:
+        for node in ray.nodes():
+            if node["Alive"]:
+                there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+                asked[look.options(scheduling_strategy=there).remote(marker, files, storage)] = node
+        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
     views = []
     for call in answered:
         node = asked[call]
@@ -126,16 +125,21 @@ def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None
     return views
 
 
-def _look(
-    trials: Path, marker: tuple[int, int], files: tuple[Path, ...], storage: Storage | None
-) -> tuple[tuple[Path, ...], bool, str | None]:
-    """Runs on a node. A folder of the same name that is another one is told by its inode and time."""
-    unseen = tuple(path for path in files if not _readable(path))
+@contextmanager
+def _marked(folder: Path) -> Iterator[Path]:
+    """A file whose name nobody has asked for before, as a file server's clients remember for a minute what they saw."""
+    marker = folder / f".seen-{uuid4().hex}"
+    marker.write_bytes(b"HyperAssess")
     try:
-        there = trials.stat()
-        sees = (there.st_ino, there.st_mtime_ns) == marker
-    except OSError:
-        sees = False
+        yield marker
+    finally:
+        marker.unlink(missing_ok=True)
+
+
+def _look(marker: Path, files: tuple[Path, ...], storage: Storage | None) -> tuple[tuple[Path, ...], bool, str | None]:
+    """Runs on a node. A folder of the same name that is another one does not hold the marker."""
+    unseen = tuple(path for path in files if not _readable(path))
+    sees = _readable(marker)
     trouble = None
     if storage is not None:
         try:

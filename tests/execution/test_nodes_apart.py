@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from orchestrator.data.arrays import StoredArray
 from orchestrator.data.features import Feature, FeatureSet
 from orchestrator.errors import InputError
+from orchestrator.execution import placing
 from orchestrator.execution.desk import Plan
 from orchestrator.execution.failures import FolderUnseen
 from orchestrator.execution.fetching import Fetching
@@ -217,8 +220,6 @@ def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monke
     """For a node that joins later and sees none of it."""
     import ray
 
-    from orchestrator.execution import placing
-
     features = stored(tmp_path / "store", make_task(tmp_path))
     views = [NodeView(name, store * features.nbytes, (), True) for name in "ab"]
     monkeypatch.setattr(placing, "look_at_nodes", lambda trials, files, storage: views)
@@ -238,6 +239,19 @@ def test_a_node_without_the_features_ends_no_trial(tmp_path):
         replace(make_cross(task), features=features).other_rows()
 
 
+def test_a_folder_is_told_by_what_lies_in_it(tmp_path, monkeypatch):
+    """Not by inode or time: a file server's clients see old ones for a while."""
+    here, other = tmp_path / "trials", tmp_path / "other"
+    here.mkdir()
+    shutil.copytree(here, other)
+    with placing._marked(here) as marker:
+        monkeypatch.setattr(Path, "stat", lambda path, **_: (_ for _ in ()).throw(AssertionError("was asked for")))
+        assert placing._look(marker, (), None)[1]
+        assert not placing._look(other / marker.name, (), None)[1]
+        monkeypatch.undo()
+    assert not list(here.iterdir()), "it leaves nothing"
+
+
 GB = 10**9
 
 
@@ -251,8 +265,6 @@ GB = 10**9
     ],
 )
 def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
-    from pathlib import Path
-
     view = replace(view, unseen=tuple(map(Path, view.unseen)))
     files = {Path("level1.npy"): 8 * GB // 10, Path("pixels.npy"): 8 * GB // 10}
     storage = Storage("/shared") if view.trouble else None

@@ -134,7 +134,7 @@ def conduct(
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)
                 desk.interrupt()
             if fetching and desk.finished():
-                fetching.after(desk.known())
+                fetching.after(desk.known(), recorder.files)
             if desk.stopped_because:
                 raise Stopped(desk.stopped_because)
             if not desk.finished():

@@ -17,7 +17,7 @@ def doctor(
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI or the profile's.")] = None,
     ledger: Annotated[str | None, typer.Option(help="Database; else HYPERASSESS_LEDGER or the profile's.")] = None,
     storage_path: Annotated[
-        str | None, typer.Option(help="A folder or s3://BUCKET/FOLDER that should take files.")
+        str | None, typer.Option(help="Folder or s3://BUCKET/PREFIX; else HYPERASSESS_STORAGE_PATH or the profile's.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,

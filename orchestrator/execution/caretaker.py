@@ -38,7 +38,7 @@ class Limits:
     Attributes:
         rule: what is kept of ended trials.
         budget: bytes of all its checkpoints and models; None for any.
-        min_free: bytes that should stay free on the disk.
+        min_free: bytes that should stay free on the disk that holds them; a storage's is its owner's affair.
     """
 
     rule: Rule
@@ -199,20 +199,28 @@ class Caretaker:
                 known, changed, self._changed = dict(self._known), self._changed, False
             if not self._trials.is_dir():
                 return 0
-            short = self._limits.min_free - self._free(self._trials)
+            # What goes would go from the storage, and make no room on this disk.
+            short = 0 if self._storage else self._limits.min_free - self._free(self._trials)
             if not changed and short <= 0 and self._limits.budget is None:
                 return 0
-            holdings = self._holdings(known)
-            budget = self._limits.budget
-            if short > 0:
-                room = _total(holdings) - short
-                budget = room if budget is None else min(budget, room)
-            freed = sum(
-                self._remove(key, parts) for key, parts in removable(holdings, self._limits.rule, budget).items()
-            )
+            try:
+                freed = self._free_up(known, short)
+            except OSError:
+                with self._lock:
+                    self._changed = True  # to be done again when the storage is back
+                raise
             if short > 0 and freed:
                 logger.warning("the disk of %s is nearly full: retention freed %s", self._trials, spelled(freed))
             return freed
+
+    def _free_up(self, known: Mapping[str, _Known], short: int) -> int:
+        """Removes what rule and budget do not keep, and more where the disk is `short` of bytes; what became free."""
+        holdings = self._holdings(known)
+        budget = self._limits.budget
+        if short > 0:
+            room = _total(holdings) - short
+            budget = room if budget is None else min(budget, room)
+        return sum(self._remove(key, parts) for key, parts in removable(holdings, self._limits.rule, budget).items())
 
     def _holdings(self, known: Mapping[str, _Known]) -> list[Holding]:
         needed = _needed(known, self._splits)

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from orchestrator.execution.agreement import flat_agreement
+from orchestrator.execution.shared_features import open_features
 from orchestrator.training.baselines import OtherRows
 from orchestrator.training.evaluate import predict, reads_of
 
@@ -84,10 +85,10 @@ class CrossTest:
 
     def other_rows(self) -> OtherRows:
         """As baselines take them."""
-        return OtherRows(self.features.tensors(), torch.from_numpy(self.rows), self.generators)
+        return OtherRows(open_features(self.features), torch.from_numpy(self.rows), self.generators)
 
     def _batches(self, reads: Sequence[str]) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-        tensors = self.features.tensors()
+        tensors = open_features(self.features)
         for part in torch.split(torch.from_numpy(self.rows), _ROWS_AT_ONCE):
             yield {name: tensors[name].index_select(0, part) for name in reads}, torch.arange(len(part))
 

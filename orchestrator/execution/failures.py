@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.disk import is_disk_full
 from orchestrator.search.outcome import Outcome
+from orchestrator.storage import StorageAway
 
 
 class Kind(StrEnum):
@@ -32,6 +33,8 @@ class Kind(StrEnum):
     """The disk is full."""
     UNSEEN = "unseen"
     """The worker's machine does not see the sweep's folder, and there is no storage."""
+    STORAGE = "storage"
+    """The storage was away for longer than a worker waits."""
 
 
 class FolderUnseen(Exception):
@@ -85,12 +88,15 @@ _MOST = {Kind.TRANSIENT: 4, Kind.HANG: 1, Kind.DEATH: 5, Kind.NODE_LOST: 20}
 def judge(failures: Sequence[Failure]) -> Verdict:
     """What follows from a job's failures, oldest first; the last one has just happened.
 
-    Two unexplained deaths after the same epoch, and the same transient error twice, are no accident.
+    Two unexplained deaths after the same epoch, and the same transient error twice, are no accident. A storage that is
+    away is away for all jobs, and no job's fault.
     """
     last, earlier = failures[-1], failures[:-1]
     if last.kind in {Kind.DISK, Kind.UNSEEN}:
         return Verdict.STOP
     alike = [failure for failure in earlier if failure.kind is last.kind]
+    if last.kind is Kind.STORAGE:
+        return Verdict.STOP if alike else Verdict.RETRY
     if last.kind not in _MOST or len(alike) >= _MOST[last.kind]:
         return Verdict.END
     if last.kind is Kind.DEATH and any(failure.epoch == last.epoch for failure in alike):
@@ -171,6 +177,8 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.DISK
     if isinstance(error, FolderUnseen):
         return Kind.UNSEEN
+    if isinstance(error, StorageAway):
+        return Kind.STORAGE
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return Kind.MEMORY
     if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.trial_storage import TrialStorage
 from orchestrator.search.ledger import LedgerTrial
 from orchestrator.search.outcome import Outcome
-from orchestrator.storage import patiently
+from orchestrator.storage import StorageAway, patiently
 
 logger = logging.getLogger(__name__)
+
+_REST = 60.0
+"""Seconds for which a storage that was away is left alone: the sweep waits while it is asked."""
 
 
 class Fetching:
@@ -31,6 +35,8 @@ class Fetching:
         self._storage = storage
         self._trials = trials
         self._keeps = keeps
+        self._missed: set[str] = set()
+        self._away_until = 0.0
 
     def started(self, job: Job) -> None:
         """Nothing."""
@@ -46,23 +52,41 @@ class Fetching:
 
     def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """Fetches; a storage that is away is asked again at the end of the sweep."""
+        self._missed.add(job.key)
+        if time.monotonic() < self._away_until:
+            return
         try:
             self._fetch(job.key, self._keeps(job, outcome))
+            self._missed.remove(job.key)
         except OSError as away:
+            if isinstance(away, StorageAway):
+                self._away_until = time.monotonic() + _REST
             logger.warning("the files of %s were not fetched: %s", job.key, away)
 
     def before(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
         """Fetches the histories of jobs that are unfinished, for records that lack some of their epochs."""
         self._fetch_all([(job, False) for job, trial in known if trial.outcome is None])
 
-    def after(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
-        """Fetches what of confirm runs is not here yet; the report reads them.
+    def after(self, known: Iterable[tuple[Job, LedgerTrial]], late: Callable[[Job, Outcome], None]) -> None:
+        """Fetches what is not here yet: of confirm runs, which the report reads, and of jobs that were missed.
+
+        Args:
+            known: all jobs.
+            late: told of each job whose files came only now.
 
         Raises:
             StorageAway: the storage has been away for too long.
         """
-        ended = [(job, True) for job, trial in known if job.study == "confirm" and trial.outcome is Outcome.COMPLETE]
-        self._fetch_all(ended)
+        for job, trial in known:
+            if trial.outcome is None:
+                continue
+            missed = job.key in self._missed or not (self._trials / job.key).is_dir()
+            reported = job.study == "confirm" and trial.outcome is Outcome.COMPLETE
+            if reported or missed:
+                self._fetch_all([(job, reported or self._keeps(job, trial.outcome))])
+            if missed:
+                self._missed.discard(job.key)
+                late(job, trial.outcome)
 
     def _fetch_all(self, wanted: Iterable[tuple[Job, bool]]) -> None:
         for job, everything in wanted:

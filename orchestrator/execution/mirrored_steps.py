@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -86,8 +87,11 @@ class MirroredSteps:
 
 
 def _own_scratch() -> Path:
-    """A folder of this process's and this job's own; those of dead processes go."""
-    parent = cache_dir() / _SCRATCH
+    """A folder of this process's and this job's own; those of dead processes of this host go.
+
+    The cache may be a volume of many hosts, and a process number says something on its own only.
+    """
+    parent = cache_dir() / _SCRATCH / socket.gethostname()
     parent.mkdir(parents=True, exist_ok=True)
     for path in parent.iterdir():
         pid = path.name.partition("-")[0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from orchestrator.data.store import PIXELS
 from orchestrator.disk import spelled
@@ -46,8 +48,9 @@ def place(
 ) -> tuple[FeatureSet, CrossTest | None]:
     """The features as any node of the cluster that this process has joined can open them.
 
-    Where several nodes see all files they are read from there; else each array goes into the object store, from which
-    a node fetches it once, when its first job opens it.
+    Each array goes into the object store, from which a node that does not see its file fetches it once, when its first
+    job opens it; such a node may join at any time. Only where all nodes of now see the files, and their object stores
+    are too small, it is left to the files.
 
     Args:
         features: of the sweep.
@@ -62,10 +65,14 @@ def place(
     files = files_of(features, *([cross.features] if cross else []))
     views = look_at_nodes(trials, tuple(files), storage)
     check(views, files, trials, storage)
-    if len(views) > 1 and not any(view.unseen for view in views):
+    if len(views) > 1 and not any(view.unseen for view in views) and not _fits(views, files):
         return features, cross
     sharing = Sharing()
     return sharing.share(features), replace(cross, features=sharing.share(cross.features)) if cross else None
+
+
+def _fits(views: Sequence[NodeView], files: Mapping[Path, int]) -> bool:
+    return sum(files.values()) <= _USABLE * min(view.store for view in views)
 
 
 def check(views: Sequence[NodeView], files: Mapping[Path, int], trials: Path, storage: Storage | None) -> None:
@@ -99,15 +106,12 @@ def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None
 
     look = ray.remote(num_cpus=0, max_retries=0)(_look)
     asked: dict[Any, dict[str, Any]] = {}
-    marker = trials.stat()
-    for node in ray.nodes():
-        if node["Alive"]:
-            there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-            call = look.options(scheduling_strategy=there).remote(
-                trials, (marker.st_ino, marker.st_mtime_ns), files, storage
-            )
-            asked[call] = node
-    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
+    with _marked(trials) as marker:
+        for node in ray.nodes():
+            if node["Alive"]:
+                there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+                asked[look.options(scheduling_strategy=there).remote(marker, files, storage)] = node
+        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
     views = []
     for call in answered:
         node = asked[call]
@@ -121,16 +125,21 @@ def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None
     return views
 
 
-def _look(
-    trials: Path, marker: tuple[int, int], files: tuple[Path, ...], storage: Storage | None
-) -> tuple[tuple[Path, ...], bool, str | None]:
-    """Runs on a node. A folder of the same name that is another one is told by its inode and time."""
-    unseen = tuple(path for path in files if not _readable(path))
+@contextmanager
+def _marked(folder: Path) -> Iterator[Path]:
+    """A file whose name nobody has asked for before, as a file server's clients remember for a minute what they saw."""
+    marker = folder / f".seen-{uuid4().hex}"
+    marker.write_bytes(b"HyperAssess")
     try:
-        there = trials.stat()
-        sees = (there.st_ino, there.st_mtime_ns) == marker
-    except OSError:
-        sees = False
+        yield marker
+    finally:
+        marker.unlink(missing_ok=True)
+
+
+def _look(marker: Path, files: tuple[Path, ...], storage: Storage | None) -> tuple[tuple[Path, ...], bool, str | None]:
+    """Runs on a node. A folder of the same name that is another one does not hold the marker."""
+    unseen = tuple(path for path in files if not _readable(path))
+    sees = _readable(marker)
     trouble = None
     if storage is not None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.data.arrays import StoredArray
+from orchestrator.execution.failures import FolderUnseen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from orchestrator.data import FeatureSet
 
@@ -73,6 +76,21 @@ class Sharing:
             put = self._put or ray.put
             self._references[array.path] = put(array.open().view(np.ndarray))
         return SharedArray(array, self._references[array.path])
+
+
+def open_features(features: FeatureSet) -> dict[str, Tensor]:
+    """The features by name, memory-mapped where they are files.
+
+    Raises:
+        FolderUnseen: this node has no file that they lie in, nor an object in its place.
+    """
+    try:
+        return features.tensors()
+    except FileNotFoundError as error:  # no fault of the job's: the next one here would end by it as well
+        raise FolderUnseen(
+            f"The node {socket.gethostname()} does not see {error.filename}: let it see the folder HYPERASSESS_CACHE "
+            "of the machine that began the sweep under the same path, or take the node out."
+        ) from error
 
 
 def files_of(*sets: FeatureSet) -> dict[Path, int]:

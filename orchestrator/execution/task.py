@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data.store import PIXELS
+from orchestrator.execution.shared_features import open_features
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +71,11 @@ class SweepTask:
     storage: TrialStorage | None = None
 
     def training_data(self, split: int) -> TrainingData:
-        """The data as one of its splits divides it. Features are opened once in a process."""
+        """The data as one of its splits divides it. Features are opened once in a process.
+
+        Raises:
+            FolderUnseen: this node has no file that they lie in, nor a way to fetch it.
+        """
         import torch
 
         from orchestrator.training.data import TrainingData
@@ -89,7 +94,7 @@ class SweepTask:
 
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = self.features.tensors()
+        tensors = open_features(self.features)
         pixels = [PIXELS] if self.finetune else []
         return {name: tensors[name] for name in (*self.reads, *pixels)}
 

@@ -24,7 +24,10 @@ WAIT_SECONDS = 60.0
 ASIDE = ".aside-"
 """In the name of a folder that holds what another configuration left in a trial's."""
 
-_LOCK, _WORKER, _JOB = ".lock", "worker.json", "job.json"
+JOB = "job.json"
+"""Names the job whose folder it is."""
+
+_LOCK, _WORKER = ".lock", "worker.json"
 
 
 class FolderHeld(TimeoutError):
@@ -78,12 +81,12 @@ class TrialFolder:
 
     def claim(self, job: Job) -> str | None:
         """Makes the folder this job's: what another configuration left here is set aside, and where to is said."""
-        there = _read(self.path / _JOB)
+        there = _read(self.path / JOB)
         note = None
         if there is not None and _identity(there) != _identity(asdict(job)):
             aside = self.set_aside()
             note = f"{job.key} held another configuration's files; they are in {aside.name} now, and it began anew."
-        self._write(_JOB, json.loads(json.dumps(asdict(job))))
+        self._write(JOB, json.loads(json.dumps(asdict(job))))
         return note
 
     def set_aside(self) -> Path:

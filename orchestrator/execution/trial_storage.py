@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.execution.retention import Kept
-from orchestrator.execution.trial_folder import FolderHeld, WorkerCard
+from orchestrator.execution.trial_folder import JOB, FolderHeld, WorkerCard
 from orchestrator.storage import Storage
 
 MANIFEST = "manifest.json"
@@ -169,15 +169,21 @@ class Mirror:
         """Brings what is new in the folder to the store.
 
         Raises:
-            FolderHeld: another worker has taken the trial over.
+            FolderHeld: another worker has taken the trial over, or somebody has emptied the folder.
             StorageAway: the store does not answer; it holds what it held.
         """
+        self._check_writer()
+        if JOB in self._seen and not (self._folder / JOB).is_file():  # what is left must not replace what is stored
+            raise FolderHeld(f"{self._folder} was emptied by somebody else.")
+        self._save(self._check_writer)
+
+    def _check_writer(self) -> None:
         there = self._storage.manifest(self._key)
         if there is not None and there.writer.token != self._card.token:
             raise FolderHeld(f"{self._key} is written to by pid {there.writer.pid} on {there.writer.host} now.")
-        self._save()
 
-    def _save(self) -> None:
+    def _save(self, check: Callable[[], None] = lambda: None) -> None:
+        """Uploads, then `check`s, then says so in the manifest: large files take a while, in which others may come."""
         store, key = self._storage.storage, self._key
         before = self._before.files if self._before else {}
         mine = self._seen
@@ -193,6 +199,7 @@ class Mirror:
                 files[name] = before[name]
             else:
                 files[name] = self._put(name, path.read_bytes())
+        check()
         store.write(f"{key}/{MANIFEST}", Manifest(self._card, files).as_bytes())
         named = {file.object for file in files.values() if file.object}
         store.remove(f"{key}/{name}" for name in (self._uploaded | _objects(before)) - named)

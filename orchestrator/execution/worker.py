@@ -61,7 +61,7 @@ class Worker(tune.Trainable):
                 raise
             failure = failure_from(error, self._epoch)
             message = {"epochs": [], "failure": failure.as_dict()}
-            if failure.kind is Kind.TRANSIENT:
+            if failure.kind in {Kind.TRANSIENT, Kind.STORAGE}:
                 time.sleep(PAUSE)
         if "failure" in message:
             _free_memory()

@@ -21,8 +21,7 @@ def examine(
     """What all checks found, in the order of a sweep's needs.
 
     Args:
-        address, tracking_uri, ledger: as given by hand; None for what environment or profile say.
-        storage: a folder or URI for checkpoints; None for the sweep's own folder.
+        address, tracking_uri, ledger, storage: as given by hand; None for what environment or profile say.
         out: folder that sweeps live in.
 
     Raises:
@@ -34,7 +33,7 @@ def examine(
     from orchestrator.tracking.target import resolve_tracking_uri
 
     cluster, uri = joined(address), resolve_tracking_uri(tracking_uri)
-    setting = find_setting("ledger", ledger)
+    setting, place = find_setting("ledger", ledger), find_setting("storage_path", storage)
     token = token_file(address=cluster)
     checks: dict[str, Check] = {
         "packages": check_packages,
@@ -45,7 +44,7 @@ def examine(
         "files": check_files,
         "MLflow": lambda: check_mlflow(uri),
         "ledger": lambda: check_ledger(setting.value if setting else None),
-        "storage": lambda: check_storage(storage),
+        "storage": lambda: check_storage(place.value if place else None),
         "cluster": lambda: check_cluster(cluster),
         "token": lambda: check_token(token),
     }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from orchestrator.credentials import without_passwords
 from orchestrator.errors import InputError
 from orchestrator.health.finding import Finding, fail, ok, warn
+from orchestrator.storage import storage_url
 
 if TYPE_CHECKING:
     from requests import Response
@@ -62,14 +63,15 @@ def check_ledger(given: str | None) -> list[Finding]:
     return [ok("ledger", f"{without_passwords(ledger_url(given))} answers")]
 
 
-def check_storage(place: str | None) -> list[Finding]:
-    """Whether a folder or an object store takes a file, and gives it back."""
-    if place is None:
+def check_storage(given: str | None) -> list[Finding]:
+    """Whether a folder or an object store takes a file, and gives it back; raises InputError where it is neither."""
+    if given is None:
         return []
+    place = storage_url(given)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "orchestrator.health.storage"],
-            input=place,  # not an argument: an address may hold a key
+            input=place,
             capture_output=True,
             text=True,
             timeout=2 * SECONDS,
@@ -78,9 +80,9 @@ def check_storage(place: str | None) -> list[Finding]:
     except subprocess.TimeoutExpired:
         said = f"no answer within {2 * SECONDS:.0f} seconds"
     if said is None:
-        return [ok("storage", f"{without_passwords(place)} takes files")]
+        return [ok("storage", f"{place} takes files")]
     mend = "mend the address or the rights; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    return [fail("storage", f"{without_passwords(place)} takes no file: {without_passwords(said)}", mend)]
+    return [fail("storage", f"{place} takes no file: {without_passwords(said)}", mend)]
 
 
 def check_cluster(address: str | None) -> list[Finding]:

@@ -99,10 +99,14 @@ class Recorder:
             if len(error) > _TAG_CHARACTERS:
                 self.record("text", job.key, text=error, into="error.txt")
         self.record("tags", job.key, tags=tags)
+        self.files(job, outcome)
+        self.record("end", job.key, told.last_epoch_time if more else None, status=STATUS[outcome])
+
+    def files(self, job: Job, outcome: Outcome) -> None:
+        """What of an ended job's folder is worth it; again where it came late."""
         folder = self._trials / job.key
         if self._keeps(job, outcome) and folder.is_dir():
             self.upload(job.key, worth_uploading(folder), "checkpoint" if job.variant else "baselines")
-        self.record("end", job.key, told.last_epoch_time if more else None, status=STATUS[outcome])
 
     def interrupted(self, job: Job) -> None:
         """Closed as KILLED until the sweep goes on."""

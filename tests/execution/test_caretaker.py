@@ -11,10 +11,12 @@ from optuna.storages import InMemoryStorage
 from orchestrator.execution.caretaker import Caretaker, Limits, collect_garbage
 from orchestrator.execution.job import TITLES, Epoch, Job
 from orchestrator.execution.retention import Rule
+from orchestrator.execution.trial_storage import Mirror, TrialStorage
 from orchestrator.search.journal import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.spec import build_spec
+from orchestrator.storage import Storage, StorageAway
 from orchestrator.training.checkpoint import Checkpoints, load_best
 from orchestrator.training.fit import TrainingState
 from orchestrator.workspace import Workspace
@@ -54,8 +56,9 @@ def make_ledgers(storage=None):
 
 
 def caretaker(trials, rule="best:1", ledgers=None, splits=2, **more) -> Caretaker:
-    free = more.pop("free", lambda folder: 10**12)
-    return Caretaker(trials, Limits(Rule.parse(rule), **more), splits, ledgers or make_ledgers(), free=free)
+    free, storage = more.pop("free", lambda folder: 10**12), more.pop("storage", None)
+    limits = Limits(Rule.parse(rule), **more)
+    return Caretaker(trials, limits, splits, ledgers or make_ledgers(), free=free, storage=storage)
 
 
 def end(watcher: Caretaker, job: Job, objective: float, outcome: Outcome = Outcome.COMPLETE) -> None:
@@ -138,6 +141,33 @@ def test_a_nearly_full_disk_takes_what_the_rule_would_have_kept(trials):
     free[0] = 0
     watcher.tend()
     assert parts(trials / "trial-0000") == set() and parts(trials / "trial-0001") == {"best", "last"}
+
+
+@pytest.fixture
+def stored(trials, tmp_path) -> TrialStorage:
+    """A trial that a worker elsewhere left in a storage; its folder here is another one."""
+    trials.mkdir()
+    storage = TrialStorage(Storage(str(tmp_path / "shared")))
+    write(tmp_path / "elsewhere", "trial-0000")
+    Mirror(storage, "trial-0000", tmp_path / "elsewhere" / "trial-0000").begin()
+    return storage
+
+
+def test_the_driver_s_full_disk_takes_nothing_from_a_storage(trials, stored):
+    watcher = caretaker(trials, "all", min_free=10**6, free=lambda folder: 0, storage=stored)
+    end(watcher, searched(0), 0.5)
+    assert watcher.tend() == 0 and set(stored.sizes("trial-0000")) == {"best", "last"}
+
+
+def test_what_a_storage_that_was_away_kept_goes_when_it_is_back(trials, stored, monkeypatch):
+    watcher = caretaker(trials, "none", storage=stored)
+    end(watcher, searched(0), 0.5)
+    monkeypatch.setattr(Storage, "read", lambda self, name: (_ for _ in ()).throw(StorageAway("away")))
+    with pytest.raises(StorageAway):
+        watcher.tend()
+    monkeypatch.undo()
+    watcher.tend()
+    assert not stored.sizes("trial-0000")
 
 
 def test_its_thread_does_it(trials):

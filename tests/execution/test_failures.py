@@ -16,6 +16,7 @@ from orchestrator.execution.failures import (
     outcome_of,
 )
 from orchestrator.search.outcome import Outcome
+from orchestrator.storage import StorageAway
 
 
 def failures(*kinds, epochs=None, texts=None):
@@ -30,6 +31,7 @@ def failures(*kinds, epochs=None, texts=None):
         (ValueError("no"), Kind.ERROR),
         (FileNotFoundError(errno.ENOENT, "no such file"), Kind.ERROR),
         (OSError(errno.ENOSPC, "full"), Kind.DISK),
+        (StorageAway("The storage s3://b does not answer: timeout"), Kind.STORAGE),
         (OSError(errno.EDQUOT, "quota"), Kind.DISK),
         (OSError(errno.ESTALE, "stale file handle"), Kind.TRANSIENT),
         (ConnectionResetError("gone"), Kind.TRANSIENT),
@@ -84,6 +86,11 @@ def test_deaths():
 def test_lost_machines_cost_nothing_and_a_full_disk_stops_the_sweep():
     assert judge(failures(*[Kind.NODE_LOST] * 9, epochs=[1] * 9)) is Verdict.RETRY
     assert judge(failures(Kind.DISK)) is Verdict.STOP
+
+
+def test_a_storage_that_is_away_again_stops_the_sweep_and_ends_no_trial():
+    away = [failure_from(StorageAway("The storage s3://b does not answer: timeout"), 0)] * 2
+    assert judge(away[:1]) is Verdict.RETRY and judge(away) is Verdict.STOP
 
 
 def test_a_hang_is_tried_once_more():

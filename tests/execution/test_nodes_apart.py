@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from orchestrator.data.arrays import StoredArray
 from orchestrator.data.features import Feature, FeatureSet
 from orchestrator.errors import InputError
+from orchestrator.execution import placing
 from orchestrator.execution.desk import Plan
+from orchestrator.execution.failures import FolderUnseen
 from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.placing import NodeView, check, look_at_nodes, place
 from orchestrator.execution.run import run_jobs
@@ -23,7 +27,7 @@ from orchestrator.search.outcome import Outcome
 from orchestrator.storage import Storage
 from tests.execution.fakes import FakeSweep, Watched
 from tests.execution.nodes import Nodes, can_hide
-from tests.execution.tasks import make_task
+from tests.execution.tasks import make_cross, make_task
 from tests.s3 import BUCKET
 
 EPOCHS = 40
@@ -137,7 +141,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
             done.set()
             counter.join()
         thread.join()
-        fetching.after(desk.known())
+        fetching.after(desk.known(), lambda job, outcome: None)
     assert not errors, errors
     sweep.assert_done()
     assert {trial.outcome for arm in sweep.arms for trial in arm.ledger.all()} == {Outcome.COMPLETE}
@@ -211,6 +215,43 @@ def test_what_lies_here_is_mapped_and_elsewhere_the_object_is_taken(tmp_path, mo
         assert tensor.equal(task.features.tensors()[name])
 
 
+@pytest.mark.parametrize(("store", "shares"), [(2, True), (1, False)])
+def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monkeypatch, store, shares):
+    """For a node that joins later and sees none of it."""
+    import ray
+
+    features = stored(tmp_path / "store", make_task(tmp_path))
+    views = [NodeView(name, store * features.nbytes, (), True) for name in "ab"]
+    monkeypatch.setattr(placing, "look_at_nodes", lambda trials, files, storage: views)
+    monkeypatch.setattr(ray, "put", lambda array: "reference")
+    shared, _ = place(features, None, tmp_path / "trials", None)
+    assert {type(one.array) for one in shared.features.values()} == {SharedArray if shares else StoredArray}
+
+
+def test_a_node_without_the_features_ends_no_trial(tmp_path):
+    task = make_task(tmp_path)
+    features = stored(tmp_path / "store", task)
+    (lost, *_) = files_of(features)
+    lost.unlink()
+    with pytest.raises(FolderUnseen, match=f"does not see {lost}: let it see the folder HYPERASSESS_CACHE"):
+        replace(task, features=features).training_data(0)
+    with pytest.raises(FolderUnseen, match=f"does not see {lost}"):
+        replace(make_cross(task), features=features).other_rows()
+
+
+def test_a_folder_is_told_by_what_lies_in_it(tmp_path, monkeypatch):
+    """Not by inode or time: a file server's clients see old ones for a while."""
+    here, other = tmp_path / "trials", tmp_path / "other"
+    here.mkdir()
+    shutil.copytree(here, other)
+    with placing._marked(here) as marker:
+        monkeypatch.setattr(Path, "stat", lambda path, **_: (_ for _ in ()).throw(AssertionError("was asked for")))
+        assert placing._look(marker, (), None)[1]
+        assert not placing._look(other / marker.name, (), None)[1]
+        monkeypatch.undo()
+    assert not list(here.iterdir()), "it leaves nothing"
+
+
 GB = 10**9
 
 
@@ -224,8 +265,6 @@ GB = 10**9
     ],
 )
 def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
-    from pathlib import Path
-
     view = replace(view, unseen=tuple(map(Path, view.unseen)))
     files = {Path("level1.npy"): 8 * GB // 10, Path("pixels.npy"): 8 * GB // 10}
     storage = Storage("/shared") if view.trouble else None

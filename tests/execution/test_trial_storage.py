@@ -2,17 +2,24 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from orchestrator.data.cache import cache_dir
 from orchestrator.errors import InputError
+from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.mirrored_steps import MirroredSteps
 from orchestrator.execution.training_job import MODEL, PREDICTIONS, TrainingSteps
 from orchestrator.execution.trial_folder import FolderHeld
 from orchestrator.execution.trial_storage import MANIFEST, Mirror, TrialStorage
+from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.outcome import Outcome
 from orchestrator.storage import Storage, StorageAway, storage_url
+from orchestrator.tracking.recorder import Recorder
+from orchestrator.tracking.spool import Spool
 from orchestrator.training.checkpoint import Checkpoints
 from tests.execution.tasks import make_job, make_task
 from tests.s3 import BUCKET
@@ -153,6 +160,53 @@ def test_a_worker_that_was_replaced_writes_no_more(trials, tmp_path):
     assert [epoch["number"] for epoch in third.step()["epochs"]] == [1, 2]
 
 
+def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back(trials, tmp_path, monkeypatch):
+    job = make_job(epochs=9)
+    old = steps(trials, tmp_path, job)
+    old.step()
+    write, others = Storage.write, []
+
+    def slow(self, name, content):
+        write(self, name, content)
+        if not others and "last-2" in name:
+            others.append(name)
+            others.append(steps(trials, tmp_path, job))
+
+    monkeypatch.setattr(Storage, "write", slow)
+    with pytest.raises(FolderHeld, match="is written to by pid"):
+        old.step()
+    new = others[1]
+    assert trials.manifest(job.key).writer.token == new._mirror._card.token
+    assert [new.step()["epochs"][-1]["number"] for _ in range(2)] == [1, 2]
+
+
+def test_a_job_clears_away_what_dead_processes_of_its_own_host_left(tmp_path, monkeypatch):
+    """The cache may be shared: another host's process of a number that is free here is alive."""
+    monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "cache"))
+    trials = TrialStorage(Storage(str(tmp_path / "shared")))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    one = steps(trials, tmp_path, make_job())
+    own = one.folder.parents[1]
+    foreign, left = own.with_name("elsewhere") / f"{dead.pid}-0", own / f"{dead.pid}-0"
+    unnamed = cache_dir() / "scratch" / f"{dead.pid}-0"
+    for folder in (foreign, left, unnamed):
+        folder.mkdir(parents=True)
+    two = steps(trials, tmp_path, make_job(number=1))
+    assert foreign.is_dir() and unnamed.is_dir() and not left.exists() and one.folder.is_dir()
+    one.close(), two.close()
+
+
+def test_an_emptied_folder_does_not_replace_what_is_stored(trials, tmp_path):
+    job = make_job(epochs=4)
+    one = steps(trials, tmp_path, job)
+    one.step(), one.step()
+    shutil.rmtree(one.folder)
+    with pytest.raises(FolderHeld, match="was emptied"):
+        one._mirror.save()
+    assert "last-2.safetensors" in trials.manifest(job.key).files
+
+
 def test_a_storage_that_is_away_costs_checkpoints_and_not_epochs(trials, tmp_path, monkeypatch):
     job = make_job(epochs=4)
     one = steps(trials, tmp_path, job, patience=0.0)
@@ -170,6 +224,35 @@ def test_a_storage_that_is_away_costs_checkpoints_and_not_epochs(trials, tmp_pat
     assert one.step()["outcome"] == "complete"
     one.close()
     assert "last-4.safetensors" in trials.manifest(job.key).files
+
+
+def test_what_was_missed_while_the_storage_was_away_comes_at_the_end_and_goes_to_mlflow(trials, tmp_path, monkeypatch):
+    spool, here = Spool(tmp_path / "spool"), tmp_path / "driver"
+    jobs = [make_job(number, epochs=1) for number in range(3)]
+    for job in jobs:
+        one = steps(trials, tmp_path, job)
+        one.step()
+        one.close()
+    keeps = lambda job, outcome: job.number < 2  # noqa: E731
+    fetching, recorder = Fetching(trials, here, keeps), Recorder(spool, here, keeps=keeps)
+    asked = []
+
+    def away(self, name):
+        asked.append(name)
+        raise StorageAway("nobody there")
+
+    monkeypatch.setattr(Storage, "read", away)
+    for job in jobs:
+        fetching.ended(job, Outcome.COMPLETE, {}, None)
+        recorder.ended(job, Outcome.COMPLETE, {}, None)
+    assert len(asked) == 1, "not for every trial in turn"
+    monkeypatch.undo()
+    known = [(job, LedgerTrial(job.number, {}, {}, {1: 0.5}, Outcome.COMPLETE, None, None)) for job in jobs]
+    for _ in range(2):  # the second time, nothing is left to do
+        fetching.after(known, recorder.files)
+    assert [bool(list((here / job.key).glob("best-*"))) for job in jobs] == [True, True, False]
+    assert all((here / job.key / "epochs.jsonl").is_file() for job in jobs)
+    assert [event.run for event in spool.read()[0] if event.kind == "artifacts"] == [job.key for job in jobs[:2]]
 
 
 def test_a_confirm_run_waits_for_the_storage(trials, tmp_path, monkeypatch):

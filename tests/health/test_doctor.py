@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.doctor import doctor
+from orchestrator.errors import InputError
 from orchestrator.health import machine
 from orchestrator.health.advisories import ADVISORIES, check_packages
 from orchestrator.health.finding import Finding, Level
@@ -119,7 +120,16 @@ class TestOtherPlaces:
         assert check_storage(None) == []
         assert levels(check_storage(str(tmp_path))) == [("storage", Level.OK)] and not list(tmp_path.iterdir())
         [found] = check_storage("/absent/folder")
-        assert found.level is Level.FAIL and "/absent/folder takes no file" in found.said
+        assert found.level is Level.FAIL and "/absent/folder takes no file: there is no such folder" in found.said
+        (tmp_path / "file").touch()
+        [found] = check_storage(str(tmp_path / "file"))
+        assert found.level is Level.FAIL
+
+    @pytest.mark.parametrize("wrong", ["gs://bucket", "s3://key:secret-words@bucket/x"])
+    def test_a_storage_that_a_sweep_would_refuse(self, wrong):
+        with pytest.raises(InputError, match="takes a folder") as caught:
+            check_storage(wrong)
+        assert "secret-words" not in str(caught.value)
 
     def test_a_cluster_that_is_away(self):
         [found] = check_cluster("127.0.0.1:9")
@@ -176,8 +186,10 @@ class TestMachine:
 
 def test_one_that_fails_ends_with_1_and_says_how_to_mend_it(elsewhere, serve):
     monkeypatched = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "COLUMNS": "200"}
+    monkeypatched["HYPERASSESS_STORAGE_PATH"] = "/absent/folder"
     found = CliRunner().invoke(doctor, [], env=monkeypatched)
     assert found.exit_code == 1 and "fail MLflow: nobody answers" in found.stdout and "→ start it" in found.stdout
+    assert "fail storage: /absent/folder takes no file" in found.stdout
     found = CliRunner().invoke(doctor, ["--json", "--tracking-uri", serve()])
     by_check = {one["check"]: one["level"] for one in json.loads(found.stdout)}
     assert by_check["MLflow"] == "ok" and {"packages", "disk", "files", "weights", "ledger", "cluster"} < set(by_check)

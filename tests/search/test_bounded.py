@@ -103,3 +103,21 @@ def test_it_works_behind_every_pruners_view(pruner):
         trial.should_prune()
         study.tell(trial, trial.params["lr"])
     assert len(study.trials) == 20
+
+
+def test_one_that_begins_with_a_resumed_hyperband_knows_every_bracket():
+    """Optuna hands a sampler the study of a bracket; TPE, and so what it is shown, looks at all of them."""
+    from orchestrator.search.pruners import build_pruner
+
+    storage = optuna.storages.InMemoryStorage()
+    make = {"direction": "maximize", "storage": storage, "study_name": "x", "load_if_exists": True}
+    for trials in (20, 1):  # the second is another process's
+        sampler, pruner = BoundedHistory(plain_tpe(0), newest=50), build_pruner("hyperband", 30)
+        study = optuna.create_study(**make, sampler=sampler, pruner=pruner)
+        pruner._try_initialization(study)
+        for _ in range(trials):
+            trial = study.ask()
+            SPACE.suggest(trial)
+            study.tell(trial, trial.params["lr"])
+    assert len({pruner._get_bracket_id(study, trial) for trial in study.trials}) > 1
+    assert sorted(trial.number for trial in sampler._newest) == list(range(21))

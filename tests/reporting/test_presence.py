@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 from ray.experimental import internal_kv
 
+from orchestrator.execution.desk import Plan
 from orchestrator.reporting import presence as presence_module
 from orchestrator.reporting.presence import GONE, Notice, Presence
 from orchestrator.reporting.tally import Tally
 from orchestrator.spec import build_spec
 from orchestrator.workspace import Workspace
+from tests.execution.fakes import FakeExecutor, FakeSweep, Work
 
 
 @pytest.fixture
@@ -104,3 +106,15 @@ def test_another_versions_word_is_passed_over(store, tmp_path):
         wait_for(lambda: mine._workspace.progress.exists())
         assert mine.desk.allowed is None
     assert Notice.of({"name": "x"}) is None
+
+
+def test_a_sweep_that_goes_on_wants_what_is_left_of_its_budget(store, tmp_path):
+    sweep = FakeSweep(Plan(trials=20, confirm=0, splits=1, seed=0, epochs=3), control=False)
+    FakeExecutor(sweep.desk(), Work(), slots=4).run(events=55)
+    desk, found = sweep.desk(), make(tmp_path, "mine")
+    found._tally.budget = 20
+    found._tally.knows(desk.known())
+    ended = sum(trial.outcome is not None for _, trial in desk.known())
+    notice = found.notice()
+    assert 16 < ended < 20 and (notice.ended, notice.wanted) == (ended, 20 - ended)
+    assert found._tally.best("search") is not None and found._tally.counts()["complete"] == ended

@@ -115,9 +115,7 @@ def pack(
     probe = ray.remote(num_gpus=1, num_cpus=min(1.0, cpus_per_gpu), max_calls=1)(measure)
     call = probe.remote(replace(task, device="cuda"), list(jobs))
     if not ray.wait([call], timeout=_SECONDS)[0]:
-        say(
-            f"Still waiting for a GPU to measure the largest trial on; after {_PATIENCE / 60:.0f} minutes it is given up."
-        )
+        say(f"Waiting for a GPU to measure the largest trial on, for {_PATIENCE / 60:.0f} minutes in all.")
         if not ray.wait([call], timeout=_PATIENCE - _SECONDS)[0]:
             ray.cancel(call, force=True)
             raise InputError("--gpus-per-trial auto: no GPU was free to measure the largest trial on; name a number.")

@@ -100,6 +100,19 @@ def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
         assert found._tally.slots == slots
 
 
+def test_a_sweep_on_gpus_and_one_on_cpus_are_not_in_each_others_way(store, tmp_path):
+    on_gpus = make(tmp_path, "on-gpus", room=8, gpus_per_trial=1, cpus_per_trial=8)
+    on_cpus = make(tmp_path, "on-cpus", room=256)
+    on_cpus._tally.budget = 1000
+    on_gpus.settle([on_cpus.notice()])
+    assert on_gpus.desk.allowed is None
+    on_cpus.settle([on_gpus.notice()])
+    assert on_cpus.desk.allowed == 256 - 8 * 8
+    third = replace(on_cpus.notice(), id="third")
+    on_cpus.settle([on_gpus.notice(), third])
+    assert on_cpus.desk.allowed == (256 - 8 * 8) / 2
+
+
 def test_another_versions_word_is_passed_over(store, tmp_path):
     store[b"sweep-abc"] = json.dumps({"name": "of a later version", "mood": "good"}).encode()
     with make(tmp_path, "mine") as mine:

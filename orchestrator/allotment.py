@@ -39,7 +39,7 @@ def allot(
     spec = prepared.spec
     if spec.gpus_per_trial == "auto":
         jobs = largest_jobs(arms, task, spec.seed)
-        share, how = pack(task, jobs, spec.cpus_per_trial, spec.concurrency)
+        share, how = pack(task, jobs, spec.cpus_per_trial, spec.concurrency, say)
         say(how)
     else:
         share = Share(spec.cpus_per_trial or _cpus_beside(spec.gpus), spec.gpus)

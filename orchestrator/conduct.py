@@ -129,6 +129,7 @@ def conduct(
                 warden.desk = presence.desk = desk
                 if fetching:
                     fetching.before(desk.known())
+                tally.knows(desk.known())
                 reconcile(recorder, desk.known(), workspace.trials)
                 with interruption.patient():
                     run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)

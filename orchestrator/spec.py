@@ -72,6 +72,13 @@ class SweepSpec(BaseModel):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
 
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _whole_or_part(cls, gpus: float | str) -> float | str:
+        if not isinstance(gpus, str) and gpus > 1 and gpus % 1:
+            raise ValueError("a whole number, a part of one GPU, or auto")
+        return gpus
+
     @property
     def threads(self) -> int:
         """Of one trial."""

@@ -43,7 +43,9 @@ def test_an_empty_config_is_no_mapping(tmp_path):
         build_spec({}, tmp_path / "config.yaml")
 
 
-@pytest.mark.parametrize("given", [{"trials": 0}, {"name": "a b"}, {"max_hours": -1}, {"cpus_per_trial": "many"}])
+@pytest.mark.parametrize(
+    "given", [{"trials": 0}, {"name": "a b"}, {"max_hours": -1}, {"cpus_per_trial": "many"}, {"gpus_per_trial": 1.5}]
+)
 def test_a_wrong_setting_is_named_as_its_option(given):
     (name,) = given
     with pytest.raises(InputError, match=f"--{name.replace('_', '-')}") as caught:

@@ -103,6 +103,8 @@ def _of_folder(workspace: Workspace) -> Notice | None:
         room=0,
         wanted=0,
         priority=spec.priority,
+        cpus=spec.cpus_per_trial or 1.0,
+        gpus=spec.gpus,
         seconds_left=None,
         at=time.time(),
     )

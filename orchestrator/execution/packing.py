@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ CONTEXT_BYTES = 600_000_000
 was seen."""
 
 _PROBE_BATCHES = 3
+_SECONDS, _PATIENCE = 60.0, 900.0
+"""That a probe may take before it is said that it waits, and in all."""
+
 _FINEST = 10_000
 """Ray divides a GPU into so many parts."""
 
@@ -87,7 +90,9 @@ def gpu_nodes(nodes: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
     return [node["Resources"] for node in nodes if node["Alive"] and node["Resources"].get("GPU", 0) >= 1]
 
 
-def pack(task: SweepTask, jobs: Sequence[Job], cpus: float | None, concurrency: int | None) -> tuple[Share, str]:
+def pack(
+    task: SweepTask, jobs: Sequence[Job], cpus: float | None, concurrency: int | None, say: Callable[[str], None]
+) -> tuple[Share, str]:
     """The share of a trial on the cluster that this process is connected to, and a sentence on how it was found.
 
     Args:
@@ -95,9 +100,10 @@ def pack(task: SweepTask, jobs: Sequence[Job], cpus: float | None, concurrency: 
         jobs: the largest ones.
         cpus: CPUs that a trial was given; None for what there is.
         concurrency: trials at a time, if that is limited.
+        say: told that every GPU is taken.
 
     Raises:
-        InputError: the probe failed, and not for want of memory.
+        InputError: the probe failed, and not for want of memory; or no GPU was free.
     """
     import ray
 
@@ -107,8 +113,14 @@ def pack(task: SweepTask, jobs: Sequence[Job], cpus: float | None, concurrency: 
     cpus_per_gpu = min(node.get("CPU", 0) / node["GPU"] for node in nodes)
     gpus = int(sum(node["GPU"] for node in nodes))
     probe = ray.remote(num_gpus=1, num_cpus=min(1.0, cpus_per_gpu), max_calls=1)(measure)
+    call = probe.remote(replace(task, device="cuda"), list(jobs))
+    if not ray.wait([call], timeout=_SECONDS)[0]:
+        say(f"Waiting for a GPU to measure the largest trial on, for {_PATIENCE / 60:.0f} minutes in all.")
+        if not ray.wait([call], timeout=_PATIENCE - _SECONDS)[0]:
+            ray.cancel(call, force=True)
+            raise InputError("--gpus-per-trial auto: no GPU was free to measure the largest trial on; name a number.")
     try:
-        measured: Measured = ray.get(probe.remote(replace(task, device="cuda"), list(jobs)))
+        measured: Measured = ray.get(call)
     except Exception as error:  # whatever befalls a process on another machine
         raise InputError(
             f"--gpus-per-trial auto: the probe of a GPU failed ({reason(error)}); name a number."

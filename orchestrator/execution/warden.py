@@ -25,14 +25,18 @@ STACKS = "stacks.txt"
 
 _AT_LEAST = 1800.0
 _TIMES_THE_LONGEST = 10.0
+_CLOCKS_DIFFER = 60.0
+"""Seconds that two hosts' clocks may differ."""
 
 
 @dataclass
 class _Watch:
-    """Since when nothing was heard of a job, and of which start of its worker."""
+    """Since when nothing was heard of a job, of which start of its worker, and of which before it was handed out."""
 
     job: Job
     since: float
+    handed_out: float
+    before: str | None = None
     token: str | None = None
 
 
@@ -91,9 +95,9 @@ class Warden:
     def started(self, job: Job) -> None:
         """Its worker is not there yet, or it is the one of before."""
         with self._lock:
-            # A storage is asked by the thread only: what it names of an earlier worker is taken for a new one once.
+            # A storage is asked by the thread only, which knows an earlier worker by when it began.
             worker = None if self._storage else read_worker(self._trials / job.key)
-            self._watches[job.key] = _Watch(job, self._clock(), worker.token if worker else None)
+            self._watches[job.key] = _Watch(job, self._clock(), time.time(), worker.token if worker else None)
 
     def epoch(self, job: Job, epoch: Epoch) -> None:
         """A sign of life."""
@@ -134,13 +138,21 @@ class Warden:
         put_down = []
         for watch in silent:
             worker = self._worker(watch.job.key)
-            if worker is None or worker.token != watch.token:
-                watch.token, watch.since = worker.token if worker else None, now
+            if worker is None or self._is_earlier(worker, watch):
+                watch.token, watch.since = None, now
+            elif worker.token != watch.token:
+                watch.token, watch.since = worker.token, now
             elif now - watch.since > limit and self.desk is not None:
                 watch.since = now
                 self._end(watch.job, worker, limit)
                 put_down.append(watch.job.key)
         return put_down
+
+    def _is_earlier(self, worker: WorkerCard, watch: _Watch) -> bool:
+        """Whether a card is of a worker that had the job before it was handed out again, and may run another by now."""
+        if self._storage is None:
+            return worker.token == watch.before
+        return worker.started < watch.handed_out - _CLOCKS_DIFFER
 
     def _worker(self, key: str) -> WorkerCard | None:
         if self._storage is None:

@@ -49,6 +49,7 @@ class Notice:
         room: how many would, if the cluster were its own.
         wanted: how many it could use of them.
         priority: its weight among the sweeps of a cluster.
+        cpus, gpus: of one of its trials.
         seconds_left: an estimate; None before there can be one.
         at: when it was said, in seconds since 1970 by the driver's clock.
     """
@@ -68,6 +69,8 @@ class Notice:
     room: int
     wanted: int
     priority: float
+    cpus: float
+    gpus: float
     seconds_left: float | None
     at: float
 
@@ -140,6 +143,8 @@ class Presence:
             room=self._room,
             wanted=self._wanted(),
             priority=spec.priority,
+            cpus=spec.cpus_per_trial or 1.0,
+            gpus=spec.gpus,
             seconds_left=tally.seconds_left(),
             at=time.time(),
         )
@@ -150,17 +155,25 @@ class Presence:
         return max(0, min(left, self._room, self._spec.concurrency or self._room))
 
     def settle(self, others: Iterable[Notice]) -> None:
-        """Takes its share of the slots beside the sweeps that were heard of, some of them perhaps long ago."""
+        """Takes its share of the slots beside the sweeps that were heard of, some of them perhaps long ago.
+
+        Sweeps on GPUs share these; one on CPUs alone leaves them the CPUs that they want, and shares the rest.
+        """
+        there = [notice for notice in others if notice.id != self._spec.id and self._is_there(notice)]
+        room, left = self._room, self._room
+        if not self._spec.gpus:
+            cpus = sum(notice.wanted * notice.cpus for notice in there if notice.gpus)
+            left = max(1, room - math.ceil(cpus / (self._spec.cpus_per_trial or 1.0)))
         claims = {
-            notice.id: Claim(notice.priority, in_slots_of(notice.wanted, notice.room, self._room))
-            for notice in others
-            if notice.id != self._spec.id and self._is_there(notice)
+            notice.id: Claim(notice.priority, in_slots_of(notice.wanted, notice.room, room))
+            for notice in there
+            if bool(notice.gpus) == bool(self._spec.gpus)
         }
-        wanted = self._wanted()
-        mine = shares(self._room, {**claims, self._spec.id: Claim(self._spec.priority, wanted)})[self._spec.id]
-        self._tally.use_slots(max(1, mine) if claims else min(self._room, self._spec.concurrency or self._room))
+        mine = shares(left, {**claims, self._spec.id: Claim(self._spec.priority, self._wanted())})[self._spec.id]
+        limited = bool(claims) or left < room
+        self._tally.use_slots(max(1, mine) if limited else min(room, self._spec.concurrency or room))
         if self.desk:
-            self.desk.allowed = max(1, mine) if claims else None
+            self.desk.allowed = max(1, mine) if limited else None
 
     def _is_there(self, notice: Notice) -> bool:
         """Whether it has said anything new lately, by this process's clock: the hosts' clocks may differ."""

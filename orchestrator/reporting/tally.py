@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.search.ledger import LedgerTrial
 from orchestrator.search.outcome import Outcome
 
 _RATE_WINDOW = 60.0
@@ -55,6 +57,15 @@ class Tally:
     _open: dict[str, JobLine] = field(default_factory=dict)
     _outcomes: Counter[str] = field(default_factory=Counter)
     _best_complete: dict[str, JobLine] = field(default_factory=dict)
+
+    def knows(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
+        """Takes in what ended before this process began; call it before any job runs."""
+        for job, trial in known:
+            if trial.outcome is None:
+                continue
+            objectives = [value for value in trial.epochs.values() if math.isfinite(value)]
+            self.lines[job.key] = JobLine(job, max(trial.epochs, default=0), best=max(objectives, default=math.nan))
+            self.ended(job, trial.outcome, {}, None)
 
     def started(self, job: Job) -> None:
         """A job was handed out, perhaps not for the first time."""

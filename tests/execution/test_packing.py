@@ -99,7 +99,7 @@ def test_the_probe_trains_the_largest_model_of_every_search(gpu, arms, tmp_path,
     monkeypatch.setattr(packing, "_short_training", lambda task, job: (trained.append(job.variant), build(task, job)))
     assert packing.measure(task, jobs) == Measured("Made 80", 80 * GB, 4 * GB)
     assert trained == ["text_hyper", "plain_head"]
-    assert not task.trials.exists()  # a probe leaves nothing behind
+    assert not list(task.trials.iterdir())  # a probe leaves nothing behind
 
 
 def test_with_a_fine_tuned_backbone_the_least_and_the_most_frozen_one_are_tried(arms, tmp_path):
@@ -131,6 +131,7 @@ class TestPack:
     @pytest.fixture
     def cluster(self, monkeypatch):
         made = SimpleNamespace(nodes=[node(16, 1), node(4)], found=Measured("Made 80", 80 * GB, 9 * GB), error=None)
+        made.waits, made.cancelled = 0.0, []
 
         def probe(task, jobs):
             assert task.device == "cuda"
@@ -144,26 +145,38 @@ class TestPack:
         monkeypatch.setattr(ray, "nodes", lambda: made.nodes)
         monkeypatch.setattr(ray, "remote", lambda **_: lambda _: SimpleNamespace(remote=probe))
         monkeypatch.setattr(ray, "get", get)
+        monkeypatch.setattr(ray, "wait", lambda calls, timeout: (calls, []) if made.waits < timeout else ([], calls))
+        monkeypatch.setattr(ray, "cancel", lambda call, force: made.cancelled.append(call))
         return made
 
     def test_it_says_what_was_found(self, cluster, tmp_path):
-        share, said = pack(make_task(tmp_path), [], None, None)
+        share, said = pack(make_task(tmp_path), [], None, None, print)
         assert share == Share(cpus=2.0, gpus=0.125)
         assert said == "The largest trial takes 9.0 GB of a Made 80 (80.0 GB): 8 trials a GPU, 2 CPUs each."
 
     def test_without_a_gpu_trials_run_on_cpus(self, cluster, tmp_path):
         cluster.nodes = [node(4), node(8, 1, alive=False)]
-        assert pack(make_task(tmp_path), [], None, None) == (
+        assert pack(make_task(tmp_path), [], None, None, print) == (
             Share(1.0, 0.0),
             "The cluster has no GPU: trials run on CPUs.",
         )
 
     def test_what_does_not_fit_is_said_before_the_sweep(self, cluster, tmp_path):
         cluster.found = replace(cluster.found, fits=False)
-        share, said = pack(make_task(tmp_path), [], None, None)
+        share, said = pack(make_task(tmp_path), [], None, None, print)
         assert share.gpus == 1.0 and "does not fit in a Made 80" in said and "infeasible" in said
 
     def test_a_probe_that_fails_asks_for_a_number(self, cluster, tmp_path):
         cluster.error = RuntimeError("no driver")
         with pytest.raises(InputError, match=r"the probe of a GPU failed \(.*no driver.*\); name a number"):
-            pack(make_task(tmp_path), [], None, None)
+            pack(make_task(tmp_path), [], None, None, print)
+
+    @pytest.mark.parametrize(("waits", "given_up"), [(30.0, False), (300.0, False), (3000.0, True)])
+    def test_where_every_gpu_is_taken_it_says_so_and_gives_up(self, cluster, tmp_path, waits, given_up):
+        cluster.waits, said = waits, []
+        if given_up:
+            with pytest.raises(InputError, match="no GPU was free to measure the largest trial on; name a number"):
+                pack(make_task(tmp_path), [], None, None, said.append)
+        else:
+            assert pack(make_task(tmp_path), [], None, None, said.append)[0].gpus == 0.125
+        assert len(cluster.cancelled) == given_up and len(said) == (waits > 60)

@@ -89,6 +89,20 @@ def test_a_new_start_of_the_worker_has_its_own_time(watch):
     assert watch.look_at(252) == ["trial-0000"] and watch.signals[-1] == (8, signal.SIGKILL)
 
 
+def test_a_job_that_waits_for_a_slot_again_is_not_silent_and_who_had_it_is_left_alone(watch):
+    watch.begins("first")
+    watch.look_at(50)
+    watch.desk.allowed = 0
+    watch.desk.next_job()
+    watch.desk.failed(watch.job, Failure(Kind.DEATH, 0, "nobody said why"))
+    watch.desk.allowed = None
+    assert watch.desk.next_job() == watch.job
+    assert watch.look_at(1000) == watch.look_at(2000) == [] and watch.signals == []
+    watch.begins("second", pid=8)
+    assert watch.look_at(2050) == []
+    assert watch.look_at(2151) == ["trial-0000"] and watch.signals[-1] == (8, signal.SIGKILL)
+
+
 def test_what_has_ended_is_left_alone(watch):
     watch.begins("first")
     watch.look_at(50)

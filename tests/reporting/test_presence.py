@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 from ray.experimental import internal_kv
 
+from orchestrator.execution.desk import Plan
 from orchestrator.reporting import presence as presence_module
 from orchestrator.reporting.presence import GONE, Notice, Presence
 from orchestrator.reporting.tally import Tally
 from orchestrator.spec import build_spec
 from orchestrator.workspace import Workspace
+from tests.execution.fakes import FakeExecutor, FakeSweep, Work
 
 
 @pytest.fixture
@@ -98,9 +100,34 @@ def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
         assert found._tally.slots == slots
 
 
+def test_a_sweep_on_gpus_and_one_on_cpus_are_not_in_each_others_way(store, tmp_path):
+    on_gpus = make(tmp_path, "on-gpus", room=8, gpus_per_trial=1, cpus_per_trial=8)
+    on_cpus = make(tmp_path, "on-cpus", room=256)
+    on_cpus._tally.budget = 1000
+    on_gpus.settle([on_cpus.notice()])
+    assert on_gpus.desk.allowed is None
+    on_cpus.settle([on_gpus.notice()])
+    assert on_cpus.desk.allowed == 256 - 8 * 8
+    third = replace(on_cpus.notice(), id="third")
+    on_cpus.settle([on_gpus.notice(), third])
+    assert on_cpus.desk.allowed == (256 - 8 * 8) / 2
+
+
 def test_another_versions_word_is_passed_over(store, tmp_path):
     store[b"sweep-abc"] = json.dumps({"name": "of a later version", "mood": "good"}).encode()
     with make(tmp_path, "mine") as mine:
         wait_for(lambda: mine._workspace.progress.exists())
         assert mine.desk.allowed is None
     assert Notice.of({"name": "x"}) is None
+
+
+def test_a_sweep_that_goes_on_wants_what_is_left_of_its_budget(store, tmp_path):
+    sweep = FakeSweep(Plan(trials=20, confirm=0, splits=1, seed=0, epochs=3), control=False)
+    FakeExecutor(sweep.desk(), Work(), slots=4).run(events=55)
+    desk, found = sweep.desk(), make(tmp_path, "mine")
+    found._tally.budget = 20
+    found._tally.knows(desk.known())
+    ended = sum(trial.outcome is not None for _, trial in desk.known())
+    notice = found.notice()
+    assert 16 < ended < 20 and (notice.ended, notice.wanted) == (ended, 20 - ended)
+    assert found._tally.best("search") is not None and found._tally.counts()["complete"] == ended

@@ -13,6 +13,7 @@ from orchestrator.tracking.client import MlflowClient
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_sink import KEY_TAG
 from orchestrator.tracking.model_files import fetch_logged
+from orchestrator.tracking.pyfunc import DIGEST
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -37,7 +38,8 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> Sa
     """The candidate's model out of MLflow. Of a run that the sweep logged none for, it is logged now.
 
     Raises:
-        InputError: there is none and the sweep's folder has none either, or it cannot be fetched.
+        InputError: there is none and the sweep's folder has none either, it cannot be fetched, or its files are not
+            those that were logged.
     """
     run = candidate.run
     found = logged_model(client, run)
@@ -62,7 +64,12 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> Sa
     if found is None:
         raise InputError(f"MLflow did not take the model of {candidate.name}.")
     folder = fetch_logged(client, found.model_id, f"of {candidate.name}", scratch / found.model_id)
-    return SavedModel(found.model_id, folder, folder_digest(folder))
+    digest = folder_digest(folder)
+    if found.tags.get(DIGEST) != digest:
+        raise InputError(
+            f"The model of {candidate.name} in MLflow is not the one that was logged: its files have changed since."
+        )
+    return SavedModel(found.model_id, folder, digest)
 
 
 def logged_model(client: MlflowClient, run: Any) -> LoggedModel | None:

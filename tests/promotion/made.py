@@ -58,7 +58,10 @@ class MadeEvidence:
         return {f"{title}-0001": runs} if runs else {}
 
     def baselines(self):
-        return [] if self._baselines is None else [run(f"baselines-{split}", split) for split in (1, 2)]
+        if self._baselines is None:
+            return []
+        logged = {f"{name}_test_srcc": 0.1 for name in self._baselines}
+        return [run(f"baselines-{split}", split, **logged) for split in (1, 2)]
 
     def predictions(self, run):
         return {**self._own, **self._control}.get(run.info.run_id)

@@ -77,6 +77,11 @@ REFUSING = [
     (BeatsNoPixel(), {"baselines": good_baselines(0.2)}, "short of zero"),
     (BeatsNoPixel(), {"baselines": {**good_baselines(), "prompt_mean": predictions(0.2, 5)}}, "the prompt's mean"),
     (BeatsNoPixel(), {}, "no run of the baselines"),
+    (
+        BeatsNoPixel(),
+        {"baselines": {**good_baselines(), "prompt_mean": None}},
+        "the prompt's mean of baselines-1 are gone",
+    ),
 ]
 
 

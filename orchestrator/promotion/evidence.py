@@ -69,8 +69,14 @@ class Evidence:
         return found
 
     def baselines(self) -> list[Run]:
-        """The runs of the baselines, by split."""
-        return [run for run in self._runs if "source" not in run.data.tags]
+        """The complete runs of the baselines, by split."""
+        complete = str(Outcome.COMPLETE)
+        return [run for run in self._runs if "source" not in run.data.tags and run.data.tags.get("outcome") == complete]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the sweep has run to its end."""
+        return self.sweep.data.tags.get("outcome") == str(Outcome.COMPLETE)
 
     def predictions(self, run: Run) -> pd.DataFrame | None:
         """A confirm run's true and predicted scores of validation and test; None where they are gone."""

@@ -88,6 +88,11 @@ def find_candidate(client: MlflowClient, wanted: Wanted, out: Path, scratch: Pat
         evidence = evidence_of_run(client, run, out, scratch)
         if evidence.spec.variant != wanted.variant:
             raise InputError(f"{wanted.run} is a run of {evidence.spec.variant}, not of {wanted.variant}.")
+        if not evidence.finished:
+            raise InputError(
+                f"The sweep {evidence.name} of {wanted.run} has not finished, so its figures are not all there: let it "
+                "run to its end, or go on with: python -m orchestrator.resume"
+            )
         return candidate_of(evidence, run, wanted.metric)
     settings = {"variant": wanted.variant, **({"dataset": wanted.dataset} if wanted.dataset else {})}
     found = list(find_evidence(client, out, scratch, _condition(client, wanted.sweep, out), settings))

@@ -6,6 +6,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from orchestrator.errors import InputError
+from orchestrator.promotion import judging
 from orchestrator.promotion.evidence import Evidence
 from orchestrator.spec import build_spec
 from tests.promotion.made import run
@@ -50,3 +51,20 @@ def test_a_table_that_mlflow_does_not_give_is_not_taken_for_gone(tmp_path, store
     with pytest.raises(InputError, match="does not give baselines/prompt_mean.csv") as raised:
         evidence(store, tmp_path).table(run("baselines-1", 1), "prompt_mean.csv", "baselines")
     assert "secret" not in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_run_of_the_baselines_that_failed_is_none(tmp_path):
+    good, bad = run("baselines-1", 1), run("baselines-2", 2)
+    good.data.tags["outcome"], bad.data.tags["outcome"] = "complete", "failed"
+    assert evidence(Store(), tmp_path, [bad, good]).baselines() == [good]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"), [("running", "has not finished"), ("complete", "no complete confirm run")]
+)
+def test_a_run_of_a_sweep_that_goes_on_is_no_candidate(tmp_path, monkeypatch, outcome, told):
+    found = evidence(Store(), tmp_path, outcome=outcome)
+    monkeypatch.setattr(judging, "find_run", lambda *args: run("confirm-1", 1))
+    monkeypatch.setattr(judging, "evidence_of_run", lambda *args: found)
+    with pytest.raises(InputError, match=told):
+        judging.find_candidate(None, judging.Wanted("text_hyper", run="made/confirm-1"), tmp_path, tmp_path)

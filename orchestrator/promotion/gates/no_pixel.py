@@ -26,6 +26,15 @@ class BeatsNoPixel(Gate):
         """The configuration against each of them, split beside split; every lower end has to be above zero."""
         if not case.candidate.evidence.baselines():
             return self.says(False, f"the sweep {case.candidate.evidence.name} has no run of the baselines")
+        planned = {run.data.tags["split"] for run in case.candidate.runs}
+        there = {run.data.tags["split"] for run in case.candidate.evidence.baselines()}
+        if missing := planned - there:
+            return self.says(
+                False,
+                f"{len(missing)} of the {len(planned)} splits have no complete run of the baselines: a median over the "
+                "others flatters",
+                splits=len(planned) - len(missing),
+            )
         try:
             compared = {name: found for name in NO_PIXEL if (found := _against(case, name)) is not None}
         except _Gone as gone:

@@ -76,19 +76,19 @@ def promote_best(
             markup=False,
             soft_wrap=True,
         )
-        judged = judge(client, candidate, wish.alias, rules, out, scratch, data_root, progress)
+        judged = judge(client, candidate, wish.alias, rules, out, scratch, data_root, progress, wish.dry_run)
     finally:
         progress.close()
     show_verdicts(console, judged.verdicts, judged.asked)
     refused = bool(judged.refusals) and wish.forced_because is None
-    if wish.dry_run:
-        _say_refusals(console, judged) if judged.refusals else console.print("Every gate passed; nothing was changed.")
-        return FAILED if refused else 0
     held = judged.held
     was = f"version {held.version}" if held else "no version"
     if held is not None and held.run_id == candidate.run.info.run_id:
         console.print(f"{wanted.variant}@{wish.alias} is this model already (version {held.version}).", highlight=False)
         return 0
+    if wish.dry_run:
+        _say_refusals(console, judged) if judged.refusals else console.print("Every gate passed; nothing was changed.")
+        return FAILED if refused else 0
     if not refused and not confirm(f"Move {wanted.variant}@{wish.alias} from {was} to {candidate.name}?"):
         console.print("Nothing was changed.")
         return FAILED

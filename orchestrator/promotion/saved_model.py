@@ -24,8 +24,8 @@ class SavedModel:
     """A model's files as MLflow gives them.
 
     Attributes:
-        model_id: of the logged model.
-        folder: the scorer's folder, downloaded.
+        model_id: of the logged model; empty where a dry run found none.
+        folder: the scorer's folder, downloaded; of a dry run that found none, the sweep's own.
         digest: hash of its files.
     """
 
@@ -34,8 +34,14 @@ class SavedModel:
     digest: str
 
 
-def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> SavedModel:
+def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_run: bool = False) -> SavedModel:
     """The candidate's model out of MLflow. Of a run that the sweep logged none for, it is logged now.
+
+    Args:
+        client: MLflow's.
+        candidate: whose model it is.
+        scratch: folder for what is downloaded.
+        dry_run: whether nothing may be changed: what is not logged stays so.
 
     Raises:
         InputError: there is none and the sweep's folder has none either, it cannot be fetched, or its files are not
@@ -50,6 +56,8 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> Sa
             raise InputError(
                 f"{candidate.name} has no model in MLflow, and its sweep's folder, which would have one, is not here."
             )
+        if dry_run:
+            return SavedModel("", folder, folder_digest(folder))
         from orchestrator.tracking.mlflow_model import log_model
 
         spec = candidate.evidence.spec

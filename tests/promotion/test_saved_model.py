@@ -7,11 +7,13 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from orchestrator.errors import InputError
+from orchestrator.execution.training_job import MODEL
 from orchestrator.promotion import incumbent, saved_model
 from orchestrator.promotion.data import DataAtHand
 from orchestrator.promotion.incumbent import incumbent_beside
 from orchestrator.promotion.registry import register
 from orchestrator.promotion.saved_model import SavedModel
+from orchestrator.tracking import mlflow_model
 from orchestrator.tracking.digest import folder_digest
 from tests.promotion.made import case
 
@@ -36,6 +38,21 @@ def logged(files, monkeypatch):
 def test_a_model_is_the_one_that_was_logged(files, logged, tmp_path):
     found = saved_model.saved_model(None, case().candidate, tmp_path)
     assert (found.model_id, found.folder, found.digest) == ("m-1", files, folder_digest(files))
+
+
+def test_a_dry_run_logs_nothing(files, logged, tmp_path, monkeypatch):
+    def log_model(*args):
+        raise AssertionError("a model was logged")
+
+    monkeypatch.setattr(saved_model, "logged_model", lambda client, run: None)
+    monkeypatch.setattr(mlflow_model, "log_model", log_model)
+    candidate = case().candidate
+    own = tmp_path / "trials" / "confirm-1" / MODEL
+    own.parent.mkdir(parents=True)
+    files.rename(own)
+    candidate.evidence.workspace = SimpleNamespace(trials=tmp_path / "trials")
+    found = saved_model.saved_model(None, candidate, tmp_path, dry_run=True)
+    assert found == SavedModel("", own, folder_digest(own))
 
 
 @pytest.mark.parametrize("told", ["what was logged", None])

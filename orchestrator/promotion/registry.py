@@ -112,11 +112,11 @@ def training_quantiles(dataset: Dataset, candidate: Candidate) -> dict[str, list
 
 
 def verdict_tags(refusals: Sequence[Verdict], forced: str | None) -> dict[str, str]:
-    """What came of the judgement: which gates stood in the way, and why they were overruled."""
+    """What came of the judgement: which gates stood in the way, and why they were overruled, which is kept for good."""
     return {
         "verdict": "passed" if not refusals else "forced" if forced else "refused",
         "refused_by": ", ".join(verdict.gate for verdict in refusals),
-        "forced_because": forced or "" if refusals else "",
+        **({"forced_because": forced} if refusals and forced else {}),
     }
 
 

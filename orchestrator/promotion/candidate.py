@@ -31,6 +31,7 @@ class Candidate:
         runs: the configuration's complete confirm runs, by split.
         run: the one whose model is meant.
         validation: the configuration's median of the metric on validation.
+        named: whether a person named the run, rather than validation.
     """
 
     evidence: Evidence
@@ -38,6 +39,7 @@ class Candidate:
     runs: tuple[Run, ...]
     run: Run
     validation: float
+    named: bool = False
 
     @property
     def name(self) -> str:
@@ -117,4 +119,5 @@ def _candidate(
     run = chosen or next((run for run in runs if run.info.run_id == middle), None)
     if run is None:
         return None
-    return Candidate(evidence, source, tuple(runs), run, median(known.values()) if known else float("nan"))
+    validation = median(known.values()) if known else float("nan")
+    return Candidate(evidence, source, tuple(runs), run, validation, named=chosen is not None)

@@ -66,7 +66,7 @@ def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience
         The history with this move.
 
     Raises:
-        AliasMoved: somebody else has moved it meanwhile.
+        AliasMoved: somebody else has moved it meanwhile, or at the same time.
         InputError: its history cannot be read.
     """
     with _held(client, name, alias, patience) as still_held:
@@ -79,6 +79,10 @@ def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience
         client.set_registered_model_alias(name, alias, str(move.to))
         history = history.with_move(move)
         client.set_registered_model_tag(name, f"{HISTORY_TAG}.{alias}", history.dumps())
+        # Asking and moving are two requests: on a slow server somebody may have taken over between them.
+        after = alias_version(client, name, alias)
+        if after is None or int(after.version) != move.to or not still_held.mine():
+            raise AliasMoved(f"{name}@{alias} was moved by somebody else at the same time: look at --history.")
     return history
 
 
@@ -118,8 +122,12 @@ class _StillHeld:
         self._client, self._lock, self._token = client, lock, token
         self._until = time.monotonic() + patience / 2
 
+    def mine(self) -> bool:
+        """Whether the lock is still this process's."""
+        return _holder(self._client, self._lock) == self._token
+
     def __call__(self) -> None:
-        if time.monotonic() > self._until or _holder(self._client, self._lock) != self._token:
+        if time.monotonic() > self._until or not self.mine():
             raise AliasMoved("MLflow was too slow to move the alias safely: nothing was moved, try again.")
 
 

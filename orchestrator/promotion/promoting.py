@@ -131,7 +131,8 @@ def promote_best(
     try:
         move_alias(client, wanted.variant, wish.alias, move)
     except AliasMoved as error:
-        if not kept:
+        there = alias_version(client, wanted.variant, wish.alias)
+        if not kept and (there is None or there.version != version.version):
             client.set_model_version_tag(version.name, version.version, "verdict", "not moved")
         console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         return FAILED

@@ -7,7 +7,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UN
 
 from orchestrator.errors import InputError
 from orchestrator.promotion.history import LIMIT, History, Move
-from orchestrator.promotion.moves import move_alias, read_history
+from orchestrator.promotion.moves import AliasMoved, move_alias, read_history
 
 
 def history(*moves):
@@ -112,3 +112,45 @@ def test_an_mlflow_that_does_not_answer_is_not_taken_for_an_empty_history():
     with pytest.raises(MlflowException, match="503"):
         move_alias(registry, "text_hyper", "champion", Move(P, None, 1, "it"))
     assert registry.written == []
+
+
+class SlowRegistry(Registry):
+    """An MLflow that somebody else gets in at while it moves the alias."""
+
+    def __init__(self, breaks_in):
+        super().__init__({})
+        self.breaks_in, self.on, self.lock = breaks_in, None, None
+
+    def create_registered_model(self, name, tags, description):
+        self.lock = tags
+
+    def get_registered_model(self, name):
+        return SimpleNamespace(tags=self.lock if name.endswith("-moving") else {})
+
+    def get_model_version_by_alias(self, name, alias):
+        return SimpleNamespace(version=self.on) if self.on else super().get_model_version_by_alias(name, alias)
+
+    def set_registered_model_alias(self, name, alias, version):
+        self.on = version
+
+    def set_registered_model_tag(self, *args):
+        self.breaks_in(self)
+
+
+def take_the_lock(registry):
+    registry.lock = {"token": "somebody else's"}
+
+
+def move_it(registry):
+    registry.on = "7"
+
+
+@pytest.mark.parametrize("breaks_in", [take_the_lock, move_it])
+def test_who_was_overtaken_in_the_middle_is_told(breaks_in):
+    with pytest.raises(AliasMoved, match="moved by somebody else at the same time"):
+        move_alias(SlowRegistry(breaks_in), "text_hyper", "champion", Move(P, None, 1, "it"))
+
+
+def test_who_was_not_overtaken_is_not():
+    quiet = SlowRegistry(lambda registry: None)
+    assert move_alias(quiet, "text_hyper", "champion", Move(P, None, 1, "it")).moves[-1].to == 1 and quiet.on == "1"

@@ -75,15 +75,20 @@ class Registry:
     """An MLflow with one registered model that holds a tag, or that does not answer; counts what is written."""
 
     def __init__(self, answer):
-        self.answer, self.written = answer, []
+        self.answer, self.written, self.lock = answer, [], None
 
     def get_registered_model(self, name):
+        if name.endswith("-moving"):
+            return SimpleNamespace(tags=self.lock)
         if isinstance(self.answer, Exception):
             raise self.answer
         return SimpleNamespace(tags=self.answer)
 
-    def create_registered_model(self, name, **settings):
-        pass
+    def create_registered_model(self, name, tags, description):
+        self.lock = tags
+
+    def delete_registered_model(self, name):
+        self.lock = None
 
     def get_model_version_by_alias(self, name, alias):
         raise MlflowException("none", error_code=RESOURCE_DOES_NOT_EXIST)
@@ -91,7 +96,7 @@ class Registry:
     def set_registered_model_alias(self, *args):
         self.written.append(args)
 
-    set_registered_model_tag = delete_registered_model = set_registered_model_alias
+    set_registered_model_tag = set_registered_model_alias
 
 
 def test_where_there_is_no_model_there_is_no_history():
@@ -119,13 +124,7 @@ class SlowRegistry(Registry):
 
     def __init__(self, breaks_in):
         super().__init__({})
-        self.breaks_in, self.on, self.lock = breaks_in, None, None
-
-    def create_registered_model(self, name, tags, description):
-        self.lock = tags
-
-    def get_registered_model(self, name):
-        return SimpleNamespace(tags=self.lock if name.endswith("-moving") else {})
+        self.breaks_in, self.on = breaks_in, None
 
     def get_model_version_by_alias(self, name, alias):
         return SimpleNamespace(version=self.on) if self.on else super().get_model_version_by_alias(name, alias)

@@ -27,7 +27,7 @@ def promote(
     sweep: Annotated[str | None, typer.Option(help="Only this sweep: its name, id or folder.")] = None,
     run: Annotated[str | None, typer.Option(help="This confirm run: SWEEP/confirm-0003, or its MLflow id.")] = None,
     alias: Annotated[str, typer.Option(help="champion, or any other, such as challenger.")] = "champion",
-    min_gain: Annotated[float, typer.Option(help="What the interval's lower end has to be above.")] = 0.0,
+    min_gain: Annotated[float, typer.Option(min=0.0, help="What the interval's lower end has to be above.")] = 0.0,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
     force: Annotated[bool, typer.Option("--force", help="Move the alias against the gates; needs --reason.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why it is forced; kept in the history.")] = None,
@@ -47,7 +47,7 @@ def promote(
     from orchestrator.errors import InputError
     from orchestrator.naming import unknown
     from orchestrator.promotion.case import Rules
-    from orchestrator.promotion.door import connect, question, quiet
+    from orchestrator.promotion.door import check_alias, connect, question, quiet
     from orchestrator.promotion.judging import Wanted
     from orchestrator.promotion.moves import read_history
     from orchestrator.promotion.promoting import Wish, promote_best
@@ -55,6 +55,9 @@ def promote(
     from orchestrator.sweeping import make_console
 
     console = make_console(sys.stdout)
+    check_alias(alias)
+    if json and not history:
+        raise InputError("--json goes with --history: what was judged is kept in the version's tag gates, as JSON.")
     if history:
         client = connect(tracking_uri)
         found = read_history(client, variant, alias)

@@ -22,10 +22,11 @@ def rollback(
     """Return an alias to the version that it was on before; twice goes back twice."""
     import sys
 
-    from orchestrator.promotion.door import connect, question, quiet
+    from orchestrator.promotion.door import check_alias, connect, question, quiet
     from orchestrator.promotion.promoting import roll_back
     from orchestrator.sweeping import make_console
 
+    check_alias(alias)
     confirm = question(yes or dry_run)
     with quiet():
         code = roll_back(connect(tracking_uri), variant, alias, reason, dry_run, make_console(sys.stdout), confirm)

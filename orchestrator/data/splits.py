@@ -188,6 +188,15 @@ def is_optimistic(name: str) -> bool:
     return _protocols[name].optimistic
 
 
+def keeps_test_apart(name: str) -> bool:
+    """Whether a choice by validation under a protocol sees no test row, not even another split's.
+
+    Raises:
+        InputError: there is no such protocol.
+    """
+    return not is_optimistic(name) and _protocols[name].searchable
+
+
 def check_searchable(name: str) -> None:
     """Raises InputError for a protocol under which no configuration may be chosen."""
     check_protocol(name)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
+from orchestrator.data.splits import is_optimistic
 from orchestrator.promotion.candidate import Candidate
 from orchestrator.promotion.evidence import test_rows
 from orchestrator.promotion.gates import Verdict
@@ -45,9 +48,8 @@ def model_card(candidate: Candidate, verdicts: Sequence[Verdict], encoders: dict
         "",
         "### Data and protocol",
         f"`{spec.dataset}`, {' and '.join(candidate.targets)}; data `{candidate.evidence.data_hash[:12]}`, split "
-        f"`{tags['split_hash'][:12]}`. Protocol `{spec.protocol}`: epochs and configurations are chosen on validation; "
-        f"the {len(test)} test images of {test['prompt_id'].nunique()} prompts were read once. "
-        f"{_chosen(len(candidate.evidence.configurations()), len(candidate.runs))}",
+        f"`{tags['split_hash'][:12]}`. Protocol `{spec.protocol}`: {_judged_on(spec.protocol, test)} "
+        f"{_chosen(candidate)}",
         "",
         "### On test",
         *_metrics(figures, candidate.targets),
@@ -70,7 +72,17 @@ def model_card(candidate: Candidate, verdicts: Sequence[Verdict], encoders: dict
     return "\n".join(lines)
 
 
-def _chosen(configurations: int, runs: int) -> str:
+def _judged_on(protocol: str, test: pd.DataFrame) -> str:
+    images = f"the {len(test)} test images of {test['prompt_id'].nunique()} prompts"
+    if is_optimistic(protocol):
+        return f"epochs and configurations are chosen on {images}, so the figures are better than the model."
+    return f"epochs and configurations are chosen on validation; {images} were read once."
+
+
+def _chosen(candidate: Candidate) -> str:
+    if candidate.named:
+        return "Named by `--run`."
+    configurations, runs = len(candidate.evidence.configurations()), len(candidate.runs)
     best = (
         "The only confirmed configuration"
         if configurations == 1

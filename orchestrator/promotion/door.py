@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +12,10 @@ from contextlib import contextmanager
 from orchestrator.errors import InputError, reason
 from orchestrator.tracking.client import MlflowClient, MlflowException
 from orchestrator.tracking.target import resolve_tracking_uri
+
+_ALIAS_LENGTH = 100
+_ALIAS = re.compile(rf"[\w-]{{1,{_ALIAS_LENGTH}}}")
+_RESERVED = re.compile(r"[vV]\d+")
 
 
 def connect(tracking_uri: str | None) -> MlflowClient:
@@ -31,6 +36,20 @@ def connect(tracking_uri: str | None) -> MlflowClient:
     except (MlflowException, OSError) as error:
         raise InputError(f"MLflow at {uri} does not answer: {reason(error)}") from error
     return client
+
+
+def check_alias(alias: str) -> None:
+    """Before anything is judged for it: MLflow refuses such an alias only when it is to be moved.
+
+    Raises:
+        InputError: it is no name that MLflow takes, or one that it keeps for itself.
+    """
+    if not _ALIAS.fullmatch(alias):
+        raise InputError(
+            f"--alias {alias!r} is no name that MLflow takes: letters, digits, - and _, {_ALIAS_LENGTH} at most."
+        )
+    if alias.lower() == "latest" or _RESERVED.fullmatch(alias):
+        raise InputError(f"--alias {alias} is a name that MLflow keeps for itself: choose another, such as challenger.")
 
 
 def question(answered: bool) -> Callable[[str], bool]:

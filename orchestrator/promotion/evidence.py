@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from orchestrator.credentials import without_passwords
 from orchestrator.errors import InputError, reason
 from orchestrator.execution.job import TITLES
 from orchestrator.execution.training_job import PREDICTIONS
@@ -68,8 +69,14 @@ class Evidence:
         return found
 
     def baselines(self) -> list[Run]:
-        """The runs of the baselines, by split."""
-        return [run for run in self._runs if "source" not in run.data.tags]
+        """The complete runs of the baselines, by split."""
+        complete = str(Outcome.COMPLETE)
+        return [run for run in self._runs if "source" not in run.data.tags and run.data.tags.get("outcome") == complete]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the sweep has run to its end."""
+        return self.sweep.data.tags.get("outcome") == str(Outcome.COMPLETE)
 
     def predictions(self, run: Run) -> pd.DataFrame | None:
         """A confirm run's true and predicted scores of validation and test; None where they are gone."""
@@ -79,7 +86,7 @@ class Evidence:
         """A table of a run: of its folder here, else of `folder` in MLflow; None where there is none.
 
         Raises:
-            InputError: what is there is no table.
+            InputError: what is there is no table, or MLflow does not give what it has.
         """
         key = run.data.tags[KEY_TAG]
         path = self.workspace.trials / key / file if self.workspace else None
@@ -97,8 +104,23 @@ class Evidence:
         where.mkdir(parents=True, exist_ok=True)
         try:
             return Path(self.client.download_artifacts(run_id, artifact, str(where)))
-        except (OSError, MlflowException):
-            return None
+        except (OSError, MlflowException) as error:
+            # What went wrong does not say whether it is gone, and what is gone refuses nobody: the list does.
+            if self._gone(run_id, artifact):
+                return None
+            where_from = without_passwords(self.client.tracking_uri)
+            raise InputError(
+                f"MLflow at {where_from} does not give {artifact} of the run {run_id}, try again: {reason(error)}"
+            ) from error
+
+    def _gone(self, run_id: str, artifact: str) -> bool:
+        try:
+            there = self.client.list_artifacts(run_id, artifact.rpartition("/")[0])
+        except MlflowException as error:
+            return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
+        except OSError:
+            return False
+        return artifact not in {file.path for file in there}
 
 
 def find_evidence(

@@ -76,12 +76,18 @@ class History:
 
     @classmethod
     def loads(cls, text: str | None) -> History:
-        """Of a tag's value; empty where there is none or it is no history."""
-        try:
-            content = json.loads(text or "")
-            return cls(tuple(Move(**move) for move in content["moves"]), content["earlier"], content["since"])
-        except (ValueError, TypeError, KeyError):
+        """Of a tag's value; empty where there is none.
+
+        Raises:
+            ValueError: it is no history.
+        """
+        if not text:
             return cls()
+        try:
+            content = json.loads(text)
+            return cls(tuple(Move(**move) for move in content["moves"]), content["earlier"], content["since"])
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"not a history: {error}") from error
 
     def previous(self, current: int, existing: Sequence[int]) -> int | None:
         """The version that the alias was on before the one it is on now; None where that is not known.

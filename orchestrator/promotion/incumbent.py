@@ -15,7 +15,9 @@ from orchestrator.promotion.data import DataAtHand
 from orchestrator.promotion.evidence import evidence_of_run, test_hash, test_rows
 from orchestrator.promotion.reproduction import CannotScore, score_rows
 from orchestrator.tracking.client import MlflowClient, MlflowException
+from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.model_files import fetch_version
+from orchestrator.tracking.pyfunc import DIGEST
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -62,6 +64,8 @@ def incumbent_beside(
     names = list(test_rows(candidate.table)["name"])
     try:
         folder = fetch_version(client, version.name, version.version, scratch / f"version-{version.version}")
+        if folder_digest(folder) != version.tags.get(DIGEST):
+            raise CannotScore(f"its files are not those of the {DIGEST} in the registry")
         again = score_rows(folder, data.dataset, names, progress)
     except (InputError, CannotScore) as error:
         return Incumbent(version, None, f"{what}, and cannot be re-scored: {error}", False)

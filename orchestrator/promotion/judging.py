@@ -88,6 +88,13 @@ def find_candidate(client: MlflowClient, wanted: Wanted, out: Path, scratch: Pat
         evidence = evidence_of_run(client, run, out, scratch)
         if evidence.spec.variant != wanted.variant:
             raise InputError(f"{wanted.run} is a run of {evidence.spec.variant}, not of {wanted.variant}.")
+        if wanted.dataset not in {None, evidence.spec.dataset}:
+            raise InputError(f"{wanted.run} is a run on {evidence.spec.dataset}, not on {wanted.dataset}.")
+        if not evidence.finished:
+            raise InputError(
+                f"The sweep {evidence.name} of {wanted.run} has not finished, so its figures are not all there: let it "
+                "run to its end, or go on with: python -m orchestrator.resume"
+            )
         return candidate_of(evidence, run, wanted.metric)
     settings = {"variant": wanted.variant, **({"dataset": wanted.dataset} if wanted.dataset else {})}
     found = list(find_evidence(client, out, scratch, _condition(client, wanted.sweep, out), settings))
@@ -140,13 +147,25 @@ def judge(
     scratch: Path,
     data_root: Path | None = None,
     progress: Progress = silent,
+    dry_run: bool = False,
 ) -> Judged:
     """Brings the case together and asks every gate; whatever the alias, it is compared with the champion.
+
+    Args:
+        client: MLflow's.
+        candidate: who is judged.
+        alias: that it is judged for.
+        rules: of the comparison.
+        out: folder that sweeps live in.
+        scratch: folder for what is downloaded.
+        data_root: folder of the data set, where it is not where it was.
+        progress: told while images are scored.
+        dry_run: whether nothing may be changed in MLflow.
 
     Raises:
         InputError: the candidate has no model or no predictions to be judged by.
     """
-    model = saved_model(client, candidate, scratch)
+    model = saved_model(client, candidate, scratch, dry_run)
     data = data_at_hand(candidate.evidence, data_root, progress)
     logged = candidate.run.data.metrics.get("test_srcc", float("nan"))
     name = candidate.evidence.spec.variant

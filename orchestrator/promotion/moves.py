@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
+from orchestrator.errors import InputError
 from orchestrator.promotion.history import History, Move, whoever
 from orchestrator.promotion.registry import alias_version
 from orchestrator.tracking.client import MlflowClient, MlflowException
@@ -28,12 +29,27 @@ class AliasMoved(Exception):
 
 
 def read_history(client: MlflowClient, name: str, alias: str) -> History:
-    """The moves of an alias; empty where there is no such model."""
+    """The moves of an alias; empty where there is no such model, or it was never moved.
+
+    Raises:
+        InputError: what the model's tag holds is no history.
+        MlflowException: MLflow does not say.
+    """
     try:
         tags = client.get_registered_model(name).tags
-    except MlflowException:
+    except MlflowException as error:
+        # What cannot be read for a moment must not pass for empty: the next move would write over it.
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return History()
-    return History.loads(tags.get(f"{HISTORY_TAG}.{alias}"))
+    tag = f"{HISTORY_TAG}.{alias}"
+    try:
+        return History.loads(tags.get(tag))
+    except ValueError as error:
+        raise InputError(
+            f"The tag {tag} of {name} in MLflow is no history that can be read here, and is not written over: mend it, "
+            "or delete it to begin anew."
+        ) from error
 
 
 def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience: float = PATIENCE) -> History:
@@ -50,7 +66,8 @@ def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience
         The history with this move.
 
     Raises:
-        AliasMoved: somebody else has moved it meanwhile.
+        AliasMoved: somebody else has moved it meanwhile, or at the same time.
+        InputError: its history cannot be read.
     """
     with _held(client, name, alias, patience) as still_held:
         history = read_history(client, name, alias)
@@ -62,6 +79,10 @@ def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience
         client.set_registered_model_alias(name, alias, str(move.to))
         history = history.with_move(move)
         client.set_registered_model_tag(name, f"{HISTORY_TAG}.{alias}", history.dumps())
+        # Asking and moving are two requests: on a slow server somebody may have taken over between them.
+        after = alias_version(client, name, alias)
+        if after is None or int(after.version) != move.to or not still_held.mine():
+            raise AliasMoved(f"{name}@{alias} was moved by somebody else at the same time: look at --history.")
     return history
 
 
@@ -101,8 +122,12 @@ class _StillHeld:
         self._client, self._lock, self._token = client, lock, token
         self._until = time.monotonic() + patience / 2
 
+    def mine(self) -> bool:
+        """Whether the lock is still this process's."""
+        return _holder(self._client, self._lock) == self._token
+
     def __call__(self) -> None:
-        if time.monotonic() > self._until or _holder(self._client, self._lock) != self._token:
+        if time.monotonic() > self._until or not self.mine():
             raise AliasMoved("MLflow was too slow to move the alias safely: nothing was moved, try again.")
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,7 +15,7 @@ from orchestrator.errors import InputError
 from orchestrator.promotion.card import model_card
 from orchestrator.promotion.case import Rules
 from orchestrator.promotion.history import Move
-from orchestrator.promotion.judging import Judged, Wanted, find_candidate, judge
+from orchestrator.promotion.judging import CHAMPION, Judged, Wanted, find_candidate, judge
 from orchestrator.promotion.moves import AliasMoved, move_alias, read_history
 from orchestrator.promotion.registry import (
     alias_version,
@@ -29,6 +29,9 @@ from orchestrator.promotion.registry import (
 from orchestrator.promotion.show import show_history, show_verdicts
 from orchestrator.reporting.terminal import FeatureProgress
 from orchestrator.tracking.client import MlflowClient
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 Confirm = Callable[[str], bool]
 """Asks a person; False where they do not want it."""
@@ -76,19 +79,21 @@ def promote_best(
             markup=False,
             soft_wrap=True,
         )
-        judged = judge(client, candidate, wish.alias, rules, out, scratch, data_root, progress)
+        judged = judge(client, candidate, wish.alias, rules, out, scratch, data_root, progress, wish.dry_run)
     finally:
         progress.close()
     show_verdicts(console, judged.verdicts, judged.asked)
     refused = bool(judged.refusals) and wish.forced_because is None
-    if wish.dry_run:
-        _say_refusals(console, judged) if judged.refusals else console.print("Every gate passed; nothing was changed.")
-        return FAILED if refused else 0
     held = judged.held
     was = f"version {held.version}" if held else "no version"
     if held is not None and held.run_id == candidate.run.info.run_id:
         console.print(f"{wanted.variant}@{wish.alias} is this model already (version {held.version}).", highlight=False)
         return 0
+    if wish.dry_run:
+        _say_refusals(console, judged) if judged.refusals else console.print(
+            f"{_passed(wish.alias)}; nothing was changed.", highlight=False
+        )
+        return FAILED if refused else 0
     if not refused and not confirm(f"Move {wanted.variant}@{wish.alias} from {was} to {candidate.name}?"):
         console.print("Nothing was changed.")
         return FAILED
@@ -101,7 +106,13 @@ def promote_best(
     tags |= gates_tag(judged.verdicts)
     if judged.data.dataset is None:
         console.print(f"No percentiles for the scores: {judged.data.reason}.", style="yellow", markup=False)
-    describe(client, version, tags, model_card(candidate, judged.verdicts, encoders, outcome))
+    holds = _other_aliases(client, version, wish.alias)
+    # Whoever uses it by another alias reads by which judgement it got that one; a champion's asks for every gate.
+    kept = bool(holds) and (refused or CHAMPION in holds)
+    if kept:
+        console.print(f"Its description stays that of {', '.join(holds)}.", highlight=False, markup=False)
+    else:
+        describe(client, version, tags, model_card(candidate, judged.verdicts, encoders, outcome))
     if refused:
         _say_refusals(console, judged)
         console.print(
@@ -109,13 +120,20 @@ def promote_best(
             highlight=False,
         )
         return FAILED
-    why = wish.forced_because if judged.refusals else f"every gate passed, from sweep {candidate.evidence.name}"
+    why = (
+        wish.forced_because
+        if judged.refusals
+        else f"every gate that {wish.alias} asks for passed, from sweep {candidate.evidence.name}"
+    )
     move = Move(
         "promote", int(held.version) if held else None, int(version.version), str(why), forced=bool(judged.refusals)
     )
     try:
         move_alias(client, wanted.variant, wish.alias, move)
     except AliasMoved as error:
+        there = alias_version(client, wanted.variant, wish.alias)
+        if not kept and (there is None or there.version != version.version):
+            client.set_model_version_tag(version.name, version.version, "verdict", "not moved")
         console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         return FAILED
     console.print(
@@ -163,7 +181,16 @@ def _outcome(judged: Judged, wish: Wish, refused: bool) -> str:
     if judged.refusals:
         gates = ", ".join(verdict.gate for verdict in judged.refusals)
         return f"Made `{wish.alias}` by force against: {gates}. Reason given: {wish.forced_because}"
-    return f"Every gate for `{wish.alias}` passed."
+    return f"{_passed(f'`{wish.alias}`')}."
+
+
+def _passed(alias: str) -> str:
+    return f"Every gate that {alias} asks for passed"
+
+
+def _other_aliases(client: MlflowClient, version: ModelVersion, alias: str) -> list[str]:
+    there = client.get_model_version(version.name, version.version).aliases
+    return sorted(str(other) for other in there if other != alias)
 
 
 def _encoders(folder: Path) -> dict[str, str]:

@@ -7,12 +7,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.errors import InputError
 from orchestrator.promotion.candidate import Candidate
 from orchestrator.promotion.evidence import test_hash
 from orchestrator.promotion.gates import Verdict
 from orchestrator.promotion.saved_model import SavedModel
 from orchestrator.tracking.client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
+from orchestrator.tracking.pyfunc import DIGEST
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -41,7 +43,11 @@ def versions(client: MlflowClient, name: str) -> list[int]:
 
 
 def register(client: MlflowClient, name: str, candidate: Candidate, model: SavedModel) -> ModelVersion:
-    """The run's model as a version of the registered model; the one that there is, where it was registered before."""
+    """The run's model as a version of the registered model; the one that there is, where it was registered before.
+
+    Raises:
+        InputError: that one vouches for other files.
+    """
     import mlflow
 
     try:
@@ -53,6 +59,11 @@ def register(client: MlflowClient, name: str, candidate: Candidate, model: Saved
     run_id = candidate.run.info.run_id
     for version in client.search_model_versions(f"name = '{name}'"):
         if version.run_id == run_id and version.source == source:
+            if version.tags.get(DIGEST, model.digest) != model.digest:
+                raise InputError(
+                    f"{name}/{version.version} in MLflow was registered with other files than this model has now: "
+                    "they have changed since."
+                )
             return version
     mlflow.set_tracking_uri(client.tracking_uri)  # a registry in a database looks the source up in the default one
     return client.create_model_version(name, source, run_id, model_id=model.model_id)
@@ -81,7 +92,7 @@ def identity_tags(candidate: Candidate, model: SavedModel, dataset: Dataset | No
         "variant": spec.variant,
         "data_hash": candidate.evidence.data_hash,
         "test_hash": test_hash(candidate.table),
-        "sha256": model.digest,
+        DIGEST: model.digest,
     }
     if dataset is not None:
         found["mos_quantiles"] = json.dumps(training_quantiles(dataset, candidate))
@@ -101,11 +112,11 @@ def training_quantiles(dataset: Dataset, candidate: Candidate) -> dict[str, list
 
 
 def verdict_tags(refusals: Sequence[Verdict], forced: str | None) -> dict[str, str]:
-    """What came of the judgement: which gates stood in the way, and why they were overruled."""
+    """What came of the judgement: which gates stood in the way, and why they were overruled, which is kept for good."""
     return {
         "verdict": "passed" if not refusals else "forced" if forced else "refused",
         "refused_by": ", ".join(verdict.gate for verdict in refusals),
-        "forced_because": forced or "" if refusals else "",
+        **({"forced_because": forced} if refusals and forced else {}),
     }
 
 

@@ -13,6 +13,7 @@ from orchestrator.tracking.client import MlflowClient
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_sink import KEY_TAG
 from orchestrator.tracking.model_files import fetch_logged
+from orchestrator.tracking.pyfunc import DIGEST
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -23,8 +24,8 @@ class SavedModel:
     """A model's files as MLflow gives them.
 
     Attributes:
-        model_id: of the logged model.
-        folder: the scorer's folder, downloaded.
+        model_id: of the logged model; empty where a dry run found none.
+        folder: the scorer's folder, downloaded; of a dry run that found none, the sweep's own.
         digest: hash of its files.
     """
 
@@ -33,11 +34,18 @@ class SavedModel:
     digest: str
 
 
-def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> SavedModel:
+def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_run: bool = False) -> SavedModel:
     """The candidate's model out of MLflow. Of a run that the sweep logged none for, it is logged now.
 
+    Args:
+        client: MLflow's.
+        candidate: whose model it is.
+        scratch: folder for what is downloaded.
+        dry_run: whether nothing may be changed: what is not logged stays so.
+
     Raises:
-        InputError: there is none and the sweep's folder has none either, or it cannot be fetched.
+        InputError: there is none and the sweep's folder has none either, it cannot be fetched, or its files are not
+            those that were logged.
     """
     run = candidate.run
     found = logged_model(client, run)
@@ -48,6 +56,8 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> Sa
             raise InputError(
                 f"{candidate.name} has no model in MLflow, and its sweep's folder, which would have one, is not here."
             )
+        if dry_run:
+            return SavedModel("", folder, folder_digest(folder))
         from orchestrator.tracking.mlflow_model import log_model
 
         spec = candidate.evidence.spec
@@ -62,7 +72,12 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path) -> Sa
     if found is None:
         raise InputError(f"MLflow did not take the model of {candidate.name}.")
     folder = fetch_logged(client, found.model_id, f"of {candidate.name}", scratch / found.model_id)
-    return SavedModel(found.model_id, folder, folder_digest(folder))
+    digest = folder_digest(folder)
+    if found.tags.get(DIGEST) != digest:
+        raise InputError(
+            f"The model of {candidate.name} in MLflow is not the one that was logged: its files have changed since."
+        )
+    return SavedModel(found.model_id, folder, digest)
 
 
 def logged_model(client: MlflowClient, run: Any) -> LoggedModel | None:

@@ -40,17 +40,30 @@ def run(key, split, source=None, **metrics):
 
 
 class MadeEvidence:
-    """Two splits of one configuration, its control and its baselines."""
+    """Two splits of one configuration, its control and its baselines; of these only on the splits `beside`."""
 
     name, data_hash = "made", "d" * 64
 
-    def __init__(self, own, control=None, baselines=None, protocol="disjoint", variant="text_hyper", splits=2, **test):
+    def __init__(
+        self,
+        own,
+        control=None,
+        baselines=None,
+        protocol="disjoint",
+        variant="text_hyper",
+        splits=2,
+        beside=(1, 2),
+        own_splits=(1, 2),
+        **test,
+    ):
         metrics = {"best_val_srcc": 0.5, "test_srcc": 0.5, **test}
         self.spec = SimpleNamespace(protocol=protocol, splits=splits, variant=variant, dataset="csv:made.csv")
         self._own = {f"confirm-{split}": own for split in (1, 2)}
-        self._control = {} if control is None else {f"control-{split}": control for split in (1, 2)}
-        self._baselines = baselines
-        self._runs = [run(key, split, "trial-0001", **metrics) for split, key in enumerate(self._own, 1)]
+        self._control = {} if control is None else {f"control-{split}": control for split in beside}
+        self._baselines, self._beside = baselines, beside
+        self._runs = [
+            run(key, split, "trial-0001", **metrics) for split, key in zip(own_splits, self._own, strict=True)
+        ]
         self._control_runs = [run(key, split, "control-0001") for split, key in enumerate(self._control, 1)]
 
     def configurations(self, title="trial"):
@@ -58,7 +71,10 @@ class MadeEvidence:
         return {f"{title}-0001": runs} if runs else {}
 
     def baselines(self):
-        return [] if self._baselines is None else [run(f"baselines-{split}", split) for split in (1, 2)]
+        if self._baselines is None:
+            return []
+        logged = {f"{name}_test_srcc": 0.1 for name in self._baselines}
+        return [run(f"baselines-{split}", split, **logged) for split in self._beside]
 
     def predictions(self, run):
         return {**self._own, **self._control}.get(run.info.run_id)

@@ -51,6 +51,7 @@ PASSING = [
 REFUSING = [
     (Confirmed(), {"protocol": "paper"}, "optimistic"),
     (Confirmed(), {"splits": 3}, "2 of 3"),
+    (Confirmed(), {"own_splits": (1, 1)}, "1 of 2"),
     (Confirmed(), {"test_srcc": float("nan")}, "0 of 2"),
     (UsablePredictions(), {"own": broken(2.0)}, "the same alignment of all 240"),
     (UsablePredictions(), {"own": broken(np.nan)}, "240 of 240"),
@@ -74,9 +75,16 @@ REFUSING = [
     ),
     (BeatsControl(), {"control": predictions(0.3, 3)}, "short of zero"),
     (BeatsControl(), {}, "confirmed no control"),
+    (BeatsControl(), {"control": predictions(1.5, 3), "beside": (1,)}, "only 1 of the 2"),
+    (BeatsNoPixel(), {"baselines": good_baselines(), "beside": (2,)}, "1 of the 2 splits"),
     (BeatsNoPixel(), {"baselines": good_baselines(0.2)}, "short of zero"),
     (BeatsNoPixel(), {"baselines": {**good_baselines(), "prompt_mean": predictions(0.2, 5)}}, "the prompt's mean"),
     (BeatsNoPixel(), {}, "no run of the baselines"),
+    (
+        BeatsNoPixel(),
+        {"baselines": {**good_baselines(), "prompt_mean": None}},
+        "the prompt's mean of baselines-1 are gone",
+    ),
 ]
 
 

@@ -35,6 +35,13 @@ class BeatsControl(Gate):
                 pairs.append((candidate.table_of(run), table))
         if not pairs:
             return self.says(False, f"the sweep {candidate.evidence.name} confirmed no control to compare with")
+        if len(pairs) < len(candidate.runs):
+            return self.says(
+                False,
+                f"only {len(pairs)} of the {len(candidate.runs)} confirm runs have a control beside them, with its "
+                "predictions: a median over some of the splits flatters",
+                splits=len(pairs),
+            )
         found = paired_difference(pairs, candidate.targets, rules.metric, rules.confidence)
         figures = interval_figures(found, splits=len(pairs))
         if found.reason:

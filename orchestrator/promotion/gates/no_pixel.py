@@ -24,9 +24,21 @@ class BeatsNoPixel(Gate):
 
     def judge(self, case: Case) -> Verdict:
         """The configuration against each of them, split beside split; every lower end has to be above zero."""
-        compared = {name: found for name in NO_PIXEL if (found := _against(case, name)) is not None}
         if not case.candidate.evidence.baselines():
             return self.says(False, f"the sweep {case.candidate.evidence.name} has no run of the baselines")
+        planned = {run.data.tags["split"] for run in case.candidate.runs}
+        there = {run.data.tags["split"] for run in case.candidate.evidence.baselines()}
+        if missing := planned - there:
+            return self.says(
+                False,
+                f"{len(missing)} of the {len(planned)} splits have no complete run of the baselines: a median over the "
+                "others flatters",
+                splits=len(planned) - len(missing),
+            )
+        try:
+            compared = {name: found for name in NO_PIXEL if (found := _against(case, name)) is not None}
+        except _Gone as gone:
+            return self.says(False, str(gone))
         # A baseline whose scores do not differ has no correlation: there is nothing to beat.
         met = {name: found for name, found in compared.items() if not found.reason}
         figures = {name: interval_figures(found) for name, found in met.items()}
@@ -40,6 +52,10 @@ class BeatsNoPixel(Gate):
         return self.says(passed, told, **figures)
 
 
+class _Gone(Exception):
+    """A baseline that had something to say has no table any more, so nobody can compare with it."""
+
+
 def _against(case: Case, name: str) -> Interval | None:
     candidate = case.candidate
     by_split = {run.data.tags["split"]: run for run in candidate.evidence.baselines()}
@@ -47,6 +63,8 @@ def _against(case: Case, name: str) -> Interval | None:
     for run in candidate.runs:
         beside = by_split.get(run.data.tags["split"])
         table = candidate.evidence.table(beside, f"{name}.csv", "baselines") if beside else None
+        if table is None and beside and any(key.startswith(f"{name}_test_") for key in beside.data.metrics):
+            raise _Gone(f"the predictions of {NO_PIXEL[name]} of {beside.info.run_name} are gone")
         if table is not None:
             pairs.append((candidate.table_of(run), table))
     if not pairs:

@@ -121,6 +121,16 @@ def test_a_version_that_nobody_vouches_for_is_refused(made, foreign):
         pass
 
 
+def test_a_run_whose_logged_model_has_no_hash_is_refused(made):
+    client = made.client
+    experiment = client.get_run(made.run_id).info.experiment_id
+    run = client.create_run(experiment).info.run_id
+    model = client.create_logged_model(experiment, "m", run)
+    client.finalize_logged_model(model.model_id, "READY")
+    with pytest.raises(InputError, match="has no tag sha256"), found_model(run, Path("sweeps"), made.uri):
+        pass
+
+
 def test_a_version_with_another_hash_is_refused(made, foreign):
     made.client.set_model_version_tag(foreign, "1", "sha256", "0" * 64)
     refused = pytest.raises(InputError, match="is not the one that was recorded")

@@ -73,7 +73,7 @@ class ModelStore:
                 "Models are registered by: python -m orchestrator.promote"
             )
         quantiles: dict[str, Any] = {}
-        with suppress(ValueError):  # the tag is a rough help, and MLflow may have cut it
+        with suppress(ValueError, TypeError):  # the tag is a rough help, and MLflow may have cut it
             quantiles = dict(json.loads(found.tags.get(QUANTILES, "{}")))
         return Fetched(
             folder=fetch_version(self._client, name, found.version, self._scratch),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, reason
 
 _TABLES = {".csv", ".xlsx"}
 
@@ -57,11 +57,14 @@ def _inside(folder: Path) -> list[Path]:
     from PIL import Image
 
     known = Image.registered_extensions()
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and known.get(path.suffix.lower()) in Image.OPEN
-    )
+    try:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(".") and known.get(path.suffix.lower()) in Image.OPEN
+        )
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read: {reason(error)}.") from error
     if not found:
         raise InputError(f"The folder {folder} holds no image.")
     return found

@@ -91,6 +91,10 @@ def test_weights_that_are_a_pickle_are_refused(copied, content):
         {"shapes": {}},
         {"encoder_identities": {}},
         {"encoders": {}, "encoder_identities": {}},
+        {"encoders": ["minilm"]},
+        {"encoders": {"prompt": 5}, "encoder_identities": {"prompt": "x"}, "shapes": {}},
+        {"shapes": ["image.map"]},
+        {"mos_quantiles": [1, 2]},
     ],
 )
 def test_a_card_that_asks_for_something_else_is_refused_in_a_sentence(copied, change):

@@ -43,6 +43,15 @@ def test_a_table_without_prompts_takes_the_one_given(folder):
     assert read_requests([folder / "list.csv"], "a fox", None).prompts == ("a fox",) * 2
 
 
+def test_a_folder_that_may_not_be_read_is_said(folder, monkeypatch):
+    def refused(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(InputError, match=r"The folder .*images cannot be read: permission denied"):
+        read_requests([folder], "a fox", None)
+
+
 @pytest.mark.parametrize(
     ("content", "given", "prompt", "sentence"),
     [

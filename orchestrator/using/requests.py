@@ -78,6 +78,8 @@ def _from_table(path: Path, prompt: str | None, criteria: str | None) -> Request
         raise InputError(f"{path} has no rows.")
     if prompt is not None and "prompt" in table:
         raise InputError(f"{path} has a column of prompts: leave out --prompt.")
+    if criteria is not None and "criteria" in table:
+        raise InputError(f"{path} has a column of criteria: leave out --criteria.")
     images = tuple(path.parent / image for image in table["image"])
     prompts = tuple(table["prompt"]) if "prompt" in table else (str(prompt),) * len(images)
     asked = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)

@@ -57,6 +57,7 @@ def test_a_table_in_and_a_table_out(made, elsewhere):
         (["--check", "a.png"], "leave out images"),
         (["a.png", "--prompt", "a fox", "--dataset", "shapes"], "go with --check"),
         (["a.png"], "Give --prompt"),
+        (["a.png", "--prompt", "a fox", "--criteria", "red"], "reads no criteria: leave out --criteria"),
         (["--check"], "comes without its test predictions"),
     ],
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json as json_format
+from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +30,7 @@ def compare(
     import sys
     from tempfile import TemporaryDirectory
 
+    from orchestrator.errors import InputError, reason
     from orchestrator.promotion.comparison import compare as compare_models
     from orchestrator.promotion.comparison_figure import draw_comparison
     from orchestrator.promotion.door import connect, quiet
@@ -41,13 +43,25 @@ def compare(
         found = compare_models(one, other, confidence)
         name = re.sub(r"[^A-Za-z0-9._@-]+", "-", f"compare-{first}-{second}")
         path = figure or out / f"{name}.png"
-        draw_comparison(found, path)
+        try:
+            draw_comparison(found, path)
+        except (OSError, ValueError) as error:  # the second: an ending that is no kind of image
+            raise InputError(f"--figure {path} cannot be written: {reason(error)}.") from error
     if json:
-        print(json_format.dumps({**found.as_dict(), "figure": str(path)}, allow_nan=False))
+        print(json_format.dumps(_plain({**found.as_dict(), "figure": str(path)}), allow_nan=False))
         return
     console = make_console(sys.stdout)
     found.show(console)
     console.print(f"\nScatter  {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: NaN, of an image that a model has no score for, is null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -88,8 +88,8 @@ def reproduce(
     if data.dataset is None:
         return Reproduction(data.reason)
     try:
+        now = score_rows(folder, data.dataset, list(then["name"]), progress)  # says what is wrong with the files
         stored = score_stored(folder, data.dataset, list(then["name"]), threads)
-        now = score_rows(folder, data.dataset, list(then["name"]), progress)
     except (CannotScore, ValueError, KeyError) as error:
         return Reproduction(str(error))
     targets = targets_of(table)

@@ -50,6 +50,11 @@ class ScorerCard:
         """
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"it has schema version {content['schema_version']}, this reads {SCHEMA_VERSION}")
+        for key in ("parameters", "encoders", "encoder_identities", "shapes", "mos_quantiles"):
+            if not isinstance(content.get(key, {}), dict):
+                raise ValueError(f"its {key} are no object")
+        if not all(isinstance(name, str) for name in content["encoders"].values()):
+            raise ValueError("its encoders are no names")
         shapes = {name: tuple(shape) for name, shape in content["shapes"].items()}
         quantiles = {target: tuple(found) for target, found in content.get("mos_quantiles", {}).items()}
         tuples = {key: tuple(content[key]) for key in ("targets", "score_mean", "score_std")}

@@ -39,13 +39,19 @@ def percentiles(scores: NDArray[np.float32], quantiles: Sequence[float]) -> NDAr
     return np.where(np.isnan(scores), np.nan, beyond)
 
 
-def from_tag(content: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
+def from_tag(content: Mapping[str, object]) -> dict[str, tuple[float, ...]]:
     """Quantiles as a registry's tag holds them; a target's that make no sense are left out."""
     import math
 
-    found = {target: tuple(float(value) for value in values) for target, values in content.items()}
+    found = {target: _floats(values) for target, values in content.items()}
     return {
         target: values
         for target, values in found.items()
         if len(values) > 1 and all(map(math.isfinite, values)) and list(values) == sorted(values)
     }
+
+
+def _floats(values: object) -> tuple[float, ...]:
+    """A list of numbers; empty where it is anything else."""
+    numbers = isinstance(values, (list, tuple)) and all(isinstance(value, (int, float)) for value in values)
+    return tuple(map(float, values)) if numbers else ()  # type: ignore[call-overload]

@@ -35,7 +35,7 @@ class Scorer:
         device: where encoders and model run.
 
     Raises:
-        ScorerError: the encoders here are not those that it was trained with.
+        ScorerError: the encoders here are not those that it was trained with, or the card does not say which it was.
     """
 
     def __init__(self, card: ScorerCard, model: nn.Module, device: str = "cpu") -> None:
@@ -43,6 +43,9 @@ class Scorer:
 
         from models.encoders import build_encoder
 
+        read = {name.partition(".")[0] for name in card.shapes}
+        if set(card.encoder_identities) != set(card.encoders) or not read <= set(card.encoders):
+            raise ScorerError("The model's card does not say of each encoder which one it was trained with.")
         self.card = card
         self._model = model.eval().to(device)
         self._threads = torch.get_num_threads()
@@ -54,8 +57,7 @@ class Scorer:
         except ValueError as error:
             raise ScorerError(str(error)) from error
         for kind, trained_with in card.encoder_identities.items():
-            here = identities.get(kind, "none")
-            if here != trained_with:
+            if (here := identities[kind]) != trained_with:
                 raise ScorerError(f"The {kind} encoder is not the one it was trained with: {here}, {trained_with}.")
 
     @property

@@ -50,21 +50,57 @@ def _load_pyfunc(data_path: str) -> ScoringModel:
     """MLflow's entry point.
 
     Raises:
-        ScorerError: the files are not those that were logged, or cannot be scored with.
+        ScorerError: the files are not those that were logged, or not those of the registered version that MLflow was
+            asked for, or cannot be scored with.
     """
-    folder = Path(data_path)
-    if (said := _said(folder.parents[1] / "MLmodel")) and said != folder_digest(folder):
-        from orchestrator.scoring import ScorerError
+    from orchestrator.scoring import ScorerError
 
+    folder = Path(data_path)
+    root, found = folder.parents[1], folder_digest(folder)
+    if _said(root / "MLmodel") != found:
         raise ScorerError(f"The model in {folder} is not the one that was logged: its files have changed.")
+    vouched = _vouched(root / "registered_model_meta")
+    if vouched is not None and vouched != found:
+        raise ScorerError(f"The model in {folder} is not one that the registry vouches for: it is not loaded.")
     return ScoringModel(folder)
 
 
 def _said(file: Path) -> str | None:
+    found = (_read(file).get("metadata") or {}).get(DIGEST)
+    return found if isinstance(found, str) else None
+
+
+def _vouched(file: Path) -> str | None:
+    """What the registry says of the version that was asked for, "" where it says nothing; None where none was.
+
+    Args:
+        file: MLflow's note of the version, which it writes beside `MLmodel` whenever it loads one by its name.
+    """
+    import mlflow
+
+    note = _read(file)
+    name, number = note.get("model_name"), note.get("model_version")
+    # An image that a model was built into has no registry to ask; MLflow would make an empty one in the working folder.
+    if not name or not mlflow.is_tracking_uri_set():
+        return None
+    from orchestrator.errors import reason
+    from orchestrator.scoring import ScorerError
+    from orchestrator.tracking.client import MlflowClient, MlflowException
+
+    try:
+        return MlflowClient().get_model_version(name, str(number)).tags.get(DIGEST, "")
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # a note of another registry's, or of a deleted version
+            return None
+        raise ScorerError(f"MLflow cannot be asked who vouches for {name}/{number}: {reason(error)}") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A file of YAML; empty where there is none."""
     import yaml
 
     try:
-        found = (yaml.safe_load(file.read_text()).get("metadata") or {}).get(DIGEST)
-    except (OSError, yaml.YAMLError, AttributeError):
-        return None
-    return found if isinstance(found, str) else None
+        found = yaml.safe_load(file.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}

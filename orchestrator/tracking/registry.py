@@ -24,7 +24,7 @@ class Fetched:
 
     Attributes:
         folder: the saved scorer, not yet compared with its digest.
-        sha256: what the registry, or for a run the logged model, says its digest is; None where it says nothing.
+        sha256: what the registry, or for a run the logged model, says its digest is.
         run_id: of the run that trained it.
         tags: of the registered version, else of the run.
         description: of the version; empty where there is none.
@@ -32,7 +32,7 @@ class Fetched:
     """
 
     folder: Path
-    sha256: str | None
+    sha256: str
     run_id: str
     tags: dict[str, str]
     description: str = ""
@@ -73,7 +73,7 @@ class ModelStore:
                 "Models are registered by: python -m orchestrator.promote"
             )
         quantiles: dict[str, Any] = {}
-        with suppress(ValueError):  # the tag is a rough help, and MLflow may have cut it
+        with suppress(ValueError, TypeError):  # the tag is a rough help, and MLflow may have cut it
             quantiles = dict(json.loads(found.tags.get(QUANTILES, "{}")))
         return Fetched(
             folder=fetch_version(self._client, name, found.version, self._scratch),
@@ -88,7 +88,7 @@ class ModelStore:
         """The model that a run logged.
 
         Raises:
-            InputError: there is no such run, or it has none, or it is no model of this project.
+            InputError: there is no such run, or it has none, nobody vouches for it, or it is no model of this project.
         """
         from mlflow.entities import LoggedModelStatus
 
@@ -102,8 +102,13 @@ class ModelStore:
             raise InputError(
                 f"The run {run_id} has no model: only the confirm run that stands for a configuration has one."
             )
+        if not whole[0].tags.get(DIGEST):
+            raise InputError(
+                f"The model of run {run_id} in MLflow has no tag {DIGEST}, so nobody vouches for its files: it is not "
+                "loaded."
+            )
         folder = fetch_logged(self._client, whole[0].model_id, f"of run {run_id}", self._scratch)
-        return Fetched(folder, whole[0].tags.get(DIGEST), run_id, dict(run.data.tags))
+        return Fetched(folder, whole[0].tags[DIGEST], run_id, dict(run.data.tags))
 
     def predictions(self, run_id: str) -> Path | None:
         """A run's table of predictions, downloaded; None where it has none."""

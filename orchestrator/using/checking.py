@@ -63,11 +63,16 @@ def check_model(
         progress: told while images are read and scored.
 
     Raises:
-        InputError: the model has no predictions, none of its test images is there, or the data set cannot be read.
+        InputError: the model has no predictions, or another model's, none of its test images is there, or the data
+            set cannot be read.
     """
     from orchestrator.data.registry import read_dataset
 
     wanted = _test_rows(found)
+    needed = [name for target in scorer.card.targets for name in (target, f"predicted_{target}")]
+    needed += ["criteria"] if scorer.needs_criteria else []
+    if lacking := [column for column in needed if column not in wanted]:
+        raise InputError(f"The test predictions of {found.name} lack {', '.join(lacking)}: they are not this model's.")
     named = dataset or found.about.get("dataset")
     if not named:
         raise InputError(f"The model {found.name} does not say what it was tested on: give --dataset.")
@@ -118,6 +123,6 @@ def _test_rows(found: FoundModel) -> pd.DataFrame:
         raise InputError(f"{found.name} was saved by an earlier version, without prompts: it cannot be checked.")
     rows = table[table["part"] == "test"].reset_index(drop=True)
     for predicted in [column for column in rows if str(column).startswith("predicted_")]:
-        for column in (predicted, str(predicted).removeprefix("predicted_")):
+        for column in {predicted, str(predicted).removeprefix("predicted_")} & set(rows):
             rows[column] = numbers(rows[column])
     return rows

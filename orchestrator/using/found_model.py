@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,9 @@ from typing import Any
 
 from orchestrator.errors import InputError, reason
 from orchestrator.tracking.digest import folder_digest
+
+_UNPACKING = (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+"""What a torn, an encrypted (RuntimeError) or an unknown kind of `.zip` (its NotImplementedError) ends with."""
 
 MODEL, EXPORT, PREDICTIONS, README = "model", "export.json", "predictions.csv", "README.md"
 
@@ -67,13 +72,17 @@ def from_export(folder: Path) -> FoundModel:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / EXPORT} does not say which model it is: {reason(error)}.") from error
     predictions, readme = folder / PREDICTIONS, folder / README
+    try:
+        description = readme.read_text() if readme.is_file() else ""
+    except (OSError, ValueError) as error:
+        raise InputError(f"{readme} cannot be read: {reason(error)}.") from error
     return FoundModel(
         folder=folder / MODEL,
         name=str(folder),
         sha256=sha256,
         about=about,
         predictions=predictions if predictions.is_file() else None,
-        description=readme.read_text() if readme.is_file() else "",
+        description=description,
     )
 
 
@@ -89,7 +98,7 @@ def unpack(file: Path, into: Path) -> Path:
             if any(name.is_absolute() or ".." in name.parts for name in names):
                 raise InputError(f"{file} names files outside itself: it is not unpacked.")
             packed.extractall(into)
-    except (OSError, zipfile.BadZipFile) as error:
+    except _UNPACKING as error:
         raise InputError(f"{file} cannot be unpacked: {reason(error)}.") from error
     found = sorted(into.glob(f"**/{EXPORT}"))
     if len(found) != 1:

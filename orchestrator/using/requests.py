@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, reason
 
 _TABLES = {".csv", ".xlsx"}
 
@@ -57,11 +57,14 @@ def _inside(folder: Path) -> list[Path]:
     from PIL import Image
 
     known = Image.registered_extensions()
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and known.get(path.suffix.lower()) in Image.OPEN
-    )
+    try:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(".") and known.get(path.suffix.lower()) in Image.OPEN
+        )
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read: {reason(error)}.") from error
     if not found:
         raise InputError(f"The folder {folder} holds no image.")
     return found
@@ -75,6 +78,8 @@ def _from_table(path: Path, prompt: str | None, criteria: str | None) -> Request
         raise InputError(f"{path} has no rows.")
     if prompt is not None and "prompt" in table:
         raise InputError(f"{path} has a column of prompts: leave out --prompt.")
+    if criteria is not None and "criteria" in table:
+        raise InputError(f"{path} has a column of criteria: leave out --criteria.")
     images = tuple(path.parent / image for image in table["image"])
     prompts = tuple(table["prompt"]) if "prompt" in table else (str(prompt),) * len(images)
     asked = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)

@@ -49,7 +49,7 @@ def score_images(
     """Scores, prints, writes; gives whether any image was scored.
 
     Raises:
-        InputError: there is no such model, nothing to score, or no prompt.
+        InputError: there is no such model, nothing to score, no prompt, or criteria that nothing would read.
     """
     requests = read_requests(given, prompt, criteria)
     with found_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
@@ -60,6 +60,8 @@ def score_images(
             f"A model of {scorer.card.variant} reads what is asked of the images: give --criteria TEXT, or a column "
             "criteria."
         )
+    if criteria is not None and not scorer.needs_criteria:
+        raise InputError(f"A model of {scorer.card.variant} reads no criteria: leave out --criteria.")
     with _bar() as progress:
         table = scorer(requests.images, requests.prompts, requests.criteria, progress=progress)
     targets = scorer.card.targets

@@ -30,5 +30,5 @@ def test_the_middle_of_a_run_of_equal_scores_the_ends_beyond_and_nan_for_none():
 
 
 def test_a_tag_that_makes_no_sense_is_left_out():
-    tag = {"good": [1, 2, 3], "falling": [3, 2, 1], "nan": [1, float("nan"), 3], "one": [1]}
+    tag = {"good": [1, 2, 3], "falling": [3, 2, 1], "nan": [1, float("nan"), 3], "one": [1], "number": 5, "text": "123"}
     assert from_tag(tag) == {"good": (1.0, 2.0, 3.0)}

@@ -83,7 +83,19 @@ def test_weights_that_are_a_pickle_are_refused(copied, content):
 
 
 @pytest.mark.parametrize(
-    "change", [{"variant": "os.system"}, {"parameters": {"code": "x"}}, {"encoders": {"image": "x"}}, {"shapes": {}}]
+    "change",
+    [
+        {"variant": "os.system"},
+        {"parameters": {"code": "x"}},
+        {"encoders": {"image": "x"}},
+        {"shapes": {}},
+        {"encoder_identities": {}},
+        {"encoders": {}, "encoder_identities": {}},
+        {"encoders": ["minilm"]},
+        {"encoders": {"prompt": 5}, "encoder_identities": {"prompt": "x"}, "shapes": {}},
+        {"shapes": ["image.map"]},
+        {"mos_quantiles": [1, 2]},
+    ],
 )
 def test_a_card_that_asks_for_something_else_is_refused_in_a_sentence(copied, change):
     card = json.loads((copied / "model.json").read_text())

@@ -1,7 +1,11 @@
 import json
+import shutil
 
+import pytest
+
+from orchestrator.errors import InputError
 from orchestrator.using.exporting import export_model
-from orchestrator.using.found_model import FoundModel
+from orchestrator.using.found_model import FoundModel, from_export
 
 
 def test_an_export_names_its_version_and_tells_nothing_of_this_machine(made, tmp_path):
@@ -15,3 +19,19 @@ def test_an_export_names_its_version_and_tells_nothing_of_this_machine(made, tmp
     assert (said["registered"], said["dataset"]) == ("text_hyper/1", "csv:ratings.csv")
     written = "".join((tmp_path / "fox" / name).read_text() for name in ("export.json", "README.md"))
     assert "`text_hyper/1`" in written and "secret" not in written and "/home" not in written
+
+
+@pytest.mark.parametrize("change", [{"shapes": ["image.map"]}, {"encoders": ["minilm"]}])
+def test_a_card_that_is_none_is_said(made, tmp_path, change):
+    shutil.copytree(made.model, tmp_path / "model")
+    card = tmp_path / "model" / "model.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
+    with pytest.raises(InputError, match="holds no model that can be read"):
+        export_model(FoundModel(card.parent, "m"), tmp_path / "fox")
+
+
+def test_a_readme_that_is_no_text_is_said(made, tmp_path):
+    export_model(FoundModel(made.model, "m"), tmp_path / "fox")
+    (tmp_path / "fox" / "README.md").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"README\.md cannot be read"):
+        from_export(tmp_path / "fox")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import zipfile
 from importlib.metadata import version
 
@@ -10,8 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from orchestrator.scoring import ScorerError
+from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.pyfunc import _load_pyfunc
 from tests.using.served import asked, served
 
@@ -89,6 +93,44 @@ def test_files_that_changed_since_are_not_loaded(artifact):
             _load_pyfunc(str(card.parent))
     finally:
         card.write_text(content)
+
+
+@pytest.mark.parametrize("described", ["metadata: {}", None])
+def test_files_whose_hash_nobody_wrote_down_are_not_loaded(made, tmp_path, described):
+    shutil.copytree(made.model, tmp_path / "data" / "model")
+    if described is not None:
+        (tmp_path / "MLmodel").write_text(described)
+    with pytest.raises(ScorerError, match="is not the one that was logged"):
+        _load_pyfunc(str(tmp_path / "data" / "model"))
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_registered_version_whose_files_and_hash_were_both_changed_is_not_loaded(made, tmp_path, tagged):
+    """Who can write where MLflow keeps its files cannot write the registry's tag; without one nobody vouches."""
+    root = made.artifact(tmp_path / "fetched")
+    card = root / "data" / "model" / "model.json"
+    before = folder_digest(card.parent)
+    card.write_text(card.read_text().replace("3.0", "4.0"))
+    (root / "MLmodel").write_text((root / "MLmodel").read_text().replace(before, folder_digest(card.parent)))
+    name, client = f"served_{tagged}", made.client
+    client.create_registered_model(name)
+    client.create_model_version(name, root.as_uri(), made.run_id)
+    if tagged:
+        client.set_model_version_tag(name, "1", "sha256", before)
+    mlflow.set_tracking_uri(made.uri)
+    with pytest.raises(ScorerError, match="is not one that the registry vouches for"):
+        mlflow.pyfunc.load_model(f"models:/{name}/1")
+
+
+def test_a_registry_that_cannot_be_asked_is_not_taken_for_one_that_vouches(made, artifact, monkeypatch):
+    def away(*arguments, **options):
+        raise MlflowException("nobody is there")
+
+    mlflow.set_tracking_uri(made.uri)
+    (artifact / "registered_model_meta").write_text("{model_name: text_hyper, model_version: 1}")
+    monkeypatch.setattr(MlflowClient, "get_model_version", away)
+    with pytest.raises(ScorerError, match="cannot be asked who vouches for text_hyper/1: nobody is there"):
+        _load_pyfunc(str(artifact / "data" / "model"))
 
 
 def test_a_real_server_scores_over_http(made, wanted, tmp_path):

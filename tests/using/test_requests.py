@@ -43,6 +43,21 @@ def test_a_table_without_prompts_takes_the_one_given(folder):
     assert read_requests([folder / "list.csv"], "a fox", None).prompts == ("a fox",) * 2
 
 
+def test_criteria_beside_a_column_of_them_are_said(folder):
+    (folder / "list.csv").write_text("image,prompt,criteria\nb.png,x,red\n")
+    with pytest.raises(InputError, match="leave out --criteria"):
+        read_requests([folder / "list.csv"], None, "blue")
+
+
+def test_a_folder_that_may_not_be_read_is_said(folder, monkeypatch):
+    def refused(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(InputError, match=r"The folder .*images cannot be read: permission denied"):
+        read_requests([folder], "a fox", None)
+
+
 @pytest.mark.parametrize(
     ("content", "given", "prompt", "sentence"),
     [

@@ -57,6 +57,7 @@ def test_a_table_in_and_a_table_out(made, elsewhere):
         (["--check", "a.png"], "leave out images"),
         (["a.png", "--prompt", "a fox", "--dataset", "shapes"], "go with --check"),
         (["a.png"], "Give --prompt"),
+        (["a.png", "--prompt", "a fox", "--criteria", "red"], "reads no criteria: leave out --criteria"),
         (["--check"], "comes without its test predictions"),
     ],
 )
@@ -121,6 +122,28 @@ def test_a_zip_that_writes_outside_itself_is_refused(tmp_path):
         packed.writestr("../evil.py", "")
     done = run("--model", tmp_path / "evil.zip", "--prompt", "a fox", "a.png")
     assert done.exit_code == 2 and "names files outside itself" in done.stderr and not list(tmp_path.glob("**/evil.py"))
+
+
+def test_a_zip_that_is_encrypted_or_torn_is_refused_with_a_sentence(tmp_path):
+    """Python cannot write an encrypted one: it is the first bit of the flags in both headers."""
+    with zipfile.ZipFile(file := tmp_path / "fox.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("fox/export.json", "{}" * 999)
+    whole = bytearray(file.read_bytes())
+    encrypted, torn = whole.copy(), whole.copy()
+    encrypted[6] |= 1
+    encrypted[whole.index(b"PK\x01\x02") + 8] |= 1
+    torn[30 + len("fox/export.json")] = 0xFF  # where the deflated content begins
+    for content in (encrypted, torn):
+        file.write_bytes(content)
+        done = run("--model", file, "--prompt", "a fox", "a.png")
+        assert done.exit_code == 2 and "cannot be unpacked" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_another_models_predictions_cannot_be_checked(made, exported):
+    table = exported / "predictions.csv"
+    table.write_text(table.read_text().replace("predicted_alignment", "predicted_quality"))
+    done = run("--model", exported, "--check", "--dataset", f"csv:{made.folder}/ratings.csv")
+    assert done.exit_code == 2 and "lack predicted_alignment" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_folder_with_code_is_refused_with_a_sentence(made, tmp_path):

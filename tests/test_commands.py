@@ -361,9 +361,7 @@ class TestScore:
             ("absent", "00.png", "no sweeps"),
             ("unfinished", "00.png", "not finished"),
             ("unconfirmed", "00.png", "confirmed no configuration"),
-            ("broken", "00.png", "no model that can be read"),
-            ("broken", "binary", "binary cannot be scored"),
-            ("broken", "absent.png", "absent.png"),
+            ("broken", "00.png", "holds no file"),
         ],
     )
     def test_wrong_input(self, folder, model, image, named):

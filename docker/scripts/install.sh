@@ -12,7 +12,7 @@ case $kind in
   *) echo "install.sh: $kind is no kind of image: cpu and cuda are." >&2 && exit 2 ;;
 esac
 python -m venv "$environment"
-pip=("$environment/bin/python" -m pip install --quiet --no-cache-dir --constraint constraints.txt "$@")
+pip=("$environment/bin/python" -I -m pip install --quiet --no-cache-dir --constraint constraints.txt "$@")
 if [[ -n ${TORCH_INDEX:-} ]]; then
   # Both from one index: a torchvision beside another build's torch fails at import. pip then leaves the pair as it is.
   pair=$(grep -E '^(torch|torchvision)==' constraints.txt)

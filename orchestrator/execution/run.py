@@ -36,10 +36,13 @@ def run_jobs(
     # One job is asked for ahead, so that a slot that falls free has something to do at once.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, slots // 4))
     from ray import tune
+    from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
     from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
     from orchestrator.execution.worker import Worker
 
+    # Tune would hand the driver's keys to every worker, by way of Ray's log on its host; each host has keys of its own.
+    ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
     task.trials.mkdir(parents=True, exist_ok=True)  # a node where it is not has another disk
     key = uuid4().hex
     register_desk(key, desk)

@@ -49,7 +49,7 @@ def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make,
         before = running_sweeps(workspace.root.parent, None, ())
         assert [(one.notice.name, one.notice.ended, one.notice.slots) for one in before] == [("one", 1, 0)]
         assert running_sweeps(elsewhere, None, ()) == []
-        with Presence(spec, workspace, tally_of_two(), shared=False):
+        with Presence(spec, workspace, tally_of_two(), False, lambda: 2):
             wait_for(workspace.progress)
             [found] = running_sweeps(elsewhere, None, ())
             notice = found.notice
@@ -63,7 +63,7 @@ def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypa
     workspace = make("one")
     out = ["--out", str(workspace.root.parent)]
     assert "No sweep is running." in CliRunner().invoke(status, out).stdout
-    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), shared=False):
+    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
         wait_for(workspace.progress)
         line = CliRunner().invoke(status, out, env={"COLUMNS": "200"}).stdout.splitlines()[-1].split()
         assert [line[at] for at in (0, 1, 4, 5)] == ["one", "you", "1/6", "1/2"]
@@ -85,7 +85,7 @@ def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):
 
 def test_a_cluster_tells_of_everybody_and_ones_own_come_first(make, tmp_path):
     workspace = make("mine")
-    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), shared=False):
+    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
         wait_for(workspace.progress)
         local = Notice(**json.loads(workspace.progress.read_text()))
         theirs = replace(local, id="1", name="theirs", owner="ann", since="2000")

@@ -26,6 +26,12 @@ def task(tmp_path: Path) -> SweepTask:
     return replace(task, cross=make_cross(task))
 
 
+def elsewhere(task: SweepTask) -> Path:
+    """Another folder for jobs."""
+    (task.trials / "b").mkdir()
+    return task.trials / "b"
+
+
 def final(job, task) -> dict[str, float]:
     worker = Worker.__new__(Worker)
     worker.setup(job.as_config(), task)
@@ -78,7 +84,7 @@ def test_a_searched_trial_never_sees_it(task: SweepTask) -> None:
 
 def test_scores_in_other_units_change_nothing(task: SweepTask) -> None:
     one = final(make_job(5, test=True), task)
-    scaled = replace(task, cross=replace(task.cross, scores=100 + 20 * task.cross.scores), trials=task.trials / "b")
+    scaled = replace(task, cross=replace(task.cross, scores=100 + 20 * task.cross.scores), trials=elsewhere(task))
     assert final(make_job(5, test=True), scaled) == pytest.approx(one)
 
 
@@ -97,13 +103,14 @@ def test_the_logistic_curve_is_of_the_training_datas_validation_rows(task: Sweep
 def test_in_batches_it_is_the_same(task: SweepTask, monkeypatch) -> None:
     one = final(make_job(5, test=True), task)
     monkeypatch.setattr(cross_test, "_ROWS_AT_ONCE", 7)
-    assert final(make_job(5, test=True), replace(task, trials=task.trials / "b")) == pytest.approx(one, rel=1e-5)
+    assert final(make_job(5, test=True), replace(task, trials=elsewhere(task))) == pytest.approx(one, rel=1e-5)
 
 
 def test_of_several_targets_those_that_it_has(tmp_path: Path) -> None:
     task = make_task(tmp_path, ("quality", "alignment"))
     for targets in (("alignment",), ("quality", "alignment")):
         folder = tmp_path / str(len(targets))
+        folder.mkdir()
         found = final(make_job(5, test=True), replace(task, cross=make_cross(task, targets), trials=folder))
         table = pd.read_csv(folder / "confirm-0005" / CROSS_PREDICTIONS)
         srcc = [stats.spearmanr(table[f"predicted_{t}"], table[t]).statistic for t in targets]

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from orchestrator.data.progress import progress_bar, silent
 from orchestrator.door import FAILED, commands
-
-if TYPE_CHECKING:
-    from orchestrator.data.progress import Progress
 
 
 def check(
@@ -29,7 +25,7 @@ def check(
     from orchestrator.data.report import report_dataset
     from orchestrator.data.report_tables import print_report
 
-    with _bar() as progress:
+    with progress_bar() as progress:
         report = report_dataset(dataset, data_root, protocol, progress)
     if json:
         print(json_format.dumps(report.to_dict()))
@@ -46,7 +42,6 @@ def get(
 ) -> None:
     """Fetch a data set from the Hugging Face hub where its licence allows it, or say where to get it."""
     from orchestrator.data.download import fetch_dataset
-    from orchestrator.data.progress import silent
     from orchestrator.data.registry import dataset_source, read_dataset
     from orchestrator.errors import InputError
 
@@ -59,23 +54,6 @@ def get(
         print(f"Fetched into {folder}, but not all of it is there: {error} {source.also if source else ''}".strip())
         raise typer.Exit(FAILED) from None
     print(f"{rows} images in {folder}: python -m orchestrator.data check {dataset} --data-root {folder}")
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks = {}
-
-        def show(done: int, total: int, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield show
 
 
 data = commands(check, get)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -14,3 +16,21 @@ class Progress(Protocol):
 
 def silent(done: int, total: int, what: str) -> None:
     """Tell nobody."""
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar for each piece of work on standard error, where that is a terminal; they vanish at the end."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks = {}
+
+        def show(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.data.progress import progress_bar
 from orchestrator.errors import InputError
 from orchestrator.using.ranking import ranked, records, show_scores, write_scores
 from orchestrator.using.reference import found_model, load_found
 from orchestrator.using.requests import read_requests
 
 if TYPE_CHECKING:
-    from orchestrator.data.progress import Progress
     from orchestrator.using.checking import Check
 
 _BEST = 20
@@ -62,7 +61,7 @@ def score_images(
         )
     if criteria is not None and not scorer.needs_criteria:
         raise InputError(f"A model of {scorer.card.variant} reads no criteria: leave out --criteria.")
-    with _bar() as progress:
+    with progress_bar() as progress:
         table = scorer(requests.images, requests.prompts, requests.criteria, progress=progress)
     targets = scorer.card.targets
     table = ranked(table, targets)
@@ -85,7 +84,7 @@ def check_again(asked: Asked, dataset: str | None, data_root: Path | None) -> bo
 
     with found_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
         scorer = load_found(found, chosen_device(asked.device))
-        with _bar() as progress:
+        with progress_bar() as progress:
             check = check_model(found, scorer, dataset, data_root, progress)
         if asked.json:
             print(json.dumps({"model": found.name, "passed": check.passed, **_plain(asdict(check))}))
@@ -132,19 +131,3 @@ def _show_check(console: Console, name: str, check: Check) -> None:
         first = ", ".join(check.missing[:3])
         console.print(f"{len(check.missing)} of them are not there or cannot be read: {first}", style="yellow")
     console.print("The scores are the same." if check.passed else "The scores are not the same.")
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks = {}
-
-        def show(done: int, total: int, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield show

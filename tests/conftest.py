@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import s3
-from tests.postgres import PostgresServer, find_binaries
+from tests.postgres import PostgresServer, served
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -79,13 +79,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL server, which CI must have and other machines may."""
-    binaries = find_binaries()
-    if binaries is None:
-        absent = "PostgreSQL is not installed (apt-get install postgresql)"
-        pytest.fail(absent) if os.environ.get("CI") == "true" else pytest.skip(absent)
-    server = PostgresServer(binaries)
-    yield server
-    server.close()
+    with served() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

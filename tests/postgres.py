@@ -7,10 +7,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 _RUN_AS = "postgres"
 """The server refuses to run as root; Debian's package makes this user."""
@@ -22,6 +25,20 @@ def find_binaries() -> Path | None:
         return Path(found).resolve().parent
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
     return folders[-1] if folders else None
+
+
+@contextmanager
+def served() -> Iterator["PostgresServer"]:
+    """A server while it is wanted: CI must have it, and on other machines the test is skipped without."""
+    binaries = find_binaries()
+    if binaries is None:
+        absent = "PostgreSQL is not installed (apt-get install postgresql)"
+        pytest.fail(absent) if os.environ.get("CI") == "true" else pytest.skip(absent)
+    server = PostgresServer(binaries)
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 class PostgresServer:

@@ -9,19 +9,14 @@ import psycopg
 import pytest
 
 from tests.docker.scripts import run
-from tests.postgres import PostgresServer, find_binaries
+from tests.postgres import served
 
 
 @pytest.fixture(scope="module")
 def server():
     """A server of this module's own: the scripts make roles and databases of fixed names."""
-    binaries = find_binaries()
-    if binaries is None:
-        absent = "PostgreSQL is not installed (apt-get install postgresql)"
-        pytest.fail(absent) if os.environ.get("CI") == "true" else pytest.skip(absent)
-    made = PostgresServer(binaries)
-    yield made
-    made.close()
+    with served() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

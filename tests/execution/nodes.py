@@ -12,7 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 # Ray reads how it authenticates when it is imported, which this process has done long ago.
-_SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+_SETTINGS = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_health_check_period_ms": "500",  # so that a lost node is known as such within seconds
+    "RAY_health_check_failure_threshold": "3",
+}
 
 
 def can_hide() -> bool:

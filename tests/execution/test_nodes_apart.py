@@ -85,7 +85,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
     join = lambda name: nodes.join((hidden, cache), HYPERASSESS_CACHE=str(tmp_path / name))  # noqa: E731
     spot = join("spot")
     watched, slots, figures = Timed(), [], {}
-    sweep = FakeSweep(Plan(trials=3, confirm=1, splits=1, seed=3, epochs=EPOCHS), control=False)
+    sweep = FakeSweep(Plan(trials=8, confirm=1, splits=1, seed=3, epochs=EPOCHS), control=False)
     deadline = time.monotonic() + 60
     with ray_session(nodes.address, 1, 0) as first:
         import ray
@@ -110,16 +110,22 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
                 Nodes.cut_off(spot)
                 cut = time.monotonic()
                 figures["lost"], figures["epoch"] = lost, max(n for key, n in watched.times if key == lost)
+                while slots_on(ray.nodes(), 1, 0) > 1:  # until Ray knows
+                    assert time.monotonic() < cut + 60
+                    time.sleep(0.1)
+                time.sleep(0.5)  # for whoever counts the slots
                 new = join("new")
                 before = {node["NodeID"] for node in ray.nodes()}
                 while not (fresh := {n["NodeID"] for n in ray.nodes() if n["Alive"]} - before):
                     assert time.monotonic() < cut + 60 and new.poll() is None
                     time.sleep(0.1)
                 joined = time.monotonic()
-                while _free_cpus(fresh):
+                while not _taken(fresh):
                     assert time.monotonic() < joined + 60
                     time.sleep(0.05)
                 figures["its slot is taken"] = time.monotonic() - joined
+                next(iter(_on(trials, watched, lambda: fresh, seconds=120)))
+                figures["its first job works"] = time.monotonic() - joined
             except BaseException as error:
                 errors.append(error)
                 desk.stop("the test failed")
@@ -147,8 +153,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
     print(figures, slots)
     # How soon the process is up is the machine's affair (it imports PyTorch); that it is asked for is ours.
     assert figures["its slot is taken"] < 10
-    # Ray tells of the lost node before or after the new one is there, as it happens.
-    assert slots[-1] == 2 and set(slots) <= {1, 2, 3}
+    assert 2 in slots and slots[-1] == 2 and 1 in slots
     # Ray tells of the lost node late; what counts is which epochs were trained twice.
     again = [
         number
@@ -174,10 +179,12 @@ def _nodes_beyond_this():
     return lambda: {node["NodeID"] for node in ray.nodes() if node["Alive"]} - {here}
 
 
-def _free_cpus(nodes):
+def _taken(nodes):
+    """Whether no CPU of the nodes is free; of one that Ray has not heard from, its memory is not known either."""
     from ray._private.state import available_resources_per_node
 
-    return sum(available_resources_per_node().get(node, {}).get("CPU", 0) for node in nodes)
+    there = available_resources_per_node()
+    return all("memory" in there.get(node, {}) and not there[node].get("CPU") for node in nodes)
 
 
 def _on(trials, watched, wanted, seconds=60.0):

@@ -16,6 +16,7 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import numpy as np
 from rich.console import Console
@@ -60,7 +61,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         storage = open_storage(url, folder / "ledger.journal")
         watch = Stopwatch()
         space = load_space("text_hyper")
-        search = Ledger(storage, study_name(url, "scale", "search"), space)
+        search = Ledger(storage, study_name(url, uuid4().hex, "search"), space)
         search.use(
             cast(Any, Timed(build_sampler(sampler, 0), watch, "sampler")),
             build_pruner(pruner, _EPOCHS)
@@ -68,7 +69,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
             else cast(Any, Timed(build_pruner(pruner, _EPOCHS), watch, "pruner")),
         )
         search.enqueue(space.default_params())
-        confirm = Ledger(storage, study_name(url, "scale", "confirm"), None)
+        confirm = Ledger(storage, study_name(url, uuid4().hex, "confirm"), None)
         spool = Spool(folder / "spool")
         caretaker = Caretaker(
             folder / "trials", Limits(Rule.parse("best:3")), 3, {"search": search, "confirm": confirm}

@@ -94,9 +94,10 @@ def open_database(
     Raises:
         InputError: the database cannot be reached, may not be written, or is of another version of Optuna.
     """
-    from optuna.storages import RDBStorage, get_storage
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+    from orchestrator.search.rows import TerseStorage
 
     url = _parse(given)
     # Two sweeps that begin in an empty database may both make the tables: the slower one finds them at its next try.
@@ -109,7 +110,7 @@ def open_database(
     # Optuna fills `{SCHEMA_VERSION}` into a URL.
     text = url.render_as_string().replace("{", "{{").replace("}", "}}")
     try:
-        storage = racing(lambda: get_storage(RDBStorage(text, engine_kwargs=_engine_settings(url))))
+        storage = racing(lambda: TerseStorage(text, engine_kwargs=_engine_settings(url)))
     except OperationalError as error:
         raise _unreachable(url, error) from error
     except (SQLAlchemyError, RuntimeError) as error:

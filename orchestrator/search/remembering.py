@@ -164,7 +164,16 @@ class RememberingStorage(BaseStorage):
         with self._lock:
             changed = self._storage.set_trial_state_values(trial_id, state, values)
             if trial_id in self._places:
-                self._take(self._places[trial_id][0], self._storage.get_trial(trial_id))
+                study, number = self._places[trial_id]
+                trial = copy.copy(self._studies[study].trials[number])
+                # The storage's own moment is some microseconds from this one.
+                if changed and state.is_finished():
+                    trial.state, trial.values, trial.datetime_complete = state, values, datetime.now()
+                elif changed:
+                    trial.state, trial.datetime_start = state, datetime.now()
+                else:
+                    trial = self._storage.get_trial(trial_id)
+                self._take(study, trial)
             return changed
 
     def set_trial_param(

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import ray
@@ -50,13 +51,10 @@ def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
     drain.start()
     arm = Arm("search", "text_hyper", None, space, cast(Ledger, Timed(search, watch, "ledger")))
     watchers = [Timed(recorder, watch, "recorder"), clock]
-    desk = Desk(
-        Plan(trials, 0, 1, 0, _EPOCHS, concurrency=slots + max(1, slots // 4)), [arm], confirm, cast(Any, watchers)
-    )
+    desk = Desk(Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, watchers))
     began = time.thread_time()
-    run_jobs(
-        cast(Desk, Timed(desk, watch, "other")), cast(Any, None), folder / "tune", slots, _CPUS, 0, worker=ShortWorker
-    )
+    timed, nothing_to_train_on = Timed(desk, watch, "other"), SimpleNamespace(trials=folder / "trials")
+    run_jobs(cast(Desk, timed), cast(Any, nothing_to_train_on), folder / "tune", slots, _CPUS, 0, worker=ShortWorker)
     thread = time.thread_time() - began
     assert search.terminal() == trials and desk.finished()
     left = drain.close(600)

@@ -141,6 +141,7 @@ class Desk:
         self._watchers = list(watchers)
         self.stopped_because: str | None = None
         self.allowed: int | None = None
+        self._room = math.inf
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._best_of_done: dict[Study, list[str]] = {}
@@ -154,7 +155,7 @@ class Desk:
         """The next job, or why there is none."""
         if self.stopping.is_set():
             return Nothing.EVER
-        if len(self._live) >= min(self.plan.concurrency or math.inf, self._allowed):
+        if len(self._live) >= min(self.plan.concurrency or math.inf, self._allowed, self._room):
             return Nothing.NOW
         job = self._unfinished.pop(0) if self._unfinished else self._new_job()
         if job is None:
@@ -163,6 +164,14 @@ class Desk:
         for watcher in self._watchers:
             watcher.started(job)
         return job
+
+    def use_slots(self, slots: int) -> None:
+        """Hands out no more than fit side by side, and a few ahead: a slot that falls free has work at once."""
+        self._room = slots + max(1, slots // 4)
+
+    def gives_way(self) -> bool:
+        """Whether it hands nothing out because other sweeps have a right to the rest of the cluster."""
+        return self.allowed is not None and len(self._live) >= self._allowed
 
     def _new_job(self) -> Job | None:
         open_arms = [arm for arm in self._arms.values() if self._may_ask(arm)]

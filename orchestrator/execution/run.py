@@ -33,8 +33,9 @@ def run_jobs(
         cpus, gpus: of one job.
         worker: the trainable; `Worker` unless a benchmark has one of its own.
     """
-    # One job is asked for ahead, so that a slot that falls free has something to do at once.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, slots // 4))
+    # All workers start at once, and not one after the other: how many jobs wait is the desk's affair.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "100000"
+    desk.use_slots(slots)
     from ray import tune
     from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 

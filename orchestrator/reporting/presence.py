@@ -173,6 +173,7 @@ class Presence:
         limited = bool(claims) or left < room
         self._tally.use_slots(max(1, mine) if limited else min(room, self._spec.concurrency or room))
         if self.desk:
+            self.desk.use_slots(room)
             self.desk.allowed = max(1, mine) if limited else None
 
     def _is_there(self, notice: Notice) -> bool:

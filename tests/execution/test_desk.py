@@ -410,6 +410,16 @@ class TestAmongOthers:
         assert FakeExecutor(desk, Work(), slots=4).run()
         sweep.assert_done()
 
+    @pytest.mark.parametrize(("slots", "most"), [(1, 2), (2, 3), (8, 10)])
+    def test_no_more_is_handed_out_than_fits_and_a_little_ahead(self, slots, most):
+        sweep = FakeSweep(replace(PLAN, trials=20))
+        desk = sweep.desk()
+        desk.use_slots(slots)
+        executor = FakeExecutor(desk, Work(), slots=100)
+        executor.run()
+        assert executor.most == most
+        sweep.assert_done()
+
     def test_a_limit_of_ones_own_holds_beside(self):
         sweep = FakeSweep(replace(PLAN, concurrency=2))
         desk = sweep.desk()

@@ -39,7 +39,8 @@ def make(folder, name, room=8, shared=True, **settings):
     workspace = Workspace(folder / name)
     workspace.root.mkdir()
     found = Presence(spec, workspace, Tally(budget=40, epochs=3, slots=room), shared, lambda: room)
-    found.desk = SimpleNamespace(allowed=None)  # type: ignore[assignment]
+    slots: list[int] = []
+    found.desk = SimpleNamespace(allowed=None, use_slots=slots.append, slots=slots)  # type: ignore[assignment]
     return found
 
 
@@ -58,6 +59,7 @@ def test_sweeps_share_a_cluster_by_priority_while_both_run(store, tmp_path):
         with second:
             wait_for(lambda: (first.desk.allowed, second.desk.allowed) == (2, 6))
             assert (first._tally.slots, second._tally.slots) == (2, 6)
+            assert first.desk.slots[-1] == second.desk.slots[-1] == 8
             said = {json.loads(value)["name"]: json.loads(value) for value in store.values()}
             assert said["second"]["priority"] == 3 and said["first"]["wanted"] == 8
         wait_for(lambda: first.desk.allowed is None)

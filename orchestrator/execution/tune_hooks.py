@@ -72,6 +72,12 @@ class DeskScheduler(FIFOScheduler):
         super().__init__()
         self._desk_key = desk_key
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The next in line. Where another sweep has the slot, the process that Tune keeps for the next one ends."""
+        if _open_desks[self._desk_key].gives_way():
+            _free_kept_processes(tune_controller)
+        return super().choose_trial_to_run(tune_controller)
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """CONTINUE or STOP, as the desk decides."""
         go_on = self._take_in(trial, result)
@@ -99,6 +105,13 @@ class DeskScheduler(FIFOScheduler):
             if "job" in trial.config:
                 _stop_or_give_up(desk, Job.from_config(trial.config), error)
             return False
+
+
+def _free_kept_processes(tune_controller: Any) -> None:
+    """Tune keeps one process, and with it a slot and its GPU memory, until a trial comes or another one ends."""
+    controller = tune_controller._tune_controller  # what schedulers are given shows less
+    if controller._actor_cache.num_cached_objects and not controller._staged_trials:
+        controller._cleanup_cached_actors(force_all=True)
 
 
 def _error_of(trial: Trial) -> tuple[BaseException | None, str]:

@@ -1,0 +1,83 @@
+"""A sweep of work that sleeps, on a cluster that it shares: `python -m tests.execution.sharing ADDRESS FOLDER …`."""
+
+import sys
+import time
+from pathlib import Path
+
+from orchestrator.execution.desk import Plan
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.run import run_jobs
+from orchestrator.execution.session import ray_session
+from orchestrator.execution.worker import Worker
+from orchestrator.reporting import presence
+from orchestrator.reporting.tally import Tally
+from orchestrator.spec import build_spec
+from orchestrator.workspace import Workspace
+from tests.execution.fakes import FakeSweep
+from tests.execution.tasks import make_task
+
+SECONDS = 0.1
+"""Of an epoch."""
+
+_MANY = 100_000
+
+
+class Sleeper(Worker):
+    """Sleeps where a worker would train, goes on where the job was put back, and ends where there is `enough`."""
+
+    def step(self):
+        place = self._task.trials / f"{self._job.key}.epochs"
+        number = int(place.read_text()) + 1 if place.exists() else 1
+        time.sleep(SECONDS)
+        place.write_text(str(number))
+        told = {"number": number, "objective": 0.5, "metrics": {"val_srcc": 0.5}, "seconds": SECONDS}
+        message = {"epochs": [{**told, "time": time.time(), "diverged": False}]}
+        done = (self._task.trials / "enough").exists()
+        return {"message": [message | ({"outcome": "complete", "final": {}} if done else {})], "done": done}
+
+
+class Diary:
+    """Writes down every word, a line each, as soon as it is heard."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", buffering=1)
+
+    def _write(self, *words: object) -> None:
+        print(*words, round(time.time(), 2), file=self._file)
+
+    def started(self, job: Job) -> None:
+        self._write("started", job.key)
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        self._write("epoch", job.key, epoch.number)
+
+    def ended(self, job: Job, outcome: object, final: object, error: object) -> None:
+        self._write("ended", job.key, outcome)
+
+    def noted(self, job: Job, note: str) -> None:
+        self._write("noted", job.key, note)
+
+    def interrupted(self, job: Job) -> None:
+        self._write("interrupted", job.key)
+
+
+def main(address: str, folder: Path, priority: float, trials: int) -> None:
+    presence.EVERY = 1.0
+    presence.register = lambda: folder / "register"
+    spec = build_spec({"name": folder.name, "priority": priority})
+    workspace = Workspace(folder)
+    plan = Plan(trials=trials, confirm=0, splits=1, seed=0, epochs=_MANY)
+    with ray_session(address, 1, 0) as slots:
+        import ray
+
+        tally = Tally(budget=trials, epochs=_MANY, slots=slots)
+        here = presence.Presence(spec, workspace, tally, shared=True, room=lambda: int(ray.cluster_resources()["CPU"]))
+        desk = FakeSweep(plan, control=False).desk(tally, Diary(folder / "diary"))
+        here.desk = desk
+        with here:
+            run_jobs(desk, make_task(folder), folder / "tune", slots, 1, 0, worker=Sleeper)
+    assert desk.finished()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))

@@ -1,0 +1,80 @@
+"""Two sweeps on one real cluster of four CPUs, the second with three times the priority of the first."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.execution.nodes import Nodes
+
+pytestmark = pytest.mark.long
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cluster(tmp_path_factory):
+    nodes = Nodes(tmp_path_factory.mktemp("cluster") / "ray")
+    nodes.head(cpus=4)
+    yield nodes
+    nodes.close()
+
+
+class Sweep:
+    """One in a process of its own, whose trials go on until they are told to end."""
+
+    def __init__(self, folder: Path, address: str, *, priority: float, trials: int) -> None:
+        folder.mkdir()
+        self.folder, self.diary, self.log = folder, folder / "diary", folder / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.execution.sharing", address, str(folder)),
+                    *(str(priority), str(trials)),
+                ],
+                cwd=ROOT,
+                env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def words(self) -> list[list[str]]:
+        lines = self.diary.read_text().splitlines() if self.diary.exists() else []
+        return [line.split() for line in lines]
+
+    def wait(self, until, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-3000:]
+            time.sleep(0.2)
+
+    def working(self) -> set[str]:
+        """Jobs that have had an epoch in the second before now."""
+        before = len(self.words())
+        time.sleep(1.0)
+        return {word[1] for word in self.words()[before:] if word[0] == "epoch"}
+
+    def end(self) -> None:
+        (self.folder / "trials" / "enough").touch()
+        assert self.process.wait(60) == 0, self.log.read_text()[-3000:]
+
+
+def test_the_second_gets_its_share_while_the_firsts_trials_go_on(cluster, tmp_path):
+    first = Sweep(tmp_path / "first", cluster.address, priority=1, trials=4)
+    first.wait(lambda: len(first.working()) == 4, 90)
+    second = Sweep(tmp_path / "second", cluster.address, priority=3, trials=3)
+    # No trial of the first has to end for it: not even a process that Tune keeps for its next trial holds a slot.
+    second.wait(lambda: len(second.working()) == 3, 90)
+    assert len(first.working()) == 1
+    second.end()
+    first.wait(lambda: len(first.working()) == 4, 60)
+    first.end()
+    for sweep, trials in ((first, 4), (second, 3)):
+        assert sum(word[0] == "ended" for word in sweep.words()) == trials
+        epochs = [(word[1], word[2]) for word in sweep.words() if word[0] == "epoch"]
+        assert len(epochs) == len(set(epochs))  # nothing was trained twice
+    assert sum(word[0] == "interrupted" for word in first.words()) >= 3
+    assert not any(word[0] == "interrupted" for word in second.words())

@@ -26,6 +26,7 @@ TokenPath = Annotated[
     Path | None, typer.Option(help="File of the token; else RAY_AUTH_TOKEN_PATH, the profile's, or this user's.")
 ]
 TempDir = Annotated[Path | None, typer.Option(help="Folder for Ray's files, with a short path; else a new one.")]
+Ports = Annotated[str | None, typer.Option(help="Ports to open beside the head's, such as 20000-20999; else any.")]
 Block = Annotated[bool, typer.Option("--block", help="Stay until it ends; an interrupt ends it.")]
 Debug = Annotated[bool, typer.Option(help="Show tracebacks.")]
 
@@ -43,6 +44,7 @@ def up(
     token: Annotated[bool, typer.Option(help="Ask whoever comes for the token.")] = True,
     dashboard_bind: Annotated[str | None, typer.Option(help="Address for Ray's dashboard; else none.")] = None,
     temp_dir: TempDir = None,
+    ports: Ports = None,
     block: Block = False,
     debug: Debug = False,
 ) -> None:
@@ -59,9 +61,11 @@ def up(
             raise InputError("There is no cluster to join: give --head, set RAY_ADDRESS, or name one in the profile.")
         if port or dashboard_bind or not token:
             raise InputError("--port, --dashboard-bind and --no-token are the head's: give --head.")
-        _join(address.value, bind, resources, name, token_path, temp_dir, block)
+        _join(address.value, bind, resources, name, token_path, temp_dir, ports, block)
         return
-    start = _start(address_of(bind or ADDRESS), None, token, token_path, name, resources, temp_dir, dashboard_bind)
+    start = _start(
+        address_of(bind or ADDRESS), None, token, token_path, name, resources, temp_dir, ports, dashboard_bind
+    )
     record = start_head(start, port)
     _say_up(record)
     _stay(record, block)
@@ -77,12 +81,13 @@ def join(
     name: Name = None,
     token_path: TokenPath = None,
     temp_dir: TempDir = None,
+    ports: Ports = None,
     block: Block = False,
     debug: Debug = False,
 ) -> None:
     """Let this host run trials of a cluster; its token comes from a file or RAY_AUTH_TOKEN."""
     resources = _resources(num_cpus, num_gpus, memory, object_store_memory)
-    _join(address, bind, resources, name, token_path, temp_dir, block)
+    _join(address, bind, resources, name, token_path, temp_dir, ports, block)
 
 
 def status(
@@ -134,12 +139,13 @@ def _join(
     name: str | None,
     token_path: Path | None,
     temp_dir: Path | None,
+    ports: str | None,
     block: bool,
 ) -> None:
     from orchestrator.hosts.start import address_of, own_address, start_worker
 
     own = address_of(bind) if bind else own_address(address)
-    start = _start(own, address, True, token_path, name, resources, temp_dir, None)
+    start = _start(own, address, True, token_path, name, resources, temp_dir, ports, None)
     record = start_worker(start, address)
     print(f"{record.name} is up: this host, {record.bind}, has joined {address}.")
     _stay(record, block)
@@ -153,11 +159,13 @@ def _start(
     name: str | None,
     resources: dict[str, int | float],
     temp_dir: Path | None,
+    ports: str | None,
     dashboard: str | None,
 ) -> Start:
     import os
 
     from orchestrator.execution.session import SETTINGS
+    from orchestrator.hosts.ports import read_ports
     from orchestrator.hosts.start import Start
     from orchestrator.hosts.token import IN_ENVIRONMENT, token_file, wants_no_token
 
@@ -171,6 +179,7 @@ def _start(
         folder=temp_dir.absolute() if temp_dir else None,
         dashboard=dashboard,
         settings=SETTINGS,
+        ports=read_ports(ports) if ports else None,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from orchestrator.hosts.ports import free_port
 from tests.shown import shown_commands, shown_environment
 
 pytestmark = pytest.mark.long
@@ -60,12 +61,15 @@ def test_the_readme_shows_commands():
         "orchestrator.export",
         "orchestrator.rerun",
         "orchestrator.sync",
+        "orchestrator.cluster",
+        "orchestrator.status",
+        "orchestrator.doctor",
     }
 
 
 def test_its_commands_do_what_it_says(folder):
     """In the order of sweeps first, so that there is something to list and to score with."""
-    sweeps = [command for command in COMMANDS if "orchestrator.sweep " in command]
+    sweeps = [command for command in COMMANDS if "orchestrator.sweep " in command and "--address" not in command]
     for number, command in enumerate(sweeps):
         done = run(folder, command, *SMALL, "--name", f"readme-{number}", "--json")
         assert json.loads(done)["counts"]["complete"] == 2
@@ -121,6 +125,39 @@ def test_the_papers_tables(folder):
     assert {path.name for path in report.iterdir()} == {f"reproduction.{kind}" for kind in ("md", "csv", "png")}
     again = run(folder, command, "--forms", "shipped")
     assert again.count("Finished before.") == 2
+
+
+def test_many_machines(folder, monkeypatch):
+    """Two nodes on this one stand for two hosts, and a file for MLflow's server."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    port = free_port()
+    doctor, up, join, sweep, status, down = (
+        command.replace("10.0.0.1:6379", f"127.0.0.1:{port}")
+        .replace("10.0.0.1", "127.0.0.1")
+        .replace("http://mlflow:5000", f"sqlite:///{folder}/mlflow.db")
+        for name in (
+            "doctor",
+            "cluster up",
+            "cluster join",
+            "sweep --variant text_hyper --address",
+            "status",
+            "cluster down",
+        )
+        for command in COMMANDS
+        if f"orchestrator.{name}" in command
+    )
+    assert "weights" in run(folder, doctor)
+    few = ("--num-cpus", "1", "--object-store-memory", "80MB")
+    try:
+        assert "its token is in" in run(folder, up, "--port", str(port), *few)
+        assert f"has joined 127.0.0.1:{port}" in run(folder, join, *few)
+        done = json.loads(run(folder, sweep, *SMALL, "--name", "many", "--json"))
+        assert done["counts"]["complete"] == 2 and done["slots"]["count"] == 2
+        assert f"Cluster 127.0.0.1:{port}: 2 hosts" in run(folder, status)
+    finally:
+        told = run(folder, f"{down} worker-{port}") + run(folder, down)
+    assert f"worker-{port} is down" in told and f"head-{port} is down" in told
 
 
 def run(folder: Path, command: str, *more: str) -> str:

@@ -3,10 +3,62 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
 from orchestrator.errors import InputError
+from orchestrator.hosts.loopback import ADDRESS
 
 _USUAL = 6379
+
+_AT_LEAST = 100
+"""Ports of a range: Ray's own on a host are fewer than ten, and every worker has one."""
+
+_OWN = (
+    "--node-manager-port",
+    "--object-manager-port",
+    "--runtime-env-agent-port",
+    "--metrics-export-port",
+    "--dashboard-agent-grpc-port",
+    "--dashboard-agent-listen-port",
+)
+
+
+def read_ports(text: str) -> range:
+    """The ports of `20000-20999`, both ends included.
+
+    Raises:
+        InputError: it is no such range, or too small a one.
+    """
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and high.isdecimal() and 1024 <= int(low) <= int(high) <= 65535):
+        raise InputError(f"--ports {text} is no range of ports from 1024 to 65535: 20000-20999 is.")
+    ports = range(int(low), int(high) + 1)
+    if len(ports) < _AT_LEAST:
+        raise InputError(
+            f"--ports {text} is {len(ports)} ports; a host needs {_AT_LEAST}, and two for each of its CPUs."
+        )
+    return ports
+
+
+def port_options(ports: range | None, more: Sequence[str] = ()) -> list[str]:
+    """What `ray start` is told of the ports that it opens beside the head's.
+
+    Args:
+        ports: that they all come from; None leaves them to Ray, but for the one where two clusters would meet.
+        more: options that want a port as well.
+
+    Raises:
+        InputError: too many of them are taken.
+    """
+    if ports is None:
+        return [f"{option}={free_port()}" for option in (*more, _OWN[-1])]
+    free = (port for port in ports if _taken(ADDRESS, port) is None)
+    chosen = dict(zip((*more, *_OWN), free, strict=False))
+    first = max(chosen.values(), default=ports[0]) + 1
+    if len(chosen) < len(more) + len(_OWN) or len(range(first, ports.stop)) < _AT_LEAST // 2:
+        raise InputError(f"--ports {ports[0]}-{ports[-1]}: too many of them are taken; give another range.")
+    options = [f"{option}={port}" for option, port in chosen.items()]
+    return [*options, f"--min-worker-port={first}", f"--max-worker-port={ports[-1]}"]
 
 
 def choose_port(host: str, given: int | None) -> int:

@@ -20,7 +20,7 @@ import psutil
 from orchestrator.errors import InputError
 from orchestrator.hosts.end import end_processes
 from orchestrator.hosts.loopback import ADDRESS, HOOK, for_ray, is_loopback, refused, split
-from orchestrator.hosts.ports import choose_port, free_port
+from orchestrator.hosts.ports import choose_port, free_port, port_options
 from orchestrator.hosts.record import Record, family, log_of, records, remembered
 from orchestrator.hosts.token import IN_ENVIRONMENT, check_token, ensure_token, token_settings
 
@@ -57,6 +57,7 @@ class Start:
         folder: for Ray's files; one is made where none is given.
         dashboard: address that Ray's dashboard listens on; None for no dashboard.
         settings: environment variables of Ray that trials need.
+        ports: that all but the head's own come from; None for any.
     """
 
     bind: str
@@ -67,6 +68,7 @@ class Start:
     folder: Path | None = None
     dashboard: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    ports: range | None = None
 
     def check(self) -> None:
         """Raises InputError where others could reach what nothing guards."""
@@ -107,18 +109,14 @@ def start_head(start: Start, port: int | None) -> Record:
 
 def _start_head(start: Start, chosen: int) -> Record:
     address = f"[{start.bind}]:{chosen}" if ":" in start.bind else f"{start.bind}:{chosen}"
-    options = ["--head", f"--port={chosen}"]
+    options = ["--head", f"--port={chosen}", f"--include-dashboard={'true' if start.dashboard else 'false'}"]
+    wanted = []
     if start.dashboard:
-        options += [
-            "--include-dashboard=true",
-            f"--dashboard-host={start.dashboard}",
-            f"--dashboard-port={free_port()}",
-        ]
-    else:
-        options += ["--include-dashboard=false"]
+        options += [f"--dashboard-host={start.dashboard}"]
+        wanted += ["--dashboard-port"]
     if find_spec("grpc"):  # Ray then starts a server for its remote client, whose usual port another cluster may have
-        options += [f"--ray-client-server-port={free_port()}"]
-    return _start(start, "head", address, options)
+        wanted += ["--ray-client-server-port"]
+    return _start(start, "head", address, [*options, *port_options(start.ports, wanted)])
 
 
 def start_worker(start: Start, address: str) -> Record:
@@ -133,7 +131,7 @@ def start_worker(start: Start, address: str) -> Record:
         raise InputError(f"No Ray cluster answers at {address}: {error}.")
     if start.token and not start.given:
         check_token(start.token, address)
-    return _start(start, "worker", address, [f"--address={for_ray(address)}"])
+    return _start(start, "worker", address, [f"--address={for_ray(address)}", *port_options(start.ports)])
 
 
 def address_of(bind: str) -> str:
@@ -183,7 +181,6 @@ def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
         *options,
         f"--node-ip-address={start.bind}",
         f"--temp-dir={folder}",
-        f"--dashboard-agent-listen-port={free_port()}",
         "--log-style=record",
         "--log-color=false",
         *(f"{option}={value}" for option, value in start.resources.items()),

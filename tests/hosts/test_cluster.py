@@ -20,9 +20,11 @@ import pytest
 from PIL import Image
 
 from orchestrator.hosts.look import look
+from orchestrator.hosts.loopback import split
 from orchestrator.hosts.record import Record, records
 
 PASSWORD = "hunter2-and-more"
+PORTS = range(21400, 21600)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def ours(host: Host) -> Record:
 
 @pytest.fixture(scope="module")
 def theirs(host: Host, ours: Record) -> Record:
-    return host.start("up", "--head", "--name", "theirs", "--token-path", str(host.folder / "their-token"))
+    theirs = ["--name", "theirs", "--token-path", str(host.folder / "their-token")]
+    return host.start("up", "--head", *theirs, "--ports", f"{PORTS[0]}-{PORTS[-1]}")
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,28 @@ def test_each_has_a_port_a_folder_and_a_token_of_its_own_and_only_this_host_reac
             assert {address.ip for address in outer} <= {"127.0.0.1", "::ffff:127.0.0.1"}
     assert len(look(ours.address).hosts) == 2 and len(look(theirs.address).hosts) == 1
     assert f"does not take the token in {theirs.token}" in str(look(ours.address, token=theirs.token).error)
+
+
+def test_all_that_a_host_opens_comes_from_the_range_it_was_given(theirs):
+    """Ray's own processes, a sweep's driver and its workers."""
+    code = (
+        "import sys, psutil, ray\n"
+        "from orchestrator.execution.session import ray_session\n"
+        "def mine():\n"
+        "    found = psutil.Process().net_connections()\n"
+        "    return [one.laddr.port for one in found if one.status == 'LISTEN']\n"
+        "with ray_session(sys.argv[1], 1, 0):\n"
+        "    print([mine(), ray.get(ray.remote(mine).remote())])\n"
+    )
+    command = [sys.executable, "-c", code, theirs.address]
+    environment = {**os.environ, "RAY_AUTH_TOKEN_PATH": str(theirs.token)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    driver, worker = json.loads(done.stdout.splitlines()[-1])
+    own = [one for process in theirs.alive() for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
+    opened = {one.laddr.port for one in own}
+    assert driver and worker and len(opened) >= 4
+    assert {*opened, *driver, *worker} - {split(theirs.address)[1]} <= set(PORTS)
 
 
 def test_a_sweeps_own_ray_is_reached_by_this_host_alone(host):

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cluster import cluster
 from orchestrator.errors import InputError
+from orchestrator.hosts import ports as ports_module
 from orchestrator.hosts.end import end_processes
 from orchestrator.hosts.loopback import for_ray, is_loopback, on_start, refused, split
 from orchestrator.hosts.ports import choose_port, free_port
@@ -69,6 +70,14 @@ class TestRefused:
             assert f"Nothing can listen at 127.0.0.1:{port}" in refusal("up", "--head", "--port", str(port))
             assert choose_port("127.0.0.1", None) != port
 
+    def test_ranges_of_ports_that_are_none_or_too_small_or_taken(self, monkeypatch):
+        for wrong in ("20000", "a-b", "20999-20000", "80-900", "60000-70000"):
+            assert "20000-20999 is" in refusal("up", "--head", "--ports", wrong)
+        assert "is 50 ports; a host needs 100" in refusal("up", "--head", "--ports", "20000-20049")
+        monkeypatch.setattr(ports_module, "_taken", lambda host, port: OSError() if port > 20003 else None)
+        with pytest.raises(InputError, match="too many of them are taken"):
+            ports_module.port_options(range(20000, 20200))
+
     def test_joining_nobody_or_without_the_token(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             address = f"127.0.0.1:{server.getsockname()[1]}"
@@ -100,6 +109,15 @@ def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch):
     with pytest.raises(InputError, match="has taken port .* meanwhile"):
         start_head(Start("127.0.0.1", None), free_port())
     taken.pop().close()
+
+
+def test_every_port_of_a_range_has_one_use(monkeypatch):
+    monkeypatch.setattr(ports_module, "_taken", lambda host, port: OSError() if port == 20001 else None)
+    options = dict(one.split("=") for one in ports_module.port_options(range(20000, 20200), ["--dashboard-port"]))
+    low, high = int(options.pop("--min-worker-port")), int(options.pop("--max-worker-port"))
+    own = [int(port) for port in options.values()]
+    assert len(set(own)) == len(own) == 7 and 20001 not in own
+    assert min(own) == 20000 and max(own) < low < high == 20199
 
 
 def test_loopback_is_set_where_ray_would_avoid_it_and_named_so_that_ray_does_not_know_it():

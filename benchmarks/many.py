@@ -16,7 +16,8 @@ import ray
 
 from benchmarks.slots import Clock, SleepingWorker
 from benchmarks.stopwatch import Stopwatch, Timed
-from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.desk import Desk
+from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.run import run_jobs
 from orchestrator.execution.session import ray_session
 from orchestrator.search.journal import open_journal

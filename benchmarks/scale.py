@@ -24,7 +24,8 @@ from rich.console import Console
 from benchmarks.simulation import Play, SimulatedTune
 from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.execution.caretaker import Caretaker, Limits
-from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.desk import Desk
+from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.retention import Rule
 from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
 from orchestrator.reporting.tally import Tally

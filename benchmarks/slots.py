@@ -14,8 +14,9 @@ from types import SimpleNamespace
 import ray
 from ray import tune
 
-from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.desk import Desk
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.run import run_jobs
 from orchestrator.execution.session import ray_session
 from orchestrator.execution.worker import Worker

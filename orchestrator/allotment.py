@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.corners import corner_of
-from orchestrator.execution.desk import Arm
 from orchestrator.execution.job import Job
 from orchestrator.execution.packing import Share, gpu_nodes, pack
+from orchestrator.execution.plan import Arm
 from orchestrator.execution.session import fitting, slots_on
 from orchestrator.preparation import Prepared
 from orchestrator.spec import SweepSpec

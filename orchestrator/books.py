@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.execution.desk import Arm
 from orchestrator.execution.job import Study
+from orchestrator.execution.plan import Arm
 from orchestrator.preparation import CONTROL, Prepared
 from orchestrator.search.first_trials import FirstTrials
 from orchestrator.search.ledger import Ledger

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from orchestrator.books import Books, open_books
 from orchestrator.errors import InputError, LedgerLost
-from orchestrator.execution.desk import Desk, Plan
+from orchestrator.execution.desk import Desk
 from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.interruption import Interruption
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.trial_storage import TrialStorage, trials_of
 from orchestrator.execution.warden import Warden
 from orchestrator.execution.watcher import Watcher

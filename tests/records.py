@@ -11,7 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from orchestrator.execution.job import TITLES
-from orchestrator.search.ledger import Ledger, LedgerTrial
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import load_space
 from orchestrator.search.storages import open_storage, study_name

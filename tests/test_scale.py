@@ -7,7 +7,8 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 from benchmarks.simulation import Play, SimulatedTune
-from orchestrator.execution.desk import Arm, Desk, Plan
+from orchestrator.execution.desk import Desk
+from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
 from orchestrator.search import ledger as ledger_module
 from orchestrator.search.journal import open_journal

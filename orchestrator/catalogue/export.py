@@ -20,7 +20,7 @@ from orchestrator.spec import load_spec
 from orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
-    from orchestrator.search.ledger import LedgerTrial
+    from orchestrator.search.ledger_trial import LedgerTrial
 
 _README = """# {name}
 

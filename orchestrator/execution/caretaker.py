@@ -18,7 +18,8 @@ from orchestrator.execution.retention import Holding, Kept, Podium, Rule, remova
 from orchestrator.execution.training_job import MODEL
 from orchestrator.execution.trial_folder import ASIDE
 from orchestrator.execution.trial_storage import TrialStorage, trials_of
-from orchestrator.search.ledger import Ledger, LedgerTrial
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.storages import open_storage, study_name
 from orchestrator.spec import SweepSpec, load_spec

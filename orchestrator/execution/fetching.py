@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.trial_storage import TrialStorage
-from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.storage import StorageAway, patiently
 

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.execution.desk import Arm
+from orchestrator.execution.plan import Arm
 from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.search.outcome import Outcome
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.cross_test import CROSS, CROSS_PREDICTIONS, cross_prefix
-from orchestrator.execution.desk import Arm
+from orchestrator.execution.plan import Arm
 from orchestrator.execution.representative import representative
 from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.reporting.medians import (
@@ -25,7 +25,8 @@ from orchestrator.reporting.medians import (
     rows_of,
     table_figures,
 )
-from orchestrator.search.ledger import Ledger, LedgerTrial
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.intervals import Interval, paired_interval
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orchestrator.execution.job import Epoch, Job
-from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 
 _RATE_WINDOW = 60.0

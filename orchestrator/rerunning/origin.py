@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import InputError, reason
-from orchestrator.execution.desk import Plan, confirm_job, searched_job
 from orchestrator.execution.job import TITLES, Job, Study
+from orchestrator.execution.plan import Plan, confirm_job, searched_job
 from orchestrator.preparation import CONTROL, Prepared, control_of
-from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.reading import read_studies
 from orchestrator.spec import SweepSpec, load_spec, parse_spec

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from orchestrator.errors import InputError, reason
-from orchestrator.search.ledger import best_of
+from orchestrator.search.ledger_trial import best_of
 from orchestrator.search.reading import read_studies
 from orchestrator.search.space import SearchSpace
 from orchestrator.spec import load_spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import InputError, reason
-from orchestrator.search.ledger import LedgerTrial, read_trial
+from orchestrator.search.ledger_trial import LedgerTrial, read_trial
 from orchestrator.search.storages import open_storage, study_name
 from orchestrator.spec import load_spec
 from orchestrator.workspace import Workspace

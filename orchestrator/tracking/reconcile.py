@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.execution.history import History
 from orchestrator.execution.job import Epoch, Job
-from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import STATUS, Recorder, finite
 from orchestrator.tracking.told import ToldRun

@@ -9,8 +9,9 @@ from typing import Any
 
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from orchestrator.execution.desk import Arm, Desk, Nothing, Plan
+from orchestrator.execution.desk import Desk, Nothing
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.tune_hooks import take_in
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome

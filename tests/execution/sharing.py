@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.run import run_jobs
 from orchestrator.execution.session import ray_session
 from orchestrator.execution.worker import Worker

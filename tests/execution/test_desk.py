@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.execution import desk as desk_module
-from orchestrator.execution.desk import Nothing, Plan
+from orchestrator.execution.desk import Nothing
 from orchestrator.execution.failures import Failure, Kind
 from orchestrator.execution.job import Epoch
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.tune_hooks import take_in
 from orchestrator.search.outcome import Outcome
 from tests.execution.fakes import FakeExecutor, FakeSweep, Watched, Work, epoch

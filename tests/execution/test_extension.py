@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.execution import desk as desk_module
-from orchestrator.execution.desk import Plan
+from orchestrator.execution.plan import Plan
 from tests.execution.fakes import FakeExecutor, FakeSweep, Watched, Work
 
 PLAN = Plan(trials=3, confirm=2, splits=2, seed=7, epochs=2)

@@ -15,10 +15,10 @@ from orchestrator.data.arrays import StoredArray
 from orchestrator.data.features import Feature, FeatureSet
 from orchestrator.errors import InputError
 from orchestrator.execution import placing
-from orchestrator.execution.desk import Plan
 from orchestrator.execution.failures import FolderUnseen
 from orchestrator.execution.fetching import Fetching
 from orchestrator.execution.placing import NodeView, check, look_at_nodes, place
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.run import run_jobs
 from orchestrator.execution.session import ray_session, slots_on
 from orchestrator.execution.shared_features import SharedArray, Sharing, files_of

@@ -10,8 +10,8 @@ import torch
 from orchestrator.allotment import largest_jobs
 from orchestrator.errors import InputError
 from orchestrator.execution import packing
-from orchestrator.execution.desk import Arm
 from orchestrator.execution.packing import CONTEXT_BYTES, Measured, Share, keep_to_share, pack, share_of, trials_per_gpu
+from orchestrator.execution.plan import Arm
 from orchestrator.execution.session import fitting, slots_on
 from orchestrator.search.space import load_space
 from tests.execution.tasks import make_task

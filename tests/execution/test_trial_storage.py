@@ -15,7 +15,7 @@ from orchestrator.execution.mirrored_steps import MirroredSteps
 from orchestrator.execution.training_job import MODEL, PREDICTIONS, TrainingSteps
 from orchestrator.execution.trial_folder import FolderHeld
 from orchestrator.execution.trial_storage import MANIFEST, Mirror, TrialStorage
-from orchestrator.search.ledger import LedgerTrial
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.storage import Storage, StorageAway, storage_url
 from orchestrator.tracking.recorder import Recorder

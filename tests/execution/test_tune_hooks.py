@@ -14,8 +14,8 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.errors import LedgerLost
-from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Job
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
 from orchestrator.search.outcome import Outcome
 from tests.execution.fakes import FakeSweep, Watched, Work, epoch

@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 import pytest
 
-from orchestrator.execution.desk import Plan
 from orchestrator.execution.failures import Failure, Kind
 from orchestrator.execution.job import Epoch
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.trial_folder import WorkerCard
 from orchestrator.execution.warden import STACKS, Warden, send_signal
 from orchestrator.search.outcome import Outcome

@@ -14,7 +14,7 @@ import yaml
 from optuna.trial import TrialState
 
 from orchestrator.execution.job import TITLES
-from orchestrator.search.ledger import LedgerTrial, read_trial
+from orchestrator.search.ledger_trial import LedgerTrial, read_trial
 from orchestrator.search.storages import open_storage, study_name
 from orchestrator.spec import load_spec
 from orchestrator.workspace import Workspace

@@ -11,8 +11,8 @@ import pytest
 from models import variant_info
 from orchestrator.cross import CrossData
 from orchestrator.data import Dataset
-from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Job
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.worker import Worker
 from orchestrator.preparation import Prepared

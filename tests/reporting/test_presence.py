@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from ray.experimental import internal_kv
 
-from orchestrator.execution.desk import Plan
+from orchestrator.execution.plan import Plan
 from orchestrator.reporting import presence as presence_module
 from orchestrator.reporting.presence import GONE, Notice, Presence
 from orchestrator.reporting.tally import Tally

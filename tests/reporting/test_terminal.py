@@ -9,8 +9,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Epoch
+from orchestrator.execution.plan import Plan
 from orchestrator.reporting import tally as tally_module
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView, duration

@@ -17,7 +17,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from orchestrator.errors import InputError
-from orchestrator.search.ledger import SCHEMA_VERSION, Ledger, best_epoch
+from orchestrator.search.ledger import SCHEMA_VERSION, Ledger
+from orchestrator.search.ledger_trial import best_epoch
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import PRUNERS, build_pruner
 from orchestrator.search.samplers import SAMPLERS, build_sampler

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.execution.desk import Plan
 from orchestrator.execution.job import Epoch, Job
-from orchestrator.search.ledger import LedgerTrial
+from orchestrator.execution.plan import Plan
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.reconcile import reconcile
 from orchestrator.tracking.recorder import STATUS, Recorder

@@ -23,8 +23,12 @@ _OWN = (
 )
 
 
-def read_ports(text: str) -> range:
+def read_ports(text: str, cpus: int) -> range:
     """The ports of `20000-20999`, both ends included.
+
+    Args:
+        text: as it was given.
+        cpus: of the host, each of which may have two workers.
 
     Raises:
         InputError: it is no such range, or too small a one.
@@ -33,32 +37,30 @@ def read_ports(text: str) -> range:
     if not (low.isdecimal() and high.isdecimal() and 1024 <= int(low) <= int(high) <= 65535):
         raise InputError(f"--ports {text} is no range of ports from 1024 to 65535: 20000-20999 is.")
     ports = range(int(low), int(high) + 1)
-    if len(ports) < _AT_LEAST:
-        raise InputError(
-            f"--ports {text} is {len(ports)} ports; a host needs {_AT_LEAST}, and two for each of its CPUs."
-        )
+    if len(ports) < (needed := max(_AT_LEAST, 2 * cpus)):
+        raise InputError(f"--ports {text} is {len(ports)} ports; this host needs {needed}.")
     return ports
 
 
-def port_options(ports: range | None, more: Sequence[str] = ()) -> list[str]:
+def port_options(ports: range | None, more: Sequence[str] = (), beside: int = 0) -> list[str]:
     """What `ray start` is told of the ports that it opens beside the head's.
 
     Args:
         ports: that they all come from; None leaves them to Ray, but for the one where two clusters would meet.
         more: options that want a port as well.
+        beside: the head's port, which is left out where it is one of them.
 
     Raises:
         InputError: too many of them are taken.
     """
     if ports is None:
         return [f"{option}={free_port()}" for option in (*more, _OWN[-1])]
-    free = (port for port in ports if _taken(ADDRESS, port) is None)
-    chosen = dict(zip((*more, *_OWN), free, strict=False))
-    first = max(chosen.values(), default=ports[0]) + 1
-    if len(chosen) < len(more) + len(_OWN) or len(range(first, ports.stop)) < _AT_LEAST // 2:
+    free = [port for port in ports if port != beside and _taken(ADDRESS, port) is None]
+    own = (*more, *_OWN)
+    if len(free) < len(own) + len(ports) // 2:
         raise InputError(f"--ports {ports[0]}-{ports[-1]}: too many of them are taken; give another range.")
-    options = [f"{option}={port}" for option, port in chosen.items()]
-    return [*options, f"--min-worker-port={first}", f"--max-worker-port={ports[-1]}"]
+    options = [f"{option}={port}" for option, port in zip(own, free, strict=False)]
+    return [*options, f"--worker-port-list={','.join(map(str, free[len(own) :]))}"]
 
 
 def choose_port(host: str, given: int | None) -> int:

@@ -116,7 +116,7 @@ def _start_head(start: Start, chosen: int) -> Record:
         wanted += ["--dashboard-port"]
     if find_spec("grpc"):  # Ray then starts a server for its remote client, whose usual port another cluster may have
         wanted += ["--ray-client-server-port"]
-    return _start(start, "head", address, [*options, *port_options(start.ports, wanted)])
+    return _start(start, "head", address, [*options, *port_options(start.ports, wanted, chosen)])
 
 
 def start_worker(start: Start, address: str) -> Record:

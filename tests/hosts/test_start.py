@@ -73,7 +73,9 @@ class TestRefused:
     def test_ranges_of_ports_that_are_none_or_too_small_or_taken(self, monkeypatch):
         for wrong in ("20000", "a-b", "20999-20000", "80-900", "60000-70000"):
             assert "20000-20999 is" in refusal("up", "--head", "--ports", wrong)
-        assert "is 50 ports; a host needs 100" in refusal("up", "--head", "--ports", "20000-20049")
+        assert "is 50 ports; this host needs 100" in refusal("up", "--head", "--ports", "20000-20049")
+        many = refusal("up", "--head", "--ports", "20000-20099", "--num-cpus", "64")
+        assert "is 100 ports; this host needs 128" in many
         monkeypatch.setattr(ports_module, "_taken", lambda host, port: OSError() if port > 20003 else None)
         with pytest.raises(InputError, match="too many of them are taken"):
             ports_module.port_options(range(20000, 20200))
@@ -111,13 +113,15 @@ def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch):
     taken.pop().close()
 
 
-def test_every_port_of_a_range_has_one_use(monkeypatch):
+def test_every_port_of_a_range_has_one_use_and_the_heads_is_left_out(monkeypatch):
     monkeypatch.setattr(ports_module, "_taken", lambda host, port: OSError() if port == 20001 else None)
-    options = dict(one.split("=") for one in ports_module.port_options(range(20000, 20200), ["--dashboard-port"]))
-    low, high = int(options.pop("--min-worker-port")), int(options.pop("--max-worker-port"))
+    options = dict(
+        one.split("=") for one in ports_module.port_options(range(20000, 20200), ["--dashboard-port"], 20050)
+    )
+    workers = [int(port) for port in options.pop("--worker-port-list").split(",")]
     own = [int(port) for port in options.values()]
-    assert len(set(own)) == len(own) == 7 and 20001 not in own
-    assert min(own) == 20000 and max(own) < low < high == 20199
+    assert len(own) == 7 and {*own, *workers} == set(range(20000, 20200)) - {20001, 20050}
+    assert len(own) + len(workers) == 198
 
 
 def test_loopback_is_set_where_ray_would_avoid_it_and_named_so_that_ray_does_not_know_it():

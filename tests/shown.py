@@ -9,8 +9,8 @@ _ROOT = Path(__file__).parents[1]
 
 
 def shown_commands(document: Path) -> list[str]:
-    """Every line with a command of this project, without its comment."""
-    lines = document.read_text().splitlines()
+    """Every line with a command of this project, with those that it goes on in, without comments."""
+    lines = document.read_text().replace("\\\n", " ").splitlines()
     return [re.sub(r"\s+#.*", "", line) for line in lines if line.startswith("python -m orchestrator.")]
 
 

@@ -136,6 +136,7 @@ def test_many_machines(folder, monkeypatch):
         command.replace("10.0.0.1:6379", f"127.0.0.1:{port}")
         .replace("10.0.0.1", "127.0.0.1")
         .replace("http://mlflow:5000", f"sqlite:///{folder}/mlflow.db")
+        .replace("/shared", f"{folder}/shared")
         for name in (
             "doctor",
             "cluster up",
@@ -152,6 +153,7 @@ def test_many_machines(folder, monkeypatch):
     try:
         assert "its token is in" in run(folder, up, "--port", str(port), *few)
         assert f"has joined 127.0.0.1:{port}" in run(folder, join, *few)
+        (folder / "shared").mkdir()
         done = json.loads(run(folder, sweep, *SMALL, "--name", "many", "--json"))
         assert done["counts"]["complete"] == 2 and done["slots"]["count"] == 2
         assert f"Cluster 127.0.0.1:{port}: 2 hosts" in run(folder, status)

@@ -127,7 +127,8 @@ def conduct(
                 fetched: list[Watcher] = [fetching] if fetching else []
                 watchers: list[Watcher] = [*fetched, recorder, tally, view, warden, caretaker]
                 desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
-                warden.desk = presence.desk = desk
+                warden.desk = desk
+                presence.guide(desk)
                 if fetching:
                     fetching.before(desk.known())
                 tally.knows(desk.known())

@@ -110,8 +110,11 @@ class DeskScheduler(FIFOScheduler):
 def _free_kept_processes(tune_controller: Any) -> None:
     """Tune keeps one process, and with it a slot and its GPU memory, until a trial comes or another one ends."""
     controller = tune_controller._tune_controller  # what schedulers are given shows less
-    if controller._actor_cache.num_cached_objects and not controller._staged_trials:
-        controller._cleanup_cached_actors(force_all=True)
+    try:
+        if controller._actor_cache.num_cached_objects and not controller._pending_trials:
+            controller._cleanup_cached_actors(force_all=True)
+    except AttributeError:  # another version of Ray: the slot comes when a trial ends
+        logger.info("A process that Tune keeps for the next trial cannot be ended", exc_info=True)
 
 
 def _error_of(trial: Trial) -> tuple[BaseException | None, str]:

@@ -94,9 +94,6 @@ class Presence:
         tally: its counts.
         shared: whether the session is one with a cluster that others use.
         room: how many of its trials fit on the cluster side by side, now.
-
-    Attributes:
-        desk: told how many jobs it may run; None for nobody.
     """
 
     def __init__(
@@ -109,8 +106,9 @@ class Presence:
         self._count_room = room
         self._room = tally.slots
         self._heard: dict[str, tuple[float, float]] = {}
-        self.desk: Desk | None = None
+        self._desk: Desk | None = None
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._settling = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
@@ -121,6 +119,11 @@ class Presence:
     def __exit__(self, *error: object) -> None:
         self._closing.set()
         self._thread.join(timeout=EVERY)
+
+    def guide(self, desk: Desk) -> None:
+        """From now on tells the desk how many jobs it may run; once before it hands out any."""
+        self._desk = desk
+        self._settle()
 
     def notice(self) -> Notice:
         """How far the sweep is now."""
@@ -172,9 +175,8 @@ class Presence:
         mine = shares(left, {**claims, self._spec.id: Claim(self._spec.priority, self._wanted())})[self._spec.id]
         limited = bool(claims) or left < room
         self._tally.use_slots(max(1, mine) if limited else min(room, self._spec.concurrency or room))
-        if self.desk:
-            self.desk.use_slots(room)
-            self.desk.allowed = max(1, mine) if limited else None
+        if self._desk:
+            self._desk.allowed = max(1, mine) if limited else None
 
     def _is_there(self, notice: Notice) -> bool:
         """Whether it has said anything new lately, by this process's clock: the hosts' clocks may differ."""
@@ -186,9 +188,8 @@ class Presence:
 
     def _run(self) -> None:
         while True:
+            self._settle()
             try:
-                self._room = self._count_room()
-                self.settle(self._hear())
                 self._say(json.dumps(asdict(self.notice())))
             except Exception as error:
                 # The tally changes meanwhile, a disk is full, a head is away: the next time will do.
@@ -199,6 +200,16 @@ class Presence:
             self._take_back()
         except Exception as error:
             logger.info("The word of the sweep's progress stays behind: %s", error)
+
+    def _settle(self) -> None:
+        try:
+            with self._settling:
+                self._room = self._count_room()
+                if self._desk:
+                    self._desk.use_slots(self._room)
+                self.settle(self._hear())
+        except Exception as error:  # as above
+            logger.info("What other sweeps want is not known: %s", error)
 
     def _hear(self) -> list[Notice]:
         """What the cluster's sweeps say."""

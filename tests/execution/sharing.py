@@ -1,5 +1,6 @@
 """A sweep of work that sleeps, on a cluster that it shares: `python -m tests.execution.sharing ADDRESS FOLDER …`."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ _MANY = 100_000
 
 
 class Sleeper(Worker):
-    """Sleeps where a worker would train, goes on where the job was put back, and ends where there is `enough`."""
+    """Sleeps where a worker would train, goes on where the job was put back, and ends once its number is `below`."""
 
     def step(self):
         place = self._task.trials / f"{self._job.key}.epochs"
@@ -32,7 +33,9 @@ class Sleeper(Worker):
         place.write_text(str(number))
         told = {"number": number, "objective": 0.5, "metrics": {"val_srcc": 0.5}, "seconds": SECONDS}
         message = {"epochs": [{**told, "time": time.time(), "diverged": False}]}
-        done = (self._task.trials / "enough").exists()
+        below = self._task.trials / "below"
+        done = below.exists() and self._job.number < int(below.read_text())
+        message["notes"] = [f"process {os.getpid()}"]
         return {"message": [message | ({"outcome": "complete", "final": {}} if done else {})], "done": done}
 
 
@@ -73,8 +76,8 @@ def main(address: str, folder: Path, priority: float, trials: int) -> None:
         tally = Tally(budget=trials, epochs=_MANY, slots=slots)
         here = presence.Presence(spec, workspace, tally, shared=True, room=lambda: int(ray.cluster_resources()["CPU"]))
         desk = FakeSweep(plan, control=False).desk(tally, Diary(folder / "diary"))
-        here.desk = desk
         with here:
+            here.guide(desk)
             run_jobs(desk, make_task(folder), folder / "tune", slots, 1, 0, worker=Sleeper)
     assert desk.finished()
 

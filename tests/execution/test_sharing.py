@@ -57,22 +57,33 @@ class Sweep:
         time.sleep(1.0)
         return {word[1] for word in self.words()[before:] if word[0] == "epoch"}
 
-    def end(self) -> None:
-        (self.folder / "trials" / "enough").touch()
+    def process_of(self, job: str) -> set[str]:
+        return {word[3] for word in self.words() if word[:3] == ["noted", job, "process"]}
+
+    def end(self, below: int = 1000) -> None:
+        """Ends the trials of smaller numbers and, where that is all of them, the sweep."""
+        (self.folder / "trials" / "below.draft").write_text(str(below))
+        os.replace(self.folder / "trials" / "below.draft", self.folder / "trials" / "below")
+        if below < 1000:
+            return
         assert self.process.wait(60) == 0, self.log.read_text()[-3000:]
 
 
 def test_the_second_gets_its_share_while_the_firsts_trials_go_on(cluster, tmp_path):
     first = Sweep(tmp_path / "first", cluster.address, priority=1, trials=4)
     first.wait(lambda: len(first.working()) == 4, 90)
-    second = Sweep(tmp_path / "second", cluster.address, priority=3, trials=3)
+    second = Sweep(tmp_path / "second", cluster.address, priority=3, trials=4)
     # No trial of the first has to end for it: not even a process that Tune keeps for its next trial holds a slot.
     second.wait(lambda: len(second.working()) == 3, 90)
     assert len(first.working()) == 1
+    # The next one takes over the process of one that ends, though its sweep has all that it may have.
+    second.end(below=1)
+    second.wait(lambda: "trial-0003" in second.working(), 30)
+    assert second.process_of("trial-0003") == second.process_of("trial-0000") != set()
     second.end()
     first.wait(lambda: len(first.working()) == 4, 60)
     first.end()
-    for sweep, trials in ((first, 4), (second, 3)):
+    for sweep, trials in ((first, 4), (second, 4)):
         assert sum(word[0] == "ended" for word in sweep.words()) == trials
         epochs = [(word[1], word[2]) for word in sweep.words() if word[0] == "epoch"]
         assert len(epochs) == len(set(epochs))  # nothing was trained twice

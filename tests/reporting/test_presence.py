@@ -40,7 +40,7 @@ def make(folder, name, room=8, shared=True, **settings):
     workspace.root.mkdir()
     found = Presence(spec, workspace, Tally(budget=40, epochs=3, slots=room), shared, lambda: room)
     slots: list[int] = []
-    found.desk = SimpleNamespace(allowed=None, use_slots=slots.append, slots=slots)  # type: ignore[assignment]
+    found._desk = SimpleNamespace(allowed=None, use_slots=slots.append, slots=slots)  # type: ignore[assignment]
     return found
 
 
@@ -55,22 +55,39 @@ def test_sweeps_share_a_cluster_by_priority_while_both_run(store, tmp_path):
     first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
     with first:
         wait_for(lambda: store)
-        assert first.desk.allowed is None
+        assert first._desk.allowed is None
         with second:
-            wait_for(lambda: (first.desk.allowed, second.desk.allowed) == (2, 6))
+            wait_for(lambda: (first._desk.allowed, second._desk.allowed) == (2, 6))
             assert (first._tally.slots, second._tally.slots) == (2, 6)
-            assert first.desk.slots[-1] == second.desk.slots[-1] == 8
+            assert first._desk.slots[-1] == second._desk.slots[-1] == 8
             said = {json.loads(value)["name"]: json.loads(value) for value in store.values()}
             assert said["second"]["priority"] == 3 and said["first"]["wanted"] == 8
-        wait_for(lambda: first.desk.allowed is None)
+        wait_for(lambda: first._desk.allowed is None)
         assert first._tally.slots == 8
     assert store == {} and not list((tmp_path / "register").iterdir())
+
+
+def test_a_desk_knows_its_share_before_it_hands_anything_out(store, tmp_path):
+    first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
+    with first:
+        wait_for(lambda: store)
+        desk = SimpleNamespace(allowed=None, use_slots=lambda slots: None)
+        second.guide(desk)
+        assert desk.allowed == 6
+
+
+def test_what_others_say_may_be_nonsense_and_the_room_is_told_all_the_same(store, tmp_path):
+    mine = make(tmp_path, "mine")
+    store[b"sweep-other"] = b"no JSON"
+    with mine:
+        wait_for(lambda: b"sweep-" + mine._spec.id.encode() in store)
+    assert mine._desk.slots[-1] == 8
 
 
 def test_what_a_sweep_cannot_use_is_the_others(store, tmp_path):
     small, large = make(tmp_path, "small", concurrency=1, priority=100), make(tmp_path, "large")
     with small, large:
-        wait_for(lambda: (small.desk.allowed, large.desk.allowed) == (1, 7))
+        wait_for(lambda: (small._desk.allowed, large._desk.allowed) == (1, 7))
 
 
 def test_on_a_session_of_its_own_nobody_is_heard(store, tmp_path):
@@ -78,20 +95,20 @@ def test_on_a_session_of_its_own_nobody_is_heard(store, tmp_path):
     with other, alone:
         wait_for(lambda: alone._workspace.progress.exists() and store)
         time.sleep(0.1)
-        assert alone.desk.allowed is None and len(store) == 1
+        assert alone._desk.allowed is None and len(store) == 1
 
 
 def test_a_sweep_that_fell_silent_has_no_claim_whatever_its_clock_says(store, tmp_path, monkeypatch):
     mine, other = make(tmp_path, "mine"), make(tmp_path, "other").notice()
     other = replace(other, at=1.0)  # a host whose clock is decades behind
     mine.settle([other])
-    assert mine.desk.allowed == 4
+    assert mine._desk.allowed == 4
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + GONE + 1)
     mine.settle([other])
-    assert mine.desk.allowed is None
+    assert mine._desk.allowed is None
     mine.settle([replace(other, at=2.0)])
-    assert mine.desk.allowed == 4
+    assert mine._desk.allowed == 4
 
 
 def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
@@ -107,19 +124,19 @@ def test_a_sweep_on_gpus_and_one_on_cpus_are_not_in_each_others_way(store, tmp_p
     on_cpus = make(tmp_path, "on-cpus", room=256)
     on_cpus._tally.budget = 1000
     on_gpus.settle([on_cpus.notice()])
-    assert on_gpus.desk.allowed is None
+    assert on_gpus._desk.allowed is None
     on_cpus.settle([on_gpus.notice()])
-    assert on_cpus.desk.allowed == 256 - 8 * 8
+    assert on_cpus._desk.allowed == 256 - 8 * 8
     third = replace(on_cpus.notice(), id="third")
     on_cpus.settle([on_gpus.notice(), third])
-    assert on_cpus.desk.allowed == (256 - 8 * 8) / 2
+    assert on_cpus._desk.allowed == (256 - 8 * 8) / 2
 
 
 def test_another_versions_word_is_passed_over(store, tmp_path):
     store[b"sweep-abc"] = json.dumps({"name": "of a later version", "mood": "good"}).encode()
     with make(tmp_path, "mine") as mine:
         wait_for(lambda: mine._workspace.progress.exists())
-        assert mine.desk.allowed is None
+        assert mine._desk.allowed is None
     assert Notice.of({"name": "x"}) is None
 
 

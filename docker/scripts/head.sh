@@ -11,4 +11,5 @@ read -r address _ <<<"${NODE_ADDRESS:-$(hostname -i)}"
 arguments=(up --head --bind "$address" --port "${RAY_PORT:-6379}" --name head --block)
 [[ -z ${NODE_CPUS:-} ]] || arguments+=(--num-cpus "$NODE_CPUS")
 [[ -z ${OBJECT_STORE_MEMORY:-} ]] || arguments+=(--object-store-memory "$OBJECT_STORE_MEMORY")
+[[ -z ${HYPERASSESS_WEIGHTS:-} ]] || mkdir -p "$HYPERASSESS_WEIGHTS" # for who copies weights there
 exec python -m orchestrator.cluster "${arguments[@]}"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Exit code 0 where what this container is for works: health.sh [head|worker|mlflow], else $HYPERASSESS_ROLE.
+# Exit code 0 where what this container is for works: health.sh [head|worker|mlflow|raylet], else $HYPERASSESS_ROLE.
 #
 # Head and worker: the head answers who shows the token, and counts this host among the living.
+# Raylet: this host's part of Ray runs, whatever the head says.
 set -euo pipefail
 case ${1:-${HYPERASSESS_ROLE:-}} in
   head | worker)
@@ -12,10 +13,16 @@ case ${1:-${HYPERASSESS_ROLE:-}} in
     # What Ray says of a failure would fill the health check's log; its last line is why.
     [[ $seen == *"{\"address\": \"$address\", \"alive\": true"* ]] || { echo "health.sh: ${seen:0:300}" >&2 && exit 1; }
     ;;
+  raylet)
+    for process in /proc/[0-9]*; do
+      [[ $(readlink "$process/exe" 2>/dev/null) != */raylet ]] || exit 0
+    done
+    echo "health.sh: no raylet runs here." >&2 && exit 1
+    ;;
   mlflow)
     python -c 'import sys, urllib.request as web; web.urlopen(sys.argv[1], timeout=5)' \
       "http://127.0.0.1:${MLFLOW_PORT:-5000}/health"
     ;;
   "") ;; # a container for one command has nothing to be asked
-  *) echo "health.sh: head, worker and mlflow are what a container is for." >&2 && exit 2 ;;
+  *) echo "health.sh: head, worker, mlflow and raylet are what it asks for." >&2 && exit 2 ;;
 esac

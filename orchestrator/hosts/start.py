@@ -32,6 +32,9 @@ _STARTED = "Ray runtime started."
 _SOCKET = "/hyperassess-12345678/session_2026-01-31_23-59-59_123456_1234567/sockets/plasma_store"
 """The longest path that Ray makes in a temporary folder; a socket's whole path has 107 characters at most."""
 
+_PATIENCE = {"RAY_health_check_timeout_ms": "5000", "RAY_health_check_failure_threshold": "4"}
+"""A host that falls silent is given up after half a minute, in which its trials stand still; Ray's own is a minute."""
+
 _OF_THE_STARTER = (
     "HYPERASSESS_LEDGER",
     "MLFLOW_TRACKING_PASSWORD",
@@ -240,7 +243,7 @@ def _last_word(said: str) -> str:
 
 
 def _environment(start: Start) -> dict[str, str]:
-    environment = {**start.settings, **os.environ, **token_settings(start.token), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {**_PATIENCE, **start.settings, **os.environ, **token_settings(start.token), "RAY_USAGE_STATS_ENABLED": "0"}
     for name in _OF_THE_STARTER:
         environment.pop(name, None)
     environment.pop("RAY_START_HOOK", None)

@@ -32,6 +32,7 @@ def test_a_head_turns_healthy_for_who_has_the_token(token, tmp_path):
         wrong = tmp_path / "wrong_token"
         wrong.write_text("b" * 64)
         assert run("health.sh", "head", **{**settings, "RAY_AUTH_TOKEN_PATH": wrong}).returncode
+        assert run("health.sh", "raylet", **{**settings, "RAY_AUTH_TOKEN_PATH": wrong}).returncode == 0
         elsewhere = run("health.sh", "worker", **{**settings, "NODE_ADDRESS": "127.0.0.9"})
         assert elsewhere.returncode == 1  # the head answers, and knows no such host
     assert "a" * 64 not in log.read_text()

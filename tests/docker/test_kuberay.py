@@ -60,6 +60,7 @@ def test_pods_are_what_kubernetes_allows(name):
         ("ConfigMap", "hyperassess", "core.v1.ConfigMap"),
         ("PersistentVolumeClaim", "hyperassess-sweeps", "core.v1.PersistentVolumeClaim"),
         ("PersistentVolumeClaim", "hyperassess-cache", "core.v1.PersistentVolumeClaim"),
+        ("PersistentVolumeClaim", "hyperassess-data", "core.v1.PersistentVolumeClaim"),
         ("Deployment", "mlflow", "apps.v1.Deployment"),
         ("Service", "mlflow", "core.v1.Service"),
     ],
@@ -100,8 +101,9 @@ def test_pods_are_asked_whether_they_work(name):
     (container,) = TEMPLATES[name]["spec"]["containers"]
     roles = {"head": "head", "cpu": "worker", "gpu": "worker", "mlflow": "mlflow"}
     assert {"name": "HYPERASSESS_ROLE", "value": roles[name]} in container["env"]
-    for probe in ("readinessProbe", "livenessProbe"):
-        assert container[probe]["exec"]["command"] == ["health.sh"]
+    alive = ["health.sh"] if name == "mlflow" else ["health.sh", "raylet"]  # no host dies for a head that is away
+    for probe, command in (("readinessProbe", ["health.sh"]), ("livenessProbe", alive)):
+        assert container[probe]["exec"]["command"] == command
         assert container[probe]["timeoutSeconds"] >= 10  # Kubernetes' own is 1
 
 
@@ -111,7 +113,8 @@ def test_secrets_come_by_reference_and_reach_who_needs_them(name):
     (container,) = spec["containers"]
     (secret,) = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
     keys = {item["key"] for item in secret["items"]}
-    assert secret["secretName"] == "hyperassess"
+    assert secret["secretName"] == "hyperassess-secrets"
+    assert ("RayCluster", secret["secretName"]) not in MANIFESTS  # that name is the operator's, for the token
     made = (SCRIPTS / "make-secrets.sh").read_text()
     assert all(key in made for key in keys)
     named = {one["value"].rpartition("/")[2] for one in container["env"] if one["name"].endswith("_FILE")}
@@ -130,7 +133,7 @@ def test_only_the_head_has_volumes_and_checkpoints_go_to_the_store():
         name: {one["name"] for one in TEMPLATES[name]["spec"]["volumes"] if "persistentVolumeClaim" in one}
         for name in ("head", "cpu", "gpu")
     }
-    assert claims == {"head": {"sweeps", "cache"}, "cpu": set(), "gpu": set()}
+    assert claims == {"head": {"sweeps", "cache", "data"}, "cpu": set(), "gpu": set()}
     assert MANIFESTS["ConfigMap", "hyperassess"]["data"]["HYPERASSESS_STORAGE_PATH"].startswith("s3://")
 
 

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -34,6 +35,7 @@ from orchestrator.recording import (
 from orchestrator.reporting.presence import Presence
 from orchestrator.reporting.tally import Tally
 from orchestrator.reporting.terminal import FeatureProgress, TerminalView
+from orchestrator.source_code import code_digest
 from orchestrator.spec import SweepSpec
 from orchestrator.storage import StorageAway
 from orchestrator.tracking.drain import Drain
@@ -103,6 +105,8 @@ def conduct(
         say = _log_and_print(console)
         books = open_books(prepared, workspace, told, say, interruption.stopping)
         task = _task(prepared, features, cross, workspace, storage)
+        if joined(spec.address):
+            task = replace(task, code=code_digest())  # hosts that join later have to have it as well
         prepared, task, fitting = allot(prepared, task, books.arms, say)
         spec = prepared.spec
         target = settle_target(spec, spool)

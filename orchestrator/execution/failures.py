@@ -33,8 +33,14 @@ class Kind(StrEnum):
     """The disk is full."""
     UNSEEN = "unseen"
     """The worker's machine does not see the sweep's folder, and there is no storage."""
+    CODE = "other code"
+    """The worker's machine has other code of this project."""
     STORAGE = "storage"
     """The storage was away for longer than a worker waits."""
+
+
+class OtherCode(Exception):
+    """A worker's machine has other code of this project than the driver's."""
 
 
 class FolderUnseen(Exception):
@@ -92,7 +98,7 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     away is away for all jobs, and no job's fault.
     """
     last, earlier = failures[-1], failures[:-1]
-    if last.kind in {Kind.DISK, Kind.UNSEEN}:
+    if last.kind in {Kind.DISK, Kind.UNSEEN, Kind.CODE}:
         return Verdict.STOP
     alike = [failure for failure in earlier if failure.kind is last.kind]
     if last.kind is Kind.STORAGE:
@@ -177,6 +183,8 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.DISK
     if isinstance(error, FolderUnseen):
         return Kind.UNSEEN
+    if isinstance(error, OtherCode):
+        return Kind.CODE
     if isinstance(error, StorageAway):
         return Kind.STORAGE
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

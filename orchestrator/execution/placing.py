@@ -13,6 +13,7 @@ from orchestrator.data.store import PIXELS
 from orchestrator.disk import spelled
 from orchestrator.errors import InputError
 from orchestrator.execution.shared_features import Sharing, files_of
+from orchestrator.source_code import code_digest
 from orchestrator.storage import Storage, StorageAway
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class NodeView:
         unseen: the files among those asked for that it cannot read.
         sees_folder: whether the sweep's folder is there.
         trouble: why it cannot read the storage; None where it can or there is none.
+        code: digest of this project's code as the node has it; None where it was not asked.
     """
 
     name: str
@@ -41,6 +43,7 @@ class NodeView:
     unseen: tuple[Path, ...]
     sees_folder: bool
     trouble: str | None = None
+    code: str | None = None
 
 
 def place(
@@ -59,7 +62,8 @@ def place(
         storage: used in its place.
 
     Raises:
-        InputError: a node sees neither folder nor storage, or its object store is too small for the features.
+        InputError: a node has other code, sees neither folder nor storage, or its object store is too small for the
+            features.
     """
     trials.mkdir(parents=True, exist_ok=True)
     files = files_of(features, *([cross.features] if cross else []))
@@ -78,6 +82,11 @@ def _fits(views: Sequence[NodeView], files: Mapping[Path, int]) -> bool:
 def check(views: Sequence[NodeView], files: Mapping[Path, int], trials: Path, storage: Storage | None) -> None:
     """Raises InputError, in a sentence, for the first node that could not run a job."""
     for view in views:
+        if view.code not in {None, code_digest()}:
+            raise InputError(
+                f"The node {view.name} has other code of this project than this host: bring both to the same, and have "
+                "the node leave and join again."
+            )
         if view.trouble:
             raise InputError(
                 f"The node {view.name} cannot use the storage: {view.trouble} Set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID "
@@ -116,12 +125,12 @@ def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None
     for call in answered:
         node = asked[call]
         try:
-            unseen, sees_folder, trouble = ray.get(call)
+            unseen, sees_folder, trouble, code = ray.get(call)
         except ray.exceptions.RayError:
             continue
         name = f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})"
         store = int(node["Resources"].get("object_store_memory", 0))
-        views.append(NodeView(name, store, unseen, sees_folder, trouble))
+        views.append(NodeView(name, store, unseen, sees_folder, trouble, code))
     return views
 
 
@@ -136,7 +145,9 @@ def _marked(folder: Path) -> Iterator[Path]:
         marker.unlink(missing_ok=True)
 
 
-def _look(marker: Path, files: tuple[Path, ...], storage: Storage | None) -> tuple[tuple[Path, ...], bool, str | None]:
+def _look(
+    marker: Path, files: tuple[Path, ...], storage: Storage | None
+) -> tuple[tuple[Path, ...], bool, str | None, str]:
     """Runs on a node. A folder of the same name that is another one does not hold the marker."""
     unseen = tuple(path for path in files if not _readable(path))
     sees = _readable(marker)
@@ -146,7 +157,7 @@ def _look(marker: Path, files: tuple[Path, ...], storage: Storage | None) -> tup
             storage.check()
         except StorageAway as error:
             trouble = str(error)
-    return unseen, sees, trouble
+    return unseen, sees, trouble, code_digest()
 
 
 def _readable(path: Path) -> bool:

@@ -47,6 +47,7 @@ class SweepTask:
         gpus: of one job; of a part of a GPU it takes no more memory than that.
         criteria: what is asked of the rows, (N,); None where nobody said.
         storage: where jobs leave their files instead; each works in a folder of its own then.
+        code: digest of the code that every node has to have; None for whichever it has.
     """
 
     features: FeatureSet
@@ -69,6 +70,7 @@ class SweepTask:
     gpus: float = 0.0
     criteria: tuple[str, ...] | None = None
     storage: TrialStorage | None = None
+    code: str | None = None
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process.

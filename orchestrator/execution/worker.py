@@ -13,10 +13,11 @@ from typing import IO, Any
 
 from ray import tune
 
-from orchestrator.execution.failures import FolderUnseen, Kind, failure_from, poisons
+from orchestrator.execution.failures import FolderUnseen, Kind, OtherCode, failure_from, poisons
 from orchestrator.execution.job import Job, Steps
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.warden import STACKS
+from orchestrator.source_code import code_digest
 
 PAUSE = 5.0
 """Seconds before a transient error is told, so that what was away may be back when the job starts again."""
@@ -94,6 +95,11 @@ class Worker(tune.Trainable):
 
 
 def _steps(job: Job, task: SweepTask) -> Steps:
+    if task.code not in {None, code_digest()}:
+        raise OtherCode(
+            f"The node {socket.gethostname()} has other code of this project than the sweep began with: bring it to "
+            "the same and have it join again, or take it out."
+        )
     if task.storage is not None:
         from orchestrator.execution.mirrored_steps import MirroredSteps
 

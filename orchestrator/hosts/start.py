@@ -35,16 +35,10 @@ _SOCKET = "/hyperassess-12345678/session_2026-01-31_23-59-59_123456_1234567/sock
 _PATIENCE = {"RAY_health_check_timeout_ms": "5000", "RAY_health_check_failure_threshold": "4"}
 """A host that falls silent is given up after half a minute, in which its trials stand still; Ray's own is a minute."""
 
-_OF_THE_STARTER = (
-    "HYPERASSESS_LEDGER",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_TRACKING_USERNAME",
-    "PGPASSWORD",
-    "RAY_ADDRESS",
-)
-"""Left out of the environment that everybody's trials would inherit."""
+_OF_THE_STARTER = {"HYPERASSESS_LEDGER", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME"}
+_PRIVATE = re.compile("PASS|SECRET|TOKEN|CREDENTIAL|API_?KEY|PRIVATE_?KEY|SSH_AUTH_SOCK", re.IGNORECASE)
+"""Left out of the environment that everybody's trials would inherit, with what names like these hold; the store's keys
+(`AWS_…`), which trials need, and what concerns Ray stay."""
 
 
 @dataclass(frozen=True)
@@ -243,9 +237,14 @@ def _last_word(said: str) -> str:
 
 
 def _environment(start: Start) -> dict[str, str]:
-    environment = {**_PATIENCE, **start.settings, **os.environ, **token_settings(start.token), "RAY_USAGE_STATS_ENABLED": "0"}
-    for name in _OF_THE_STARTER:
-        environment.pop(name, None)
+    here = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("AWS_", "RAY_")) or not (_PRIVATE.search(name) or name in _OF_THE_STARTER)
+    }
+    environment = {**_PATIENCE, **start.settings, **here, **token_settings(start.token)}
+    environment["RAY_USAGE_STATS_ENABLED"] = "0"
+    environment.pop("RAY_ADDRESS", None)
     environment.pop("RAY_START_HOOK", None)
     if not start.given:
         environment.pop(IN_ENVIRONMENT, None)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
-_PACKAGES = ("models", "orchestrator", "search_spaces")
+from orchestrator.source_code import digest_of, source_files
+
 _NEW_YEAR = (1980, 1, 1, 0, 0, 0)
 _TAG = "py3-none-any"
 
@@ -24,11 +24,8 @@ def write_wheel(folder: Path) -> Path:
     """
     from orchestrator import __version__
 
-    files = {name: path.read_bytes() for name, path in sorted(_sources().items())}
-    code = hashlib.sha256()
-    for name, content in files.items():
-        code.update(f"{len(name)}:{name}:{len(content)}:".encode() + content)
-    version = f"{__version__}+{code.hexdigest()[:12]}"
+    files = {name: path.read_bytes() for name, path in source_files().items()}
+    version = f"{__version__}+{digest_of(files)[:12]}"
     info = f"hyperassess-{version}.dist-info"
     files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: hyperassess\nVersion: {version}\n".encode()
     files[f"{info}/WHEEL"] = (
@@ -43,19 +40,6 @@ def write_wheel(folder: Path) -> Path:
             entry.external_attr = 0o644 << 16
             packed.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return wheel
-
-
-def _sources() -> dict[str, Path]:
-    """Name in the wheel → file, of every package."""
-    found = {}
-    for package in _PACKAGES:
-        spec = find_spec(package)
-        for place in (spec.submodule_search_locations if spec else None) or ():
-            for path in Path(place).rglob("*"):
-                inside = path.relative_to(place)
-                if path.is_file() and path.suffix in {".py", ".yaml"} and "__pycache__" not in inside.parts:
-                    found[f"{package}/{inside.as_posix()}"] = path
-    return found
 
 
 def _digest(content: bytes) -> str:

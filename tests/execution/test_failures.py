@@ -1,14 +1,18 @@
 """What is done about a failure."""
 
 import errno
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
+from orchestrator.execution import worker
 from orchestrator.execution.failures import (
     Failure,
     FolderUnseen,
     Kind,
+    OtherCode,
     Verdict,
     failure_from,
     judge,
@@ -16,7 +20,9 @@ from orchestrator.execution.failures import (
     outcome_of,
 )
 from orchestrator.search.outcome import Outcome
+from orchestrator.source_code import code_digest
 from orchestrator.storage import StorageAway
+from tests.execution.tasks import make_job, make_task
 
 
 def failures(*kinds, epochs=None, texts=None):
@@ -102,3 +108,12 @@ def test_a_hang_is_tried_once_more():
 def test_a_node_that_does_not_see_the_folder_stops_the_sweep_and_no_trial():
     failure = failure_from(FolderUnseen("The node b does not see /sweeps/x/trials"), 0)
     assert judge([failure]) is Verdict.STOP and failure.signature.endswith("does not see /sweeps/x/trials")
+
+
+def test_a_node_with_other_code_stops_the_sweep_and_no_trial(tmp_path):
+    steps = partial(worker._steps, make_job())
+    with pytest.raises(OtherCode, match="has other code of this project") as raised:
+        steps(replace(make_task(tmp_path), code="0" * 64))
+    assert judge([failure_from(raised.value, 0)]) is Verdict.STOP
+    for code in (None, code_digest()):
+        steps(replace(make_task(tmp_path), code=code)).close()

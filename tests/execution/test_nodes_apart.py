@@ -24,6 +24,7 @@ from orchestrator.execution.session import ray_session, slots_on
 from orchestrator.execution.shared_features import SharedArray, Sharing, files_of
 from orchestrator.execution.trial_storage import TrialStorage
 from orchestrator.search.outcome import Outcome
+from orchestrator.source_code import code_digest
 from orchestrator.storage import Storage
 from tests.execution.fakes import FakeSweep, Watched
 from tests.execution.nodes import Nodes, can_hide
@@ -269,6 +270,7 @@ GB = 10**9
         (NodeView("b", GB // 2, ("level1.npy",), True), "features take 800 MB, .* node b .500 MB.: start .* 1000"),
         (NodeView("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800 MB"),
         (NodeView("d", 2 * GB, (), True, "It is away."), "The node d cannot use the storage: It is away. Set AWS_"),
+        (NodeView("e", 2 * GB, (), True, None, "0" * 64), "The node e has other code of this project than this host"),
     ],
 )
 def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
@@ -277,4 +279,4 @@ def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
     storage = Storage("/shared") if view.trouble else None
     with pytest.raises(InputError, match=said):
         check([NodeView("fine", 2 * GB, (), True), view], files, tmp_path, storage)
-    check([NodeView("fine", GB, tuple(files)[:1], True)], files, tmp_path, storage)
+    check([NodeView("fine", GB, tuple(files)[:1], True, None, code_digest())], files, tmp_path, storage)

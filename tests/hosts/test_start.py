@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from orchestrator.cluster import cluster
 from orchestrator.errors import InputError
 from orchestrator.hosts import ports as ports_module
+from orchestrator.hosts import start as start_module
 from orchestrator.hosts.end import end_processes
 from orchestrator.hosts.loopback import for_ray, is_loopback, on_start, refused, split
 from orchestrator.hosts.ports import choose_port, free_port
@@ -122,6 +123,16 @@ def test_every_port_of_a_range_has_one_use_and_the_heads_is_left_out(monkeypatch
     own = [int(port) for port in options.values()]
     assert len(own) == 7 and {*own, *workers} == set(range(20000, 20200)) - {20001, 20050}
     assert len(own) + len(workers) == 198
+
+
+def test_trials_inherit_no_secret_but_the_stores(monkeypatch):
+    secret = {"HF_TOKEN", "GITHUB_TOKEN", "MLFLOW_TRACKING_PASSWORD", "PGPASSWORD", "PGPASSFILE", "WANDB_API_KEY"}
+    secret |= {"MLFLOW_FLASK_SERVER_SECRET_KEY", "SSH_AUTH_SOCK", "RAY_ADDRESS", "GOOGLE_APPLICATION_CREDENTIALS"}
+    needed = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HYPERASSESS_CACHE", "CUDA_VISIBLE_DEVICES", "HTTPS_PROXY"}
+    for name in secret | needed:
+        monkeypatch.setenv(name, "something")
+    found = start_module._environment(Start("127.0.0.1", None))
+    assert not secret & set(found) and needed <= set(found)
 
 
 def test_loopback_is_set_where_ray_would_avoid_it_and_named_so_that_ray_does_not_know_it():

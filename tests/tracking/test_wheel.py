@@ -20,9 +20,9 @@ def wheel(tmp_path_factory):
 def test_the_same_code_gives_the_same_bytes_and_other_code_another_version(wheel, tmp_path, monkeypatch):
     assert write_wheel(tmp_path).read_bytes() == wheel.read_bytes()
     assert wheel.name.startswith(f"hyperassess-{__version__}+")
-    sources = module._sources()
+    sources = module.source_files()
     (tmp_path / "other.py").write_text("# another\n")
-    monkeypatch.setattr(module, "_sources", lambda: {**sources, "models/__init__.py": tmp_path / "other.py"})
+    monkeypatch.setattr(module, "source_files", lambda: {**sources, "models/__init__.py": tmp_path / "other.py"})
     assert write_wheel(tmp_path).name != wheel.name
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from orchestrator.credentials import without_passwords
 from orchestrator.errors import InputError
 from orchestrator.health.finding import Finding, fail, ok, warn
+from orchestrator.hosts.loopback import is_loopback
 from orchestrator.storage import storage_url
 
 if TYPE_CHECKING:
@@ -34,19 +37,34 @@ def check_mlflow(uri: str) -> list[Finding]:
     user, password = (os.environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
     auth = (user, password or "") if user else None
     try:
-        answer = requests.get(
-            f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search",
-            params={"max_results": "1"},
-            auth=auth,
-            timeout=SECONDS,
-        )
+        answer = _ask(uri, auth)
     except requests.RequestException as error:
         mend = "start it, or name another with --tracking-uri, MLFLOW_TRACKING_URI or the profile"
         return [fail("MLflow", f"nobody answers at {uri} ({type(error).__name__})", mend)]
     found = [_access(uri, answer), *_skew("MLflow's server", answer.headers.get("Date"))]
-    if auth and uri.startswith("http://") and "://127.0.0.1" not in uri and "://localhost" not in uri:
-        found.append(warn("MLflow", f"{uri} gets its password without encryption", "serve it over https"))
+    if not is_loopback(urlsplit(uri).hostname or ""):
+        if auth and uri.startswith("http://"):
+            found.append(warn("MLflow", f"{uri} gets its password without encryption", "serve it over https"))
+        if answer.ok and _lets_anybody_in(uri):
+            mend = "start it by docker/scripts/mlflow.sh, or with --app-name basic-auth"
+            found.append(warn("MLflow", f"{uri} lets everybody change its runs and models", mend))
     return [*found, *_server_holes(uri)]
+
+
+def _ask(uri: str, auth: tuple[str, str] | Callable[..., Any] | None) -> Response:
+    import requests
+
+    where = f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search"
+    return requests.get(where, params={"max_results": "1"}, auth=auth, timeout=SECONDS)
+
+
+def _lets_anybody_in(uri: str) -> bool:
+    import requests
+
+    try:
+        return _ask(uri, lambda request: request).ok  # nor by ~/.netrc
+    except requests.RequestException:
+        return False
 
 
 def check_ledger(given: str | None) -> list[Finding]:

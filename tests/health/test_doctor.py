@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from orchestrator.doctor import doctor
 from orchestrator.errors import InputError
-from orchestrator.health import machine
+from orchestrator.health import machine, places
 from orchestrator.health.advisories import ADVISORIES, check_packages
 from orchestrator.health.finding import Finding, Level
 from orchestrator.health.places import check_cluster, check_ledger, check_mlflow, check_storage, check_token
@@ -99,6 +99,15 @@ class TestMlflow:
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2")
         assert levels(check_mlflow(uri))[0] == ("MLflow", Level.OK)
+
+    def test_one_that_others_reach_and_that_asks_for_no_password(self, serve, monkeypatch):
+        monkeypatch.setattr(places, "is_loopback", lambda host: False)
+        [warned] = [one for one in check_mlflow(serve()) if one.level is Level.WARN]
+        assert "lets everybody change its runs" in warned.said and "mlflow.sh" in (warned.mend or "")
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2")
+        said = [one.said for one in check_mlflow(serve(password="Basic bWU6aHVudGVyMg=="))]
+        assert not any("everybody" in one for one in said) and any("without encryption" in one for one in said)
 
     def test_a_server_with_a_hole_and_one_that_is_none(self, serve):
         assert "CVE-2026-64849" in check_mlflow(serve(version="3.14.0"))[-1].said

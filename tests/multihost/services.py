@@ -1,5 +1,6 @@
 """What a team's cluster stands on: PostgreSQL, an S3-compatible store, an MLflow server; each on one of the hosts."""
 
+import os
 import secrets
 import socket
 import subprocess
@@ -8,12 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from tests.multihost.host import Host
 from tests.multihost.serve_postgres import ROLE
 
 BUCKETS = ("sweeps", "mlflow")
+_SERVE_MLFLOW = Path(__file__).parents[2] / "docker" / "scripts" / "mlflow.sh"
 
 
 class Database:
@@ -89,23 +92,32 @@ class Store:
 
 @dataclass
 class Tracking:
-    """An MLflow server on a host: its runs in PostgreSQL, its artifacts, which it serves itself, in the store."""
+    """An MLflow server on a host: its runs in PostgreSQL, its artifacts, which it serves itself, in the store.
+
+    It is started as in a container, and lets in who has its password.
+    """
 
     host: Host
     database: Database
     store: Store
 
     def __post_init__(self) -> None:
+        password = secrets.token_urlsafe(12)
+        self.environment = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": password}
         environment = {
             **self.database.environment,
             **self.store.environment,
             "MLFLOW_BACKEND_STORE_URI": self.database.url("mlflow", "postgresql+psycopg"),
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_ARTIFACTS_DESTINATION": "s3://mlflow",
+            "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(24),
+            "MLFLOW_BIND": self.host.address,
+            "PUBLISHED_AT": self.host.address,
+            "MLFLOW_SERVER_ALLOWED_HOSTS": f"{self.host.name}:5000,{self.host.address}:5000",
+            "MLFLOW_WORKERS": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--serve-artifacts"]
-        command += ["--host", self.host.address, "--port", "5000", "--artifacts-destination", "s3://mlflow"]
-        command += ["--allowed-hosts", f"{self.host.name}:5000,{self.host.address}:5000"]
-        self._process = self.host.start("mlflow", command, environment)
+        self._process = self.host.start("mlflow", [_SERVE_MLFLOW], environment)
 
     @property
     def uri(self) -> str:

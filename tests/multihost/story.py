@@ -52,6 +52,7 @@ def tell(folder: Path, story: Story) -> None:
         "token": team.cluster.token(),
         "database's password": team.database.environment["PGPASSWORD"],
         "store's key": team.store.environment["AWS_SECRET_ACCESS_KEY"],
+        "server's password": team.tracking.environment["MLFLOW_TRACKING_PASSWORD"],
     }
     assert not (found := in_arguments(secrets)), found
     joined = _join(team, sweep, story)
@@ -158,8 +159,9 @@ def _begin(team: Team, story: Story) -> Sweep:
     sweep = Sweep(team.head, team.store)
     settings = ["--address", team.cluster.address, "--tracking-uri", team.tracking.uri]
     settings += ["--ledger", team.database.url("ledger"), "--storage-path", f"s3://{BUCKET}"]
-    sweep.start(settings, {**team.database.environment, **team.store.environment})
-    os.environ.update(team.database.environment)  # to read the ledger from outside
+    passwords = {**team.database.environment, **team.tracking.environment}
+    sweep.start(settings, {**passwords, **team.store.environment})
+    os.environ.update(passwords)  # to read ledger and MLflow from outside
     sweep.wait_for("ledger", sweep.begun)
     story.step("the sweep has begun on head")
     return sweep

@@ -26,6 +26,7 @@ TokenPath = Annotated[
     Path | None, typer.Option(help="File of the token; else RAY_AUTH_TOKEN_PATH, the profile's, or this user's.")
 ]
 TempDir = Annotated[Path | None, typer.Option(help="Folder for Ray's files, with a short path; else a new one.")]
+SpillDir = Annotated[Path | None, typer.Option(help="Disk for what the object store has no room for; else --temp-dir.")]
 Ports = Annotated[str | None, typer.Option(help="Ports to open beside the head's, such as 20000-20999; else any.")]
 Block = Annotated[bool, typer.Option("--block", help="Stay until it ends; an interrupt ends it.")]
 Debug = Annotated[bool, typer.Option(help="Show tracebacks.")]
@@ -44,6 +45,7 @@ def up(
     token: Annotated[bool, typer.Option(help="Ask whoever comes for the token.")] = True,
     dashboard_bind: Annotated[str | None, typer.Option(help="Address for Ray's dashboard; else none.")] = None,
     temp_dir: TempDir = None,
+    spill_dir: SpillDir = None,
     ports: Ports = None,
     block: Block = False,
     debug: Debug = False,
@@ -54,7 +56,7 @@ def up(
     from orchestrator.hosts.start import address_of, start_head
     from orchestrator.profile import find_setting
 
-    resources = _resources(num_cpus, num_gpus, memory, object_store_memory)
+    resources = _resources(num_cpus, num_gpus, memory, object_store_memory, spill_dir)
     if not head:
         address = find_setting("address")
         if address is None:
@@ -81,12 +83,13 @@ def join(
     name: Name = None,
     token_path: TokenPath = None,
     temp_dir: TempDir = None,
+    spill_dir: SpillDir = None,
     ports: Ports = None,
     block: Block = False,
     debug: Debug = False,
 ) -> None:
     """Let this host run trials of a cluster; its token comes from a file or RAY_AUTH_TOKEN."""
-    resources = _resources(num_cpus, num_gpus, memory, object_store_memory)
+    resources = _resources(num_cpus, num_gpus, memory, object_store_memory, spill_dir)
     _join(address, bind, resources, name, token_path, temp_dir, ports, block)
 
 
@@ -135,7 +138,7 @@ def down(
 def _join(
     address: str,
     bind: str | None,
-    resources: dict[str, int | float],
+    resources: dict[str, int | str],
     name: str | None,
     token_path: Path | None,
     temp_dir: Path | None,
@@ -157,7 +160,7 @@ def _start(
     token: bool,
     token_path: Path | None,
     name: str | None,
-    resources: dict[str, int | float],
+    resources: dict[str, int | str],
     temp_dir: Path | None,
     ports: str | None,
     dashboard: str | None,
@@ -184,13 +187,14 @@ def _start(
 
 
 def _resources(
-    cpus: int | None, gpus: int | None, memory: str | None, store_memory: str | None
-) -> dict[str, int | float]:
+    cpus: int | None, gpus: int | None, memory: str | None, store_memory: str | None, spill: Path | None
+) -> dict[str, int | str]:
     given = {
         "--num-cpus": cpus,
         "--num-gpus": gpus,
         "--memory": _bytes("--memory", memory),
         "--object-store-memory": _bytes("--object-store-memory", store_memory),
+        "--object-spilling-directory": str(spill.absolute()) if spill else None,
     }
     return {option: value for option, value in given.items() if value is not None}
 

@@ -50,7 +50,7 @@ class Start:
         token: file of the token; None for a cluster without, which stays on loopback.
         given: whether the environment holds the token itself, so that no file is needed.
         name: by which it is ended; made of role and port where none is given.
-        resources: options of `ray start` that say what the host has, such as `--num-cpus`, by name.
+        resources: options of `ray start` that say what the host gives, such as `--num-cpus`, by name.
         folder: for Ray's files; one is made where none is given.
         dashboard: address that Ray's dashboard listens on; None for no dashboard.
         settings: environment variables of Ray that trials need.
@@ -61,7 +61,7 @@ class Start:
     token: Path | None
     given: bool = False
     name: str | None = None
-    resources: Mapping[str, int | float] = field(default_factory=dict)
+    resources: Mapping[str, int | str] = field(default_factory=dict)
     folder: Path | None = None
     dashboard: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -173,6 +173,8 @@ def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
     name = _free_name(start.name, f"{role}-{split(address)[1]}")
     folder = start.folder or Path(tempfile.mkdtemp(prefix="hyperassess-", dir=_short()))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if spill := start.resources.get("--object-spilling-directory"):
+        Path(str(spill)).mkdir(parents=True, exist_ok=True, mode=0o700)
     arguments = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"),
         *options,

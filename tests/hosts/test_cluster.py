@@ -73,6 +73,7 @@ def ours(host: Host) -> Record:
 @pytest.fixture(scope="module")
 def theirs(host: Host, ours: Record) -> Record:
     theirs = ["--name", "theirs", "--token-path", str(host.folder / "their-token")]
+    theirs += ["--spill-dir", str(host.folder / "spilled")]
     ports = ["--ports", f"{PORTS[0]}-{PORTS[-1]}", "--port", str(PORTS[7])]
     return host.start("up", "--head", *theirs, *ports)
 
@@ -118,25 +119,29 @@ def test_each_has_a_port_a_folder_and_a_token_of_its_own_and_only_this_host_reac
     assert f"does not take the token in {theirs.token}" in str(look(ours.address, token=theirs.token).error)
 
 
-def test_all_that_a_host_opens_comes_from_the_range_it_was_given(theirs):
-    """Ray's own processes, a sweep's driver and its workers."""
+def test_all_that_a_host_opens_comes_from_the_range_it_was_given(host, theirs):
+    """Ray's own processes, a sweep's driver and its workers; and it spills where it was told to."""
     code = (
-        "import sys, psutil, ray\n"
+        "import json, pathlib, sys, psutil, ray\n"
         "from orchestrator.execution.session import ray_session\n"
         "def mine():\n"
         "    found = psutil.Process().net_connections()\n"
         "    return [one.laddr.port for one in found if one.status == 'LISTEN']\n"
         "with ray_session(sys.argv[1], 1, 0):\n"
-        "    print([mine(), ray.get(ray.remote(mine).remote())])\n"
+        "    kept = [ray.put(bytes(30_000_000)) for _ in range(4)]\n"  # more than the store has
+        "    assert all(len(ray.get(one)) == 30_000_000 for one in kept)\n"
+        "    spilled = [one.name for one in pathlib.Path(sys.argv[2]).rglob('*') if one.is_file()]\n"
+        "    print(json.dumps([mine(), ray.get(ray.remote(mine).remote()), spilled]))\n"
     )
-    command = [sys.executable, "-c", code, theirs.address]
+    command = [sys.executable, "-c", code, theirs.address, str(host.folder / "spilled")]
     environment = {**os.environ, "RAY_AUTH_TOKEN_PATH": str(theirs.token)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
-    driver, worker = json.loads(done.stdout.splitlines()[-1])
+    driver, worker, spilled = json.loads(done.stdout.splitlines()[-1])
     own = [one for process in theirs.alive() for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
     opened = {one.laddr.port for one in own}
     assert driver and worker and len(opened) >= 4
+    assert spilled, "what did not fit lies elsewhere"
     assert {*opened, *driver, *worker} <= set(PORTS)
 
 

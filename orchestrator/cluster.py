@@ -182,7 +182,7 @@ def _start(
         folder=temp_dir.absolute() if temp_dir else None,
         dashboard=dashboard,
         settings=SETTINGS,
-        ports=read_ports(ports, int(resources.get("--num-cpus", os.cpu_count() or 1))) if ports else None,
+        ports=read_ports(ports, int(resources.get("--num-cpus", len(os.sched_getaffinity(0))))) if ports else None,
     )
 
 

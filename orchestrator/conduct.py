@@ -92,6 +92,7 @@ def conduct(
 
     spec = prepared.spec
     began = time.monotonic()
+    code_digest()  # now, and not after the features: it is kept
     features, cross = _features(prepared, console)
     storage = trials_of(spec.storage_path, spec.name, spec.id)
     if storage:

@@ -34,5 +34,9 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 
 @cache
 def code_digest() -> str:
-    """The digest of this project's code, as this process found it when it first asked."""
-    return digest_of({name: path.read_bytes() for name, path in source_files().items()})
+    """The digest of the code that trains, as this process found it when it first asked.
+
+    Search spaces are not of it: the driver reads them and sends what was drawn.
+    """
+    files = {name: path for name, path in source_files().items() if name.endswith(".py") and "/." not in name}
+    return digest_of({name: path.read_bytes() for name, path in files.items() if not name.startswith("search_spaces/")})

@@ -84,8 +84,8 @@ def check(views: Sequence[NodeView], files: Mapping[Path, int], trials: Path, st
     for view in views:
         if view.code not in {None, code_digest()}:
             raise InputError(
-                f"The node {view.name} has other code of this project than this host: bring both to the same, and have "
-                "the node leave and join again."
+                f"The node {view.name} has other code of this project than this host, or none: bring both to the same, "
+                "and have the node leave and join again."
             )
         if view.trouble:
             raise InputError(
@@ -124,11 +124,17 @@ def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None
     views = []
     for call in answered:
         node = asked[call]
+        name = f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})"
         try:
             unseen, sees_folder, trouble, code = ray.get(call)
+        except ray.exceptions.RayTaskError as error:
+            unseen, sees_folder, trouble, code = (), False, str(error.cause), None
+            if isinstance(error.cause, ImportError | AttributeError | TypeError):
+                trouble, code = None, ""  # it has another `_look`, or none
+        except ValueError:  # and this one's says less
+            unseen, sees_folder, trouble, code = (), False, None, ""
         except ray.exceptions.RayError:
             continue
-        name = f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})"
         store = int(node["Resources"].get("object_store_memory", 0))
         views.append(NodeView(name, store, unseen, sees_folder, trouble, code))
     return views

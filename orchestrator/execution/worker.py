@@ -97,8 +97,8 @@ class Worker(tune.Trainable):
 def _steps(job: Job, task: SweepTask) -> Steps:
     if task.code not in {None, code_digest()}:
         raise OtherCode(
-            f"The node {socket.gethostname()} has other code of this project than the sweep began with: bring it to "
-            "the same and have it join again, or take it out."
+            f"The code of this project on the node {socket.gethostname()} is not that with which the sweep began: "
+            "bring it back or take the node out, and resume; or resume with one code on all."
         )
     if task.storage is not None:
         from orchestrator.execution.mirrored_steps import MirroredSteps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from itertools import islice
 
 from orchestrator.errors import InputError
 from orchestrator.hosts.loopback import ADDRESS
@@ -12,6 +13,9 @@ _USUAL = 6379
 
 _AT_LEAST = 100
 """Ports of a range: Ray's own on a host are fewer than ten, and every worker has one."""
+
+_AT_MOST = 5000
+"""Workers' ports that Ray is told of, in one argument."""
 
 _OWN = (
     "--node-manager-port",
@@ -55,9 +59,10 @@ def port_options(ports: range | None, more: Sequence[str] = (), beside: int = 0)
     """
     if ports is None:
         return [f"{option}={free_port()}" for option in (*more, _OWN[-1])]
-    free = [port for port in ports if port != beside and _taken(ADDRESS, port) is None]
     own = (*more, *_OWN)
-    if len(free) < len(own) + len(ports) // 2:
+    workers = min(len(ports), _AT_MOST)
+    free = list(islice((p for p in ports if p != beside and _taken(ADDRESS, p) is None), len(own) + workers))
+    if len(free) < len(own) + workers // 2:
         raise InputError(f"--ports {ports[0]}-{ports[-1]}: too many of them are taken; give another range.")
     options = [f"{option}={port}" for option, port in zip(own, free, strict=False)]
     return [*options, f"--worker-port-list={','.join(map(str, free[len(own) :]))}"]

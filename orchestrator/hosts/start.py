@@ -36,7 +36,7 @@ _PATIENCE = {"RAY_health_check_timeout_ms": "5000", "RAY_health_check_failure_th
 """A host that falls silent is given up after half a minute, in which its trials stand still; Ray's own is a minute."""
 
 _OF_THE_STARTER = {"HYPERASSESS_LEDGER", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME"}
-_PRIVATE = re.compile("PASS|SECRET|TOKEN|CREDENTIAL|API_?KEY|PRIVATE_?KEY|SSH_AUTH_SOCK", re.IGNORECASE)
+_PRIVATE = re.compile("PASS|_PWD$|SECRET|TOKEN(?!IZERS)|CREDENTIAL|API_?KEY|_KEY$|SSH_AUTH_SOCK", re.IGNORECASE)
 """Left out of the environment that everybody's trials would inherit, with what names like these hold; the store's keys
 (`AWS_…`), which trials need, and what concerns Ray stay."""
 

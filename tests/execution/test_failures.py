@@ -112,7 +112,7 @@ def test_a_node_that_does_not_see_the_folder_stops_the_sweep_and_no_trial():
 
 def test_a_node_with_other_code_stops_the_sweep_and_no_trial(tmp_path):
     steps = partial(worker._steps, make_job())
-    with pytest.raises(OtherCode, match="has other code of this project") as raised:
+    with pytest.raises(OtherCode, match="is not that with which the sweep began") as raised:
         steps(replace(make_task(tmp_path), code="0" * 64))
     assert judge([failure_from(raised.value, 0)]) is Verdict.STOP
     for code in (None, code_digest()):

@@ -280,3 +280,25 @@ def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
     with pytest.raises(InputError, match=said):
         check([NodeView("fine", 2 * GB, (), True), view], files, tmp_path, storage)
     check([NodeView("fine", GB, tuple(files)[:1], True, None, code_digest())], files, tmp_path, storage)
+
+
+def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+
+    def without_the_project(*asked):
+        raise ModuleNotFoundError("orchestrator.execution.placing")
+
+    def of_another_release(*asked):
+        return (), True, None
+
+    def with_a_broken_store(*asked):
+        raise OSError("no such bucket")
+
+    found = []
+    with ray_session(None, 1, 0):
+        for look in (without_the_project, of_another_release, with_a_broken_store, placing._look):
+            with monkeypatch.context() as patch:
+                patch.setattr(placing, "_look", look)
+                [view] = look_at_nodes(_made(tmp_path / "trials"), (), None)
+            found.append((view.code, view.trouble))
+    assert found == [("", None), ("", None), (None, "no such bucket"), (code_digest(), None)]

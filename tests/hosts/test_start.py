@@ -123,12 +123,17 @@ def test_every_port_of_a_range_has_one_use_and_the_heads_is_left_out(monkeypatch
     own = [int(port) for port in options.values()]
     assert len(own) == 7 and {*own, *workers} == set(range(20000, 20200)) - {20001, 20050}
     assert len(own) + len(workers) == 198
+    monkeypatch.setattr(ports_module, "_taken", lambda host, port: None)
+    wide = ports_module.port_options(range(20000, 60001))
+    assert len(wide[-1]) < 100_000  # one argument has at most 131,072 characters
 
 
 def test_trials_inherit_no_secret_but_the_stores(monkeypatch):
     secret = {"HF_TOKEN", "GITHUB_TOKEN", "MLFLOW_TRACKING_PASSWORD", "PGPASSWORD", "PGPASSFILE", "WANDB_API_KEY"}
     secret |= {"MLFLOW_FLASK_SERVER_SECRET_KEY", "SSH_AUTH_SOCK", "RAY_ADDRESS", "GOOGLE_APPLICATION_CREDENTIALS"}
     needed = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HYPERASSESS_CACHE", "CUDA_VISIBLE_DEVICES", "HTTPS_PROXY"}
+    secret |= {"MYSQL_PWD", "OPENAI_KEY", "SSH_PRIVATE_KEY"}
+    needed |= {"TOKENIZERS_PARALLELISM", "SSL_CERT_FILE", "NCCL_DEBUG"}
     for name in secret | needed:
         monkeypatch.setenv(name, "something")
     found = start_module._environment(Start("127.0.0.1", None))

@@ -136,7 +136,9 @@ def _take(client: MlflowClient, lock: str, token: str) -> bool:
     try:
         client.create_registered_model(lock, tags={_TOKEN: token, _WHO: whoever()}, description=about)
     except MlflowException as error:
-        if error.error_code == "RESOURCE_ALREADY_EXISTS" or "locked" in str(error):  # SQLite has one writer
+        # MLflow looks at the one in the way before it says so, and that may have been let go of meanwhile.
+        taken = error.error_code in {"RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}
+        if taken or "locked" in str(error):  # SQLite has one writer
             return False
         raise
     return True

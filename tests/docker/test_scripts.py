@@ -73,6 +73,8 @@ def test_the_store_starts_with_the_keys_that_clients_read(tmp_path):
     import boto3
 
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):  # another test's, which would come first
+            patch.delenv(name, raising=False)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
         keys = boto3.Session().get_credentials().get_frozen_credentials()
     assert done.stdout.split() == [keys.access_key, keys.secret_key, ":7070", "posix", str(tmp_path / "data")]

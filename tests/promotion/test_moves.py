@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from orchestrator.promotion import moves
 from orchestrator.promotion.history import Move
@@ -108,6 +110,20 @@ def test_of_processes_at_once_one_wins_and_the_others_are_told(server, client, n
     assert all(f"racer {winner}" in words for to, words in told.items() if to != winner)
     assert [move.to for move in read_history(client, name, "champion").moves] == [1, winner]
     assert locks(client) == []
+
+
+def test_one_that_was_let_go_of_while_mlflow_looked_at_it_is_tried_again(client, name, monkeypatch):
+    create, refused = MlflowClient.create_registered_model, []
+
+    def create_once_refused(self, lock, **given):
+        if not refused:
+            refused.append(lock)
+            raise MlflowException(f"Registered Model with name={lock} not found", RESOURCE_DOES_NOT_EXIST)
+        return create(self, lock, **given)
+
+    monkeypatch.setattr(MlflowClient, "create_registered_model", create_once_refused)
+    move_alias(client, name, "champion", Move("promote", 1, 2, "it"))
+    assert refused == [f"{name}-champion-moving"] and champion(client, name) == 2
 
 
 def test_between_looking_and_moving_nobody_else_moves(client, name, monkeypatch):

@@ -1,6 +1,7 @@
 """What every test stands on: a cache and an MLflow of the session's own, one thread, and a folder to write in."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def weights(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The made weights, in use."""
     monkeypatch.setenv("HYPERASSESS_WEIGHTS", str(made_weights))
     return made_weights
+
+
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty folder for the tests of one module, which is gone after the last unless one of them failed."""
+    folder = tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
+    failed = request.session.testsfailed
+    yield folder
+    if request.session.testsfailed == failed:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

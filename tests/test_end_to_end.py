@@ -32,11 +32,10 @@ SETTINGS = ["--trials", str(TRIALS), "--epochs", str(EPOCHS), "--confirm", str(C
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(module_folder):
     """24 prompts × 4 little images whose brightness is the score, all but for noise."""
-    made = tmp_path_factory.mktemp("sweep")
-    make_ratings(made)
-    return made
+    make_ratings(module_folder)
+    return module_folder
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:

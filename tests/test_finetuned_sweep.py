@@ -25,18 +25,17 @@ def run(folder: Path, command: str, *arguments: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(module_folder):
     """15 prompts × 4 little images whose brightness is the quality, all but for noise."""
-    made = tmp_path_factory.mktemp("finetuned")
     random = np.random.default_rng(0)
     rows = []
     for number in range(60):
         level = random.uniform(0, 1)
         pixels = random.normal(40 + 170 * level, 20, (48, 40, 3)).clip(0, 255).astype("uint8")
-        Image.fromarray(pixels).save(made / f"{number:02d}.png")
+        Image.fromarray(pixels).save(module_folder / f"{number:02d}.png")
         rows.append({"image": f"{number:02d}.png", "prompt": f"scene {number // 4}", "quality": 1 + 4 * level})
-    pd.DataFrame(rows).to_csv(made / "ratings.csv", index=False)
-    return made
+    pd.DataFrame(rows).to_csv(module_folder / "ratings.csv", index=False)
+    return module_folder
 
 
 def test_search_control_and_confirm_are_fine_tuned_and_the_best_model_scores(folder, tmp_path):

@@ -24,11 +24,10 @@ SMALL = ["--trials", "2", "--epochs", "2", "--confirm", "1", "--splits", "1", "-
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(module_folder):
     """A working folder with `ratings.csv`, `AGIQA-3K/` and the two fox pictures: 24 prompts × 4 images."""
-    made = tmp_path_factory.mktemp("readme")
     random = np.random.default_rng(0)
-    agiqa = made / "AGIQA-3K"
+    agiqa = module_folder / "AGIQA-3K"
     (agiqa / "image").mkdir(parents=True)
     ratings, rows = [], []
     for prompt in range(24):
@@ -40,11 +39,11 @@ def folder(tmp_path_factory):
             ratings.append({"image": f"AGIQA-3K/image/{name}", "prompt": f"thing {prompt}", "alignment": alignment})
             scores = {"mos_quality": quality, "std_quality": 0.5, "mos_align": alignment, "std_align": 0.5}
             rows.append({"name": name, "prompt": f"thing {prompt}", "adj1": "", "adj2": "", "style": "", **scores})
-    pd.DataFrame(ratings).to_csv(made / "ratings.csv", index=False)
+    pd.DataFrame(ratings).to_csv(module_folder / "ratings.csv", index=False)
     pd.DataFrame(rows).to_csv(agiqa / "data.csv", index=False)
     for fox in ("fox1.png", "fox2.png"):
-        Image.fromarray(random.integers(0, 256, (64, 80, 3), dtype=np.uint8)).save(made / fox)
-    return made
+        Image.fromarray(random.integers(0, 256, (64, 80, 3), dtype=np.uint8)).save(module_folder / fox)
+    return module_folder
 
 
 def test_the_readme_shows_commands():

@@ -27,11 +27,10 @@ SMALL = ["--epochs", "3", "--confirm", "1", "--splits", "1"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(module_folder):
     """24 prompts × 4 little images whose brightness is the score, all but for noise."""
-    made = tmp_path_factory.mktemp("life")
-    make_ratings(made)
-    return made
+    make_ratings(module_folder)
+    return module_folder
 
 
 def start(folder: Path, command: str, *arguments: str) -> subprocess.Popen:

@@ -109,16 +109,15 @@ def check(story):
 
 
 @pytest.fixture(scope="module")
-def stories(tmp_path_factory, request):
+def stories(module_folder, request):
     """Side by side: what the first searches the second takes over, so that nothing is trained twice."""
-    folder = tmp_path_factory.mktemp("walkthrough")
     with ExitStack() as stack:
-        found = {"sqlite": stack.enter_context(told(folder / "sqlite", SCRIPT))}
+        found = {"sqlite": stack.enter_context(told(module_folder / "sqlite", SCRIPT))}
         if find_binaries():
             url = request.getfixturevalue("postgres").create_database()
             database = url.replace("postgresql://", "postgresql+psycopg://")
-            script = sweeps_of(folder / "sqlite")
-            found["postgres"] = stack.enter_context(told(folder / "postgres", script, database))
+            script = sweeps_of(module_folder / "sqlite")
+            found["postgres"] = stack.enter_context(told(module_folder / "postgres", script, database))
         yield found
 
 

@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(module_folder):
     """A folder, its data set, and a server that the sweeps share."""
-    folder = tmp_path_factory.mktemp("chaos")
+    folder = module_folder
     server = Server(folder)
     server.start()
     yield folder, make_ratings(folder), server

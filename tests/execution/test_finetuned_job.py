@@ -18,8 +18,8 @@ from tests.execution.tasks import make_job
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory) -> SweepTask:
-    folder = tmp_path_factory.mktemp("images")
+def task(module_folder) -> SweepTask:
+    folder = module_folder
     random = np.random.default_rng(0)
     rows = []
     for number in range(40):

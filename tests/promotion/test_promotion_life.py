@@ -28,20 +28,19 @@ def run(folder: Path, command: str, *arguments: str, code: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(module_folder):
     """A working folder with a finished sweep `made` of two confirmed configurations on little pictures."""
-    made = tmp_path_factory.mktemp("promotion")
     random = np.random.default_rng(0)
     rows = []
     for number in range(96):
         level = random.uniform(0, 1)
         pixels = random.normal(40 + 170 * level, 20, (40, 40, 3)).clip(0, 255).astype("uint8")
-        Image.fromarray(pixels).save(made / f"{number:02d}.png")
+        Image.fromarray(pixels).save(module_folder / f"{number:02d}.png")
         row = {"image": f"{number:02d}.png", "prompt": f"a scene {number // 4}", "alignment": 1 + 4 * level}
         rows.append({**row, "generator": "ab"[number % 2]})
-    pd.DataFrame(rows).to_csv(made / "ratings.csv", index=False)
-    run(made, "sweep", "--dataset", "csv:ratings.csv", "--name", "made", *SMALL)
-    return made
+    pd.DataFrame(rows).to_csv(module_folder / "ratings.csv", index=False)
+    run(module_folder, "sweep", "--dataset", "csv:ratings.csv", "--name", "made", *SMALL)
+    return module_folder
 
 
 def client(folder):

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import ray
 
+from benchmarks.carrying import carrying
 from benchmarks.slots import Clock, SleepingWorker
 from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.execution.desk import Desk
@@ -25,8 +26,6 @@ from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import load_space
-from orchestrator.tracking.drain import Drain
-from orchestrator.tracking.mlflow_sink import MlflowSink
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
 
@@ -47,9 +46,7 @@ def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
     recorder = Recorder(Spool(folder / "spool"), folder / "trials")
     recorder.record("start", SWEEP, name="many", params={}, tags={})
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    drain = Drain(Spool(folder / "spool"), lambda: MlflowSink(uri, "many", "many", "many"))
-    drain.start()
+    courier = carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
     arm = Arm("search", "text_hyper", None, space, cast(Ledger, Timed(search, watch, "ledger")))
     watchers = [Timed(recorder, watch, "recorder"), clock]
     desk = Desk(Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, watchers))
@@ -58,7 +55,7 @@ def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
     run_jobs(cast(Desk, timed), cast(Any, nothing_to_train_on), folder / "tune", slots, _CPUS, 0, worker=ShortWorker)
     thread = time.thread_time() - began
     assert search.terminal() == trials and desk.finished()
-    left = drain.close(600)
+    left = courier.close(600)
     return {
         "trials": trials,
         "slots": slots,

@@ -21,6 +21,7 @@ from uuid import uuid4
 import numpy as np
 from rich.console import Console
 
+from benchmarks.carrying import carrying
 from benchmarks.simulation import Play, SimulatedTune
 from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.execution.caretaker import Caretaker, Limits
@@ -35,7 +36,8 @@ from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import load_space
 from orchestrator.search.storages import open_storage, study_name
-from orchestrator.tracking.drain import Drain, Sink
+from orchestrator.tracking.courier import Courier
+from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
@@ -86,9 +88,8 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
             arm = Arm("search", "text_hyper", None, space, cast(Ledger, timed[0]))
             desk = Desk(Plan(trials, 5, 3, 0, _EPOCHS), [arm], cast(Ledger, timed[1]), cast(Any, watchers))
             register_desk("scale", desk)
-            drain = Drain(Spool(folder / "spool"), lambda: _sink(mlflow, folder))
+            carrier = _carrier(mlflow, folder)
             caretaker.start()
-            drain.start()
             tune = SimulatedTune(
                 cast(Any, Timed(DeskSearcher("scale"), watch, "other")),
                 cast(Any, Timed(DeskScheduler("scale"), watch, "other")),
@@ -102,7 +103,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
             caretaker.close()
         assert desk.finished()
         began = time.perf_counter()
-        left = drain.close(3600)
+        left = carrier.close(3600)
         drained = time.perf_counter() - began
         found = {
             "trials": trials,
@@ -166,12 +167,12 @@ def _figures(values: Any) -> dict[str, float]:
     return {"mean": round(float(values.mean()), 3), "p50": round(float(p50), 3), "p99": round(float(p99), 3)}
 
 
-def _sink(kind: str, folder: Path) -> Sink:
-    if kind == "count":
-        return CountingSink()
-    from orchestrator.tracking.mlflow_sink import MlflowSink
-
-    return MlflowSink(f"sqlite:///{folder / 'mlflow.db'}", "scale", "scale", "scale")
+def _carrier(kind: str, folder: Path) -> Courier | Drain:
+    if kind == "sqlite":
+        return carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "scale")
+    drain = Drain(Spool(folder / "spool"), CountingSink)
+    drain.start()
+    return drain
 
 
 def _rss_mb() -> float:

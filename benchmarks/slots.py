@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import ray
 from ray import tune
 
+from benchmarks.carrying import carrying
 from orchestrator.execution.desk import Desk
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.plan import Arm, Plan
@@ -25,8 +26,6 @@ from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import load_space
-from orchestrator.tracking.drain import Drain
-from orchestrator.tracking.mlflow_sink import MlflowSink
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
 
@@ -81,15 +80,12 @@ def own(folder: Path) -> float:
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
     recorder, clock = Recorder(Spool(folder / "spool"), folder / "trials"), Clock(_SECONDS)
     recorder.record("start", SWEEP, name="bench", params={}, tags={})
-    drain = Drain(
-        Spool(folder / "spool"), lambda: MlflowSink(f"sqlite:///{folder / 'own.db'}", "bench", "bench", "bench")
-    )
-    drain.start()
+    courier = carrying(folder / "spool", f"sqlite:///{folder / 'own.db'}", "bench")
     arm = Arm("search", "text_hyper", None, load_space("text_hyper"), ledger)
     desk = Desk(Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock])
     nothing_to_train_on = SimpleNamespace(trials=folder / "trials")
     run_jobs(desk, nothing_to_train_on, folder / "tune", _SLOTS, 1, 0, worker=SleepingWorker)
-    drain.close(60)
+    courier.close(60)
     return clock.busy_share(_SLOTS)
 
 

@@ -38,7 +38,7 @@ from orchestrator.reporting.terminal import FeatureProgress, TerminalView
 from orchestrator.source_code import code_digest
 from orchestrator.spec import SweepSpec
 from orchestrator.storage import StorageAway
-from orchestrator.tracking.drain import Drain
+from orchestrator.tracking.courier import Courier
 from orchestrator.tracking.kept_files import tidy
 from orchestrator.tracking.orphans import close_orphans
 from orchestrator.tracking.reconcile import reconcile
@@ -117,8 +117,8 @@ def conduct(
         record_beginning(prepared, workspace, recorder)
         for warning in spool.warnings:
             say(warning)
-        drain = Drain(spool, target.open)
-        drain.start()
+        courier = Courier(spool)
+        courier.start()
         close_orphans(workspace)
         caretaker.start()
         try:
@@ -147,7 +147,7 @@ def conduct(
                 raise Stopped(desk.stopped_because)
             if not desk.finished():
                 raise Interrupted
-            return _conclude(prepared, workspace, books, recorder, drain, tally, target.tracking_uri, began, console)
+            return _conclude(prepared, workspace, books, recorder, courier, tally, target.tracking_uri, began, console)
         except (Interrupted, Stopped, LedgerLost, StorageAway, KeyboardInterrupt) as error:
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
@@ -156,7 +156,7 @@ def conduct(
             raise
         finally:
             caretaker.close()
-            say_what_waits(console, spool, drain, target.tracking_uri)
+            say_what_waits(console, spool, courier, target.tracking_uri)
 
 
 @contextmanager
@@ -251,7 +251,7 @@ def _conclude(
     workspace: Workspace,
     books: Books,
     recorder: Recorder,
-    drain: Drain,
+    courier: Courier,
     tally: Tally,
     tracking_uri: str,
     began: float,
@@ -270,10 +270,10 @@ def _conclude(
         write_tables(summary, workspace.report)
         draw_figures(summary, books.arms, workspace)
         record_end(prepared, workspace, recorder, summary, describe_result(prepared, summary))
-        drain.close(timeout=120)
+        courier.close(timeout=120)
         result = summary.as_result()
         result["budget"] = prepared.spec.trials
-        result["mlflow"] = mlflow_ids(prepared.spec, tracking_uri, drain, result)
+        result["mlflow"] = mlflow_ids(prepared.spec, tracking_uri, courier, result)
         result["slots"] = {"count": tally.slots, "busy_share": round(busy, 3)}
         result["seconds"] = round(time.monotonic() - began, 1)
     print_result(console, summary)

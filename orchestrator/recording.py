@@ -12,6 +12,7 @@ from rich.console import Console
 from orchestrator.credentials import without_passwords
 from orchestrator.preparation import Prepared
 from orchestrator.spec import SweepSpec
+from orchestrator.tracking.courier import Courier
 from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
 from orchestrator.tracking.spool import Spool
@@ -108,9 +109,9 @@ def record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, sum
     recorder.record("end", SWEEP, status="FINISHED")
 
 
-def mlflow_ids(spec: SweepSpec, tracking_uri: str, drain: Drain, result: dict[str, Any]) -> dict[str, Any]:
+def mlflow_ids(spec: SweepSpec, tracking_uri: str, carrier: Drain | Courier, result: dict[str, Any]) -> dict[str, Any]:
     """Where the sweep is in MLflow; fills in the runs of the best configurations where they have arrived."""
-    sink: Any = drain.sink
+    sink: Any = carrier.sink
     ids: dict[str, Any] = {
         "tracking_uri": tracking_uri,
         "experiment": experiment_name(spec),
@@ -141,10 +142,10 @@ def device_of(spec: SweepSpec) -> str:
     return "cuda" if spec.gpus else "cpu"
 
 
-def say_what_waits(console: Console, spool: Spool, drain: Drain, tracking_uri: str) -> None:
-    """Closes a drain, with a word about what has not arrived."""
-    if left := drain.close(timeout=60):
-        why = f" ({drain.error})" if drain.error else ""
+def say_what_waits(console: Console, spool: Spool, carrier: Drain | Courier, tracking_uri: str) -> None:
+    """Closes what carries the spool, with a word about what has not arrived."""
+    if left := carrier.close(timeout=60):
+        why = f" ({carrier.error})" if carrier.error else ""
         where = "in memory alone, and the sweep tells them again" if spool.trouble else f"in {spool.folder} and go out"
         console.print(
             f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait {where} when it goes on, "

@@ -283,8 +283,10 @@ def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
 
 def _log_to(path: Path) -> None:
     """Everything that libraries have to say goes to the sweep's log file."""
+    from orchestrator.tracking.courier import LOG_FORMAT
+
     handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)

@@ -15,8 +15,8 @@ from orchestrator.tracking.spool import Spool
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_PAUSE = 30.0
-_LAST_WORD = 10.0
+LONGEST_PAUSE = 30.0
+LAST_WORD = 10.0
 """Seconds that closing waits for a sink that failed when it was last tried."""
 
 
@@ -45,12 +45,12 @@ class Busy(Exception):
 
 
 class Drain:
-    """A thread that carries the spool to a sink in batches. One drain at a time carries a spool, in any process.
+    """Carries the spool to a sink in batches. One drain at a time carries a spool, in any process.
 
     Args:
         spool: what to carry.
-        open_sink: makes the sink, in the thread: connecting and importing MLflow take seconds. After a failure it is
-            made anew, so that what was done and whose answer was lost is found and not done twice.
+        open_sink: makes the sink, once there is something to carry: connecting and importing MLflow take seconds. After
+            a failure it is made anew, so that what was done and whose answer was lost is found and not done twice.
         interval: seconds between batches.
     """
 
@@ -63,29 +63,34 @@ class Drain:
         self._failures = 0
         self._own = FileLock(spool.folder / ".draining", thread_local=False)
         self._finish = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mlflow-drain", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="mlflow-drain", daemon=True)
         self.error: str | None = None
 
     def start(self) -> None:
-        """Begins to carry."""
+        """Begins to carry, in a thread."""
         self._thread.start()
+
+    def ends(self) -> None:
+        """Lets `run` return once all has been carried, or at the next failure."""
+        self._finish.set()
 
     def close(self, timeout: float) -> int:
         """Carries what is left, for `timeout` seconds at most; gives how many events are still left.
 
         Where the sink fails, ten seconds are enough: what is left waits on disk.
         """
-        self._finish.set()
+        self.ends()
         if self._thread.ident is not None:
             began = time.monotonic()
             while self._thread.is_alive():
                 waited = time.monotonic() - began
-                if waited >= (min(timeout, _LAST_WORD) if self.error else timeout):
+                if waited >= (min(timeout, LAST_WORD) if self.error else timeout):
                     break
                 self._thread.join(0.05)
         return self._spool.left()
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Carries, in the caller's thread, until `ends`."""
         pause = self._interval
         try:
             while True:
@@ -93,7 +98,7 @@ class Drain:
                 more = self.attempt()
                 if last and (not more or self.error):
                     return
-                pause = min(2 * pause, _LONGEST_PAUSE) if self.error else self._interval
+                pause = min(2 * pause, LONGEST_PAUSE) if self.error else self._interval
                 if not more or self.error:
                     self._finish.wait(pause)
         finally:
@@ -156,7 +161,7 @@ class Drain:
                     break
                 else:
                     time.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE)
+                    pause = min(2 * pause, LONGEST_PAUSE)
         finally:
             self.let_go()
         return self._spool.left()

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ class MlflowSink:
         self._run_ids: dict[str, str] = {}
         self._deleted: set[str] = set()
         self._find_known_runs()
+
+    @property
+    def run_ids(self) -> Mapping[str, str]:
+        """MLflow's ids of the runs by their keys."""
+        return self._run_ids
 
     def run_id(self, key: str) -> str | None:
         """MLflow's id of the run with this key, None where it was not made yet."""

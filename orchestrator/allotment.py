@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -51,13 +51,14 @@ def allot(
     return replace(prepared, spec=settled), task, fitting(ray.nodes(), share.cpus, share.gpus)
 
 
-def room_for(spec: SweepSpec) -> Callable[[], int]:
-    """How many trials of a sweep with settled numbers fit on the cluster side by side; 0 where none does now."""
+def room_for(spec: SweepSpec) -> Callable[[Collection[str]], int]:
+    """How many trials of a sweep with settled numbers fit side by side on the cluster less some hosts; perhaps 0."""
 
-    def room() -> int:
+    def room(left_out: Collection[str]) -> int:
         import ray
 
-        return slots_on(ray.nodes(), spec.cpus_per_trial or 1.0, spec.gpus)
+        nodes = [node for node in ray.nodes() if node["NodeID"] not in left_out]
+        return slots_on(nodes, spec.cpus_per_trial or 1.0, spec.gpus)
 
     return room
 

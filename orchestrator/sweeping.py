@@ -141,16 +141,17 @@ def _run(
     prepared = prepared or _prepare(spec, workspace, console, allow_changed)
     interruption = Interruption()
     try:
-        if not resumed:
-            _begin(prepared, workspace, console)
-            save(prepared, workspace)
-        _say_what_is_left_out(console, prepared)
-        _log_to(workspace.log)
-        with interruption.taken_over(), output_to_log(workspace.log) as (out_stream, err_stream):
-            stream = err_stream if console.file is sys.stderr else out_stream
-            shown = make_console(stream)
-            interruption.last_word = ends_at_once(shown, spec, out, INTERRUPTED)
-            result = conduct(prepared, workspace, shown, interruption, ends_at_once(shown, spec, out, FAILED))
+        with interruption.taken_over():  # before there is a sweep that a signal could leave without a word
+            if not resumed:
+                _begin(prepared, workspace, console)
+                save(prepared, workspace)
+            _say_what_is_left_out(console, prepared)
+            _log_to(workspace.log)
+            with output_to_log(workspace.log) as (out_stream, err_stream):
+                stream = err_stream if console.file is sys.stderr else out_stream
+                shown = make_console(stream)
+                interruption.last_word = ends_at_once(shown, spec, out, INTERRUPTED)
+                result = conduct(prepared, workspace, shown, interruption, ends_at_once(shown, spec, out, FAILED))
         _say_if_ended_early(result, spec, console, out)
         return result
     except InputError:

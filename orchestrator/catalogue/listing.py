@@ -15,17 +15,25 @@ from orchestrator.workspace import Workspace, running
 
 
 def print_list(out: Path, console: Console) -> None:
-    """A line a sweep, newest last."""
+    """A line a sweep, newest last; on a narrow terminal without ids."""
     table = Table(box=None, pad_edge=False)
-    for header in ("name", "id", "created", "variant", "data set", "state", "trials", "test SRCC"):
-        table.add_column(header, overflow="fold" if header == "state" else "ellipsis", no_wrap=header != "state")
+    headers = ["name", "id", "created", "variant", "data set", "state", "trials", "test SRCC"]
+    if narrow := console.width < 100:
+        headers.remove("id")
+    for header in headers:
+        # A narrow terminal takes it from the widest of these three.
+        shrinks = header in {"name", "data set", "state"}
+        folds = header == "state"
+        table.add_column(
+            header, overflow="fold" if folds else "ellipsis", no_wrap=not shrinks, min_width=10 if folds else None
+        )
     for one in standings(out):
         table.add_row(
             one.name,
-            one.id or "",
+            *([] if narrow else [one.id or ""]),
             datetime.fromisoformat(one.created).astimezone().strftime("%Y-%m-%d %H:%M") if one.created else "",
             one.variant or "",
-            one.dataset or "",
+            Path(one.dataset.removeprefix("csv:")).name if one.dataset else "",
             _state(one),
             "" if one.trials is None else f"{one.trials}/{one.budget}",
             "" if one.test_srcc is None else f"{one.test_srcc:.4f}",

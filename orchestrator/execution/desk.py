@@ -46,6 +46,7 @@ class Desk:
 
     Attributes:
         stopped_because: why the desk itself set `stopping`, in a sentence; None where it did not.
+        left_out: hosts that cannot run its jobs, by the executor's names for them.
         allowed: jobs at a time while others want the cluster as well, set from any thread; None for no limit.
     """
 
@@ -64,6 +65,7 @@ class Desk:
         self._watchers = list(watchers)
         self.stopped_because: str | None = None
         self.allowed: int | None = None
+        self.left_out: set[str] = set()
         self._room = math.inf
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
@@ -258,6 +260,22 @@ class Desk:
         else:
             self.end(job, outcome_of(failures), error=failure.text)
             self._stop_if_all_fail_alike()
+
+    def leave_out(self, host: str, job: Job, why: str) -> None:
+        """Does without a host from now on; the job that could not run there starts again elsewhere.
+
+        Args:
+            host: the executor's name for it.
+            job: what could not run there.
+            why: of whose sentences the first says what the host lacks.
+        """
+        if not self.is_live(job):
+            return
+        del self._live[job.key]
+        self._unfinished.insert(0, job)
+        if host not in self.left_out:
+            self.left_out.add(host)
+            self.note(job, f"{why.partition('. ')[0].rstrip('.')}; it is left out, and the trial starts elsewhere")
 
     def hangs(self, job: Job, text: str) -> None:
         """Says that the job's worker was put down because it hung: its death, when it is told, is explained."""

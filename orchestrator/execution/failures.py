@@ -47,6 +47,10 @@ class FolderUnseen(Exception):
     """A worker's machine does not see the sweep's folder."""
 
 
+UNFIT = frozenset({Kind.UNSEEN, Kind.CODE})
+"""It is the machine's fault, and no other's."""
+
+
 class Verdict(Enum):
     """What follows."""
 
@@ -98,7 +102,7 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     away is away for all jobs, and no job's fault.
     """
     last, earlier = failures[-1], failures[:-1]
-    if last.kind in {Kind.DISK, Kind.UNSEEN, Kind.CODE}:
+    if last.kind is Kind.DISK or last.kind in UNFIT:
         return Verdict.STOP
     alike = [failure for failure in earlier if failure.kind is last.kind]
     if last.kind is Kind.STORAGE:
@@ -123,8 +127,9 @@ def outcome_of(failures: Sequence[Failure]) -> Outcome:
 
 def failure_from(error: BaseException, epoch: int) -> Failure:
     """The failure that an exception is."""
-    text = "".join(traceback.format_exception(error))
-    return Failure(kind_of(error), epoch, text[-8000:])
+    kind = kind_of(error)
+    text = str(error) if kind in UNFIT else "".join(traceback.format_exception(error))
+    return Failure(kind, epoch, text[-8000:])
 
 
 def failure_of_worker(error: BaseException | None, text: str, epoch: int) -> Failure:

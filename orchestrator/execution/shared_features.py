@@ -88,7 +88,7 @@ def open_features(features: FeatureSet) -> dict[str, Tensor]:
         return features.tensors()
     except FileNotFoundError as error:  # no fault of the job's: the next one here would end by it as well
         raise FolderUnseen(
-            f"The node {socket.gethostname()} does not see {error.filename}: let it see the folder HYPERASSESS_CACHE "
+            f"The node {socket.gethostname()} does not see {error.filename}. Let it see the folder HYPERASSESS_CACHE "
             "of the machine that began the sweep under the same path, or take the node out."
         ) from error
 

@@ -22,6 +22,7 @@ from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Desk, Nothing
 from orchestrator.execution.failures import Failure, failure_of_worker
 from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.unfit_hosts import can_do_without, elsewhere, name_of, unfit_for
 from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,12 @@ class DeskScheduler(FIFOScheduler):
             _free_kept_processes(tune_controller)
         return super().choose_trial_to_run(tune_controller)
 
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """A job may run on any host but those that are left out."""
+        if left_out := _open_desks[self._desk_key].left_out:
+            trial.update_resources(elsewhere(trial.placement_group_factory, left_out))
+        super().on_trial_add(tune_controller, trial)
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """CONTINUE or STOP, as the desk decides."""
         go_on = self._take_in(trial, result)
@@ -92,6 +99,9 @@ class DeskScheduler(FIFOScheduler):
         desk, job = _open_desks[self._desk_key], Job.from_config(trial.config)
         try:
             error, text = _error_of(trial)
+            if (host := unfit_for(error)) and can_do_without(host, desk.left_out, trial.placement_group_factory):
+                desk.leave_out(host, job, f"The node {name_of(host)} has other code of this project, or none")
+                return
             desk.failed(job, failure_of_worker(error, text, desk.epochs_done(job)))
         except Exception as error:
             _stop_or_give_up(desk, job, error)
@@ -99,7 +109,12 @@ class DeskScheduler(FIFOScheduler):
     def _take_in(self, trial: Trial, result: dict[str, Any]) -> bool:
         desk = _open_desks[self._desk_key]
         try:
-            return take_in(desk, Job.from_config(trial.config), result)
+            job, message = Job.from_config(trial.config), result["message"][0]
+            host = message.get("unfit")
+            if host and can_do_without(host, desk.left_out, trial.placement_group_factory):
+                desk.leave_out(host, job, Failure.from_dict(message["failure"]).text)
+                return False
+            return take_in(desk, job, result)
         except Exception as error:
             # An exception in a hook would end the whole sweep or run a finished trial again.
             if "job" in trial.config:

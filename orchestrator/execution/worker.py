@@ -11,9 +11,10 @@ import time
 from contextlib import suppress
 from typing import IO, Any
 
+import ray
 from ray import tune
 
-from orchestrator.execution.failures import FolderUnseen, Kind, OtherCode, failure_from, poisons
+from orchestrator.execution.failures import UNFIT, FolderUnseen, Kind, OtherCode, failure_from, poisons
 from orchestrator.execution.job import Job, Steps
 from orchestrator.execution.task import SweepTask
 from orchestrator.execution.warden import STACKS
@@ -62,6 +63,8 @@ class Worker(tune.Trainable):
                 raise
             failure = failure_from(error, self._epoch)
             message = {"epochs": [], "failure": failure.as_dict()}
+            if failure.kind in UNFIT:
+                message["unfit"] = ray.get_runtime_context().get_node_id()
             if failure.kind in {Kind.TRANSIENT, Kind.STORAGE}:
                 time.sleep(PAUSE)
         if "failure" in message:
@@ -97,8 +100,8 @@ class Worker(tune.Trainable):
 def _steps(job: Job, task: SweepTask) -> Steps:
     if task.code not in {None, code_digest()}:
         raise OtherCode(
-            f"The code of this project on the node {socket.gethostname()} is not that with which the sweep began: "
-            "bring it back or take the node out, and resume; or resume with one code on all."
+            f"The code of this project on the node {socket.gethostname()} is not that with which the sweep began. "
+            "Bring it back or take the node out, and resume; or resume with one code on all."
         )
     if task.storage is not None:
         from orchestrator.execution.mirrored_steps import MirroredSteps
@@ -106,7 +109,7 @@ def _steps(job: Job, task: SweepTask) -> Steps:
         return MirroredSteps(job, task, task.storage, _local_steps)
     if not task.trials.is_dir():
         raise FolderUnseen(
-            f"The node {socket.gethostname()} does not see {task.trials}: begin a sweep with --storage-path, a folder "
+            f"The node {socket.gethostname()} does not see {task.trials}. Begin a sweep with --storage-path, a folder "
             "that all nodes see or s3://BUCKET/PREFIX, or take the node out."
         )
     return _local_steps(job, task)

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,11 +93,11 @@ class Presence:
         workspace: its folder.
         tally: its counts.
         shared: whether the session is one with a cluster that others use.
-        room: how many of its trials fit on the cluster side by side, now.
+        room: how many of its trials fit on the cluster less some hosts side by side, now.
     """
 
     def __init__(
-        self, spec: SweepSpec, workspace: Workspace, tally: Tally, shared: bool, room: Callable[[], int]
+        self, spec: SweepSpec, workspace: Workspace, tally: Tally, shared: bool, room: Callable[[Collection[str]], int]
     ) -> None:
         self._spec = spec
         self._workspace = workspace
@@ -204,7 +204,7 @@ class Presence:
     def _settle(self) -> None:
         try:
             with self._settling:
-                self._room = self._count_room()
+                self._room = self._count_room(self._desk.left_out if self._desk else ())
                 if self._desk:
                     self._desk.use_slots(self._room)
                 self.settle(self._hear())

@@ -1,10 +1,16 @@
 """Where sweeps stand, told from their folders."""
 
+import io
 import json
 import os
 import subprocess
 
+import pytest
+import yaml
+from rich.console import Console
+
 from orchestrator.catalogue.archive import archive_sweep
+from orchestrator.catalogue.listing import print_list
 from orchestrator.catalogue.state import State, standings
 from orchestrator.workspace import held
 
@@ -61,6 +67,18 @@ def test_what_is_damaged_does_not_hide_the_rest(make, out):
     damaged = {name for name, one in found.items() if one.state is State.DAMAGED}
     assert damaged == {"spec", "newer", "ledger", "result", "torn"} and found["fine"].state is State.FINISHED
     assert all(found[name].reason for name in damaged) and "newer HyperAssess" in found["newer"].reason
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_in_the_list_no_word_is_torn(make, out, width):
+    workspace = make("of-a-name-that-is-rather-long", trials=3, finished=True)
+    spec = yaml.safe_load(workspace.spec.read_text())
+    workspace.spec.write_text(yaml.safe_dump(spec | {"dataset": f"csv:/{'a-folder/' * 20}ratings.csv"}))
+    archive_sweep(workspace)
+    said = io.StringIO()
+    print_list(out, Console(file=said, width=width))
+    assert all(word in said.getvalue() for word in ("archived", "ratings.csv"[: width // 20], "3/3", "0.6123"))
+    assert len(said.getvalue().splitlines()) == 2
 
 
 def test_looking_changes_nothing(make, out):

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 # Ray reads how it authenticates when it is imported, which this process has done long ago.
 _SETTINGS = {
@@ -56,10 +58,17 @@ class Nodes:
             time.sleep(0.1)
         raise RuntimeError((self.folder / "node-0.txt").read_text())
 
-    def join(self, hidden: tuple[Path, ...], cpus: int = 1, **environment: str) -> subprocess.Popen[bytes]:
-        """A node to which the folders `hidden` are empty."""
-        mounts = "; ".join(f"mount -t tmpfs tmpfs {path}" for path in hidden)
-        shell = [*_unshare(), "sh", "-c", f'set -e; {mounts}; exec "$@"', "sh"]
+    def join(
+        self,
+        hidden: tuple[Path, ...] = (),
+        cpus: int = 1,
+        instead: Mapping[Path, Path] = MappingProxyType({}),
+        **environment: str,
+    ) -> subprocess.Popen[bytes]:
+        """A node to which the folders `hidden` are empty, and others are what they have `instead`."""
+        mounts = [f"mount -t tmpfs tmpfs {path}" for path in hidden]
+        mounts += [f"mount --bind {other} {path}" for path, other in instead.items()]
+        shell = [*_unshare(), "sh", "-c", "\n".join(["set -e", *mounts, 'exec "$@"']), "sh"]
         options = [f"--address={self.address}", f"--num-cpus={cpus}", "--object-store-memory=200000000"]
         return self._start(shell, options, environment)
 

@@ -74,7 +74,9 @@ def main(address: str, folder: Path, priority: float, trials: int) -> None:
         import ray
 
         tally = Tally(budget=trials, epochs=_MANY, slots=slots)
-        here = presence.Presence(spec, workspace, tally, shared=True, room=lambda: int(ray.cluster_resources()["CPU"]))
+        here = presence.Presence(
+            spec, workspace, tally, shared=True, room=lambda _: int(ray.cluster_resources()["CPU"])
+        )
         desk = FakeSweep(plan, control=False).desk(tally, Diary(folder / "diary"))
         with here:
             here.guide(desk)

@@ -190,6 +190,16 @@ class TestFailures:
         assert "No space left" in desk.stopped_because and desk.next_job() is Nothing.EVER
         assert desk.interrupt() == [job]
 
+    def test_a_host_is_left_out_once_and_its_jobs_go_on_elsewhere_without_a_failure(self, desk):
+        jobs = [desk.next_job(), desk.next_job()]
+        for job in jobs:
+            desk.leave_out("b", job, "The node b has other code. Mend it.")
+            desk.leave_out("b", job, "The node b has other code. Mend it.")
+        said = "The node b has other code; it is left out, and the trial starts elsewhere"
+        assert self.watched.of("noted") == [(jobs[0].key, said)] and desk.left_out == {"b"}
+        assert {desk.next_job().key, desk.next_job().key} == {job.key for job in jobs}
+        assert "failures" not in self.sweep.arms[0].ledger.trial(0).attributes and not desk.stopping.is_set()
+
     def test_a_second_word_on_a_failure_changes_nothing(self, desk):
         job = desk.next_job()
         self.failed(desk, job, Kind.ERROR)

@@ -241,7 +241,7 @@ def test_a_node_without_the_features_ends_no_trial(tmp_path):
     features = stored(tmp_path / "store", task)
     (lost, *_) = files_of(features)
     lost.unlink()
-    with pytest.raises(FolderUnseen, match=f"does not see {lost}: let it see the folder HYPERASSESS_CACHE"):
+    with pytest.raises(FolderUnseen, match=f"does not see {lost}. Let it see the folder HYPERASSESS_CACHE"):
         replace(task, features=features).training_data(0)
     with pytest.raises(FolderUnseen, match=f"does not see {lost}"):
         replace(make_cross(task), features=features).other_rows()

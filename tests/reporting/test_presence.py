@@ -38,9 +38,11 @@ def make(folder, name, room=8, shared=True, **settings):
     spec = build_spec({"name": name, **settings})
     workspace = Workspace(folder / name)
     workspace.root.mkdir()
-    found = Presence(spec, workspace, Tally(budget=40, epochs=3, slots=room), shared, lambda: room)
+    found = Presence(
+        spec, workspace, Tally(budget=40, epochs=3, slots=room), shared, lambda left_out: room - len(left_out)
+    )
     slots: list[int] = []
-    found._desk = SimpleNamespace(allowed=None, use_slots=slots.append, slots=slots)  # type: ignore[assignment]
+    found._desk = SimpleNamespace(allowed=None, left_out=set(), use_slots=slots.append, slots=slots)  # type: ignore[assignment]
     return found
 
 
@@ -71,7 +73,7 @@ def test_a_desk_knows_its_share_before_it_hands_anything_out(store, tmp_path):
     first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
     with first:
         wait_for(lambda: store)
-        desk = SimpleNamespace(allowed=None, use_slots=lambda slots: None)
+        desk = SimpleNamespace(allowed=None, left_out=set(), use_slots=lambda slots: None)
         second.guide(desk)
         assert desk.allowed == 6
 

@@ -16,6 +16,7 @@ from orchestrator.disk import free_bytes, is_disk_full, spelled
 from orchestrator.door import FAILED, INTERRUPTED
 from orchestrator.errors import InputError
 from orchestrator.farewell import again, ends_at_once
+from orchestrator.logs import log_to
 from orchestrator.spec import SweepSpec, load_spec, sources, with_defaults
 from orchestrator.workspace import Workspace, archive_of, find_sweep, held
 
@@ -146,7 +147,7 @@ def _run(
                 _begin(prepared, workspace, console)
                 save(prepared, workspace)
             _say_what_is_left_out(console, prepared)
-            _log_to(workspace.log)
+            log_to(logging.FileHandler(workspace.log))
             with output_to_log(workspace.log) as (out_stream, err_stream):
                 stream = err_stream if console.file is sys.stderr else out_stream
                 shown = make_console(stream)
@@ -280,18 +281,6 @@ def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
             console.print(f"Left out: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
     for sentence in cross.sentences() if cross else ():
         console.print(sentence, highlight=False, soft_wrap=True)
-
-
-def _log_to(path: Path) -> None:
-    """Everything that libraries have to say goes to the sweep's log file."""
-    from orchestrator.tracking.courier import LOG_FORMAT
-
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
 
 
 def _remove_if_empty(workspace: Workspace) -> None:

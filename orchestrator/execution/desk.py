@@ -217,7 +217,7 @@ class Desk:
         return math.inf if self.allowed is None else max(1, self.allowed)
 
     def _put_back(self, job: Job) -> None:
-        """Makes room for another sweep: the job goes on from its checkpoint when there is room again."""
+        """Hands the job out again, from its checkpoint, when there is room elsewhere."""
         del self._live[job.key]
         self._unfinished.insert(0, job)
         for watcher in self._watchers:
@@ -271,11 +271,11 @@ class Desk:
         """
         if not self.is_live(job):
             return
-        del self._live[job.key]
-        self._unfinished.insert(0, job)
+        self._put_back(job)
         if host not in self.left_out:
             self.left_out.add(host)
-            self.note(job, f"{why.partition('. ')[0].rstrip('.')}; it is left out, and the trial starts elsewhere")
+            what = why.partition(". ")[0].rstrip(".")
+            self.note(job, f"{what}; it is left out until Ray is started anew there, and the trial starts elsewhere")
 
     def hangs(self, job: Job, text: str) -> None:
         """Says that the job's worker was put down because it hung: its death, when it is told, is explained."""

@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 from orchestrator.disk import is_disk_full
 from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Desk, Nothing
-from orchestrator.execution.failures import Failure, failure_of_worker
+from orchestrator.execution.failures import Failure, Kind, failure_of_worker
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.unfit_hosts import can_do_without, elsewhere, name_of, unfit_for
 from orchestrator.search.outcome import Outcome
@@ -99,20 +99,28 @@ class DeskScheduler(FIFOScheduler):
         desk, job = _open_desks[self._desk_key], Job.from_config(trial.config)
         try:
             error, text = _error_of(trial)
-            if (host := unfit_for(error)) and can_do_without(host, desk.left_out, trial.placement_group_factory):
-                desk.leave_out(host, job, f"The node {name_of(host)} has other code of this project, or none")
-                return
-            desk.failed(job, failure_of_worker(error, text, desk.epochs_done(job)))
+            failure = failure_of_worker(error, text, desk.epochs_done(job))
+            if host := unfit_for(error, desk.left_out):
+                lacks = f"The node {name_of(host)} has other code of this project than when the sweep began, or none."
+                failure = Failure(Kind.CODE, failure.epoch, f"{lacks} Bring it back, and resume.")
+            self._misfortune(trial, job, failure, host)
         except Exception as error:
             _stop_or_give_up(desk, job, error)
+
+    def _misfortune(self, trial: Trial, job: Job, failure: Failure, host: str | None) -> None:
+        """What befell a job; where it is the fault of a host that the sweep can do without, it does."""
+        desk = _open_desks[self._desk_key]
+        if host and can_do_without(host, desk.left_out, trial.placement_group_factory):
+            desk.leave_out(host, job, failure.text)
+        else:
+            desk.failed(job, failure)
 
     def _take_in(self, trial: Trial, result: dict[str, Any]) -> bool:
         desk = _open_desks[self._desk_key]
         try:
             job, message = Job.from_config(trial.config), result["message"][0]
-            host = message.get("unfit")
-            if host and can_do_without(host, desk.left_out, trial.placement_group_factory):
-                desk.leave_out(host, job, Failure.from_dict(message["failure"]).text)
+            if host := message.get("unfit"):
+                self._misfortune(trial, job, Failure.from_dict(message["failure"]), host)
                 return False
             return take_in(desk, job, result)
         except Exception as error:

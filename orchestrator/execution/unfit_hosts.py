@@ -14,7 +14,7 @@ from orchestrator.source_code import code_digest
 
 logger = logging.getLogger(__name__)
 
-_ANSWER_SECONDS = 20.0
+_ANSWER_SECONDS = 60.0
 
 
 def can_do_without(host: str, left_out: Collection[str], wanted: PlacementGroupFactory) -> bool:
@@ -25,11 +25,16 @@ def can_do_without(host: str, left_out: Collection[str], wanted: PlacementGroupF
         left_out: ids of those that the sweep does without already.
         wanted: what a job asks for.
     """
-    if host == ray.get_runtime_context().get_node_id():
-        return False
+    if host in left_out:
+        return True
     job = wanted.required_resources
-    others = [node for node in ray.nodes() if node["NodeID"] not in {host, *left_out}]
-    return slots_on(others, job.get("CPU", 1.0), job.get("GPU", 0.0)) > 0
+    try:
+        others = [node for node in ray.nodes() if node["NodeID"] not in {host, *left_out}]
+        here = ray.get_runtime_context().get_node_id()
+    except Exception:  # a head that is away for a moment
+        logger.warning("Which hosts there are is not known", exc_info=True)
+        return False
+    return host != here and slots_on(others, job.get("CPU", 1.0), job.get("GPU", 0.0)) > 0
 
 
 def elsewhere(wanted: PlacementGroupFactory, left_out: Collection[str]) -> PlacementGroupFactory:
@@ -40,13 +45,18 @@ def elsewhere(wanted: PlacementGroupFactory, left_out: Collection[str]) -> Place
     )
 
 
-def unfit_for(error: BaseException | None) -> str | None:
-    """The id of the host where a worker could not even begin, if it has other code of this project; else None."""
+def unfit_for(error: BaseException | None, left_out: Collection[str]) -> str | None:
+    """The id of the host where a worker could not even begin, if that has other code of this project; else None.
+
+    Args:
+        error: what Ray says of the worker.
+        left_out: hosts of which that is known.
+    """
     if not getattr(error, "actor_init_failed", False):
         return None
     try:
         host = str(ray._private.state.actors(error.actor_id)["Address"]["NodeID"])  # type: ignore[union-attr]
-        return host if _has_other_code(host) else None
+        return host if host in left_out or _has_other_code(host) else None
     except Exception:
         logger.warning("Which code the host has where a worker could not begin is not known", exc_info=True)
         return None
@@ -54,8 +64,11 @@ def unfit_for(error: BaseException | None) -> str | None:
 
 def name_of(host: str) -> str:
     """The host as people know it."""
-    node = next((node for node in ray.nodes() if node["NodeID"] == host), None)
-    return f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})" if node else host
+    try:
+        node = next(node for node in ray.nodes() if node["NodeID"] == host)
+    except Exception:  # it has left, or the head is away
+        return host
+    return f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})"
 
 
 def _has_other_code(host: str) -> bool:
@@ -63,8 +76,8 @@ def _has_other_code(host: str) -> bool:
     asked = ray.remote(num_cpus=0, max_retries=0)(_digest).options(scheduling_strategy=there).remote()
     try:
         return bool(ray.get(asked, timeout=_ANSWER_SECONDS) != code_digest())
-    except ray.exceptions.RayTaskError as error:
-        return isinstance(error.cause, ImportError | AttributeError)  # it has none
+    except ray.exceptions.RayTaskError:  # it cannot even be asked
+        return True
 
 
 def _digest() -> str:

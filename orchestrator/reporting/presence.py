@@ -104,7 +104,7 @@ class Presence:
         self._tally = tally
         self._shared = shared
         self._count_room = room
-        self._room = tally.slots
+        self._room = self._fit = tally.slots
         self._heard: dict[str, tuple[float, float]] = {}
         self._desk: Desk | None = None
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -155,7 +155,7 @@ class Presence:
     def _wanted(self) -> int:
         """Slots that it could fill if it had the cluster to itself."""
         left = self._tally.budget - self._tally.ended_jobs()
-        return max(0, min(left, self._room, self._spec.concurrency or self._room))
+        return max(0, min(left, self._fit, self._spec.concurrency or self._fit))
 
     def settle(self, others: Iterable[Notice]) -> None:
         """Takes its share of the slots beside the sweeps that were heard of, some of them perhaps long ago.
@@ -174,7 +174,7 @@ class Presence:
         }
         mine = shares(left, {**claims, self._spec.id: Claim(self._spec.priority, self._wanted())})[self._spec.id]
         limited = bool(claims) or left < room
-        self._tally.use_slots(max(1, mine) if limited else min(room, self._spec.concurrency or room))
+        self._tally.use_slots(max(1, mine) if limited else min(self._fit, self._spec.concurrency or room))
         if self._desk:
             self._desk.allowed = max(1, mine) if limited else None
 
@@ -204,9 +204,11 @@ class Presence:
     def _settle(self) -> None:
         try:
             with self._settling:
-                self._room = self._count_room(self._desk.left_out if self._desk else ())
+                self._room = self._fit = self._count_room(())
                 if self._desk:
-                    self._desk.use_slots(self._room)
+                    if self._desk.left_out:
+                        self._fit = self._count_room(self._desk.left_out)
+                    self._desk.use_slots(self._fit)
                 self.settle(self._hear())
         except Exception as error:  # as above
             logger.info("What other sweeps want is not known: %s", error)

@@ -1,38 +1,37 @@
 """The courier: a sweep's drain in a process of its own, for talking to MLflow would hold up the driver's interpreter.
 
-The process ends with the driver, however that ends, since its standard input does. What it was carrying then is carried
-again by whoever goes on, and is the same to MLflow. Where it ends by itself, another is started.
+The process is `orchestrator.tracking.carry`. It ends with the driver, however that ends, since its standard input does.
+What it was carrying then is carried again by whoever goes on, and is the same to MLflow. Where it ends by itself,
+another is started.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.tracking.drain import LAST_WORD, LONGEST_PAUSE, Drain, Sink
+from orchestrator.tracking.drain import LAST_WORD, LONGEST_PAUSE
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.target import remembered_target
 
 logger = logging.getLogger(__name__)
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_FINISH = b"finish\n"
+FINISH = b"finish\n"
+"""What the process is told at the end, on its standard input."""
+
+_END = 5.0
+"""Seconds that a process which was killed is waited for: one in the middle of a hanging file server does not end."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Runs:
-    """Where a sweep's runs are in MLflow.
+    """Where a sweep's runs are in MLflow, as far as it is known.
 
     Attributes:
         experiment_id: MLflow's id of the experiment.
@@ -40,7 +39,7 @@ class Runs:
     """
 
     experiment_id: str
-    run_ids: Mapping[str, str]
+    run_ids: dict[str, str] = field(default_factory=dict)
 
     def run_id(self, key: str) -> str | None:
         """MLflow's id of the run with this key, None where it was not made."""
@@ -52,7 +51,7 @@ class Courier:
 
     Attributes:
         error: why the last batch did not arrive, None where it did.
-        sink: where the runs are; known once the courier is closed.
+        sink: where the runs are; None until a batch has arrived.
 
     Args:
         spool: what to carry.
@@ -76,7 +75,7 @@ class Courier:
 
     @property
     def process_id(self) -> int | None:
-        """Of the process that carries now."""
+        """Of the process that carries now, or was the last to."""
         return self._process.pid if self._process else None
 
     def close(self, timeout: float) -> int:
@@ -90,37 +89,50 @@ class Courier:
         if self._thread.ident is not None:
             began = time.monotonic()
             while self._thread.is_alive():
-                waited = time.monotonic() - began
-                if waited >= (min(timeout, LAST_WORD) if self.error else timeout):
-                    with self._lock:
-                        self._given_up = True
-                        if self._process:
-                            self._process.kill()
+                waited, most = time.monotonic() - began, min(timeout, LAST_WORD) if self.error else timeout
+                if waited >= most + _END:
+                    break
+                if waited >= most:
+                    self._give_up()
                 self._thread.join(0.05)
         return self._spool.left()
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._given_up = True
+            if self._process:
+                self._process.kill()
 
     def _run(self) -> None:
         pause = self._pause
         while True:
-            last = self._start()
-            began = time.monotonic()
-            code = self._listen()
-            if code == 0 or last or self._given_up:
+            began, last = time.monotonic(), self._finish.is_set()
+            try:
+                last = self._start()
+                code = self._listen()
+                if code == 0:
+                    return
+                self.error = self.error or f"the process that carries events to MLflow ended with {code}"
+            except OSError as error:  # there is no memory for another process
+                self.error = f"no process carries events to MLflow: {error}"
+            if last or self._given_up:
                 return
-            self.error = f"the process that carries events to MLflow ended with {code}"
             logger.warning("%s; another is started", self.error)
-            pause = self._pause if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            if time.monotonic() - began > LONGEST_PAUSE:
+                pause = self._pause
             self._finish.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def _start(self) -> bool:
         """Starts the process; whether it has to finish at once."""
         with self._lock:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(self._spool.folder)],
+                [sys.executable, "-m", "orchestrator.tracking.carry", str(self._spool.folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # a Ctrl-C is the driver's, which has a last word for MLflow
             )
+            self.error = None  # of the one before
             if last := self._finish.is_set():
                 self._ask_to_finish()
         return last
@@ -128,7 +140,7 @@ class Courier:
     def _ask_to_finish(self) -> None:
         if self._process and self._process.stdin and not self._process.stdin.closed:
             with suppress(OSError):  # it has ended
-                self._process.stdin.write(_FINISH)
+                self._process.stdin.write(FINISH)
                 self._process.stdin.flush()
 
     def _listen(self) -> int:
@@ -145,56 +157,7 @@ class Courier:
         return code
 
     def _take(self, said: dict[str, Any]) -> None:
-        if "runs" in said:
-            self.sink = Runs(**said["runs"])
-        else:
-            self.error = said["error"]
-
-
-class _TellingDrain(Drain):
-    """A drain that says when it fails, and when it no longer does."""
-
-    def __init__(self, spool: Spool, open_sink: Callable[[], Sink], say: Callable[[Any], None]) -> None:
-        super().__init__(spool, open_sink)
-        self._say = say
-        self._said: str | None = "nothing yet"
-
-    def attempt(self) -> bool:
-        more = super().attempt()
-        if self.error != self._said:
-            self._say({"error": self.error})
-            self._said = self.error
-        return more
-
-
-def main(folder: Path) -> None:
-    """What the process does: carries until it is told to finish, then says where the runs are."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # it ends with the driver, not before
-    said = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is for the log
-    logging.basicConfig(format=LOG_FORMAT, level=logging.INFO, stream=sys.stderr)
-    logging.captureWarnings(True)
-    spool = Spool(folder)
-    target = remembered_target(spool)
-    if target is None:
-        raise SystemExit(f"{folder} does not say which MLflow it goes to")
-    drain = _TellingDrain(spool, target.open, lambda words: print(json.dumps(words), file=said))
-
-    def heed() -> None:
-        if sys.stdin.buffer.readline() == _FINISH:
-            drain.ends()
-            sys.stdin.buffer.read()
-        os._exit(1)  # the driver has ended
-
-    threading.Thread(target=heed, daemon=True).start()
-    drain.run()
-    if drain.sink is not None:
-        sink: Any = drain.sink
-        print(json.dumps({"runs": asdict(Runs(sink.experiment_id, sink.run_ids))}), file=said)
-    said.close()
-    os._exit(0)  # a request that hangs in a thread of a library's is not waited for
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+        self.error = said["error"]
+        if experiment := said.get("experiment_id"):
+            before = self.sink.run_ids if self.sink else {}
+            self.sink = Runs(experiment, before | said["run_ids"])

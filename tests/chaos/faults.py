@@ -45,6 +45,10 @@ def kill_node(world: World, chance: random.Random) -> str | None:
     return _signal(world.ray_processes("raylet"), signal.SIGKILL, chance, "kill -9 of the node (raylet)")
 
 
+def kill_courier(world: World, chance: random.Random) -> str | None:
+    return _signal(world.couriers(), signal.SIGKILL, chance, "kill -9 of the process that tells MLflow")
+
+
 def stop_server(world: World, chance: random.Random) -> str | None:
     if world.server.process is None:
         return None
@@ -67,6 +71,7 @@ WHILE_IT_RUNS: dict[Fault, int] = {
     freeze_worker: 1,
     kill_head: 1,
     kill_node: 1,
+    kill_courier: 2,
     stop_server: 3,
     start_server: 2,
 }

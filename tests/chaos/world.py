@@ -127,6 +127,17 @@ class World:
                 continue
         return found
 
+    def couriers(self) -> list[psutil.Process]:
+        """The process that carries the spool to MLflow, if there is one now."""
+        found = []
+        for process in self.descendants():
+            try:
+                if "orchestrator.tracking.carry" in process.cmdline():
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
     def workers(self) -> list[psutil.Process]:
         """Processes that train right now, by what they wrote into their jobs' folders."""
         own = {process.pid: process for process in self.descendants()}

@@ -195,7 +195,9 @@ class TestFailures:
         for job in jobs:
             desk.leave_out("b", job, "The node b has other code. Mend it.")
             desk.leave_out("b", job, "The node b has other code. Mend it.")
-        said = "The node b has other code; it is left out, and the trial starts elsewhere"
+        said = (
+            "The node b has other code; it is left out until Ray is started anew there, and the trial starts elsewhere"
+        )
         assert self.watched.of("noted") == [(jobs[0].key, said)] and desk.left_out == {"b"}
         assert {desk.next_job().key, desk.next_job().key} == {job.key for job in jobs}
         assert "failures" not in self.sweep.arms[0].ledger.trial(0).attributes and not desk.stopping.is_set()

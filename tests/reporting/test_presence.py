@@ -116,7 +116,7 @@ def test_a_sweep_that_fell_silent_has_no_claim_whatever_its_clock_says(store, tm
 def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
     found = make(tmp_path, "mine", concurrency=20)
     for room, slots in ((32, 20), (3, 3)):
-        found._room = room
+        found._room = found._fit = room
         found.settle([])
         assert found._tally.slots == slots
 

@@ -42,10 +42,13 @@ def test_all_arrives_and_the_runs_are_known(tracked):
     courier = Courier(tracked.spool)
     courier.start()
     tell(tracked, range(50))
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: courier.sink, 60)
+    assert courier.sink.run_id(SWEEP) == tracked.run(SWEEP).info.run_id
+    tracked.recorder.record("start", "trial-0", name="a trial", params={}, tags={})
     tell(tracked, range(50, 60))
     assert courier.close(60) == 0 and courier.error is None
-    assert courier.sink.run_id(SWEEP) == tracked.run(SWEEP).info.run_id and courier.sink.run_id("trial-0") is None
+    assert courier.sink.run_ids == {key: run.info.run_id for key, run in tracked.runs().items()}
+    assert courier.sink.run_ids.keys() == {SWEEP, "trial-0"} and courier.sink.run_id("trial-1") is None
     assert courier.sink.experiment_id == tracked.run(SWEEP).info.experiment_id
     assert [step for step, *_ in tracked.curve(SWEEP, "val_srcc")] == list(range(60))
     assert not alive(courier.process_id) and courier.close(60) == 0
@@ -62,6 +65,31 @@ def test_one_that_is_killed_is_replaced_and_nothing_is_there_twice(tracked):
     wait_for(lambda: courier.process_id != first)
     assert courier.close(120) == 0 and courier.error is None
     assert [step for step, *_ in tracked.curve(SWEEP, "val_srcc")] == list(range(5_000))
+
+
+def test_where_no_process_can_be_started_it_is_tried_again(tracked, monkeypatch):
+    started, tries = subprocess.Popen, []
+
+    def start(*arguments, **options):
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError(12, "Cannot allocate memory")
+        return started(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    courier = Courier(tracked.spool, pause=0.05)
+    courier.start()
+    wait_for(lambda: courier.error and "Cannot allocate memory" in courier.error)
+    wait_for(lambda: tracked.spool.left() == 0, 60)
+    assert courier.close(60) == 0 and courier.error is None and len(tries) == 3
+
+
+def test_where_it_cannot_go_is_said(tracked):
+    (tracked.spool.folder / "target.json").unlink()
+    courier = Courier(tracked.spool, pause=0.05)
+    courier.start()
+    wait_for(lambda: courier.error, 60)
+    assert courier.close(60) == 1 and "does not say which MLflow it goes to" in courier.error
 
 
 def test_a_signal_to_the_terminal_does_not_end_it(tracked):

@@ -195,7 +195,7 @@ def _ledger_bytes(folder: Path, url: str | None) -> int:
 def main() -> None:
     """Each run in a process of its own, so that its memory is its own; TPE's time is `benchmarks.history`'s."""
     runs = [(ledger, trials, "count") for ledger in ("journal", "sqlite") for trials in _SIZES]
-    for ledger, trials, mlflow in [*runs, ("journal", 100, "sqlite"), ("journal", 1000, "sqlite")]:
+    for ledger, trials, mlflow in [*runs, *(("journal", trials, "sqlite") for trials in _SIZES)]:
         command = [sys.executable, "-m", "benchmarks.scale", "--sampler", "random", "--mlflow", mlflow]
         command += ["--trials", str(trials), "--ledger", ledger]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)

@@ -21,15 +21,19 @@ def main(lines: str) -> None:
     runs = [json.loads(line) for line in Path(lines).read_text().splitlines()]
     for run in runs:
         print(row(run))
-    driven = [run for run in runs if run["pruner"] == "halving" and run["mlflow"] == "count"]
-    figure, (time, memory, disk) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    for kind in dict.fromkeys(run["ledger"] for run in driven):
-        own = sorted((run for run in driven if run["ledger"] == kind), key=lambda run: run["trials"])
-        style = {"color": COLOURS[kind], "marker": "o", "label": kind}
+    driven = [run for run in runs if run["pruner"] == "halving" and run["sampler"] == "random"]
+    figure, (time, memory, disk) = plt.subplots(1, 3, figsize=(12, 3.9), layout="constrained")
+    for kind, mlflow in dict.fromkeys((run["ledger"], run["mlflow"]) for run in driven):
+        same = [run for run in driven if (run["ledger"], run["mlflow"]) == (kind, mlflow)]
+        own = sorted(same, key=lambda run: run["trials"])
+        real = mlflow != "count"
+        style = {"color": COLOURS[kind], "marker": "o", "linestyle": "--" if real else "-"}
+        style["label"] = f"{kind}, with MLflow" if real else kind
         sizes = [run["trials"] for run in own]
         time.plot(sizes, [run["driver_ms"]["mean"] for run in own], **style)
         memory.plot(sizes, [run["rss_mb"] - run["rss_before_mb"] for run in own], **style)
-        disk.plot(sizes, [run["ledger_mb"] for run in own], **style)
+        if not real:
+            disk.plot(sizes, [run["ledger_mb"] for run in own], **style)
     time.axhline(5, color="grey", linestyle="--")
     time.annotate("the goal", (100, 5), xytext=(0, 3), textcoords="offset points", color="grey")
     time.set(ylim=(0, 6), title="driver, ms a result by the clock\n(without the sampler)")
@@ -38,7 +42,7 @@ def main(lines: str) -> None:
     for axis in (time, memory, disk):
         axis.set(xscale="log", xlabel="trials")
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+    figure.legend(*time.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
     figure.savefig(IMAGES / "scale.png", dpi=110)
 
 

@@ -77,7 +77,10 @@ class DeskScheduler(FIFOScheduler):
         """The next in line. Where another sweep has the slot, the process that Tune keeps for the next one ends."""
         if _open_desks[self._desk_key].gives_way():
             _free_kept_processes(tune_controller)
-        return super().choose_trial_to_run(tune_controller)
+        try:
+            return _first_without_process(tune_controller)
+        except AttributeError:  # another version of Ray
+            return super().choose_trial_to_run(tune_controller)
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """A job may run on any host but those that are left out."""
@@ -128,6 +131,21 @@ class DeskScheduler(FIFOScheduler):
             if "job" in trial.config:
                 _stop_or_give_up(desk, Job.from_config(trial.config), error)
             return False
+
+
+def _first_without_process(tune_controller: Any) -> Trial | None:
+    """The first in line for which no process is being started.
+
+    For any other Tune would end that process where it keeps one of an ended trial, and start one for the next in line:
+    where trials are shorter than the start of a process, most slots would be busy with nothing but starts.
+    """
+    controller = tune_controller._tune_controller  # what schedulers are given shows less
+    for trial in controller._pending_trials_list:
+        if trial in controller._pending_trials:  # the list keeps those that have left the set
+            actor = controller._trial_to_actor.get(trial)
+            if actor is None or not controller._actor_manager.is_actor_started(actor):
+                return trial
+    return None
 
 
 def _free_kept_processes(tune_controller: Any) -> None:

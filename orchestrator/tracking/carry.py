@@ -57,6 +57,7 @@ def main(folder: Path) -> int:
     """Carries until it is told to finish."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends with the driver, not before
+    os.nice(5)  # trials come first
     said = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is for the log
     log_to(logging.StreamHandler(sys.stderr))

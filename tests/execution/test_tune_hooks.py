@@ -35,6 +35,10 @@ def hooks(sweep):
     return desk, DeskSearcher("the key"), DeskScheduler("the key")
 
 
+class _Pending:
+    status = Trial.PENDING
+
+
 def trial_of(config):
     return SimpleNamespace(config=config)
 
@@ -59,6 +63,26 @@ def test_pickled_they_serve_the_same_desk(hooks):
     done = {"message": [{"epochs": [epoch(2, 0.6)], "outcome": "complete", "final": {}}]}
     assert scheduler.on_trial_result(None, trial_of(config), done) == TrialScheduler.STOP
     assert not desk.is_live(Job.from_config(config))
+
+
+def test_no_trial_whose_process_starts_is_given_one_that_is_kept(hooks):
+    """Tune would end the process that starts, and start another for the next in line."""
+    _, _, scheduler = hooks
+    left, starting, waiting, new = (_Pending() for _ in range(4))
+    line = SimpleNamespace(
+        _pending_trials_list=[left, starting, waiting, new],
+        _pending_trials=[starting, waiting, new],
+        _trial_to_actor={starting: "starts", waiting: "waits for a slot"},
+        _actor_manager=SimpleNamespace(is_actor_started=lambda actor: actor == "starts"),
+    )
+    controller = SimpleNamespace(_tune_controller=line, get_trials=lambda: [starting])
+    assert scheduler.choose_trial_to_run(controller) is waiting
+    line._pending_trials.remove(waiting)
+    assert scheduler.choose_trial_to_run(controller) is new
+    line._pending_trials.remove(new)
+    assert scheduler.choose_trial_to_run(controller) is None
+    del line._trial_to_actor  # in another version of Ray the first in line is
+    assert scheduler.choose_trial_to_run(controller) is starting
 
 
 def test_a_searcher_may_be_saved_and_restored(hooks, tmp_path):

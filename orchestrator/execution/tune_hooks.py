@@ -9,6 +9,7 @@ import logging
 import pickle
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from orchestrator.errors import LedgerLost
 from orchestrator.execution.desk import Desk, Nothing
 from orchestrator.execution.failures import Failure, Kind, failure_of_worker
 from orchestrator.execution.job import Epoch, Job
-from orchestrator.execution.unfit_hosts import can_do_without, elsewhere, name_of, unfit_for
+from orchestrator.execution.unfit_hosts import Silent, can_do_without, elsewhere, name_of, unfit_for
 from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
@@ -74,13 +75,22 @@ class DeskScheduler(FIFOScheduler):
         self._desk_key = desk_key
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """The next in line. Where another sweep has the slot, the process that Tune keeps for the next one ends."""
-        if _open_desks[self._desk_key].gives_way():
+        """The first in line that has no process yet; None, and their end, once the sweep stops.
+
+        Where another sweep has the slot, the process that Tune keeps for the next one ends.
+        """
+        desk = _open_desks[self._desk_key]
+        if desk.gives_way():
             _free_kept_processes(tune_controller)
         try:
-            return _first_without_process(tune_controller)
+            waiting = _without_process(tune_controller)
         except AttributeError:  # another version of Ray
             return super().choose_trial_to_run(tune_controller)
+        if desk.stopping.is_set():
+            for trial in waiting:
+                tune_controller._tune_controller.request_stop_trial(trial)
+            return None
+        return waiting[0] if waiting else None
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """A job may run on any host but those that are left out."""
@@ -103,7 +113,11 @@ class DeskScheduler(FIFOScheduler):
         try:
             error, text = _error_of(trial)
             failure = failure_of_worker(error, text, desk.epochs_done(job))
-            if host := unfit_for(error, desk.left_out):
+            try:
+                host = unfit_for(error, desk.left_out)
+            except Silent:
+                host, failure = None, replace(failure, kind=Kind.NODE_LOST)
+            if host:
                 lacks = f"The node {name_of(host)} has other code of this project than when the sweep began, or none."
                 failure = Failure(Kind.CODE, failure.epoch, f"{lacks} Bring it back, and resume.")
             self._misfortune(trial, job, failure, host)
@@ -133,19 +147,21 @@ class DeskScheduler(FIFOScheduler):
             return False
 
 
-def _first_without_process(tune_controller: Any) -> Trial | None:
-    """The first in line for which no process is being started.
+def _without_process(tune_controller: Any) -> list[Trial]:
+    """The trials that wait for a slot, in their order, without those for which a process is being started.
 
-    For any other Tune would end that process where it keeps one of an ended trial, and start one for the next in line:
-    where trials are shorter than the start of a process, most slots would be busy with nothing but starts.
+    For one of these Tune would end that process where it keeps one of an ended trial, and start one for the next in
+    line: where trials are shorter than the start of a process, most slots would be busy with nothing but starts.
     """
     controller = tune_controller._tune_controller  # what schedulers are given shows less
-    for trial in controller._pending_trials_list:
-        if trial in controller._pending_trials:  # the list keeps those that have left the set
-            actor = controller._trial_to_actor.get(trial)
-            if actor is None or not controller._actor_manager.is_actor_started(actor):
-                return trial
-    return None
+    trial_of = controller._actor_to_trial
+    asked = [trial_of[actor] for actor in controller._actor_manager.pending_actors if actor in trial_of]
+    new = [
+        trial
+        for trial in controller._pending_trials_list  # which keeps some that wait no more, and drops some that do
+        if trial in controller._pending_trials and trial not in controller._trial_to_actor
+    ]
+    return asked + new
 
 
 def _free_kept_processes(tune_controller: Any) -> None:

@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 _ANSWER_SECONDS = 60.0
 
 
+class Silent(Exception):
+    """A host does not say which code it has: it has left, or is very busy."""
+
+
 def can_do_without(host: str, left_out: Collection[str], wanted: PlacementGroupFactory) -> bool:
     """Whether jobs fit on another host that is not left out. This one is never: what it lacks, the sweep lacks.
 
@@ -51,15 +55,22 @@ def unfit_for(error: BaseException | None, left_out: Collection[str]) -> str | N
     Args:
         error: what Ray says of the worker.
         left_out: hosts of which that is known.
+
+    Raises:
+        Silent: the host does not answer.
     """
     if not getattr(error, "actor_init_failed", False):
         return None
     try:
         host = str(ray._private.state.actors(error.actor_id)["Address"]["NodeID"])  # type: ignore[union-attr]
-        return host if host in left_out or _has_other_code(host) else None
     except Exception:
-        logger.warning("Which code the host has where a worker could not begin is not known", exc_info=True)
+        logger.warning("Where a worker could not begin is not known", exc_info=True)
         return None
+    try:
+        return host if host in left_out or _has_other_code(host) else None
+    except Exception as silence:
+        logger.warning("Which code the host %s has is not known", host, exc_info=True)
+        raise Silent from silence
 
 
 def name_of(host: str) -> str:

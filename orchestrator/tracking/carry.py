@@ -36,7 +36,7 @@ class TellingDrain(Drain):
         super().__init__(spool, open_sink)
         self._say = say
         self._said: dict[str, Any] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, str] = {}
 
     def attempt(self) -> bool:
         """Sends one batch."""
@@ -44,8 +44,8 @@ class TellingDrain(Drain):
         said: dict[str, Any] = {"error": self.error}
         if self.sink is not None and self.error is None:
             sink: Any = self.sink
-            new = {key: run for key, run in sink.run_ids.items() if key not in self._told}
-            self._told |= new.keys()
+            new = {key: run for key, run in sink.run_ids.items() if self._told.get(key) != run}
+            self._told |= new
             said |= {"experiment_id": sink.experiment_id, "run_ids": new}
         if said != self._said:
             self._say(said)

@@ -65,6 +65,7 @@ class Courier:
         self.sink: Runs | None = None
         self._finish = threading.Event()
         self._given_up = False
+        self._refused = False
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -89,7 +90,7 @@ class Courier:
         if self._thread.ident is not None:
             began = time.monotonic()
             while self._thread.is_alive():
-                waited, most = time.monotonic() - began, min(timeout, LAST_WORD) if self.error else timeout
+                waited, most = time.monotonic() - began, min(timeout, LAST_WORD) if self._refused else timeout
                 if waited >= most + _END:
                     break
                 if waited >= most:
@@ -132,7 +133,7 @@ class Courier:
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # a Ctrl-C is the driver's, which has a last word for MLflow
             )
-            self.error = None  # of the one before
+            self.error, self._refused = None, False  # of the one before
             if last := self._finish.is_set():
                 self._ask_to_finish()
         return last
@@ -157,7 +158,7 @@ class Courier:
         return code
 
     def _take(self, said: dict[str, Any]) -> None:
-        self.error = said["error"]
+        self.error, self._refused = said["error"], said["error"] is not None
         if experiment := said.get("experiment_id"):
             before = self.sink.run_ids if self.sink else {}
             self.sink = Runs(experiment, before | said["run_ids"])

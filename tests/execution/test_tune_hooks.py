@@ -65,24 +65,45 @@ def test_pickled_they_serve_the_same_desk(hooks):
     assert not desk.is_live(Job.from_config(config))
 
 
-def test_no_trial_whose_process_starts_is_given_one_that_is_kept(hooks):
-    """Tune would end the process that starts, and start another for the next in line."""
-    _, _, scheduler = hooks
-    left, starting, waiting, new = (_Pending() for _ in range(4))
-    line = SimpleNamespace(
-        _pending_trials_list=[left, starting, waiting, new],
-        _pending_trials=[starting, waiting, new],
-        _trial_to_actor={starting: "starts", waiting: "waits for a slot"},
-        _actor_manager=SimpleNamespace(is_actor_started=lambda actor: actor == "starts"),
+@pytest.fixture
+def line():
+    """What Tune has of four trials: one for which a process starts, two that asked for a slot, and one that has not."""
+    starting, first, second, new, ended = (_Pending() for _ in range(5))
+    actors = {starting: "starts", first: "asks first", second: "asks second"}
+    stopped = []
+    controller = SimpleNamespace(
+        trials=(starting, first, second, new),
+        stopped=stopped,
+        _pending_trials_list=[ended, starting, new],  # those that asked have left it
+        _pending_trials={starting, first, second, new},
+        _trial_to_actor=actors,
+        _actor_to_trial={actor: trial for trial, actor in actors.items()},
+        _actor_manager=SimpleNamespace(pending_actors=["asks first", "of another", "asks second"]),
+        request_stop_trial=stopped.append,
     )
-    controller = SimpleNamespace(_tune_controller=line, get_trials=lambda: [starting])
-    assert scheduler.choose_trial_to_run(controller) is waiting
-    line._pending_trials.remove(waiting)
-    assert scheduler.choose_trial_to_run(controller) is new
-    line._pending_trials.remove(new)
-    assert scheduler.choose_trial_to_run(controller) is None
-    del line._trial_to_actor  # in another version of Ray the first in line is
-    assert scheduler.choose_trial_to_run(controller) is starting
+    return SimpleNamespace(_tune_controller=controller, get_trials=lambda: [starting])
+
+
+def test_no_trial_whose_process_starts_is_given_one_that_is_kept(hooks, line):
+    """Tune would end the process that starts, and start another for the next in line."""
+    scheduler, controller = hooks[-1], line._tune_controller
+    starting, first, second, new = controller.trials
+    asking = controller._actor_manager.pending_actors
+    for trial in (first, second):
+        assert scheduler.choose_trial_to_run(line) is trial
+        asking.remove(controller._trial_to_actor[trial])
+    assert scheduler.choose_trial_to_run(line) is new
+    controller._trial_to_actor[new] = "starts, too"
+    assert scheduler.choose_trial_to_run(line) is None and not controller.stopped
+    del controller._actor_to_trial  # in another version of Ray the first in line is
+    assert scheduler.choose_trial_to_run(line) is starting
+
+
+def test_what_waits_begins_no_more_once_the_sweep_stops(hooks, line):
+    desk, _, scheduler = hooks
+    desk.stopping.set()
+    assert scheduler.choose_trial_to_run(line) is None
+    assert line._tune_controller.stopped == list(line._tune_controller.trials[1:])
 
 
 def test_a_searcher_may_be_saved_and_restored(hooks, tmp_path):

@@ -21,12 +21,10 @@ def print_list(out: Path, console: Console) -> None:
     if narrow := console.width < 100:
         headers.remove("id")
     for header in headers:
-        # A narrow terminal takes it from the widest of these three.
-        shrinks = header in {"name", "data set", "state"}
-        folds = header == "state"
-        table.add_column(
-            header, overflow="fold" if folds else "ellipsis", no_wrap=not shrinks, min_width=10 if folds else None
-        )
+        if header == "state":
+            table.add_column(header, overflow="fold", min_width=10)
+        else:  # a narrow terminal takes it from the widest of state and these two
+            table.add_column(header, overflow="ellipsis", no_wrap=header not in {"name", "data set"})
     for one in standings(out):
         table.add_row(
             one.name,

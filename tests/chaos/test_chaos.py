@@ -16,10 +16,9 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 @pytest.fixture(scope="module")
 def place(module_folder):
     """A folder, its data set, and a server that the sweeps share."""
-    folder = module_folder
-    server = Server(folder)
+    server = Server(module_folder)
     server.start()
-    yield folder, make_ratings(folder), server
+    yield module_folder, make_ratings(module_folder), server
     server.stop()
 
 

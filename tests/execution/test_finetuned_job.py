@@ -19,18 +19,17 @@ from tests.execution.tasks import make_job
 
 @pytest.fixture(scope="module")
 def task(module_folder) -> SweepTask:
-    folder = module_folder
     random = np.random.default_rng(0)
     rows = []
     for number in range(40):
         pixels = random.integers(0, 256, (3, 4, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((70, 60)).save(folder / f"{number:02d}.png")
+        Image.fromarray(pixels).resize((70, 60)).save(module_folder / f"{number:02d}.png")
         rows.append({"image": f"{number:02d}.png", "prompt": f"scene {number // 4}", "alignment": pixels.mean()})
-    pd.DataFrame(rows).to_csv(folder / "ratings.csv", index=False)
+    pd.DataFrame(rows).to_csv(module_folder / "ratings.csv", index=False)
     settings = {"variant": "text_hyper", "encoders": ("efficientnet_lite0@64",), "backbone": "finetune", "splits": 1}
-    prepared = prepare(build_spec({"dataset": f"csv:{folder}/ratings.csv", **settings}))
+    prepared = prepare(build_spec({"dataset": f"csv:{module_folder}/ratings.csv", **settings}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HYPERASSESS_CACHE", str(folder / "cache"))
+        patch.setenv("HYPERASSESS_CACHE", str(module_folder / "cache"))
         features = extract_features(prepared, lambda done, total, what: None)
     return make_task(
         prepared.dataset,
@@ -39,7 +38,7 @@ def task(module_folder) -> SweepTask:
         prepared.encoders,
         prepared.targets,
         prepared.splits,
-        folder / "trials",
+        module_folder / "trials",
         threads=1,
         device="cpu",
         finetune=True,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.tracking.courier import Courier
+from orchestrator.tracking.destination import Target, remember
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.target import Target, remember
+from orchestrator.tracking.uploader_process import Courier
 
 
 def carrying(spool: Path, tracking_uri: str, name: str) -> Courier:

@@ -14,9 +14,9 @@ import ray
 from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.data.arrays import StoredArray
-from orchestrator.data.features import Feature, FeatureSet
-from orchestrator.execution.shared_features import Sharing
+from orchestrator.cluster.shared_features import Sharing
+from orchestrator.data.array_files import StoredArray
+from orchestrator.data.feature_set import Feature, FeatureSet
 
 _ROWS = 2982
 _SHAPES = {"image.map": (2048, 7, 7), "image.levels": (34_000,)}

@@ -6,7 +6,7 @@ import torch
 
 from models import build_variant
 from models.encoders import build_encoder
-from models.finetuned import PIXELS, Finetuning, finetuned
+from models.finetuned_model import PIXELS, Finetuning, finetuned
 from orchestrator.search.space import load_space
 from orchestrator.training.losses import build_loss
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from orchestrator.search.remembering import RememberingStorage
+from orchestrator.search.cached_storage import RememberingStorage
 from orchestrator.search.samplers import TPE_HISTORY, random, tpe
 from orchestrator.search.space import SearchSpace, load_space
 

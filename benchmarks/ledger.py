@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from orchestrator.search.journal import open_journal
+from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import build_pruner

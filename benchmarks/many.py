@@ -17,11 +17,11 @@ import ray
 from benchmarks.carrying import carrying
 from benchmarks.slots import Clock, SleepingWorker
 from benchmarks.stopwatch import Stopwatch, Timed
-from orchestrator.execution.desk import Desk
+from orchestrator.cluster.session import ray_session
+from orchestrator.execution.controller import Desk
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.run import run_jobs
-from orchestrator.execution.session import ray_session
-from orchestrator.search.journal import open_journal
+from orchestrator.execution.tune_runner import run_jobs
+from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler

@@ -9,10 +9,10 @@ from sqlalchemy.engine import Engine
 
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.mlflow_sink import MlflowSink
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.uploader import Drain
 
 _TRIALS, _EPOCHS = 40, 15
 

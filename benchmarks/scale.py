@@ -24,23 +24,23 @@ from rich.console import Console
 from benchmarks.carrying import carrying
 from benchmarks.simulation import Play, SimulatedTune
 from benchmarks.stopwatch import Stopwatch, Timed
-from orchestrator.execution.caretaker import Caretaker, Limits
-from orchestrator.execution.desk import Desk
+from orchestrator.execution.checkpoint_gc import Caretaker, Limits
+from orchestrator.execution.controller import Desk
 from orchestrator.execution.plan import Arm, Plan
+from orchestrator.execution.progress import Tally
 from orchestrator.execution.retention import Rule
-from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
-from orchestrator.reporting.tally import Tally
-from orchestrator.reporting.terminal import TerminalView
+from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher, register_desk
+from orchestrator.reporting.live_view import TerminalView
 from orchestrator.search.ledger import Ledger
+from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import load_space
-from orchestrator.search.storages import open_storage, study_name
-from orchestrator.tracking.courier import Courier
-from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.uploader_process import Courier
 
 _SIZES = (100, 1000, 10_000)
 _EPOCHS = 15
@@ -185,7 +185,7 @@ def _ledger_bytes(folder: Path, url: str | None) -> int:
     if url and url.startswith("postgres"):
         from sqlalchemy import create_engine, text
 
-        from orchestrator.search.database import ledger_url
+        from orchestrator.search.rdb_storage import ledger_url
 
         with create_engine(ledger_url(url)).connect() as connection:
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())

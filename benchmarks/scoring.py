@@ -13,7 +13,7 @@ from models import build_variant
 from models.encoders import build_encoder
 from orchestrator.data import load_dataset, open_image
 from orchestrator.data.extraction import batch_size
-from orchestrator.data.side_by_side import side_by_side
+from orchestrator.data.parallel_map import side_by_side
 from orchestrator.scoring import ScorerCard, load_scorer, save_scorer
 from orchestrator.search.space import load_space
 

@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.execution.failures import Kind
 from orchestrator.execution.job import Job
-from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher
+from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher
 
 DEATH = "death"
 WRONG = {DEATH: 0.02, "error": 0.01, "diverged": 0.01, "memory": 0.005}

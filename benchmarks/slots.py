@@ -15,13 +15,13 @@ import ray
 from ray import tune
 
 from benchmarks.carrying import carrying
-from orchestrator.execution.desk import Desk
+from orchestrator.cluster.session import ray_session
+from orchestrator.execution.controller import Desk
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.run import run_jobs
-from orchestrator.execution.session import ray_session
-from orchestrator.execution.worker import Worker
-from orchestrator.search.journal import open_journal
+from orchestrator.execution.trainable import Worker
+from orchestrator.execution.tune_runner import run_jobs
+from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler

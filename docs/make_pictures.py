@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.conduct import open_books
-from orchestrator.preparation import prepare
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import find_sweep
+from orchestrator.execution.prepare import prepare
 from orchestrator.reporting.summary import summarise
 from orchestrator.reporting.tables import print_pointers, print_result
 from orchestrator.search.space import load_space
-from orchestrator.spec import load_spec
-from orchestrator.workspace import find_sweep
+from orchestrator.sweeps.run import open_books
 
 IMAGES = Path(__file__).parent / "images"
 

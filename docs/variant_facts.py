@@ -11,7 +11,7 @@ import torch
 from models import ScoringModel, VariantInfo, build_variant, list_variants, variant_info
 from models.encoders import build_encoder
 from models.stems import Embedding, Joined, LocalDistortion, Stem
-from orchestrator.reporting.claims import CLAIMS, SWAPPED, Claim
+from orchestrator.reproduction.paper_claims import CLAIMS, SWAPPED, Claim
 from orchestrator.search.parameters import CategoricalParameter, Parameter, WidthsParameter
 from orchestrator.search.space import load_space
 

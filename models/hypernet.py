@@ -6,9 +6,9 @@ from math import prod, sqrt
 from torch import Tensor, nn
 
 from models.conditioning import Condition, ConditioningTrunk, MapTrunk, VectorTrunk
-from models.generated import FullLayer, GeneratedLayer, LowRankLayer
-from models.naming import UnknownNameError
+from models.generated_layer import FullLayer, GeneratedLayer, LowRankLayer
 from models.standardize import Standardizer
+from models.unknown_name import UnknownNameError
 
 GENERATIONS = ("residual", "direct", "none")
 

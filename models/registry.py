@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.hypernet import HyperNet
-from models.naming import UnknownNameError
-from models.scoring import ScoringModel
+from models.scoring_model import ScoringModel
 from models.stems import Stem
 from models.target_net import TargetNet
+from models.unknown_name import UnknownNameError
 
 __all__ = [
     "UnknownNameError",

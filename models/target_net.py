@@ -6,8 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from models.generated import GeneratedLayer
-from models.naming import UnknownNameError
+from models.generated_layer import GeneratedLayer
+from models.unknown_name import UnknownNameError
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.core.cli import command
 
 _MODEL = "text_hyper@champion, text_hyper/3, SWEEP/confirm-0003, or an MLflow run id."
 
@@ -30,12 +30,12 @@ def compare(
     import sys
     from tempfile import TemporaryDirectory
 
-    from orchestrator.errors import InputError, reason
-    from orchestrator.promotion.comparison import compare as compare_models
-    from orchestrator.promotion.comparison_figure import draw_comparison
-    from orchestrator.promotion.door import connect, quiet
-    from orchestrator.promotion.references import find_compared
-    from orchestrator.sweeping import make_console
+    from orchestrator.core.errors import InputError, reason
+    from orchestrator.registry.promotion.cli import connect, quiet
+    from orchestrator.registry.promotion.compare import compare as compare_models
+    from orchestrator.registry.promotion.compare_figure import draw_comparison
+    from orchestrator.registry.promotion.compared_model import find_compared
+    from orchestrator.sweeps.start import make_console
 
     with TemporaryDirectory(prefix="compare-") as scratch, quiet():
         client = connect(tracking_uri)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.core.cli import command
 
 
 @command
@@ -19,8 +19,8 @@ def export(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Write a model with its test predictions, its hash and a card, for orchestrator.score on any machine."""
-    from orchestrator.using.exporting import export_model
-    from orchestrator.using.reference import found_model
+    from orchestrator.registry.export import export_model
+    from orchestrator.registry.resolve import found_model
 
     with found_model(model, sweeps, tracking_uri) as found:
         written = export_model(found, to)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.core.cli import command
 
 
 class _Metric(StrEnum):
@@ -44,15 +44,15 @@ def promote(
     import sys
     from tempfile import TemporaryDirectory
 
-    from orchestrator.errors import InputError
-    from orchestrator.naming import unknown
-    from orchestrator.promotion.case import Rules
-    from orchestrator.promotion.door import check_alias, connect, question, quiet
-    from orchestrator.promotion.judging import Wanted
-    from orchestrator.promotion.moves import read_history
-    from orchestrator.promotion.promoting import Wish, promote_best
-    from orchestrator.promotion.show import show_history
-    from orchestrator.sweeping import make_console
+    from orchestrator.core.errors import InputError
+    from orchestrator.core.lookup import unknown
+    from orchestrator.registry.promotion.alias import read_history
+    from orchestrator.registry.promotion.cli import check_alias, connect, question, quiet
+    from orchestrator.registry.promotion.evaluate_gates import Wanted
+    from orchestrator.registry.promotion.gate_inputs import Rules
+    from orchestrator.registry.promotion.promote import Wish, promote_best
+    from orchestrator.registry.promotion.show import show_history
+    from orchestrator.sweeps.start import make_console
 
     console = make_console(sys.stdout)
     check_alias(alias)

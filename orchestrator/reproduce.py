@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import command, names
+from orchestrator.core.cli import command, names
 
 
 @command
@@ -42,7 +42,7 @@ def reproduce(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Train what the paper's tables report, as it divides and with prompts disjoint, and print all side by side."""
-    from orchestrator.reproducing import FROZEN, Reproduction, run_reproduction
+    from orchestrator.reproduction.runner import FROZEN, Reproduction, run_reproduction
 
     words = ["reproduce", dataset]
     words += [backbone] if backbone != FROZEN else []

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import FAILED, command
+from orchestrator.core.cli import FAILED, command
 
 
 @command
@@ -28,10 +28,10 @@ def rerun(
     from dataclasses import replace
     from tempfile import TemporaryDirectory
 
-    from orchestrator.rerunning.again import train_again
-    from orchestrator.rerunning.origin import find_origin
-    from orchestrator.rerunning.record import log_rerun
-    from orchestrator.sweeping import make_console
+    from orchestrator.sweeps.rerun.log_run import log_rerun
+    from orchestrator.sweeps.rerun.original_run import find_origin
+    from orchestrator.sweeps.rerun.retrain import train_again
+    from orchestrator.sweeps.start import make_console
 
     console = make_console(sys.stderr if json else sys.stdout)
     with TemporaryDirectory(prefix="rerun-") as scratch:

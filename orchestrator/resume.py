@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.core.cli import command
 
 
 @command
@@ -39,7 +39,7 @@ def resume(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Go on with an unfinished sweep, raise the budget of any, or show the result of a finished one."""
-    from orchestrator.sweeping import resume_sweep
+    from orchestrator.sweeps.start import resume_sweep
 
     given = {
         "max_hours": max_hours,

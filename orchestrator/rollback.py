@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.core.cli import command
 
 
 @command
@@ -22,9 +22,9 @@ def rollback(
     """Return an alias to the version that it was on before; twice goes back twice."""
     import sys
 
-    from orchestrator.promotion.door import check_alias, connect, question, quiet
-    from orchestrator.promotion.promoting import roll_back
-    from orchestrator.sweeping import make_console
+    from orchestrator.registry.promotion.cli import check_alias, connect, question, quiet
+    from orchestrator.registry.promotion.promote import roll_back
+    from orchestrator.sweeps.start import make_console
 
     check_alias(alias)
     confirm = question(yes or dry_run)

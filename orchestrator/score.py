@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.core.cli import command
 
 
 @command
@@ -35,8 +35,8 @@ def score(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Score images, best first, on the scale of the scores that the model was trained on."""
-    from orchestrator.errors import InputError
-    from orchestrator.using.scoring import Asked, check_again, score_images
+    from orchestrator.core.errors import InputError
+    from orchestrator.registry.score import Asked, check_again, score_images
 
     asked = Asked(model, sweeps, tracking_uri, device, json)
     if check:

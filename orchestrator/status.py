@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.door import command
+from orchestrator.core.cli import command
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from orchestrator.catalogue.running import Running
+    from orchestrator.sweeps.running import Running
 
 
 @command
@@ -26,10 +26,10 @@ def status(
     """List the sweeps that run now, your own first: owner, progress, slots, time left."""
     import sys
 
-    from orchestrator.catalogue.running import running_sweeps
-    from orchestrator.hosts.look import look, totals
-    from orchestrator.hosts.record import joined
-    from orchestrator.sweeping import make_console
+    from orchestrator.cluster.inspect import look, totals
+    from orchestrator.cluster.process_registry import joined
+    from orchestrator.sweeps.running import running_sweeps
+    from orchestrator.sweeps.start import make_console
 
     where = joined(address)
     view = look(where) if where else None
@@ -52,7 +52,7 @@ def _table(found: list[Running]) -> Table:
 
     from rich.table import Table
 
-    from orchestrator.reporting.terminal import duration
+    from orchestrator.reporting.live_view import duration
 
     table = Table(box=None, pad_edge=False)
     for header in ("name", "owner", "variant", "data set", "trainings", "slots", "priority", "left", "since", "where"):

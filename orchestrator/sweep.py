@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.door import command, names
+from orchestrator.core.cli import command, names
 
 Out = Annotated[Path, typer.Option(help="Folder that sweeps live in.")]
 
@@ -87,8 +87,8 @@ def sweep(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Search a variant's learning rates and target-net sizes, confirm the best on test, and report."""
-    from orchestrator.spec import build_spec
-    from orchestrator.sweeping import run_sweep
+    from orchestrator.core.spec import build_spec
+    from orchestrator.sweeps.start import run_sweep
 
     options: dict[str, Any] = {
         "variant": variant,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.door import FAILED, command
+from orchestrator.core.cli import FAILED, command
 
 
 @command
@@ -23,7 +23,7 @@ def sync(
     """Send what sweeps still have to tell MLflow, and say what is left: exit code 0 when all went, else 1."""
     from rich.console import Console
 
-    from orchestrator.syncing import sync as send
+    from orchestrator.sweeps.sync import sync as send
 
     if not send(sweep, out, tracking_uri, wait, Console()):
         raise typer.Exit(FAILED)

@@ -10,16 +10,16 @@ from tempfile import TemporaryDirectory
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import TITLES
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
+from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import load_space
-from orchestrator.search.storages import open_storage, study_name
-from orchestrator.spec import load_spec
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Spool
-from orchestrator.workspace import Workspace
 
 _STATUS = {Outcome.COMPLETE: "FINISHED", Outcome.PRUNED: "FINISHED"}
 

@@ -14,12 +14,12 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.rerun import rerun
 from orchestrator.resume import resume
 from orchestrator.score import score
-from orchestrator.spec import SweepSpec, load_spec
 from orchestrator.sweep import sweep
-from orchestrator.sweeps import sweeps
+from orchestrator.sweeps.__main__ import sweeps
 from orchestrator.tracking.spool import Event, Spool
 
 HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "transformers", "sklearn", "matplotlib", "scipy", "numpy"}
@@ -148,7 +148,7 @@ def test_an_error_of_ours_is_exit_code_1(monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("the moon is full")
 
-    monkeypatch.setattr("orchestrator.sweeping.run_sweep", broken)
+    monkeypatch.setattr("orchestrator.sweeps.start.run_sweep", broken)
     found = CliRunner().invoke(sweep, [])
     assert found.exit_code == 1 and "the moon is full" in found.stderr and "--debug" in found.stderr
 
@@ -157,7 +157,7 @@ def test_ctrl_c_is_exit_code_130(monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.sweeping.run_sweep", interrupted)
+    monkeypatch.setattr("orchestrator.sweeps.start.run_sweep", interrupted)
     found = CliRunner().invoke(sweep, [])
     assert found.exit_code == 130 and "Traceback" not in found.stderr
 
@@ -340,7 +340,7 @@ class TestAFinishedSweepByItsName:
     def test_what_waited_for_mlflow_goes_out(self, spool, monkeypatch):
         taken = []
         sink = SimpleNamespace(send=taken.extend)
-        monkeypatch.setattr("orchestrator.tracking.target.Target.open", lambda target: sink)
+        monkeypatch.setattr("orchestrator.tracking.destination.Target.open", lambda target: sink)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and json.loads(found.stdout) == {"best": None} and "finished" in found.stderr
         assert [event.kind for event in taken] == ["end"] and spool.left() == 0
@@ -349,7 +349,7 @@ class TestAFinishedSweepByItsName:
         def away(target):
             raise ConnectionError("nobody there")
 
-        monkeypatch.setattr("orchestrator.tracking.target.Target.open", away)
+        monkeypatch.setattr("orchestrator.tracking.destination.Target.open", away)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and "nobody there" in found.stderr and spool.left() == 1
 
@@ -377,7 +377,7 @@ class TestScore:
 def test_an_interrupt_in_code_made_from_a_string_ends_with_130_too(tmp_path):
     """CPython would kill the process by SIGINT at its end, handled or not."""
     (tmp_path / "interrupted.py").write_text(
-        "from orchestrator.door import command\n"
+        "from orchestrator.core.cli import command\n"
         "@command\n"
         "def interrupted() -> None:\n"
         "    exec('raise KeyboardInterrupt')  # as in an import that makes a dataclass\n"

@@ -20,8 +20,8 @@ from models import build_variant, list_variants, variant_info
 from models.encoders import Encoder, build_encoder, default_encoder, list_encoders
 from models.encoders.registry import KINDS
 from models.registry import CONTROL, VariantInfo
+from orchestrator.core.errors import InputError
 from orchestrator.data import FeatureStore
-from orchestrator.errors import InputError
 from orchestrator.scoring import Scorer, ScorerCard, load_scorer, save_scorer
 from orchestrator.search.space import Configuration, SearchSpace, load_space
 from orchestrator.training import FitSettings, Training, TrainingData

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from orchestrator.workspace import Workspace
+from orchestrator.core.workspace import Workspace
 from tests.ratings import make_ratings
 from tests.s3 import BUCKET
 

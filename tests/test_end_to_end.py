@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.preparation import prepare
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution.prepare import prepare
 from orchestrator.scoring import load_scorer
-from orchestrator.search.journal import open_journal
+from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.space import load_space
-from orchestrator.spec import load_spec
 from orchestrator.tracking.recorder import STATUS
-from orchestrator.workspace import Workspace
 from tests.ratings import make_ratings
 
 pytestmark = pytest.mark.long

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from PIL import Image
 from safetensors.numpy import load_file
 
-from orchestrator.workspace import Workspace
+from orchestrator.core.workspace import Workspace
 
 pytestmark = pytest.mark.long
 

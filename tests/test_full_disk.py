@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.search.journal import open_journal
+from orchestrator.core.workspace import Workspace
+from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
-from orchestrator.workspace import Workspace
 from tests.test_end_to_end import folder, run
 
 pytestmark = pytest.mark.long

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace
 from orchestrator.search.ledger import Ledger
+from orchestrator.search.open_storage import open_storage
 from orchestrator.search.space import load_space
-from orchestrator.search.storages import open_storage
-from orchestrator.spec import load_spec
-from orchestrator.workspace import Workspace
 from tests.postgres import PostgresServer
 from tests.test_end_to_end import folder, mlflow_runs, run, start
 

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from orchestrator.hosts.ports import free_port
+from orchestrator.cluster.ports import free_port
 from tests.shown import shown_commands, shown_environment
 
 pytestmark = pytest.mark.long

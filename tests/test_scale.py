@@ -7,19 +7,19 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 from benchmarks.simulation import Play, SimulatedTune
-from orchestrator.execution.desk import Desk
+from orchestrator.execution.controller import Desk
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.tune_hooks import DeskScheduler, DeskSearcher, register_desk
+from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher, register_desk
 from orchestrator.search import ledger as ledger_module
-from orchestrator.search.journal import open_journal
+from orchestrator.search.cached_storage import RememberingStorage
+from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import build_pruner
-from orchestrator.search.remembering import RememberingStorage
 from orchestrator.search.samplers import build_sampler
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.told import what_was_told
+from orchestrator.tracking.spool_index import what_was_told
 from tests.execution.fakes import SPACE
 
 PLAN = Plan(trials=200, confirm=3, splits=2, seed=0, epochs=9)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.reading import read_studies
-from orchestrator.spec import load_spec
-from orchestrator.workspace import Workspace
+from orchestrator.search.read_ledger import read_studies
 from tests.ratings import make_ratings
 
 REPORTED = '"op_code":7'

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.promotion.moves import read_history
+from orchestrator.registry.promotion.alias import read_history
 from tests.postgres import find_binaries
 from tests.shown import shown_environment, shown_script
 from tests.tracking.tracked import Server

@@ -9,7 +9,7 @@ case ${1:-${HYPERASSESS_ROLE:-}} in
     read -r address _ <<<"${NODE_ADDRESS:-$(hostname -i)}"
     cluster=${RAY_ADDRESS:-$address:${RAY_PORT:-6379}}
     "$(dirname "${BASH_SOURCE[0]}")/wait-for.sh" "${cluster%:*}" "${cluster##*:}" 2 # Ray would try for most of a minute
-    seen=$(RAY_AUTH_MODE=token timeout 12 python -m orchestrator.hosts.look "$cluster" 2>&1 | tail -n 1) || true
+    seen=$(RAY_AUTH_MODE=token timeout 12 python -m orchestrator.cluster.inspect "$cluster" 2>&1 | tail -n 1) || true
     # What Ray says of a failure would fill the health check's log; its last line is why.
     [[ $seen == *"{\"address\": \"$address\", \"alive\": true"* ]] || { echo "health.sh: ${seen:0:300}" >&2 && exit 1; }
     ;;

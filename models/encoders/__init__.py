@@ -8,8 +8,8 @@ from models.encoders.base import (
     JointEncoder,
     PromptEncoder,
 )
+from models.encoders.pretrained import MissingWeightsError
 from models.encoders.registry import build_encoder, default_encoder, list_encoders, register_encoder
-from models.encoders.weights import MissingWeightsError
 
 # Imported for their registration; the first of each kind is that kind's default.
 from models.encoders.efficientnet_lite0 import efficientnet_lite0  # isort: skip
@@ -18,7 +18,7 @@ from models.encoders.timm_network import timm  # isort: skip
 from models.encoders.minilm import minilm  # isort: skip
 from models.encoders.keyphrase_mpnet import keyphrase_mpnet  # isort: skip
 from models.encoders.llm_embedder import llm_embedder  # isort: skip
-from models.encoders.sentence import sentence  # isort: skip
+from models.encoders.hub_sentence import sentence  # isort: skip
 from models.encoders.conse import conse  # isort: skip
 from models.encoders.blip import blip  # isort: skip
 

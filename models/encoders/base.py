@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from models.encoders.pixels import to_pixels
+from models.encoders.preprocessing import to_pixels
 
 
 class Encoder(ABC):

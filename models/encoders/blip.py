@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from models.encoders.base import JointEncoder
-from models.encoders.pixels import CROPPED, to_cropped_pixels
+from models.encoders.preprocessing import CROPPED, to_cropped_pixels
+from models.encoders.pretrained import resolve_folder, sha256, weight_files
 from models.encoders.registry import register_encoder
-from models.encoders.weights import resolve_folder, sha256, weight_files
 
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
 _TOKENIZER = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from models.encoders.backbone import ImageBackbone
 from models.encoders.base import ImageEncoder
 from models.encoders.network_encoder import NetworkEncoder
-from models.encoders.pixels import TRANSFORM
+from models.encoders.preprocessing import TRANSFORM
+from models.encoders.pretrained import sha256
 from models.encoders.registry import register_encoder
-from models.encoders.weights import sha256
 
 _CHANNELS = (16, 24, 40, 80, 112, 192, 320, 1280)
 

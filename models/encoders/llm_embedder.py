@@ -4,9 +4,9 @@ from functools import cached_property
 from pathlib import Path
 
 from models.encoders.base import PromptEncoder
+from models.encoders.pretrained import resolve_folder
 from models.encoders.registry import register_encoder
 from models.encoders.sentence_encoder import SentenceEncoder
-from models.encoders.weights import resolve_folder
 
 
 @register_encoder("prompt")

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from models.encoders.base import PromptEncoder
+from models.encoders.pretrained import sha256
 from models.encoders.registry import register_encoder
 from models.encoders.sentence_encoder import SentenceEncoder
-from models.encoders.weights import sha256
 
 
 @register_encoder("prompt")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from models.encoders.base import Encoder, ImageEncoder, ImagePromptEncoder, PromptEncoder
-from models.naming import UnknownNameError
+from models.unknown_name import UnknownNameError
 
 KINDS = tuple(cls.kind for cls in (ImageEncoder, PromptEncoder, ImagePromptEncoder))
 _SIZE_STEP = 32

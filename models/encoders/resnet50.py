@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from models.encoders.backbone import ImageBackbone
 from models.encoders.base import ImageEncoder
 from models.encoders.network_encoder import NetworkEncoder
-from models.encoders.pixels import TRANSFORM
+from models.encoders.preprocessing import TRANSFORM
+from models.encoders.pretrained import resolve_url, sha256
 from models.encoders.registry import register_encoder
-from models.encoders.weights import resolve_url, sha256
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CHANNELS = (256, 512, 1024, 2048)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.encoders.base import PromptEncoder
-from models.encoders.weights import sha256, weight_files
+from models.encoders.pretrained import sha256, weight_files
 
 
 class SentenceEncoder(PromptEncoder):

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from models.encoders.backbone import ImageBackbone
 from models.encoders.base import ImageEncoder
 from models.encoders.network_encoder import NetworkEncoder
-from models.encoders.pixels import TRANSFORM
+from models.encoders.preprocessing import TRANSFORM
+from models.encoders.pretrained import resolve_hub_file, sha256
 from models.encoders.registry import register_encoder
-from models.encoders.weights import resolve_hub_file, sha256
-from models.naming import UnknownNameError
+from models.unknown_name import UnknownNameError
 
 _OCTAVES = (2, 3, 4, 5)  # strides 4, 8, 16 and 32, as powers of 2
 _IMAGENET = 1000

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrator.data.cache import cache_dir
     from orchestrator.data.dataset import Dataset, Quarantine
-    from orchestrator.data.features import FeatureSet
+    from orchestrator.data.feature_set import FeatureSet
+    from orchestrator.data.feature_store import FeatureStore
     from orchestrator.data.images import open_image
     from orchestrator.data.registry import list_datasets, load_dataset, register_dataset
     from orchestrator.data.splits import Split, check_searchable, list_protocols, load_split, make_split, save_split
-    from orchestrator.data.store import FeatureStore
 
 __all__ = [
     "Dataset",
@@ -37,8 +37,8 @@ __all__ = [
 
 _HOME = {
     "Dataset": "dataset",
-    "FeatureSet": "features",
-    "FeatureStore": "store",
+    "FeatureSet": "feature_set",
+    "FeatureStore": "feature_store",
     "Quarantine": "dataset",
     "Split": "splits",
     "cache_dir": "cache",

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.core.cli import FAILED, commands
 from orchestrator.data.progress import progress_bar, silent
-from orchestrator.door import FAILED, commands
 
 
 def check(
@@ -22,8 +22,8 @@ def check(
     """Say what is there of a data set, what is missing, and how it divides; 1 if a sweep would refuse it."""
     from rich.console import Console
 
+    from orchestrator.data.print_report import print_report
     from orchestrator.data.report import report_dataset
-    from orchestrator.data.report_tables import print_report
 
     with progress_bar() as progress:
         report = report_dataset(dataset, data_root, protocol, progress)
@@ -41,9 +41,9 @@ def get(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Fetch a data set from the Hugging Face hub where its licence allows it, or say where to get it."""
+    from orchestrator.core.errors import InputError
     from orchestrator.data.download import fetch_dataset
     from orchestrator.data.registry import dataset_source, read_dataset
-    from orchestrator.errors import InputError
 
     folder = to or Path("data") / dataset
     fetch_dataset(dataset, folder)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.core.errors import InputError, reason
 from orchestrator.data.dataset import normalize_prompt
-from orchestrator.errors import InputError, reason
 
 _KEYS = ("prompt", "criteria")
 

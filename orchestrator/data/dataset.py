@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np

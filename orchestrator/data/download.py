@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+from orchestrator.core.errors import InputError, reason
 from orchestrator.data.registry import dataset_source
-from orchestrator.data.sources import Source
-from orchestrator.errors import InputError, reason
+from orchestrator.data.source import Source
 
 Snapshot = Callable[[str, Path], None]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.data.arrays import CHUNK_ROWS, Block
-from orchestrator.data.features import Feature
+from orchestrator.core.errors import InputError
+from orchestrator.data.array_files import CHUNK_ROWS, Block
+from orchestrator.data.feature_set import Feature
 from orchestrator.data.images import UnusableImage, open_image
-from orchestrator.data.side_by_side import side_by_side
-from orchestrator.errors import InputError
+from orchestrator.data.parallel_map import side_by_side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def encode_pairs(
 
 def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
     """Blocks of `pixels` (B, 3, size, size) uint8 of `paths[start:]`, in order; raises as `encode_images` does."""
-    from models.encoders.pixels import to_pixels
+    from models.encoders.preprocessing import to_pixels
 
     def decode(rows: slice) -> Block:
         return {"pixels": np.stack([_opened(path, partial(to_pixels, size=size)) for path in paths[rows]])}

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.data.checks import RawDataset, check_dataset
+from orchestrator.core.errors import InputError
 from orchestrator.data.dataset import Dataset
 from orchestrator.data.progress import Progress, silent
-from orchestrator.data.sources import Source
-from orchestrator.errors import InputError
+from orchestrator.data.source import Source
+from orchestrator.data.validate import RawDataset, check_dataset
 
 Loader = Callable[[str, "Path | None", Progress], RawDataset]
 

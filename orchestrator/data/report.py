@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.data.checks import examine_dataset, refusal
+from orchestrator.core.errors import InputError
 from orchestrator.data.dataset import Dataset
 from orchestrator.data.progress import Progress, silent
 from orchestrator.data.registry import read_dataset
 from orchestrator.data.splits import check_protocol, make_split
-from orchestrator.errors import InputError
+from orchestrator.data.validate import examine_dataset, refusal
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.core.errors import InputError
 from orchestrator.data.cache import write_atomically
 from orchestrator.data.dataset import Dataset, normalize_prompt
-from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

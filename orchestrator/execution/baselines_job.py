@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from orchestrator.execution.agreement import flat_agreement
-from orchestrator.execution.cross_test import CROSS_PREDICTIONS
+from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
+from orchestrator.execution.evaluation import flat_agreement
 from orchestrator.execution.job import Job
-from orchestrator.execution.task import SweepTask
+from orchestrator.execution.sweep_context import SweepTask
 from orchestrator.execution.training_job import prediction_table
-from orchestrator.execution.trial_folder import TrialFolder
+from orchestrator.execution.trial_dir import TrialFolder
 from orchestrator.search.outcome import Outcome
 
 REASONS = "reasons.csv"

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from enum import Enum, StrEnum, auto
 from typing import Any
 
-from orchestrator.disk import is_disk_full
+from orchestrator.core.disk_space import is_disk_full
+from orchestrator.core.object_store import StorageAway
 from orchestrator.search.outcome import Outcome
-from orchestrator.storage import StorageAway
 
 
 class Kind(StrEnum):

@@ -12,23 +12,23 @@ import pandas as pd
 import torch
 
 from models import build_variant, encoders
-from models.finetuned import FinetunedModel, Finetuning, finetuned
-from models.scoring import ScoringModel
-from orchestrator.disk import free_bytes, is_disk_full, spelled
-from orchestrator.execution.agreement import flat_agreement
-from orchestrator.execution.cross_test import CROSS_PREDICTIONS
-from orchestrator.execution.history import History
+from models.finetuned_model import FinetunedModel, Finetuning, finetuned
+from models.scoring_model import ScoringModel
+from orchestrator.core.disk_space import free_bytes, is_disk_full, spelled
+from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
+from orchestrator.execution.device import this_place
+from orchestrator.execution.epoch_log import History
+from orchestrator.execution.evaluation import flat_agreement
+from orchestrator.execution.gpu_packing import keep_to_share
 from orchestrator.execution.job import Epoch, Job
-from orchestrator.execution.packing import keep_to_share
-from orchestrator.execution.place import this_place
-from orchestrator.execution.task import SweepTask
-from orchestrator.execution.trial_folder import TrialFolder
+from orchestrator.execution.sweep_context import SweepTask
+from orchestrator.execution.trial_dir import TrialFolder
 from orchestrator.scoring import ScorerCard, save_scorer
 from orchestrator.scoring.percentiles import quantiles_of
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.checkpoint import Checkpoints
-from orchestrator.training.fit import Training
 from orchestrator.training.settings import FitSettings
+from orchestrator.training.trainer import Training
 
 MODEL = "model"
 """In the folder of a confirm run: the best epoch's model, ready to score images."""

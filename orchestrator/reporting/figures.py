@@ -18,8 +18,8 @@ from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:
+    from orchestrator.core.workspace import Workspace
     from orchestrator.reporting.summary import Summary
-    from orchestrator.workspace import Workspace
 
 _COLOURS = {"search": "#3465a4", "control": "#888a85", "baselines": "#c4a000"}
 _NAMES = {"search": "variant", "control": "control"}

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.execution.baselines_job import REASONS
-from orchestrator.execution.cross_test import CROSS, CROSS_PREDICTIONS, cross_prefix
+from orchestrator.execution.cross_dataset_eval import CROSS, CROSS_PREDICTIONS, cross_prefix
+from orchestrator.execution.median_run import representative
 from orchestrator.execution.plan import Arm
-from orchestrator.execution.representative import representative
 from orchestrator.execution.training_job import PREDICTIONS
-from orchestrator.reporting.medians import (
+from orchestrator.reporting.aggregate import (
     Figures,
     bounds_json,
     figures_json,
@@ -28,10 +28,10 @@ from orchestrator.reporting.medians import (
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
-from orchestrator.training.intervals import Interval, paired_interval
+from orchestrator.training.bootstrap import Interval, paired_interval
 
 if TYPE_CHECKING:
-    from orchestrator.preparation import Prepared
+    from orchestrator.execution.prepare import Prepared
 
 HEADLINES = ("srcc", "plcc", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt")
 """The test figures that a sweep's run in MLflow shows."""

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.cross import article
-from orchestrator.reporting.cells import CROSS_HEADER, TEST_HEADER, cross_cells, test_cells
-from orchestrator.reporting.medians import Figures
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution.cross_dataset import article
+from orchestrator.reporting.aggregate import Figures
+from orchestrator.reporting.live_view import duration
 from orchestrator.reporting.summary import BASELINES, Confirmed, Summary
-from orchestrator.reporting.terminal import duration
-from orchestrator.workspace import Workspace
+from orchestrator.reporting.table_cells import CROSS_HEADER, TEST_HEADER, cross_cells, test_cells
 
 HEADER = ("", "val SRCC", "val PLCC", *TEST_HEADER)
 

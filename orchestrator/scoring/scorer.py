@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data.progress import Progress, silent
-from orchestrator.scoring.card import ScorerCard, ScorerError
+from orchestrator.scoring.image_input import name_of, open_picture
+from orchestrator.scoring.model_config import ScorerCard, ScorerError
 from orchestrator.scoring.percentiles import percentiles
-from orchestrator.scoring.pictures import name_of, open_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor, nn
 
-    from orchestrator.scoring.pictures import Picture
+    from orchestrator.scoring.image_input import Picture
 
     Arrays = Mapping[str, Mapping[str, Tensor]]
     """Kind of encoder → array name → (B, …)."""
@@ -92,7 +92,7 @@ class Scorer:
         import pandas as pd
 
         from orchestrator.data.extraction import batch_size
-        from orchestrator.data.side_by_side import side_by_side
+        from orchestrator.data.parallel_map import side_by_side
 
         count = len(images)
         prompts = [prompts] * count if isinstance(prompts, str) else list(prompts)
@@ -131,8 +131,8 @@ class Scorer:
         """
         import torch
 
-        from orchestrator.training.data import ScoreScale
         from orchestrator.training.evaluate import predict
+        from orchestrator.training.training_data import ScoreScale
 
         scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
         rows = torch.arange(len(next(iter(features.values()))))
@@ -189,7 +189,7 @@ class Scorer:
 
         from models.crops import pixels_for
         from models.encoders import JointEncoder
-        from models.encoders.pixels import to_pixels
+        from models.encoders.preprocessing import to_pixels
 
         def pixels(encoder: Any) -> Tensor:
             return torch.from_numpy(np.stack([encoder.preprocess(image) for image in images]))

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
+from orchestrator.search.cached_storage import RememberingStorage
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch, best_of, read_trial
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.remembering import RememberingStorage
 from orchestrator.search.space import SearchSpace
 
 if TYPE_CHECKING:

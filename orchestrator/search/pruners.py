@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from orchestrator.naming import look_up
+from orchestrator.core.lookup import look_up
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -16,7 +16,7 @@ def halving(epochs: int) -> BasePruner:
 
     Optuna's own defaults start at epoch 1, where hypernets still look alike.
     """
-    from orchestrator.search.halving import HalvingPruner
+    from orchestrator.search.successive_halving import HalvingPruner
 
     return HalvingPruner(min_resource=_first_rung(epochs), reduction_factor=3)
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from orchestrator.naming import look_up
+from orchestrator.core.lookup import look_up
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -19,7 +19,7 @@ def tpe(seed: int, history: int = TPE_HISTORY) -> BaseSampler:
     """Multivariate tree-structured Parzen estimators, grouped so that widths are modelled at their own depth."""
     from optuna.samplers import TPESampler
 
-    from orchestrator.search.bounded import BoundedHistory
+    from orchestrator.search.windowed_sampler import BoundedHistory
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `group` is marked experimental

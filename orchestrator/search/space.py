@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.search.parameters import AnyParameter, Fixed, FixedByName, Parameter, WidthsParameter
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class SearchSpace(BaseModel):
 
         The default stands in for what is missing or not allowed.
         """
-        from orchestrator.search.fitting import FittingTrial
+        from orchestrator.search.clamped_trial import FittingTrial
 
         trial = FittingTrial(params, self.default_params())
         self._walk(lambda name, parameter: parameter.suggest(trial, name))

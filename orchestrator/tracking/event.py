@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 
 SCHEMA_VERSION = 2
 """1 had neither version nor checksum; its lines are still read."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.tracking.drain import Refused
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.uploader import Refused
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")

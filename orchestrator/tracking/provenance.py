@@ -13,12 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.credentials import without_passwords
-from orchestrator.execution.place import device_name
+from orchestrator.core.credentials import without_passwords
+from orchestrator.execution.device import device_name
 
 if TYPE_CHECKING:
+    from orchestrator.core.spec import SweepSpec
     from orchestrator.execution.job import Job
-    from orchestrator.spec import SweepSpec
 
 _PACKAGES = ("torch", "torchvision", "timm", "ray", "optuna", "mlflow", "numpy", "scipy", "scikit-learn")
 

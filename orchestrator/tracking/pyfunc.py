@@ -83,9 +83,9 @@ def _vouched(file: Path) -> str | None:
     # An image that a model was built into has no registry to ask; MLflow would make an empty one in the working folder.
     if not name or not mlflow.is_tracking_uri_set():
         return None
-    from orchestrator.errors import reason
+    from orchestrator.core.errors import reason
     from orchestrator.scoring import ScorerError
-    from orchestrator.tracking.client import MlflowClient, MlflowException
+    from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 
     try:
         return MlflowClient().get_model_version(name, str(number)).tags.get(DIGEST, "")

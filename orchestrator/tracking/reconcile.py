@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.execution.history import History
+from orchestrator.execution.epoch_log import History
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import STATUS, Recorder, finite
-from orchestrator.tracking.told import ToldRun
+from orchestrator.tracking.spool_index import ToldRun
 
 _HISTORY = "epochs.jsonl"
 

@@ -12,9 +12,9 @@ from typing import Any
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.event import Event
-from orchestrator.tracking.kept_files import worth_uploading
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.told import Told, ToldRun
+from orchestrator.tracking.spool_index import Told, ToldRun
+from orchestrator.tracking.staged_artifacts import worth_uploading
 
 logger = logging.getLogger(__name__)
 

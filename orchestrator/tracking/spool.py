@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.tracking.event import Damaged, Event, Kind, decode, encode
-from orchestrator.tracking.kept_files import keep, release, worth_uploading
+from orchestrator.tracking.staged_artifacts import keep, release, worth_uploading
 
 __all__ = ["Event", "Kind", "Spool"]
 

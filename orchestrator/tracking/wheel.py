@@ -7,7 +7,7 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from orchestrator.source_code import digest_of, source_files
+from orchestrator.core.code_digest import digest_of, source_files
 
 _NEW_YEAR = (1980, 1, 1, 0, 0, 0)
 _TAG = "py3-none-any"

@@ -1,12 +1,12 @@
 """Training a scoring model and judging it: plain PyTorch, which knows no Ray, no Optuna and no MLflow."""
 
-from orchestrator.training.data import ScoreScale, TrainingData
 from orchestrator.training.evaluate import evaluate, predict
-from orchestrator.training.fit import Training, TrainingState, fit
 from orchestrator.training.losses import build_loss, list_losses
 from orchestrator.training.metrics import Correlations, WithinGroup, correlations, within_group_srcc
 from orchestrator.training.result import BestEpoch, EpochResult
 from orchestrator.training.settings import FitSettings
+from orchestrator.training.trainer import Training, TrainingState, fit
+from orchestrator.training.training_data import ScoreScale, TrainingData
 
 __all__ = [
     "BestEpoch",

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from orchestrator.training.data import TrainingData
 from orchestrator.training.metrics import FloatArray
 from orchestrator.training.ridge import fit_ridge
+from orchestrator.training.training_data import TrainingData
 
 Codes = NDArray[np.intp]
 

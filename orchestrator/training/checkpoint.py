@@ -27,8 +27,8 @@ from orchestrator.training.checkpoint_files import (
     replace,
     tensor_files,
 )
-from orchestrator.training.data import ScoreScale
-from orchestrator.training.fit import TrainingState
+from orchestrator.training.trainer import TrainingState
+from orchestrator.training.training_data import ScoreScale
 
 __all__ = ["CheckpointError", "Checkpoints", "Found", "has_checkpoint", "load_best"]
 

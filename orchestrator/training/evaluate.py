@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from orchestrator.training.data import ScoreScale, TrainingData
-from orchestrator.training.features import FeatureRows
+from orchestrator.training.feature_batches import FeatureRows
 from orchestrator.training.metrics import Correlations, correlations
+from orchestrator.training.training_data import ScoreScale, TrainingData
 
 _BATCH_ROWS = 512
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from torch import Tensor
 
-from orchestrator.training.data import TrainingData
 from orchestrator.training.metrics import FloatArray, srcc
+from orchestrator.training.training_data import TrainingData
 
 PENALTIES = tuple(float(penalty) for penalty in np.logspace(0, 6, 13))
 

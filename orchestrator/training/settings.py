@@ -6,8 +6,8 @@ from math import inf
 from numbers import Real
 from typing import Any
 
-from orchestrator.errors import InputError
-from orchestrator.naming import unknown
+from orchestrator.core.errors import InputError
+from orchestrator.core.lookup import unknown
 from orchestrator.training.losses import build_loss
 
 # What a search-space file can get wrong: a list or a mapping where one value belongs.

@@ -13,9 +13,9 @@ import psutil
 import requests
 import yaml
 
+from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import TITLES
-from orchestrator.search.reading import read_studies
-from orchestrator.workspace import Workspace
+from orchestrator.search.read_ledger import read_studies
 
 REPOSITORY = Path(__file__).parents[2]
 TRIALS, EPOCHS, CONFIRM, SPLITS = 4, 8, 1, 1
@@ -132,7 +132,7 @@ class World:
         found = []
         for process in self.descendants():
             try:
-                if "orchestrator.tracking.carry" in process.cmdline():
+                if "orchestrator.tracking.uploader_main" in process.cmdline():
                     found.append(process)
             except psutil.Error:
                 continue

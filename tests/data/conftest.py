@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from models.encoders import ComposedEncoder, Encoder, ImageEncoder, JointEncoder, PromptEncoder
-from models.encoders.pixels import to_pixels
+from models.encoders.preprocessing import to_pixels
 from orchestrator.data import Dataset
-from orchestrator.data.checks import RawDataset, check_dataset
+from orchestrator.data.validate import RawDataset, check_dataset
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.data.criteria import read_criteria
-from orchestrator.errors import InputError
 
 
 def written(folder, *entries):

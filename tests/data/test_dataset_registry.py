@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import list_datasets, load_dataset, register_dataset
-from orchestrator.errors import InputError
 
 
 def test_the_datasets_are_listed_as_they_are_asked_for() -> None:

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import list_datasets
 from orchestrator.data.download import fetch_dataset
 from orchestrator.data.registry import dataset_source
-from orchestrator.errors import InputError
 
 
 class Hub:

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import load_dataset
+from orchestrator.data.print_report import print_report
 from orchestrator.data.report import DatasetReport, report_dataset
-from orchestrator.data.report_tables import print_report
-from orchestrator.errors import InputError
 
 WriteCsv = Callable[..., Path]
 ROWS = 100

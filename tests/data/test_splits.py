@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import Dataset, check_searchable, list_protocols, load_split, make_split, save_split
-from orchestrator.errors import InputError
 
 PROMPTS = [f"prompt {number}" for number in range(60)]
 some_prompts = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), min_size=40, max_size=90)

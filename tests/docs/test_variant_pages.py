@@ -10,8 +10,8 @@ import pytest
 import typer
 
 from models import list_variants
-from orchestrator.reporting.claims import choose_claims
 from orchestrator.reproduce import reproduce
+from orchestrator.reproduction.paper_claims import choose_claims
 from orchestrator.sweep import sweep
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -9,10 +9,10 @@ from typing import Any
 
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from orchestrator.execution.desk import Desk, Nothing
+from orchestrator.execution.controller import Desk, Nothing
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.tune_hooks import take_in
+from orchestrator.execution.tune_adapter import take_in
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import build_pruner

@@ -5,17 +5,17 @@ import sys
 import time
 from pathlib import Path
 
+from orchestrator.cluster.session import ray_session
+from orchestrator.core.spec import build_spec
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution import heartbeat
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.run import run_jobs
-from orchestrator.execution.session import ray_session
-from orchestrator.execution.worker import Worker
-from orchestrator.reporting import presence
-from orchestrator.reporting.tally import Tally
-from orchestrator.spec import build_spec
-from orchestrator.workspace import Workspace
+from orchestrator.execution.progress import Tally
+from orchestrator.execution.trainable import Worker
+from orchestrator.execution.tune_runner import run_jobs
+from tests.execution.contexts import make_task
 from tests.execution.fakes import FakeSweep
-from tests.execution.tasks import make_task
 
 SECONDS = 0.1
 """Of an epoch."""
@@ -65,8 +65,8 @@ class Diary:
 
 
 def main(address: str, folder: Path, priority: float, trials: int) -> None:
-    presence.EVERY = 1.0
-    presence.register = lambda: folder / "register"
+    heartbeat.EVERY = 1.0
+    heartbeat.register = lambda: folder / "register"
     spec = build_spec({"name": folder.name, "priority": priority})
     workspace = Workspace(folder)
     plan = Plan(trials=trials, confirm=0, splits=1, seed=0, epochs=_MANY)
@@ -74,7 +74,7 @@ def main(address: str, folder: Path, priority: float, trials: int) -> None:
         import ray
 
         tally = Tally(budget=trials, epochs=_MANY, slots=slots)
-        here = presence.Presence(
+        here = heartbeat.Presence(
             spec, workspace, tally, shared=True, room=lambda _: int(ray.cluster_resources()["CPU"])
         )
         desk = FakeSweep(plan, control=False).desk(tally, Diary(folder / "diary"))

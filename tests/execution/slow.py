@@ -2,7 +2,7 @@
 
 import time
 
-from orchestrator.execution.worker import Worker
+from orchestrator.execution.trainable import Worker
 
 
 class Slow(Worker):

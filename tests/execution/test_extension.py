@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.execution import desk as desk_module
+from orchestrator.execution import controller as desk_module
 from orchestrator.execution.plan import Plan
 from tests.execution.fakes import FakeExecutor, FakeSweep, Watched, Work
 

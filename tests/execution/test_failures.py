@@ -7,7 +7,9 @@ from functools import partial
 import pytest
 import torch
 
-from orchestrator.execution import worker
+from orchestrator.core.code_digest import code_digest
+from orchestrator.core.object_store import StorageAway
+from orchestrator.execution import trainable
 from orchestrator.execution.failures import (
     Failure,
     FolderUnseen,
@@ -20,9 +22,7 @@ from orchestrator.execution.failures import (
     outcome_of,
 )
 from orchestrator.search.outcome import Outcome
-from orchestrator.source_code import code_digest
-from orchestrator.storage import StorageAway
-from tests.execution.tasks import make_job, make_task
+from tests.execution.contexts import make_job, make_task
 
 
 def failures(*kinds, epochs=None, texts=None):
@@ -111,7 +111,7 @@ def test_a_node_that_does_not_see_the_folder_stops_the_sweep_and_no_trial():
 
 
 def test_a_node_with_other_code_stops_the_sweep_and_no_trial(tmp_path):
-    steps = partial(worker._steps, make_job())
+    steps = partial(trainable._steps, make_job())
     with pytest.raises(OtherCode, match="is not that with which the sweep began") as raised:
         steps(replace(make_task(tmp_path), code="0" * 64))
     assert judge([failure_from(raised.value, 0)]) is Verdict.STOP

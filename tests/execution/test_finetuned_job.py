@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from orchestrator.execution.cross_test import CROSS_PREDICTIONS, CrossTest
+from orchestrator.core.spec import build_spec
+from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossTest
 from orchestrator.execution.job import Job
-from orchestrator.execution.task import SweepTask, make_task
+from orchestrator.execution.prepare import extract_features, prepare
+from orchestrator.execution.sweep_context import SweepTask, make_task
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
-from orchestrator.preparation import extract_features, prepare
 from orchestrator.scoring import load_scorer
-from orchestrator.spec import build_spec
-from tests.execution.tasks import make_job
+from tests.execution.contexts import make_job
 
 
 @pytest.fixture(scope="module")

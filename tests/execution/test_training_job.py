@@ -17,14 +17,14 @@ from scipy import stats
 
 from models.encoders import MissingWeightsError
 from models.encoders.base import ComposedEncoder, ImageEncoder, JointEncoder, PromptEncoder
+from orchestrator.execution import trainable as worker_module
 from orchestrator.execution import training_job
-from orchestrator.execution import worker as worker_module
-from orchestrator.execution.agreement import flat_agreement
 from orchestrator.execution.baselines_job import REASONS
+from orchestrator.execution.evaluation import flat_agreement
+from orchestrator.execution.trainable import Worker
 from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
-from orchestrator.execution.worker import Worker
 from orchestrator.scoring import ScorerError, load_scorer
-from tests.execution.tasks import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_task
+from tests.execution.contexts import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_task
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from models.hypernet import HyperNet
-from models.naming import UnknownNameError
 from models.target_net import TargetNet
+from models.unknown_name import UnknownNameError
 
 HYPERIQA = tuple(pairwise((224, 112, 56, 28, 14, 1)))
 VECTOR, MAP = (11,), (5, 7, 7)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.generated import FullLayer, LowRankLayer
+from models.generated_layer import FullLayer, LowRankLayer
 from models.target_net import TargetNet
 
 

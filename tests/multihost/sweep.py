@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from optuna.trial import TrialState
 
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import TITLES
 from orchestrator.search.ledger_trial import LedgerTrial, read_trial
-from orchestrator.search.storages import open_storage, study_name
-from orchestrator.spec import load_spec
-from orchestrator.workspace import Workspace
+from orchestrator.search.open_storage import open_storage, study_name
 from tests.multihost.host import Host
 from tests.multihost.sandbox import REPOSITORY
 from tests.multihost.services import Store

@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 
 from models import variant_info
-from orchestrator.cross import CrossData
+from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace
 from orchestrator.data import Dataset
+from orchestrator.execution.cross_dataset import CrossData
 from orchestrator.execution.job import Job
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.task import SweepTask
-from orchestrator.execution.worker import Worker
-from orchestrator.preparation import Prepared
+from orchestrator.execution.prepare import Prepared
+from orchestrator.execution.sweep_context import SweepTask
+from orchestrator.execution.trainable import Worker
 from orchestrator.reporting.summary import Summary, summarise
-from orchestrator.spec import SweepSpec
-from orchestrator.workspace import Workspace
+from tests.execution.contexts import make_cross, make_task
 from tests.execution.fakes import SPACE, FakeExecutor, FakeSweep, Work
-from tests.execution.tasks import make_cross, make_task
 
 
 @dataclass

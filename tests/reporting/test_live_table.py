@@ -6,8 +6,8 @@ import time
 from rich.console import Console
 
 from orchestrator.execution.job import Epoch, Job
-from orchestrator.reporting.tally import Tally
-from orchestrator.reporting.terminal import TerminalView
+from orchestrator.execution.progress import Tally
+from orchestrator.reporting.live_view import TerminalView
 from orchestrator.search.outcome import Outcome
 
 

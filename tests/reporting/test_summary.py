@@ -11,7 +11,7 @@ from scipy import stats
 from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.reporting.summary import BASELINES
 from orchestrator.search.outcome import Outcome
-from orchestrator.training.logistic import FittedPlcc, fit_logistic
+from orchestrator.training.logistic_fit import FittedPlcc, fit_logistic
 
 
 def predictions(made, key, part="test", file=PREDICTIONS):
@@ -120,7 +120,7 @@ def test_the_result_is_json_without_nan(made, two):
 
 def test_a_figure_that_no_run_has_is_null_with_its_reason(made, monkeypatch):
     failed = FittedPlcc(np.nan, "no logistic fit: the search did not converge")
-    monkeypatch.setattr("orchestrator.execution.agreement.fitted_plcc", lambda *given: failed)
+    monkeypatch.setattr("orchestrator.execution.evaluation.fitted_plcc", lambda *given: failed)
     test = made.summary().as_result()["best"]["test"]
     assert test["plcc_fitted"] is None and test["reasons"] == {"plcc_fitted": failed.reason}
     monkeypatch.undo()

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from orchestrator.reporting.describe import describe_beginning, describe_result
 from orchestrator.reporting.figures import draw_figures
+from orchestrator.reporting.run_description import describe_beginning, describe_result
 from orchestrator.reporting.summary import BASELINES
 from orchestrator.reporting.tables import HEADER, markdown_table, print_result, result_rows, verdict, write_tables
 

@@ -2,8 +2,8 @@
 
 import os
 
-from orchestrator.search import journal as journal_module
-from orchestrator.search.journal import open_journal
+from orchestrator.search import journal_storage as journal_module
+from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from tests.search.test_ledger import SPACE

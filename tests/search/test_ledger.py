@@ -16,14 +16,14 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.search.ledger import SCHEMA_VERSION, Ledger
 from orchestrator.search.ledger_trial import best_epoch
+from orchestrator.search.open_storage import open_storage
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import PRUNERS, build_pruner
 from orchestrator.search.samplers import SAMPLERS, build_sampler
 from orchestrator.search.space import SearchSpace
-from orchestrator.search.storages import open_storage
 
 SPACE = SearchSpace.model_validate(
     {
@@ -434,7 +434,7 @@ from pathlib import Path
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
-from orchestrator.search.storages import open_storage
+from orchestrator.search.open_storage import open_storage
 
 url, journal, space = sys.argv[1:]
 ledger = Ledger(open_storage(url or None, Path(journal)), "search", SearchSpace.model_validate_json(space))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.search.parameters import Parameter, WidthsParameter
 from orchestrator.search.space import SearchSpace, first_reason, load_space
 

@@ -9,10 +9,10 @@ from mlflow.entities import LoggedModelOutput
 
 from orchestrator.execution.job import Epoch
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.drain import Refused
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG, MlflowSink
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Event
+from orchestrator.tracking.uploader import Refused
 from tests.tracking.tracked import Tracked, job, record_epoch, record_sweep, record_trial
 
 

@@ -3,9 +3,9 @@
 import json
 from dataclasses import replace
 
-from orchestrator.credentials import without_passwords
+from orchestrator.core.credentials import without_passwords
+from orchestrator.core.spec import SweepSpec
 from orchestrator.execution.job import Job
-from orchestrator.spec import SweepSpec
 from orchestrator.tracking.provenance import TAG_LIMIT, provenance, run_tags
 
 JOB = Job("search", 3, "text_hyper", None, {"widths": [8, 16]}, {"epochs": 2, "lr": 1e-3}, 0, 7, False)

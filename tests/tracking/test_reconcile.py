@@ -17,7 +17,7 @@ from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.reconcile import reconcile
 from orchestrator.tracking.recorder import STATUS, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.told import what_was_told
+from orchestrator.tracking.spool_index import what_was_told
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work
 from tests.tracking.tracked import MemoryTracked
 

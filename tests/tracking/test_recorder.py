@@ -9,7 +9,7 @@ from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import STATUS, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.told import what_was_told
+from orchestrator.tracking.spool_index import what_was_told
 
 TRIAL = Job("search", 3, "text_hyper", None, {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.1, "depth": 2})
 CONTROL = Job("control", 1, "plain_head", "text_hyper", {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.2})

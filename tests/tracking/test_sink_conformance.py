@@ -7,10 +7,10 @@ import time
 import pytest
 
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.told import what_was_told
+from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.tracking.uploader import Drain
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep, record_trial, wait_for
 
 

@@ -9,9 +9,9 @@ from io import FileIO
 import pytest
 
 from orchestrator.tracking.event import NewerSpool, encode
-from orchestrator.tracking.kept_files import tidy
 from orchestrator.tracking.spool import Event, Spool
-from orchestrator.tracking.told import what_was_told
+from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.tracking.staged_artifacts import tidy
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from mlflow.exceptions import MlflowException
 
 from orchestrator.execution.job import Epoch, Job
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.drain import Drain
 from orchestrator.tracking.mlflow_sink import KEY_TAG, MlflowSink
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.uploader import Drain
 
 
 class Server:

@@ -11,10 +11,10 @@ from torch import Tensor
 from models import build_variant
 from models.crops import place_crops
 from models.encoders import build_encoder
-from models.finetuned import PIXELS, FinetunedModel, Finetuning, finetuned
+from models.finetuned_model import PIXELS, FinetunedModel, Finetuning, finetuned
 from orchestrator.training import FitSettings, Training, TrainingData
 from orchestrator.training.checkpoint import Checkpoints
-from orchestrator.training.features import FeatureRows
+from orchestrator.training.feature_batches import FeatureRows
 from tests.models.tiny_backbone import CROP, SIZE, TinyEncoder, image_shapes, tiny_backbone
 
 SETTINGS = FitSettings(epochs=3, lr=5e-3, backbone_lr_ratio=1.0, hypernet_lr_ratio=0.5, batch_size=32, ema=0.9)

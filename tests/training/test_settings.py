@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.training import FitSettings
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.data.checks import RawDataset
-from orchestrator.data.folders import find_images
+from orchestrator.core.errors import InputError
+from orchestrator.data.find_images import find_images
 from orchestrator.data.progress import Progress
+from orchestrator.data.read_table import choose_column, first_file, numbers, read_table
 from orchestrator.data.registry import register_dataset
-from orchestrator.data.sources import Source
-from orchestrator.data.tables import choose_column, first_file, numbers, read_table
-from orchestrator.errors import InputError
+from orchestrator.data.source import Source
+from orchestrator.data.validate import RawDataset
 
 _TABLES = ("AIGC_MOS_Zscore.xlsx", "AIGC_MOS_Zscore.csv")
 _IMAGE_FOLDERS = ("file", "images", "image", "img", ".")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.data.checks import RawDataset
-from orchestrator.data.folders import find_images
+from orchestrator.core.errors import InputError, reason
+from orchestrator.data.find_images import find_images
 from orchestrator.data.progress import Progress
+from orchestrator.data.read_table import numbers, read_table, what_is_in
 from orchestrator.data.registry import register_dataset
-from orchestrator.data.sources import Source
-from orchestrator.data.tables import numbers, read_table, what_is_in
-from orchestrator.errors import InputError, reason
+from orchestrator.data.source import Source
+from orchestrator.data.validate import RawDataset
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.data.checks import RawDataset
-from orchestrator.data.folders import find_images
+from orchestrator.core.errors import InputError
+from orchestrator.data.find_images import find_images
 from orchestrator.data.progress import Progress
+from orchestrator.data.read_table import choose_column, first_file, numbers, read_table, what_is_in
 from orchestrator.data.registry import register_dataset
-from orchestrator.data.sources import Source
-from orchestrator.data.tables import choose_column, first_file, numbers, read_table, what_is_in
-from orchestrator.errors import InputError
+from orchestrator.data.source import Source
+from orchestrator.data.validate import RawDataset
 
 if TYPE_CHECKING:
     import pandas as pd

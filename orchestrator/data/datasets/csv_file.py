@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.data.checks import RawDataset
+from orchestrator.core.errors import InputError
 from orchestrator.data.progress import Progress
+from orchestrator.data.read_table import numbers, read_table
 from orchestrator.data.registry import register_dataset
-from orchestrator.data.tables import numbers, read_table
-from orchestrator.errors import InputError
+from orchestrator.data.validate import RawDataset
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.training.losses.batch import LossBatch
 from orchestrator.training.losses.registry import RegisteredLoss, registered_loss
 

@@ -6,7 +6,7 @@ from typing import overload
 
 from torch import Tensor
 
-from orchestrator.naming import look_up
+from orchestrator.core.lookup import look_up
 from orchestrator.training.losses.batch import LossBatch
 
 # One target's predictions (B,) in standardised score units, and the batch they are of → a scalar.

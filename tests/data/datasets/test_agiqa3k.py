@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import load_dataset
-from orchestrator.data.checks import check_dataset
 from orchestrator.data.datasets.agiqa3k import agiqa3k
 from orchestrator.data.progress import silent
-from orchestrator.errors import InputError
+from orchestrator.data.validate import check_dataset
 
 NAMES = ["AttnGAN_normal_000.jpg", "DALLE2_000.jpg", "sd1.5_highcorr_000.jpg", "sd1.5_lowstep_001.jpg"]
 

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import load_dataset, make_split
 from orchestrator.data.datasets.aigciqa2023 import aigciqa2023
 from orchestrator.data.progress import silent
-from orchestrator.errors import InputError
 
 Build = Callable[..., Path]
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import load_dataset
-from orchestrator.errors import InputError
 
 PARTS = {"train": ["DALLE2_0000.png", "SD1.4_0000.png"], "val": ["DALLE2_0001.png"], "test": ["SSD1B_1999.png"]}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import load_dataset
-from orchestrator.errors import InputError
 
 WriteCsv = Callable[..., Path]
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.data import load_dataset
-from orchestrator.errors import InputError
 
 NAMES = ["MJ_0_00.jpg", "SD_0_01.jpg", "DALLE_1000_00.jpg", "SD_1199_11.jpg"]
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.data.datasets import shapes as shapes_module
+from orchestrator.data.datasets.shapes import loader as shapes_module
+from orchestrator.data.datasets.shapes.distortions import DISTORTIONS, distort
+from orchestrator.data.datasets.shapes.render import SIZE, draw_scene
+from orchestrator.data.datasets.shapes.scene import BACKDROPS, MISTAKES, SHAPES, random_scene
+from orchestrator.data.datasets.shapes.simulate import GENERATORS, simulate
 from orchestrator.data.progress import silent
-from orchestrator.data.scenes.distortion import DISTORTIONS, distort
-from orchestrator.data.scenes.drawing import SIZE, draw_scene
-from orchestrator.data.scenes.scene import BACKDROPS, MISTAKES, SHAPES, random_scene
-from orchestrator.data.scenes.simulation import GENERATORS, simulate
 
 
 def _draw(folder: Path, count: int = 12, seed: int = 0) -> dict[str, str]:
@@ -44,7 +44,7 @@ def test_images_appear_complete_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_damaged_folder_is_drawn_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.data.scenes.simulation.simulate", lambda seed: simulate(seed, prompts=3))
+    monkeypatch.setattr("orchestrator.data.datasets.shapes.simulate.simulate", lambda seed: simulate(seed, prompts=3))
     raw = shapes_module.shapes("", None, silent)
     lost = Path(raw.table["image"][4])
     before = lost.read_bytes()

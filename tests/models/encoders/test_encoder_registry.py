@@ -12,7 +12,7 @@ from models.encoders import (
     default_encoder,
     list_encoders,
 )
-from models.naming import UnknownNameError
+from models.unknown_name import UnknownNameError
 from tests.made_weights import COMPLETED
 
 KINDS = {"image": ImageEncoder, "prompt": PromptEncoder, "image_prompt": ImagePromptEncoder}

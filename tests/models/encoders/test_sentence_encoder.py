@@ -73,7 +73,7 @@ def test_a_folder_is_the_same_encoder_wherever_it_is(weights, tmp_path, monkeypa
     assert moved.identity == build_encoder("sentence:made/model").identity
     settings = tmp_path / "moved" / "1_Pooling" / "config.json"
     settings.write_text(settings.read_text().replace("true", "null").replace("false", "true").replace("null", "false"))
-    from models.encoders.weights import sha256
+    from models.encoders.pretrained import sha256
 
     sha256.cache_clear()
     assert build_encoder("sentence:moved").identity != build_encoder("sentence:made/model").identity

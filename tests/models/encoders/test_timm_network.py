@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from models.encoders import build_encoder
 from models.encoders.efficientnet_lite0 import load_network
 from models.encoders.network_encoder import NetworkEncoder
-from models.naming import UnknownNameError
+from models.unknown_name import UnknownNameError
 
 
 def noise(size: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.training.losses import LossBatch, build_loss
 
 PHI = NormalDist().cdf

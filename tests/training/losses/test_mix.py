@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.training.losses import LossBatch, build_loss, list_losses
 
 

@@ -1,0 +1,123 @@
+"""The token: who has it may run code on a cluster. It lies in a file that only its owner reads, never in arguments.
+
+Ray reads it from RAY_AUTH_TOKEN or from the file that RAY_AUTH_TOKEN_PATH names.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.core.errors import InputError, reason
+from orchestrator.core.user_profile import config_folder, find_setting
+
+OPEN = "disabled"
+"""RAY_AUTH_MODE of a cluster that asks for no token."""
+
+IN_ENVIRONMENT = "RAY_AUTH_TOKEN"
+"""The variable that holds a token itself; Ray heeds it before any file."""
+
+_RAYS_OWN = Path("~/.ray/auth_token")
+
+
+def token_file(given: Path | None = None, address: str | None = None) -> Path:
+    """Where the token of a cluster lies, or would lie.
+
+    Args:
+        given: by a flag.
+        address: of the cluster, where there is one already: one that was started on this host remembers which token it
+            has, and one that was started without us has Ray's own.
+    """
+    if given:
+        return given.expanduser().absolute()
+    setting = find_setting("token_path")
+    if setting is None and address:
+        from orchestrator.cluster.process_registry import records
+
+        known = [one.token for one in records() if one.address == address and one.token not in (None, IN_ENVIRONMENT)]
+        if known and known[0]:
+            return Path(known[0])
+    if setting:
+        return Path(setting.value).expanduser().absolute()
+    own, rays = config_folder() / "token", _RAYS_OWN.expanduser()
+    return rays if address and rays.is_file() and not own.is_file() else own
+
+
+def ensure_token(path: Path) -> None:
+    """Makes a token where there is none.
+
+    Raises:
+        InputError: the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise InputError(f"The token {path} cannot be made: {reason(error)}.") from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+
+
+def check_token(path: Path, address: str) -> None:
+    """Raises InputError where a cluster's token is neither in the environment nor in its file."""
+    if os.environ.get(IN_ENVIRONMENT):
+        return
+    try:
+        if path.read_text().strip():
+            return
+        told = "is empty"
+    except OSError as error:
+        told = f"cannot be read ({reason(error)})"
+    raise InputError(
+        f"The token of {address} {told}: copy it from the head's host to {path}, "
+        "or name its file in RAY_AUTH_TOKEN_PATH."
+    )
+
+
+def token_settings(path: Path | None) -> dict[str, str]:
+    """Ray's settings for a cluster with the token in a file; for None, of one that asks for no token."""
+    if path is None:
+        return {"RAY_AUTH_MODE": OPEN}
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
+
+
+def wants_no_token() -> bool:
+    """Whether the environment says that Ray asks for no token."""
+    return os.environ.get("RAY_AUTH_MODE", "").lower() == OPEN
+
+
+def present_token(address: str) -> None:
+    """Lets this process, and what it starts, show the token of the cluster that it is about to join, if it has one."""
+    path = token_file(address=address)
+    if wants_no_token() or not (os.environ.get(IN_ENVIRONMENT) or path.is_file()):
+        return
+    os.environ.update(token_settings(path))
+    _reload()
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Afterwards this process presents the token that it did before."""
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        if before != {name: os.environ.get(name) for name in names}:
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+            _reload()
+
+
+def _reload() -> None:
+    if "ray" in sys.modules:  # it read its settings when it was imported
+        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()

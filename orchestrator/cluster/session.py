@@ -1,0 +1,155 @@
+"""A Ray session: joins a running cluster, or starts one on this machine and shuts it down again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from orchestrator.cluster.auth_token import own_environment, present_token, token_file
+from orchestrator.cluster.loopback import ADDRESS, for_ray, refused, split, taken_at_its_word
+from orchestrator.cluster.process_registry import joined
+from orchestrator.core.errors import InputError
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Tune would start a job again beside the desk
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # its snapshots are never read: the ledger remembers
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "3600",
+}
+
+_STARTS = 3
+"""Ray gives its start half a minute, which a busy machine may exceed."""
+
+_HEAD_AWAY_SECONDS = 15
+
+_OBJECT_STORE = 256 * 2**20
+"""Bytes, in a session that is started here: its workers map the feature store's files, so that only what is small goes
+by Ray, and the memory that Ray would keep for itself (30 %) is the trials'."""
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -> Iterator[int]:
+    """Yields how many jobs fit side by side.
+
+    Args:
+        address: of a running cluster ("auto" for the one of this host); None takes RAY_ADDRESS or the profile's or,
+            where neither is set, starts a local one.
+        cpus_per_job: CPUs of one job.
+        gpus_per_job: GPUs of one job; may be a fraction.
+
+    Raises:
+        InputError: no cluster answers at `address`, or it could not run a single job.
+    """
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)
+    address = joined(address)
+    with own_environment():
+        _connect(address) if address else _start()
+        import ray
+
+        try:
+            yield fitting(ray.nodes(), cpus_per_job, gpus_per_job)
+        finally:
+            ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    if (port := split(address)[1]) and (error := refused(address)):
+        raise InputError(f"No Ray cluster answers at {address}: {error}.")  # Ray itself would try for minutes
+    present_token(address)
+    import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.exceptions import AuthenticationError, RpcError
+
+    known = for_ray(address) if port else address
+    try:
+        if port:
+            GcsClient(address=known)  # says within seconds what is wrong with a token; `init` tries for half a minute
+        ray.init(address=known, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    except AuthenticationError as error:
+        token = token_file(address=address)
+        told = (
+            f"does not take the token in {token}" if token.is_file() else f"asks for a token, and there is no {token}"
+        )
+        raise InputError(
+            f"The Ray cluster at {address} {told}: copy that of its head's host there, or set RAY_AUTH_TOKEN_PATH."
+        ) from error
+    except (ConnectionError, RpcError) as error:
+        raise InputError(f"No Ray cluster lets this host in at {address}: {error}.") from error
+
+
+def _start() -> None:
+    """Starts a cluster of this process's own, whatever others run on this host.
+
+    Only this host reaches it. Its processes die with this one. A head that is killed is noticed within seconds, and not
+    in a minute.
+    """
+    import ray
+
+    for attempt in range(_STARTS):
+        try:
+            with taken_at_its_word():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=False,
+                    object_store_memory=_OBJECT_STORE,
+                    _node_ip_address=ADDRESS,
+                    _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
+                )
+            return
+        except Exception as error:  # Ray has no type of its own for it
+            ray.shutdown()
+            if attempt == _STARTS - 1 or "timed out" not in str(error):
+                raise
+            logger.warning("Ray did not start in time and is started again: %s", error)
+
+
+def fitting(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
+    """Like `slots_on`.
+
+    Raises:
+        InputError: not a single job fits.
+    """
+    if slots := slots_on(nodes, cpus, gpus):
+        return slots
+    there = [node["Resources"] for node in nodes if node["Alive"]]
+    most = {name: max((node.get(name, 0) for node in there), default=0) for name in ("CPU", "GPU")}
+    raise InputError(
+        f"A trial asks for {cpus:g} CPUs and {gpus:g} GPUs; the cluster's largest node has {most['CPU']:g} CPUs "
+        f"and {most['GPU']:g} GPUs."
+    )
+
+
+def slots_on(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
+    """How many jobs fit side by side: no job spreads over two nodes, and no part of a GPU over two GPUs.
+
+    Args:
+        nodes: what `ray.nodes()` says.
+        cpus, gpus: of one job.
+    """
+    there = [node["Resources"] for node in nodes if node["Alive"]]
+    return sum(_slots(node.get("CPU", 0), node.get("GPU", 0), cpus, gpus) for node in there)
+
+
+def _slots(cpus_there: float, gpus_there: float, cpus: float, gpus: float) -> int:
+    slots = math.floor(cpus_there / cpus + 1e-9)
+    if gpus >= 1:
+        return min(slots, math.floor(gpus_there / gpus + 1e-9))
+    if gpus:
+        return min(slots, math.floor(gpus_there) * math.floor(1 / gpus + 1e-9))
+    return slots

@@ -1,0 +1,161 @@
+"""Objects under a URL: a folder that all nodes see, or a bucket of an S3 store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from orchestrator.core.errors import InputError
+
+PATIENCE = 120.0
+"""Seconds that a store may be away before whoever cannot do without it gives up."""
+
+_S3 = "s3://"
+_T = TypeVar("_T")
+
+
+class StorageAway(ConnectionError):
+    """The store did not answer, or refused."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Small enough to travel to every worker; opened where it is used.
+
+    An object appears whole or not at all. Endpoint, region and credentials of an S3 store are the environment's
+    (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` …), on every node its own.
+
+    Attributes:
+        url: an absolute folder, or `s3://bucket/prefix`.
+    """
+
+    url: str
+
+    def under(self, name: str) -> Storage:
+        """A part of it."""
+        return Storage(f"{self.url.rstrip('/')}/{name}")
+
+    def read(self, name: str) -> bytes | None:
+        """An object; None where there is none.
+
+        Raises:
+            StorageAway: the store does not answer.
+        """
+        filesystem, root = self._opened
+        try:
+            with filesystem.open_input_file(f"{root}/{name}") as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._away(error) from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """Puts an object in the place of what had its name.
+
+        Raises:
+            StorageAway: the store does not answer.
+        """
+        filesystem, root = self._opened
+        path = f"{root}/{name}"
+        try:
+            if self.url.startswith(_S3):
+                with filesystem.open_output_stream(path) as file:
+                    file.write(content)
+                return
+            draft = Path(f"{path}.{uuid4().hex[:8]}.partial")
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                draft.write_bytes(content)
+                os.replace(draft, path)
+            finally:
+                draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._away(error) from error
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Removes objects; those that are not there, and a store that is away, are no error: it is only garbage."""
+        filesystem, root = self._opened
+        for name in names:
+            try:
+                filesystem.delete_file(f"{root}/{name}")
+            except OSError:
+                continue
+
+    def remove_all(self) -> None:
+        """Removes every object; raises StorageAway where the store does not answer."""
+        filesystem, root = self._opened
+        try:
+            filesystem.delete_dir(root)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._away(error) from error
+
+    def check(self) -> None:
+        """Writes an object, reads and removes it; raises StorageAway where that does not work."""
+        name, content = f".check-{uuid4().hex[:8]}", b"HyperAssess"
+        self.write(name, content)
+        if self.read(name) != content:
+            raise StorageAway(f"{self.url} does not give back what was written.")
+        self.remove([name])
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        from pyarrow import fs
+
+        if not self.url.startswith(_S3):
+            return fs.LocalFileSystem(), self.url
+        from pyarrow.fs import AwsStandardS3RetryStrategy
+
+        environment = os.environ
+        filesystem = fs.S3FileSystem(
+            endpoint_override=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"),
+            region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1",
+            connect_timeout=5,
+            request_timeout=30,
+            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
+        )
+        return filesystem, self.url.removeprefix(_S3).rstrip("/")
+
+    def _away(self, error: OSError) -> StorageAway:
+        return StorageAway(f"The storage {self.url} does not answer: {str(error).splitlines()[0]}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url}
+
+
+def storage_url(given: str) -> str:
+    """What people write, as `Storage` takes it: `~` and relative folders are made absolute.
+
+    Raises:
+        InputError: neither a folder nor `s3://bucket/…`, or credentials inside.
+    """
+    scheme, colon, rest = given.partition("://")
+    if not colon:
+        return str(Path(given).expanduser().absolute())
+    bucket = rest.split("/")[0]
+    if scheme != "s3" or not bucket or "@" in bucket or "?" in rest:
+        raise InputError(
+            "--storage-path takes a folder that all nodes see or s3://bucket/prefix; an S3 store's endpoint and "
+            "credentials come from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return given.rstrip("/")
+
+
+def patiently(call: Callable[[], _T], patience: float = PATIENCE, pause: float = 2.0) -> _T:
+    """What `call` gives, tried again while the store is away; raises StorageAway when it was for too long."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return call()
+        except StorageAway:
+            if time.monotonic() + pause > end:
+                raise
+            time.sleep(pause)

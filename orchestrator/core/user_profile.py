@@ -1,0 +1,97 @@
+"""Where a cluster, MLflow and the ledger are, for whoever does not want to type it: environment or profile file.
+
+A flag comes first, then the environment, then the profile file, then the default of each.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.core.credentials import holds_password
+from orchestrator.core.errors import InputError, reason
+from orchestrator.core.lookup import unknown
+
+VARIABLES = {
+    "address": "RAY_ADDRESS",
+    "tracking_uri": "MLFLOW_TRACKING_URI",
+    "ledger": "HYPERASSESS_LEDGER",
+    "storage_path": "HYPERASSESS_STORAGE_PATH",
+    "token_path": "RAY_AUTH_TOKEN_PATH",
+}
+"""Setting → the environment variable that gives it."""
+
+_CHOICE = "HYPERASSESS_PROFILE"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value and where it came from; None for one that was given by hand."""
+
+    value: str
+    source: str | None = None
+
+
+def config_folder() -> Path:
+    """This user's settings: the profile file and the token of the cluster."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("hyperassess"))
+
+
+def find_setting(name: str, given: str | None = None) -> Setting | None:
+    """A setting by its precedence, None where nobody names it.
+
+    Args:
+        name: a key of `VARIABLES`.
+        given: what a flag, or the sweep that goes on, says.
+
+    Raises:
+        InputError: the profile file is wrong.
+    """
+    if given:
+        return Setting(given)
+    variable = VARIABLES[name]
+    if found := os.environ.get(variable):
+        return Setting(found, variable)
+    path, table = _chosen()
+    settings = _read(path, table) if path else {}
+    if name not in settings:
+        return None
+    return Setting(settings[name], f"the profile {f'{table} in ' if table else ''}{path}")
+
+
+def _chosen() -> tuple[Path | None, str | None]:
+    """The profile file and the table in it; no file where there is none to read."""
+    choice = os.environ.get(_CHOICE)
+    usual = config_folder() / "profile.toml"
+    if choice is None:
+        return (usual if usual.is_file() else None), None
+    if not choice:
+        return None, None
+    if os.sep in choice or choice.endswith(".toml"):
+        return Path(choice).expanduser(), None
+    return usual, choice
+
+
+def _read(path: Path, table: str | None) -> dict[str, str]:
+    """The settings outside of any table, and in their place those of the table that was chosen."""
+    try:
+        content = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"The profile {path} cannot be read: {reason(error)}.") from error
+    tables = {name: value for name, value in content.items() if isinstance(value, dict)}
+    if table is not None and table not in tables:
+        raise InputError(f"{_CHOICE}: {path}: {unknown('profile', table, list(tables))}")
+    settings = {name: value for name, value in content.items() if name not in tables}
+    settings |= tables[table] if table is not None else {}
+    for name, value in settings.items():
+        if name not in VARIABLES:
+            raise InputError(f"{path}: {unknown('setting of a profile', name, list(VARIABLES))}")
+        if not isinstance(value, str) or not value:
+            raise InputError(f"{path}: {name} is not a text.")
+        if holds_password(value) and path.stat().st_mode & 0o077:
+            raise InputError(f"{path} holds a password, and others on this machine may read it: chmod 600 {path}")
+    return settings

@@ -1,0 +1,31 @@
+"""Where a data set's images lie: its copies keep them in different folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.core.errors import InputError
+
+
+def find_images(dataset: str, root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Absolute paths of some images, (N,), in whichever folder has the most of them.
+
+    Args:
+        dataset: who asks, for the message.
+        root: the data set's folder.
+        folders: where they may lie, relative to the root; the earlier wins a tie.
+        names: file names of the images.
+
+    Raises:
+        InputError: no folder has any of them.
+    """
+    found = {folder: sum((root / folder / name).is_file() for name in names) for folder in folders}
+    best = max(folders, key=lambda folder: found[folder])
+    if names and found[best] == 0:
+        looked = ", ".join("the folder itself" if folder == "." else f"{folder}/" for folder in folders)
+        raise InputError(
+            f"{dataset}: {root} has none of the {len(names)} images that its scores name, such as {names[0]}; "
+            f"looked in {looked}."
+        )
+    return [str((root / best / name).absolute()) for name in names]

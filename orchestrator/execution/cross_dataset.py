@@ -1,0 +1,210 @@
+"""A second data set that no run trains on, for the confirm runs to score: read, checked, shared rows left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.core.errors import InputError
+from orchestrator.core.spec import SweepSpec
+from orchestrator.data.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.execution.cross_dataset_eval import CrossTest
+
+SHARED_IMAGE, SHARED_PROMPT = "image", "prompt"
+MIN_ROWS, MIN_PROMPTS = 3, 2  # below it there is no correlation, or no prompts to resample
+
+
+@dataclass(frozen=True, eq=False)
+class CrossData:
+    """What the confirm runs score of a second data set.
+
+    Attributes:
+        dataset: checked and read, all its rows.
+        targets: of the scores that are learned, those that it has.
+        missing: of the scores that are learned, those that it has not.
+        rows: ascending row numbers of its table that are scored, (M,).
+        shared: "image" and "prompt" → how many rows are left out because a run trains on, or chooses by, one with
+            the same bytes or, else, the same normalised prompt; no key where there are none.
+    """
+
+    dataset: Dataset
+    targets: tuple[str, ...]
+    missing: tuple[str, ...]
+    rows: NDArray[np.int64]
+    shared: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The data set's name as a part of metrics' names: `aigciqa2023`, `ratings` of `csv:ratings.csv`."""
+        name = self.dataset.name
+        short = Path(name.removeprefix("csv:")).stem if name.startswith("csv:") else name
+        return re.sub(r"\W+", "_", short).strip("_") or "other"
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts the scored rows have."""
+        return len(set(self.dataset.prompt_ids[self.rows]))
+
+    def sentences(self) -> list[str]:
+        """What is scored and what is not, for people."""
+        name = self.dataset.name
+        said = [f"Confirm runs also score {len(self.rows)} images of {self.prompts} prompts of {name}."]
+        for what, count in self.shared.items():
+            said.append(f"Left out of {name}: {count} of {len(self.dataset)} images whose {what} is trained on.")
+        if self.missing:
+            said.append(f"{name} has no {' or '.join(self.missing)} to compare with.")
+        return said
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "dataset": self.dataset.name,
+            "data_hash": self.dataset.data_hash,
+            "targets": list(self.targets),
+            "images": len(self.rows),
+            "prompts": self.prompts,
+            "left_out": {**self.dataset.quarantine_counts(), **{f"shared {k}": n for k, n in self.shared.items()}},
+        }
+
+    def as_input(self, spec: SweepSpec) -> dict[str, Any]:
+        """As MLflow's dataset input of the sweep's run, beside that of what is trained on."""
+        scores = [(target, "double") for target in self.targets]
+        left_out: dict[str, int] = self.as_dict()["left_out"]
+        return {
+            "name": self.dataset.name.replace("csv:", ""),
+            "digest": self.dataset.data_hash,
+            "rows": len(self.dataset),
+            "source": str(spec.test_data_root or spec.test_dataset),
+            "columns": [("image", "string"), ("prompt", "string"), *scores],
+            "split": {"scored": len(self.rows), **left_out},
+            "context": "testing",
+        }
+
+
+def prepare_cross(
+    spec: SweepSpec,
+    trained_on: Dataset,
+    targets: tuple[str, ...],
+    splits: Mapping[int, Split],
+    reads: Iterable[str],
+    progress: Progress,
+) -> CrossData | None:
+    """Reads and checks `--test-dataset`; None where there is none.
+
+    Args:
+        spec: the sweep's settings.
+        trained_on: the data set that is searched on.
+        targets: the scores that are learned.
+        splits: all that the sweep trains under.
+        reads: the features that the variant and its control read.
+        progress: told while data is generated or verified.
+
+    Raises:
+        InputError: it cannot be read, has none of the targets, lacks criteria that are read, is the data set that is
+            trained on, or shares too much with it; or nothing would be scored.
+    """
+    if spec.test_dataset is None:
+        if spec.test_data_root is not None:
+            raise InputError("--test-data-root says where a second data set lies; name it with --test-dataset.")
+        return None
+    if not spec.confirm:
+        raise InputError("--test-dataset is scored by the confirm runs, of which --confirm 0 leaves none.")
+    from orchestrator.data import load_dataset
+
+    dataset = load_dataset(spec.test_dataset, spec.test_data_root, progress)
+    known = tuple(target for target in targets if target in dataset.targets)
+    if not known:
+        raise InputError(
+            f"--test-dataset: {dataset.name} has no score {' or '.join(targets)}, which is learned; it has "
+            f"{', '.join(dataset.targets)}."
+        )
+    if any(name.startswith("criteria.") for name in reads):
+        dataset = _with_criteria(dataset, spec)
+    if dataset.images_and_prompts() == trained_on.images_and_prompts():
+        raise InputError(
+            f"--test-dataset: {dataset.name} has the same images and prompts as {trained_on.name}, which is trained on."
+        )
+    rows, shared = unseen_rows(dataset, trained_on, splits.values())
+    if len(rows) < MIN_ROWS or len(set(dataset.prompt_ids[rows])) < MIN_PROMPTS:
+        counts = " and ".join(f"{count} share {article(what)}" for what, count in shared.items())
+        raise InputError(
+            f"--test-dataset: {len(rows)} of {len(dataset)} images of {dataset.name} are left to score, too few: "
+            f"{counts or 'there are no more'}{f' with what is trained on {trained_on.name}' if counts else ''}."
+        )
+    missing = tuple(target for target in targets if target not in known)
+    return CrossData(dataset, known, missing, rows, shared)
+
+
+def unseen_rows(
+    dataset: Dataset, trained_on: Dataset, splits: Iterable[Split]
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Rows whose image and prompt no split trains on or chooses by, and how many share the one or, else, the other.
+
+    What all splits keep for the test may be shared: nothing was learned from it.
+    """
+    import numpy as np
+
+    from orchestrator.data.dataset import normalize_prompt
+
+    used = np.unique(np.concatenate([part for split in splits for part in (split.train, split.validation)]))
+    seen = trained_on.table.iloc[used]
+    same_image = dataset.table["digest"].isin(set(seen["digest"])).to_numpy()
+    prompts = dataset.table["prompt"].map(normalize_prompt)
+    same_prompt = prompts.isin(set(seen["prompt"].map(normalize_prompt))).to_numpy() & ~same_image
+    counts = {SHARED_IMAGE: int(same_image.sum()), SHARED_PROMPT: int(same_prompt.sum())}
+    rows = np.flatnonzero(~same_image & ~same_prompt)
+    return rows, {what: count for what, count in counts.items() if count}
+
+
+def extract_cross(
+    cross: CrossData | None, encoders: Mapping[str, str], wanted: Iterable[str], progress: Progress
+) -> CrossTest | None:
+    """What the jobs need of it: features from the store, or computed into it by the same encoders.
+
+    All of the data set's rows are encoded, also those left out, so that a sweep on it finds its features there.
+    """
+    if cross is None:
+        return None
+    from orchestrator.data import FeatureStore
+    from orchestrator.execution.cross_dataset_eval import CrossTest
+
+    dataset, rows = cross.dataset, cross.rows
+
+    def told(done: int, total: int, what: str) -> None:
+        progress(done, total, f"{dataset.name}: {what}")
+
+    features: FeatureSet = FeatureStore().get(dataset, encoders, wanted, told)
+    return CrossTest(
+        label=cross.label,
+        features=features,
+        rows=rows,
+        names=tuple(dataset.names[row] for row in rows),
+        generators=tuple(dataset.generators[row] for row in rows),
+        prompt_ids=dataset.prompt_ids[rows],
+        scores=dataset.scores(cross.targets)[rows],
+        targets=cross.targets,
+    )
+
+
+def _with_criteria(dataset: Dataset, spec: SweepSpec) -> Dataset:
+    from orchestrator.data.criteria import read_criteria
+
+    assert spec.criteria is not None, "the data set that is trained on has criteria, or it would have been refused"
+    try:
+        return dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
+    except InputError as error:
+        raise InputError(f"--test-dataset {dataset.name}: {error}") from error
+
+
+def article(what: str) -> str:
+    """A shared thing with its article: `an image`, `a prompt`."""
+    return f"an {what}" if what == SHARED_IMAGE else f"a {what}"

@@ -1,0 +1,93 @@
+"""A run's epochs on disk, one a line, each with a checksum."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from orchestrator.core.disk_space import is_disk_full
+from orchestrator.execution.job import Epoch
+
+_CHECKSUM = "crc32"
+
+
+class History:
+    """Epochs 1 to n in a file of JSON lines, which nobody else writes to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._epochs: list[Epoch] = []
+        self._whole = False
+
+    def read(self) -> list[Epoch]:
+        """The epochs up to the first line that is torn, damaged or out of turn: what a run can go on from."""
+        found: list[Epoch] = []
+        for number, epoch in enumerate(self._lines(), start=1):
+            if epoch is None or epoch.number != number:
+                break
+            found.append(epoch)
+        return found
+
+    def legible(self) -> dict[int, Epoch]:
+        """Every epoch that can be read, by number, whatever is damaged around it."""
+        return {epoch.number: epoch for epoch in reversed(self._lines()) if epoch is not None}
+
+    def _lines(self) -> list[Epoch | None]:
+        try:
+            lines = self._path.read_bytes().split(b"\n")[:-1]  # behind the last end of line is what a kill tore
+        except FileNotFoundError:
+            return []
+        return [_parse(line) for line in lines]
+
+    def keep(self, epochs: Sequence[Epoch]) -> None:
+        """Leaves these epochs only: to half a line of a killed worker the next one would be glued."""
+        self._epochs, self._whole = list(epochs), False
+        self._write()
+
+    def append(self, epoch: Epoch) -> bool:
+        """Adds an epoch; False where the disk is full, then it is written with the next one."""
+        self._epochs.append(epoch)
+        if not self._whole:
+            return self._write()
+        try:
+            with self._path.open("a") as file:
+                file.write(_line(epoch))
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            self._whole = False
+        return self._whole
+
+    def _write(self) -> bool:
+        draft = self._path.with_suffix(".draft")
+        try:
+            draft.write_text("".join(map(_line, self._epochs)))
+            draft.replace(self._path)
+            self._whole = True
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            if not is_disk_full(error):
+                raise
+        return self._whole
+
+
+def _line(epoch: Epoch) -> str:
+    content = asdict(epoch)
+    return json.dumps({**content, _CHECKSUM: _checksum(content)}) + "\n"
+
+
+def _checksum(content: dict[str, object]) -> str:
+    # Python reads back the very floats that it wrote, so that a line's content makes the same text again.
+    return f"{zlib.crc32(json.dumps(content).encode()):08x}"
+
+
+def _parse(line: bytes) -> Epoch | None:
+    try:
+        content = json.loads(line)
+        checksum = content.pop(_CHECKSUM, None)  # lines of earlier versions have none
+        return Epoch(**content) if checksum in {None, _checksum(content)} else None
+    except (ValueError, TypeError, AttributeError):
+        return None

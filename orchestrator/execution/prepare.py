@@ -1,0 +1,284 @@
+"""From a spec to something that can run: every name looked up, data checked, spaces read, splits made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.core.errors import InputError
+from orchestrator.core.lookup import unknown
+from orchestrator.core.spec import SweepSpec
+from orchestrator.data.progress import Progress, silent
+from orchestrator.execution.cross_dataset import CrossData, extract_cross, prepare_cross
+from orchestrator.search.initial_trials import FirstTrials, choose_first, read_enqueued
+from orchestrator.search.pruners import build_pruner
+from orchestrator.search.samplers import build_sampler
+from orchestrator.search.space import FINETUNE, SearchSpace, load_space
+
+if TYPE_CHECKING:
+    from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.execution.cross_dataset_eval import CrossTest
+
+CONTROL = "plain_head"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A sweep that has passed every check.
+
+    Attributes:
+        spec: its settings.
+        dataset: checked and read.
+        targets: the scores it learns.
+        space: of the variant.
+        control_space: of the control; None where the variant is the control itself.
+        encoders: kind → name.
+        reads: features that the variant and its control read.
+        splits: by index, 0 for the search and the rest for confirm runs.
+        enqueued: configurations of a file to try first, as Optuna's flat parameters.
+        cross: what is scored of a second data set, where there is one.
+    """
+
+    spec: SweepSpec
+    dataset: Dataset
+    targets: tuple[str, ...]
+    space: SearchSpace
+    control_space: SearchSpace | None
+    encoders: dict[str, str]
+    reads: tuple[str, ...]
+    splits: Mapping[int, Split]
+    enqueued: tuple[dict[str, Any], ...]
+    cross: CrossData | None = None
+
+    @property
+    def control_of(self) -> str | None:
+        """What `plain_head` is the control of, where it is itself what is searched."""
+        return control_of(self.spec.variant, self.targets, self.space)
+
+    @property
+    def finetune(self) -> bool:
+        """Whether the image encoder is trained with the model."""
+        return self.spec.backbone == "finetune"
+
+    def first_trials(self) -> tuple[FirstTrials, list[str]]:
+        """What both searches begin with, and what there is to say about it; raises InputError as `choose_first`."""
+        spec = self.spec
+        return choose_first(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
+
+    def identity(self) -> dict[str, Any]:
+        """What must agree for a sweep to go on: code version, data, splits."""
+        from orchestrator import __version__
+
+        return {
+            "code": __version__,
+            "data": self.dataset.data_hash,
+            "test_data": self.cross.dataset.data_hash if self.cross else None,
+            "splits": {str(index): split.hash for index, split in self.splits.items()},
+            "space": self.space.model_dump(mode="json", exclude=None if self.finetune else {"backbone"}),
+        }
+
+
+def prepare(
+    spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None, begun: bool = False
+) -> Prepared:
+    """Looks everything up and reads the data.
+
+    Args:
+        spec: the settings.
+        progress: told while data is generated or verified.
+        space: used in place of the spec's own, where a sweep goes on with the one it began with.
+        begun: it has in its folder what it tries first, so that nothing is read again that may be gone.
+
+    Raises:
+        InputError: the first thing that is wrong, in one sentence.
+    """
+    build_sampler(spec.sampler, spec.seed)
+    build_pruner(spec.pruner, spec.epochs)
+    if spec.ledger:
+        from orchestrator.search.rdb_storage import check_database
+
+        check_database(spec.ledger)
+    space = space or _space(spec)
+    space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
+    enqueued = () if begun else read_enqueued(spec.enqueue, space)
+    encoders = choose_encoders(spec.encoders)
+    dataset, targets = _data(spec, progress)
+    info = _variant(spec.variant, control_of(spec.variant, targets, space))
+    reads = tuple(info.reads)
+    _check_keys(space, spec, info.parameters)
+    _check_training(space, spec, dataset, targets)
+    if spec.backbone == "finetune":
+        check_backbone(space, spec, encoders["image"], reads)
+    from orchestrator.data import FeatureStore, check_searchable, make_split
+
+    if any(name.startswith("criteria.") for name in reads):
+        _ = dataset.criteria
+    FeatureStore().shapes(encoders, reads)  # says now what would be missing later, weights above all
+    if spec.trials > 1:
+        check_searchable(spec.protocol)
+    count = spec.splits if spec.confirm else 0
+    splits = {index: make_split(dataset, spec.protocol, index) for index in range(count + 1)}
+    return Prepared(
+        spec=spec,
+        dataset=dataset,
+        targets=targets,
+        space=space,
+        control_space=space.without_hypernet() if info.hypernet_sees else None,
+        encoders=encoders,
+        reads=reads,
+        splits=splits,
+        enqueued=enqueued,
+        cross=prepare_cross(spec, dataset, targets, splits, reads, progress),
+    )
+
+
+def extract_features(prepared: Prepared, progress: Progress) -> FeatureSet:
+    """The features that the sweep reads: from the store, or computed into it; to fine-tune, the images as well."""
+    from orchestrator.data import FeatureStore
+
+    return FeatureStore().get(prepared.dataset, prepared.encoders, _wanted(prepared), progress)
+
+
+def extract_cross_test(prepared: Prepared, progress: Progress) -> CrossTest | None:
+    """The same features of a second data set, with what the jobs need beside them; None where there is none."""
+    return extract_cross(prepared.cross, prepared.encoders, _wanted(prepared), progress)
+
+
+def _wanted(prepared: Prepared) -> tuple[str, ...]:
+    from orchestrator.data.feature_store import PIXELS
+
+    return (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
+
+
+def control_of(variant: str, targets: tuple[str, ...], space: SearchSpace) -> str | None:
+    """The variant whose target net `plain_head` takes when it is searched by itself: its space's `of`, if any."""
+    if variant != CONTROL:
+        return None
+    named = space.model.get("of")
+    return named if isinstance(named, str) else "text_hyper" if targets == ("alignment",) else "image_hyper"
+
+
+def choose_encoders(given: Iterable[str]) -> dict[str, str]:
+    """Every kind's encoder: the one given, else the default.
+
+    Raises:
+        InputError: an unknown encoder.
+    """
+    from models.encoders import build_encoder, default_encoder
+    from models.encoders.registry import KINDS
+
+    chosen = {kind: default_encoder(kind) for kind in KINDS}
+    for name in given:
+        try:
+            encoder = build_encoder(name)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        chosen[encoder.kind] = encoder.name
+    return {**chosen, "criteria": chosen["prompt"]}
+
+
+def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]]:
+    from orchestrator.data import load_dataset
+
+    _variant(spec.variant, None)
+    dataset = load_dataset(spec.dataset, spec.data_root, progress)
+    if spec.criteria:
+        from orchestrator.data.criteria import read_criteria
+
+        dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
+    missing = [target for target in spec.targets if target not in dataset.targets]
+    if missing:
+        raise InputError(f"{dataset.name} has no score {' or '.join(missing)}; it has {', '.join(dataset.targets)}.")
+    return dataset, spec.targets or _default_targets(spec.variant, dataset)
+
+
+def _default_targets(variant: str, dataset: Dataset) -> tuple[str, ...]:
+    meant_for = _variant(variant, None).targets
+    if meant_for is None:
+        return dataset.targets[:1]
+    targets = tuple(target for target in dataset.targets if target in meant_for)
+    if not targets:
+        raise InputError(
+            f"{variant} scores {' or '.join(meant_for)}, which {dataset.name} has not; it has "
+            f"{', '.join(dataset.targets)}: choose with --targets."
+        )
+    return targets
+
+
+def _variant(name: str, of: str | None) -> Any:
+    from models import variant_info
+
+    try:
+        return variant_info(name, of) if of else variant_info(name)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) -> None:
+    """Raises InputError for a key that the variant has not."""
+    source = _source(spec)
+    known = {"model": set(parameters), "hypernet": set(parameters)}
+    for section, names in known.items():
+        for key in getattr(space, section):
+            if key not in names:
+                raise InputError(f"{source}: {section}.{key}: {unknown(f'parameter of {spec.variant}', key, names)}")
+
+
+def _check_training(space: SearchSpace, spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...]) -> None:
+    """Raises InputError for a key that no training has, for values out of range, for what this data cannot give."""
+    from orchestrator.training.losses import build_loss
+    from orchestrator.training.settings import FitSettings
+
+    for largest in (False, True):
+        for training in {repr(corner.training): corner.training for corner in space.corners(largest)}.values():
+            try:
+                settings = FitSettings.from_dict({**training, "epochs": spec.epochs})
+                settings.weights_of(targets)
+                build_loss(settings.loss).check_std(dataset.lacking_stds(targets))
+            except InputError as error:
+                raise InputError(f"{_source(spec)}: training: {error}") from error
+
+
+def _source(spec: SweepSpec) -> str:
+    return str(spec.space or f"The space of {spec.variant}")
+
+
+def check_backbone(space: SearchSpace, spec: SweepSpec, encoder: str, reads: tuple[str, ...]) -> None:
+    """Checks that there is something to fine-tune and that the space's section `backbone` fits it.
+
+    Raises:
+        InputError: what is wrong, in one sentence.
+    """
+    from models.encoders import build_encoder
+    from models.finetuned_model import Finetuning, trainable
+
+    if not any(name.startswith("image.") for name in reads):
+        raise InputError(f"--backbone finetune: {spec.variant} reads no image features, only {', '.join(reads)}.")
+    try:
+        parts = len(trainable(build_encoder(encoder)).load_backbone().parts())
+    except ValueError as error:
+        raise InputError(f"--backbone finetune: {error}.") from error
+    known = [field.name for field in fields(Finetuning)]
+    for key in space.backbone:
+        if key not in known:
+            raise InputError(f"{_source(spec)}: backbone.{key}: {unknown('setting of a backbone', key, known)}")
+    for largest in (False, True):
+        for corner in space.corners(largest):
+            try:
+                Finetuning(**corner.backbone).check(parts, encoder)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{_source(spec)}: backbone: {error}.") from error
+
+
+def _space(spec: SweepSpec) -> SearchSpace:
+    """The shipped space; or the user's, which the shipped one's defaults complete."""
+    _variant(spec.variant, None)
+    if spec.space is None:
+        return load_space(spec.variant)
+    own = load_space(spec.space)
+    of = control_of(spec.variant, spec.targets, own)
+    if of is None:
+        return own.filled_from(load_space(spec.variant))
+    _variant(of, None)
+    return own.filled_from(load_space(of).without_hypernet())

@@ -1,0 +1,99 @@
+"""Brings what people and reports read of a sweep's trials from its storage into the sweep's folder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from orchestrator.core.object_store import StorageAway, patiently
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.trial_store import TrialStorage
+from orchestrator.search.ledger_trial import LedgerTrial
+from orchestrator.search.outcome import Outcome
+
+logger = logging.getLogger(__name__)
+
+_REST = 60.0
+"""Seconds for which a storage that was away is left alone: the sweep waits while it is asked."""
+
+
+class Fetching:
+    """Watches a sweep, told before the recorder: a job that ended leaves its files in the sweep's folder.
+
+    Of the jobs that are kept everything comes but the last state, which only a training goes on from; of others the
+    history and what else is small. It takes one to four requests, and MLflow's copy is taken from it at once.
+
+    Args:
+        storage: of the sweep.
+        trials: folder of the jobs' folders.
+        keeps: whether a job's files are worth it.
+    """
+
+    def __init__(self, storage: TrialStorage, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
+        self._storage = storage
+        self._trials = trials
+        self._keeps = keeps
+        self._missed: set[str] = set()
+        self._away_until = 0.0
+
+    def started(self, job: Job) -> None:
+        """Nothing."""
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        """Nothing."""
+
+    def noted(self, job: Job, note: str) -> None:
+        """Nothing."""
+
+    def interrupted(self, job: Job) -> None:
+        """It stays where it is, for whoever goes on with it."""
+
+    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+        """Fetches; a storage that is away is asked again at the end of the sweep."""
+        self._missed.add(job.key)
+        if time.monotonic() < self._away_until:
+            return
+        try:
+            self._fetch(job.key, self._keeps(job, outcome))
+            self._missed.remove(job.key)
+        except OSError as away:
+            if isinstance(away, StorageAway):
+                self._away_until = time.monotonic() + _REST
+            logger.warning("the files of %s were not fetched: %s", job.key, away)
+
+    def before(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
+        """Fetches the histories of jobs that are unfinished, for records that lack some of their epochs."""
+        self._fetch_all([(job, False) for job, trial in known if trial.outcome is None])
+
+    def after(self, known: Iterable[tuple[Job, LedgerTrial]], late: Callable[[Job, Outcome], None]) -> None:
+        """Fetches what is not here yet: of confirm runs, which the report reads, and of jobs that were missed.
+
+        Args:
+            known: all jobs.
+            late: told of each job whose files came only now.
+
+        Raises:
+            StorageAway: the storage has been away for too long.
+        """
+        for job, trial in known:
+            if trial.outcome is None:
+                continue
+            missed = job.key in self._missed or not (self._trials / job.key).is_dir()
+            reported = job.study == "confirm" and trial.outcome is Outcome.COMPLETE
+            if reported or missed:
+                self._fetch_all([(job, reported or self._keeps(job, trial.outcome))])
+            if missed:
+                self._missed.discard(job.key)
+                late(job, trial.outcome)
+
+    def _fetch_all(self, wanted: Iterable[tuple[Job, bool]]) -> None:
+        for job, everything in wanted:
+            patiently(lambda key=job.key, whole=everything: self._fetch(key, whole))  # type: ignore[misc]
+
+    def _fetch(self, key: str, everything: bool) -> None:
+        def wanted(name: str) -> bool:
+            return not name.startswith("last-") if everything else not name.endswith((".safetensors", ".csv"))
+
+        self._storage.fetch(key, self._trials / key, wanted)

@@ -1,0 +1,85 @@
+"""Who holds the alias now, brought to the images that the candidate is judged on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from orchestrator.core.errors import InputError
+from orchestrator.data.progress import Progress, silent
+from orchestrator.registry.download import fetch_version
+from orchestrator.registry.promotion.candidate import Candidate
+from orchestrator.registry.promotion.dataset import DataAtHand
+from orchestrator.registry.promotion.gate_inputs import Incumbent
+from orchestrator.registry.promotion.score_check import CannotScore, score_rows
+from orchestrator.registry.promotion.sweep_results import evidence_of_run, test_hash, test_rows
+from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
+from orchestrator.tracking.pyfunc import DIGEST
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+DISJOINT = "disjoint"
+"""Its test prompts follow from the prompts alone, whatever the data set: no model trained under it has seen one."""
+
+
+def incumbent_beside(
+    client: MlflowClient,
+    version: ModelVersion,
+    candidate: Candidate,
+    data: DataAtHand,
+    out: Path,
+    scratch: Path,
+    progress: Progress = silent,
+) -> Incumbent:
+    """The present holder with scores of the candidate's test images: its own, else made again.
+
+    Args:
+        client: MLflow's.
+        version: the holder.
+        candidate: who is judged.
+        data: the candidate's data set.
+        out: folder that sweeps live in.
+        scratch: folder for what is downloaded.
+        progress: told while images are scored.
+    """
+    number = f"version {version.version}"
+    table, protocol = _own(client, version, out, scratch)
+    if table is not None and version.tags.get("data_hash") == candidate.evidence.data_hash:
+        if test_hash(table) == test_hash(candidate.table):
+            return Incumbent(version, table, f"same data and test set as {number}", True)
+        what = f"{number} was tested on other images"
+    elif table is not None:
+        what = f"{number} was trained on other data"
+    else:
+        what = f"the predictions of {number} are gone"
+    protocols = {protocol or version.tags.get("protocol"), candidate.evidence.spec.protocol}
+    if protocols != {DISJOINT}:
+        return Incumbent(version, None, f"{what}, and it may have been trained on these test images", False)
+    if data.dataset is None:
+        return Incumbent(version, None, f"{what}, and cannot be re-scored: {data.reason}", False)
+    names = list(test_rows(candidate.table)["name"])
+    try:
+        folder = fetch_version(client, version.name, version.version, scratch / f"version-{version.version}")
+        if folder_digest(folder) != version.tags.get(DIGEST):
+            raise CannotScore(f"its files are not those of the {DIGEST} in the registry")
+        again = score_rows(folder, data.dataset, names, progress)
+    except (InputError, CannotScore) as error:
+        return Incumbent(version, None, f"{what}, and cannot be re-scored: {error}", False)
+    told = f"{what}: re-scored on the {len(names)} test images here, whose prompts neither was trained on"
+    return Incumbent(version, again, told, False)
+
+
+def _own(
+    client: MlflowClient, version: ModelVersion, out: Path, scratch: Path
+) -> tuple[pd.DataFrame | None, str | None]:
+    """The holder's own predictions and the protocol of its sweep, as far as they are known."""
+    try:
+        run = client.get_run(version.run_id)
+        evidence = evidence_of_run(client, run, out, scratch)
+    except (InputError, MlflowException):
+        return None, None
+    return evidence.predictions(run), evidence.spec.protocol

@@ -1,0 +1,201 @@
+"""Finding the candidate, bringing its case together, and letting the gates judge it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import InputError
+from orchestrator.core.workspace import find_sweep
+from orchestrator.data.progress import Progress, silent
+from orchestrator.registry.promotion.candidate import Candidate, candidate_of, choose
+from orchestrator.registry.promotion.champion import incumbent_beside
+from orchestrator.registry.promotion.dataset import DataAtHand, data_at_hand
+from orchestrator.registry.promotion.gate_inputs import Case, Incumbent, Rules
+from orchestrator.registry.promotion.gates import GATES, Verdict
+from orchestrator.registry.promotion.logged_model import SavedModel, saved_model
+from orchestrator.registry.promotion.model_version import alias_version
+from orchestrator.registry.promotion.score_check import reproduce
+from orchestrator.registry.promotion.sweep_results import evidence_of_run, find_evidence
+from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
+from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
+from orchestrator.tracking.recorder import SWEEP
+from orchestrator.training.bootstrap import Metric
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which candidate is asked for: of all the sweeps of a variant, of one of them, or a given run.
+
+    Attributes:
+        variant: that is searched.
+        dataset: only sweeps on it; None for the only one that there is.
+        sweep: name, id or folder.
+        run: an MLflow run id or `SWEEP/confirm-0003`.
+        metric: that chooses, on validation.
+    """
+
+    variant: str
+    dataset: str | None = None
+    sweep: str | None = None
+    run: str | None = None
+    metric: Metric = "srcc"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate after the gates.
+
+    Attributes:
+        case: what they looked at.
+        verdicts: what each said.
+        asked: names of the gates that have to pass for this alias.
+        held: the version that the alias was on when this was judged.
+        model: the candidate's, out of MLflow.
+        data: its data set.
+    """
+
+    case: Case
+    verdicts: tuple[Verdict, ...]
+    asked: tuple[str, ...]
+    held: ModelVersion | None
+    model: SavedModel
+    data: DataAtHand
+
+    @property
+    def refusals(self) -> tuple[Verdict, ...]:
+        """Those that stand in the way."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed and verdict.gate in self.asked)
+
+
+def find_candidate(client: MlflowClient, wanted: Wanted, out: Path, scratch: Path) -> Candidate:
+    """The candidate that is meant.
+
+    Raises:
+        InputError: there is none, or it could be of one data set or another.
+    """
+    if wanted.run:
+        run = find_run(client, wanted.run, out)
+        evidence = evidence_of_run(client, run, out, scratch)
+        if evidence.spec.variant != wanted.variant:
+            raise InputError(f"{wanted.run} is a run of {evidence.spec.variant}, not of {wanted.variant}.")
+        if wanted.dataset not in {None, evidence.spec.dataset}:
+            raise InputError(f"{wanted.run} is a run on {evidence.spec.dataset}, not on {wanted.dataset}.")
+        if not evidence.finished:
+            raise InputError(
+                f"The sweep {evidence.name} of {wanted.run} has not finished, so its figures are not all there: let it "
+                "run to its end, or go on with: python -m orchestrator.resume"
+            )
+        return candidate_of(evidence, run, wanted.metric)
+    settings = {"variant": wanted.variant, **({"dataset": wanted.dataset} if wanted.dataset else {})}
+    found = list(find_evidence(client, out, scratch, _condition(client, wanted.sweep, out), settings))
+    datasets = sorted({evidence.spec.dataset for evidence in found})
+    if len(datasets) > 1:
+        raise InputError(
+            f"{wanted.variant} was searched on {', '.join(datasets)}: say which with --dataset or --sweep."
+        )
+    candidate = choose(found, wanted.metric)
+    if candidate is None:
+        what = f"sweep {wanted.sweep}" if wanted.sweep else f"finished sweep of {wanted.variant}"
+        on = f" on {wanted.dataset}" if wanted.dataset else ""
+        there = "has no complete confirm run" if found else "is there"
+        raise InputError(
+            f"No {what}{on} {there} in MLflow at {client.tracking_uri}. What a sweep could not send goes out with: "
+            "python -m orchestrator.sync"
+        )
+    return candidate
+
+
+def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
+    """A run by its MLflow id, or as `SWEEP/confirm-0003`.
+
+    Raises:
+        InputError: there is none.
+    """
+    place, _, key = reference.rpartition("/")
+    try:
+        if _RUN_ID.fullmatch(reference):
+            return client.get_run(reference)
+        if place:
+            condition = f"{_condition(client, place, out)} and tags.{KEY_TAG} = '{_quoted(key)}'"
+            experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+            found = client.search_runs(experiments, condition)
+            if found:
+                return found[0]
+    except MlflowException as error:
+        raise InputError(f"MLflow at {client.tracking_uri} has no run {reference}: {error.message}") from error
+    raise InputError(
+        f"MLflow at {client.tracking_uri} has no run {reference!r}: give SWEEP/confirm-0003 or a run's id."
+    )
+
+
+def judge(
+    client: MlflowClient,
+    candidate: Candidate,
+    alias: str,
+    rules: Rules,
+    out: Path,
+    scratch: Path,
+    data_root: Path | None = None,
+    progress: Progress = silent,
+    dry_run: bool = False,
+) -> Judged:
+    """Brings the case together and asks every gate; whatever the alias, it is compared with the champion.
+
+    Args:
+        client: MLflow's.
+        candidate: who is judged.
+        alias: that it is judged for.
+        rules: of the comparison.
+        out: folder that sweeps live in.
+        scratch: folder for what is downloaded.
+        data_root: folder of the data set, where it is not where it was.
+        progress: told while images are scored.
+        dry_run: whether nothing may be changed in MLflow.
+
+    Raises:
+        InputError: the candidate has no model or no predictions to be judged by.
+    """
+    model = saved_model(client, candidate, scratch, dry_run)
+    data = data_at_hand(candidate.evidence, data_root, progress)
+    logged = candidate.run.data.metrics.get("test_srcc", float("nan"))
+    name = candidate.evidence.spec.variant
+    held = alias_version(client, name, alias)
+    champion = held if alias == CHAMPION else alias_version(client, name, CHAMPION)
+    incumbent: Incumbent | None = None
+    if champion is not None:
+        incumbent = incumbent_beside(client, champion, candidate, data, out, scratch, progress)
+    threads = candidate.evidence.spec.threads
+    again = reproduce(model.folder, candidate.table, logged, data, threads, progress)
+    case = Case(candidate, incumbent, again, rules)
+    asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
+    return Judged(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)
+
+
+def _condition(client: MlflowClient, sweep: str | None, out: Path) -> str:
+    """In MLflow's language: the sweep of that name, id or folder; where it is not here, as MLflow knows it."""
+    if not sweep:
+        return ""
+    try:
+        from orchestrator.core.spec import load_spec
+
+        identifier = load_spec(find_sweep(sweep, out).spec).id
+    except InputError:
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        named = f"attributes.run_name = '{_quoted(sweep)}' and tags.{KEY_TAG} = '{SWEEP}'"
+        found = client.search_runs(experiments, named, order_by=["attributes.start_time DESC"], max_results=1)
+        identifier = found[0].data.tags[SWEEP_TAG] if found else _quoted(sweep)
+    return f"tags.{SWEEP_TAG} = '{identifier}'"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "")

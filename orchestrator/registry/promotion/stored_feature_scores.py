@@ -1,0 +1,62 @@
+"""A saved model on stored features, as its training scored its test rows: what has to come out bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from orchestrator.data import Dataset
+
+
+def score_stored(folder: Path, dataset: Dataset, names: Sequence[str], threads: int) -> NDArray[np.float32] | None:
+    """Scores (n, T) in MOS units of some of a data set's images; None where its features are not stored here.
+
+    Args:
+        folder: the saved scorer.
+        dataset: that it was trained on.
+        names: of n images.
+        threads: that its training had; another number may sum in another order.
+
+    Raises:
+        ValueError: the weights do not fit the model that the card describes.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from models import build_variant
+    from orchestrator.data import FeatureStore
+    from orchestrator.training.evaluate import predict
+    from orchestrator.training.training_data import ScoreScale
+
+    card = json.loads((folder / "model.json").read_text())
+    if card["backbone"] is not None:  # its features are pixels, which it is given by the scorer as well
+        return None
+    try:
+        stored = FeatureStore().stored(dataset, card["encoders"], card["shapes"])
+    except InputError:
+        return None
+    if stored is None or dict(stored.identity) != card["encoder_identities"]:
+        return None
+    shapes = {name: tuple(shape) for name, shape in card["shapes"].items()}
+    model = build_variant(card["variant"], shapes, len(card["targets"]), **card["parameters"])
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except RuntimeError as error:
+        raise ValueError(f"its weights do not fit: {error}") from error
+    row_of = {name: row for row, name in enumerate(dataset.names)}
+    rows = torch.tensor([row_of[name] for name in names])
+    scale = ScoreScale(torch.tensor(card["score_mean"]), torch.tensor(card["score_std"]))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return predict(model, stored.tensors(), rows, scale)
+    finally:
+        torch.set_num_threads(before)

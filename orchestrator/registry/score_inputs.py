@@ -1,0 +1,86 @@
+"""What is to be scored: images with one prompt, a folder of them, or a table of images and prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.core.errors import InputError, reason
+
+_TABLES = {".csv", ".xlsx"}
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Images, each with its prompt.
+
+    Attributes:
+        images: paths, (n,).
+        prompts: (n,).
+        criteria: (n,), "" where none were given.
+    """
+
+    images: tuple[Path, ...]
+    prompts: tuple[str, ...]
+    criteria: tuple[str, ...]
+
+
+def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | None) -> Requests:
+    """What the user gave.
+
+    Args:
+        given: images, folders of images, or one table with the columns image, prompt and, where it has them, criteria;
+            a table's relative paths are those of its folder.
+        prompt: of all images; a table without a column of prompts has it, too.
+        criteria: the same for what is asked of the images.
+
+    Raises:
+        InputError: nothing to score, no prompt, or a table that lacks a column.
+    """
+    if len(given) == 1 and given[0].suffix.lower() in _TABLES:
+        return _from_table(given[0], prompt, criteria)
+    images = [image for path in given for image in (_inside(path) if path.is_dir() else [path])]
+    if not images:
+        raise InputError(
+            "There is nothing to score: give images, a folder, or a CSV with the columns image and prompt."
+        )
+    if prompt is None:
+        raise InputError(
+            "Give --prompt TEXT, which the images were made from, or a CSV with the columns image and prompt."
+        )
+    return Requests(tuple(images), (prompt,) * len(images), (criteria or "",) * len(images))
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The images in a folder, by name; what Pillow has no reader for is no image."""
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    try:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(".") and known.get(path.suffix.lower()) in Image.OPEN
+        )
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be read: {reason(error)}.") from error
+    if not found:
+        raise InputError(f"The folder {folder} holds no image.")
+    return found
+
+
+def _from_table(path: Path, prompt: str | None, criteria: str | None) -> Requests:
+    from orchestrator.data.read_table import read_table
+
+    table = read_table(path, ["image"] if prompt is not None else ["image", "prompt"])
+    if table.empty:
+        raise InputError(f"{path} has no rows.")
+    if prompt is not None and "prompt" in table:
+        raise InputError(f"{path} has a column of prompts: leave out --prompt.")
+    if criteria is not None and "criteria" in table:
+        raise InputError(f"{path} has a column of criteria: leave out --criteria.")
+    images = tuple(path.parent / image for image in table["image"])
+    prompts = tuple(table["prompt"]) if "prompt" in table else (str(prompt),) * len(images)
+    asked = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)
+    return Requests(images, prompts, asked)

@@ -1,0 +1,78 @@
+"""Scores as people read them: best first, what could not be scored at the end with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.scoring.scorer import REASON
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+
+def ranked(table: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:
+    """The rows by score, the best first; of several targets the first decides. Ties stay in the order given."""
+    return table.sort_values(list(targets), ascending=False, kind="stable", na_position="last", ignore_index=True)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A dictionary a row, as JSON has it: what is not there is null."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+
+
+def write_scores(table: pd.DataFrame, file: Path) -> None:
+    """Writes a CSV; raises InputError where that cannot be."""
+    from orchestrator.core.errors import InputError, reason
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(file, index=False)
+    except OSError as error:
+        raise InputError(f"--out {file} cannot be written: {reason(error)}.") from error
+
+
+def show_scores(console: Console, table: pd.DataFrame, targets: Sequence[str], rows: int | None = None) -> None:
+    """Draws a ranked table.
+
+    Args:
+        console: where.
+        table: see `ranked`.
+        targets: its columns of scores.
+        rows: how many of the best are drawn at most; those without scores are drawn as well.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    scored, broken = table[table[REASON].isna()], table[table[REASON].notna()]
+    most = len(table) if rows is None else rows
+    several_prompts = table["prompt"].nunique() > 1
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("", justify="right", style="dim")
+    shown.add_column("image", overflow="fold")
+    for target in targets:
+        shown.add_column(target, justify="right")
+        if f"{target}_percentile" in table:
+            shown.add_column("percentile" if len(targets) == 1 else "", justify="right", style="dim")
+    if several_prompts:
+        shown.add_column("prompt", overflow="ellipsis", no_wrap=True)
+    for place, row in enumerate(scored.head(most).to_dict("records"), start=1):
+        cells = [str(place), escape(str(row["image"]))]
+        for target in targets:
+            cells.append(f"{row[target]:.3f}")
+            if f"{target}_percentile" in row:
+                cells.append(f"{row[f'{target}_percentile']:.0f} %")
+        shown.add_row(*cells, *([escape(str(row["prompt"]))] if several_prompts else []))
+    if len(scored):
+        console.print(shown)
+    if len(scored) > most:
+        console.print(f"… and {len(scored) - most} more.", style="dim")
+    for row in broken.head(most).to_dict("records"):
+        console.print(
+            f"not scored: {row['image']}: {row[REASON]}", style="yellow", soft_wrap=True, markup=False, highlight=False
+        )
+    if len(broken) > most:
+        console.print(f"… and {len(broken) - most} more not scored.", style="yellow")

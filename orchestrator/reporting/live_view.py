@@ -1,0 +1,181 @@
+"""The terminal while a sweep runs: a live table, or plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.progress import JobLine, Tally
+from orchestrator.search.outcome import Outcome
+
+_AROUND = 4
+"""Lines of the live table that are no rows: title, header, footer, and the one that the cursor is on."""
+
+_STYLES = {
+    Outcome.COMPLETE: "green",
+    Outcome.PRUNED: "yellow",
+    Outcome.DIVERGED: "red",
+    Outcome.INFEASIBLE: "red",
+    Outcome.FAILED: "bold red",
+}
+
+
+class TerminalView:
+    """Watches a sweep and draws its tally; use it as a context.
+
+    Args:
+        console: where it is drawn.
+        tally: what is drawn; must be a watcher before this one.
+        title: of the table.
+    """
+
+    def __init__(self, console: Console, tally: Tally, title: str) -> None:
+        self._console = console
+        self._tally = tally
+        self._title = title
+        self._first_with: dict[str, str] = {}
+        self._live = (
+            Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=True)
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.__exit__(kind, error, trace)
+
+    def started(self, job: Job) -> None:
+        """Drawn at the next refresh."""
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        """Drawn at the next refresh."""
+
+    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+        """A line for every job, where there is no live table; above it an error, in full the first time."""
+        if self._live is None:
+            line = self._tally.lines[job.key]
+            best = f", validation SRCC {line.best:.4f}" if job.variant and line.best == line.best else ""
+            test = f", test SRCC {final['test_srcc']:.4f}" if "test_srcc" in final else ""
+            done = f"{self._tally.ended_jobs()}/{self._tally.budget}"
+            text = f"{done}  {job.title}: {outcome} at epoch {line.epoch}{best}{test}"
+            self._console.print(text, highlight=False, soft_wrap=True)
+        if error:
+            last = error.strip().splitlines()[-1]
+            first = self._first_with.setdefault(last, job.title)
+            last = last if first == job.title else f"the same error as {first}"
+            self._console.print(f"{job.title}: {last}", style="red", highlight=False, markup=False, soft_wrap=True)
+
+    def noted(self, job: Job, note: str) -> None:
+        """A line above the live table."""
+        self._console.print(f"{job.title}: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    def interrupted(self, job: Job) -> None:
+        """Drawn at the end."""
+
+    def _draw(self) -> Group:
+        table = Table(title=self._title, title_justify="left", pad_edge=False, box=None, expand=True)
+        for header, justify in (
+            ("run", "left"),
+            ("state", "left"),
+            ("epoch", "right"),
+            ("best SRCC", "right"),
+        ):
+            table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        # What is left of the width is its: long configurations must not push the figures out.
+        table.add_column("configuration", overflow="ellipsis", no_wrap=True, ratio=1)
+        # Rows that the screen would cut off are not made: with hundreds of slots they would take the driver's time.
+        room = max(1, self._console.height - _AROUND)
+        for line in (self._tally.running() + self._tally.latest())[:room]:
+            table.add_row(*self._row(line))
+        return Group(table, self._footer())
+
+    def _row(self, line: JobLine) -> tuple[str, Text, str, str, str]:
+        state = Text(
+            str(line.outcome or ("waiting" if line.waiting else "running")),
+            style=_STYLES.get(line.outcome, "cyan") if line.outcome else "cyan",
+        )
+        best = f"{line.best:.4f}" if line.best == line.best and line.job.variant else ""
+        params = " ".join(f"{key}={_short(value)}" for key, value in line.job.params.items())
+        return line.job.title, state, f"{line.epoch}/{line.job.training['epochs']}", best, params
+
+    def _footer(self) -> Text:
+        tally = self._tally
+        parts = [f"{tally.ended_jobs()}/{tally.budget} runs"]
+        parts += [f"{count} {state}" for state, count in sorted(tally.counts().items())]
+        if best := tally.best("search"):
+            parts.append(f"best {best.job.title} {best.best:.4f}")
+        if control := tally.best("control"):
+            parts.append(f"best control {control.best:.4f}")
+        parts.append(f"{tally.rate():.1f} epochs/s")
+        left = tally.seconds_left()
+        parts.append(f"{duration(time.monotonic() - tally.began)} so far")
+        if left is not None:
+            parts.append(f"about {duration(left)} left")
+        return Text(" · ".join(parts), style="dim")
+
+
+class FeatureProgress:
+    """Draws how far the reading of data and the encoding of features is."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Progress | None = None
+        self._tasks: dict[str, object] = {}
+        self._began: dict[str, float] = {}
+        self._said: dict[str, float] = {}
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """A bar for every kind of work, or a line now and then where the output is no terminal."""
+        now = time.monotonic()
+        self._began.setdefault(what, now)
+        rate = done / max(now - self._began[what], 1e-3)
+        if not self._console.is_terminal:
+            if done >= total or now - self._said.get(what, 0.0) > 10:
+                self._said[what] = now
+                # At the first report no time has passed that a rate could be of.
+                pace = f", {rate:.0f}/s" if now - self._began[what] > 0.1 else ""
+                self._console.print(f"{what}: {done}/{total}{pace}", highlight=False)
+            return
+        if self._bar is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            rate_column = TextColumn("{task.fields[rate]:.0f}/s")
+            self._bar = Progress(*columns, rate_column, TimeRemainingColumn(), console=self._console)
+            self._bar.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total, rate=0.0)
+        self._bar.update(self._tasks[what], completed=done, total=total, rate=rate)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Leaves the finished bars standing."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""The paper's tables: run, compared with its figures, and reported."""

@@ -1,0 +1,63 @@
+"""A reproduction in MLflow: one run with the table, its figure and our figures as metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.tracking.destination import resolve_tracking_uri
+from orchestrator.tracking.provenance import provenance
+from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.uploader import Drain
+
+
+class ReproducedRow(Protocol):
+    """What is logged of a row."""
+
+    @property
+    def label(self) -> str:
+        """Table, system and protocol."""
+
+    def metrics(self) -> dict[str, float]:
+        """Our figures by name."""
+
+
+def log_reproduction(
+    name: str, params: Mapping[str, Any], tracking_uri: str | None, folder: Path, rows: Sequence[ReproducedRow]
+) -> str:
+    """Logs `folder/report` and the rows' figures; the same reproduction is the same run again. Returns the URI.
+
+    `params` are what it was asked for, the data set among them.
+    """
+    from orchestrator.tracking.mlflow_sink import MlflowSink
+
+    uri = resolve_tracking_uri(tracking_uri)
+    identity = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    spool = Spool(folder / "spool")
+    recorder = Recorder(spool, folder)
+    recorder.record("start", SWEEP, name=name, params=dict(params), tags=provenance())
+    metrics = {
+        re.sub(r"[^\w.\- :/]+", "_", f"{row.label} {key}"): value
+        for row in rows
+        for key, value in row.metrics().items()
+        if math.isfinite(value)
+    }
+    recorder.record("metrics", SWEEP, now_ms(), step=0, metrics=metrics)
+    recorder.record("artifacts", SWEEP, path=str(folder / "report"), into="report")
+    note = (folder / "report" / "reproduction.md").read_text()
+    recorder.record("tags", SWEEP, tags={"mlflow.note.content": note})
+    recorder.record("end", SWEEP, status="FINISHED")
+    drain = Drain(
+        spool,
+        lambda: MlflowSink(
+            uri, f"reproduction on {params['dataset']}", identity, source=f"orchestrator.reproduce {name}"
+        ),
+    )
+    drain.start()
+    left = drain.close(timeout=120)
+    return f"{uri} ({left} events have not arrived: {drain.error})" if left else uri

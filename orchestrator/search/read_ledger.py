@@ -1,0 +1,53 @@
+"""Reading a ledger that somebody else may be writing: nothing is made, mended or locked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import InputError, reason
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace
+from orchestrator.search.ledger_trial import LedgerTrial, read_trial
+from orchestrator.search.open_storage import open_storage, study_name
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+
+def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
+    """Every study of a sweep's ledger with the trials that were asked for; none where there is no ledger yet.
+
+    Raises:
+        InputError: a journal is damaged elsewhere than in a last line that is still being written, or a database
+            cannot be reached.
+    """
+    url, prefix = None, ""
+    if workspace.spec.is_file():
+        spec = load_spec(workspace.spec)
+        url, prefix = spec.ledger, study_name(spec.ledger, spec.id, "")
+    if not url and not workspace.ledger.is_file():
+        return {}
+    from optuna.trial import TrialState
+
+    try:
+        storage = _open(url, workspace)
+        return {
+            study.study_name.removeprefix(prefix): [
+                read_trial(trial)
+                for trial in storage.get_all_trials(study._study_id, deepcopy=False)
+                if trial.state is not TrialState.WAITING
+            ]
+            for study in storage.get_all_studies()
+            if study.study_name.startswith(prefix)
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"The ledger {url or workspace.ledger} cannot be read: {reason(error)}.") from error
+
+
+def _open(url: str | None, workspace: Workspace) -> BaseStorage:
+    if url:
+        return open_storage(url, workspace.ledger)
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(str(workspace.ledger)))

@@ -1,0 +1,140 @@
+"""A sweep's folder as one compressed file, and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from orchestrator.core.errors import InputError, reason
+from orchestrator.core.lookup import unknown
+from orchestrator.core.spec import SweepSpec, parse_spec
+from orchestrator.core.workspace import Workspace, archive_of, held
+
+_LEFT_OUT = {"tune", ".lease", ".holder.json"}
+"""Ray's own files, which are never read, and who holds the folder."""
+
+_FIRST = ("spec.yaml", "result.json")
+"""What a list needs stands first: the rest of an archive is not unpacked for it."""
+
+
+def archive_sweep(workspace: Workspace, force: bool = False) -> Path:
+    """Compresses a sweep's folder into `archive/` beside it and removes the folder; gives the file.
+
+    Args:
+        workspace: of the sweep, which nobody may be running.
+        force: although MLflow has not been told everything; what waits is archived with the rest.
+
+    Raises:
+        InputError: it is running, MLflow lacks some of it, or there is an archive of that name.
+    """
+    from orchestrator.tracking.spool import Spool
+
+    path = archive_of(workspace.root.parent, workspace.name)
+    if (path.parent / "spec.yaml").is_file():
+        raise InputError(f"{path.parent} is a sweep itself, so nothing can be archived there.")
+    if path.exists():
+        raise InputError(f"There is a sweep {workspace.name} in the archive already: {path}.")
+    with held(workspace):
+        if not force and (left := Spool(workspace.spool).left()):
+            raise InputError(
+                f"{left} events of {workspace.name} have not reached MLflow. Send them with "
+                f"`python -m orchestrator.sync {workspace.name}`, or archive it with --force."
+            )
+        path.parent.mkdir(exist_ok=True)
+        draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+        try:
+            _pack(workspace, draft)
+            _compare(workspace, draft)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        remove_folder(workspace)
+    return path
+
+
+def restore_sweep(name: str, out: Path) -> Workspace:
+    """Brings an archived sweep back to its folder and removes the archive.
+
+    Raises:
+        InputError: there is no such archive, it cannot be read, or a folder of that name is in the way.
+    """
+    path, workspace = archive_of(out, name), Workspace((out / name).absolute())
+    if not path.is_file():
+        names = [path.name.removesuffix(".tar.gz") for path in sorted(path.parent.glob("*.tar.gz"))]
+        if not names:
+            raise InputError(f"There are no archived sweeps in {out}.")
+        raise InputError(unknown("archived sweep", name, names))
+    if workspace.root.exists():
+        raise InputError(f"{workspace.root} is there already; the archive stays as it is.")
+    draft = out / f".restored-{uuid4().hex[:8]}"
+    try:
+        with tarfile.open(path, "r:gz") as packed:
+            packed.extractall(draft, filter="data")
+        os.replace(draft, workspace.root)
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    path.unlink()
+    return workspace
+
+
+def archived(out: Path) -> Iterator[tuple[str, SweepSpec | InputError, str | None]]:
+    """Name, spec (or why it cannot be read) and result of every archived sweep."""
+    for path in sorted((out / "archive").glob("*.tar.gz")):
+        if path.name.startswith("."):  # one that is being written
+            continue
+        name = path.name.removesuffix(".tar.gz")
+        try:
+            found = _read_first(path)
+            yield name, parse_spec(found["spec.yaml"], str(path)), found.get("result.json")
+        except InputError as error:
+            yield name, error, None
+        except (OSError, EOFError, KeyError, UnicodeDecodeError, tarfile.TarError) as error:
+            yield name, InputError(f"{path} cannot be read: {reason(error)}."), None
+
+
+def remove_folder(workspace: Workspace) -> None:
+    """Removes a sweep's folder; killed half-way it leaves no half a sweep, only a hidden folder of no use."""
+    doomed = workspace.root.with_name(f".deleted-{workspace.name}-{uuid4().hex[:8]}")
+    os.replace(workspace.root, doomed)
+    shutil.rmtree(doomed)
+
+
+def _pack(workspace: Workspace, draft: Path) -> None:
+    with tarfile.open(draft, "w:gz", compresslevel=6) as packed:
+        for name in _contents(workspace):
+            packed.add(workspace.root / name, arcname=name)
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _compare(workspace: Workspace, draft: Path) -> None:
+    """Reads the archive once, checksums and all, before the folder goes."""
+    with tarfile.open(draft, "r:gz") as packed:
+        sizes = {member.name: member.size for member in packed if member.isfile()}
+    root = workspace.root
+    files = [path for name in _contents(workspace) for path in (root / name, *(root / name).rglob("*"))]
+    there = {path.relative_to(root).as_posix(): path.stat().st_size for path in files if path.is_file()}
+    if sizes != there:
+        raise InputError(f"{workspace.name} changed while it was archived; nothing was removed.")
+
+
+def _contents(workspace: Workspace) -> list[str]:
+    names = {path.name for path in workspace.root.iterdir()} - _LEFT_OUT
+    return [*(name for name in _FIRST if name in names), *sorted(names - set(_FIRST))]
+
+
+def _read_first(path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    with tarfile.open(path, "r|gz") as packed:
+        for member in packed:
+            if member.name not in _FIRST:
+                break
+            if file := packed.extractfile(member):
+                found[member.name] = file.read().decode()
+    return found

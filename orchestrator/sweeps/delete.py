@@ -1,0 +1,86 @@
+"""Deleting a sweep, from disk and, if asked, from MLflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.sweeps.archive import remove_folder
+from orchestrator.core.errors import InputError
+from orchestrator.execution.trial_store import trials_of
+from orchestrator.search.open_storage import delete_studies
+from orchestrator.core.spec import SweepSpec, load_spec
+from orchestrator.core.object_store import StorageAway
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.destination import experiment_name, remembered_target, resolve_tracking_uri
+from orchestrator.core.workspace import Workspace, held
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What went and what stays: runs deleted in MLflow, None where MLflow was left alone."""
+
+    name: str
+    tracking_uri: str
+    experiment: str
+    runs: int | None
+
+    def __str__(self) -> str:
+        where = f"in MLflow at {self.tracking_uri}, experiment {self.experiment!r}"
+        if self.runs is None:
+            return f"Deleted {self.name}. Its runs and models stay {where}."
+        return f"Deleted {self.name}, and its {self.runs} runs {where} (`mlflow gc` frees their files)."
+
+
+def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
+    """Deletes a sweep's folder; its runs in MLflow first, if asked, so that a failure there leaves it whole, and
+    its studies in a database.
+
+    Raises:
+        InputError: it is running, MLflow or the ledger cannot be reached, or one of its runs made a registered model.
+    """
+    with held(workspace):
+        spec = load_spec(workspace.spec)
+        there = remembered_target(Spool(workspace.spool))
+        tracking_uri = there.tracking_uri if there else resolve_tracking_uri(spec.tracking_uri)
+        runs = _delete_runs(spec, tracking_uri) if with_mlflow else None
+        if storage := trials_of(spec.storage_path, spec.name, spec.id):
+            try:
+                storage.storage.remove_all()
+            except StorageAway as error:
+                raise InputError(f"{error}. So nothing more was deleted.") from error
+        if spec.ledger:
+            delete_studies(spec.ledger, spec.id)
+        remove_folder(workspace)
+    return Deleted(spec.name, tracking_uri, experiment_name(spec), runs)
+
+
+def _delete_runs(spec: SweepSpec, tracking_uri: str) -> int:
+    from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
+    from orchestrator.tracking.mlflow_sink import SWEEP_TAG
+
+    client = MlflowClient(tracking_uri=tracking_uri)
+    try:
+        experiment = client.get_experiment_by_name(experiment_name(spec))
+        if experiment is None:
+            return 0
+        runs, token = [], None
+        while True:
+            page = client.search_runs(
+                [experiment.experiment_id], f"tags.{SWEEP_TAG} = '{spec.id}'", max_results=1000, page_token=token
+            )
+            runs += [run.info.run_id for run in page]
+            if not (token := page.token):
+                break
+        registered = [version for version in client.search_model_versions() if version.run_id in set(runs)]
+        if registered:
+            names = ", ".join(f"{version.name} version {version.version}" for version in registered)
+            raise InputError(f"{spec.name} cannot go from MLflow: its runs made {names}. Delete those first.")
+        models = client.search_logged_models([experiment.experiment_id])
+        for model in models:
+            if model.source_run_id in set(runs):
+                client.delete_logged_model(model.model_id)
+        for run in runs:
+            client.delete_run(run)
+    except MlflowException as error:
+        raise InputError(f"MLflow at {tracking_uri} does not answer, so nothing was deleted: {error}") from error
+    return len(runs)

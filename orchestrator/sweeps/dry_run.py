@@ -1,0 +1,208 @@
+"""The dry run: builds the smallest and the largest model of the space, takes one step of each, and estimates."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from orchestrator.execution.extreme_models import corner_of, feature_shapes
+from orchestrator.data.feature_store import PIXELS
+from orchestrator.core.errors import InputError
+from orchestrator.execution.prepare import Prepared
+from orchestrator.search.space import Configuration
+
+if TYPE_CHECKING:
+    from orchestrator.training.training_data import TrainingData
+
+_BYTES_A_PARAMETER = 4 * 5  # weight, gradient, Adam's two moments, the best epoch's copy
+_PROCESS_BYTES = 900e6  # a worker with torch and Ray loaded
+_TABLE_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Corner:
+    """One end of the space.
+
+    Attributes:
+        name: "smallest" or "largest".
+        parameters: of the model.
+        epoch_seconds: of one epoch on all training rows, from one measured step.
+        configuration: the arguments.
+    """
+
+    name: str
+    parameters: int
+    epoch_seconds: float
+    configuration: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a sweep would do, and about how long and in how much memory.
+
+    Attributes:
+        trials: of the variant; its control gets as many.
+        trainings: at most, confirm runs included.
+        images, prompts: of the data set.
+        splits: sizes of split 0's parts.
+        corners: smallest and largest model.
+        slots: trainings side by side on this machine.
+        minutes: between all trainings being of the smallest model and all being of the largest, none stopped early.
+        gigabytes_per_trial: of the largest model's worker.
+        cross: what is scored of a second data set, as JSON; None without one.
+        cross_sentences: the same for people.
+    """
+
+    variant: str
+    targets: tuple[str, ...]
+    trials: int
+    trainings: int
+    images: int
+    prompts: int
+    splits: dict[str, int]
+    corners: tuple[Corner, ...]
+    slots: int
+    minutes: tuple[float, float]
+    gigabytes_per_trial: float
+    cross: dict[str, Any] | None = None
+    cross_sentences: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {key: value for key, value in asdict(self).items() if key != "cross_sentences"}
+
+    def show(self, console: Console) -> None:
+        """For people."""
+        parts = ", ".join(f"{count} {part}" for part, count in self.splits.items())
+        lines = [
+            f"Would search {self.variant} for {' and '.join(self.targets)} on {self.images} images of "
+            f"{self.prompts} prompts ({parts}).",
+            f"{self.trials} trials, as many of the control if there is one, and confirm runs: {self.trainings} "
+            "trainings at most.",
+            *self.cross_sentences,
+            *(
+                f"The {corner.name} model has {corner.parameters:,} parameters and takes about "
+                f"{corner.epoch_seconds:.2g} s an epoch: {corner.configuration}"
+                for corner in self.corners
+            ),
+            f"{self.slots} trainings side by side: {self.minutes[0]:.1f} to {self.minutes[1]:.1f} minutes if none "
+            f"is stopped early, and the features' encoding where they are not stored yet.",
+            f"Up to {self.gigabytes_per_trial:.1f} GB of memory a training.",
+            "Nothing was run.",
+        ]
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def rehearse(prepared: Prepared) -> Estimate:
+    """Checks that both ends of the space build and train; raises InputError where one does not."""
+    spec = prepared.spec
+    shapes = feature_shapes(prepared)
+    corners = tuple(_corner(prepared, shapes, largest) for largest in (False, True))
+    arms = 1 if prepared.control_space is None else 2
+    trainings = arms * (spec.trials + min(spec.confirm, spec.trials) * spec.splits)
+    slots = max(1, math.floor((os.cpu_count() or 1) / (spec.cpus_per_trial or 1)))
+    slots = min(slots, spec.concurrency or slots)
+    seconds = [trainings * spec.epochs * corner.epoch_seconds / slots for corner in corners]
+    rows = sum(math.prod(shapes[name]) for name in prepared.reads) * len(prepared.dataset)
+    needed = corners[1].parameters * _BYTES_A_PARAMETER + rows * 6 + _PROCESS_BYTES
+    split = prepared.splits[0]
+    return Estimate(
+        variant=spec.variant,
+        targets=prepared.targets,
+        trials=spec.trials,
+        trainings=trainings,
+        images=len(prepared.dataset),
+        prompts=len(set(prepared.dataset.prompts)),
+        splits={part: len(getattr(split, part)) for part in ("train", "validation", "test")},
+        corners=corners,
+        slots=slots,
+        minutes=(min(seconds) / 60, max(seconds) / 60),
+        gigabytes_per_trial=max(needed, _peak_bytes() if prepared.finetune else 0) / 1e9,
+        cross=prepared.cross.as_dict() if prepared.cross else None,
+        cross_sentences=tuple(prepared.cross.sentences()) if prepared.cross else (),
+    )
+
+
+def _peak_bytes() -> float:
+    """What this process, which has just taken a step of each model, has held at most: a backbone's maps are most."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
+
+
+def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: bool) -> Corner:
+    variant, of = prepared.spec.variant, prepared.control_of
+    chosen, model = corner_of(prepared.space, variant, of, shapes, len(prepared.targets), largest)
+    if prepared.finetune:
+        model = _with_backbone(prepared, model, chosen)
+    return Corner(
+        name="largest" if largest else "smallest",
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        epoch_seconds=_epoch_seconds(prepared, shapes, model, chosen),
+        configuration=chosen.model | chosen.backbone,
+    )
+
+
+def _with_backbone(prepared: Prepared, model: Any, configuration: Configuration) -> Any:
+    from models.encoders import build_encoder
+    from models.finetuned_model import Finetuning, finetuned
+
+    try:
+        return finetuned(build_encoder(prepared.encoders["image"]), model, Finetuning(**configuration.backbone))
+    except ValueError as error:
+        raise InputError(f"--backbone finetune: {error}.") from error
+
+
+def _epoch_seconds(
+    prepared: Prepared, shapes: dict[str, tuple[int, ...]], model: Any, configuration: Configuration
+) -> float:
+    """One epoch on at most 512 made-up rows, after one to warm up, scaled to all training rows.
+
+    Where the backbone is fine-tuned, on one batch.
+    """
+    import torch
+
+    from orchestrator.training.trainer import Training
+    from orchestrator.training.settings import FitSettings
+
+    torch.set_num_threads(prepared.spec.threads)
+    settings = FitSettings.from_dict({**configuration.training, "epochs": 2})
+    data = _made_up(prepared, shapes, settings.batch_size if prepared.finetune else _TABLE_ROWS)
+    training = Training(model, data, settings)
+    training.run_epoch()
+    began = time.perf_counter()
+    training.run_epoch()
+    return (time.perf_counter() - began) * len(prepared.splits[0].train) / len(data.train)
+
+
+def _made_up(prepared: Prepared, shapes: dict[str, tuple[int, ...]], at_most: int) -> TrainingData:
+    import torch
+
+    from orchestrator.training.training_data import TrainingData
+
+    rows = min(at_most, len(prepared.splits[0].train))
+    generator = torch.Generator().manual_seed(0)
+    features = {name: torch.randn(rows, *shapes[name], generator=generator) for name in prepared.reads}
+    if prepared.finetune:
+        features[PIXELS] = torch.randint(256, (rows, *shapes[PIXELS]), dtype=torch.uint8, generator=generator)
+    index = torch.arange(rows)
+    return TrainingData(
+        features=features,
+        scores=torch.randn(rows, len(prepared.targets), generator=generator),
+        targets=prepared.targets,
+        prompt_ids=index // 8,
+        train=index,
+        validation=index[: -(-rows // 4)],
+        test=index,
+        stds=torch.ones(rows, len(prepared.targets)),
+    )

@@ -1,0 +1,145 @@
+"""A sweep as one folder or file to give away: what was asked for, what was found, and the model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from orchestrator.core.credentials import without_passwords
+from orchestrator.core.errors import InputError
+from orchestrator.search.read_ledger import read_studies
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from orchestrator.search.ledger_trial import LedgerTrial
+
+_README = """# {name}
+
+A sweep of {variant} on {dataset}, exported by HyperAssess. {state}
+
+| file | what |
+|---|---|
+| `spec.yaml`, `space.yaml`, `splits/` | what was asked for; folders of the machine it ran on are left out |
+| `ledger.journal`, `trials.csv`, `epochs.csv` | every trial and every epoch, as Optuna's journal and as tables |
+| `report/`, `result.json` | what was found |
+| `predictions/` | scores of each confirm run on its validation and test images |
+| `models/best`, `models/control` | the models that stand for the best configurations (safetensors, JSON) |
+
+`python -m orchestrator.score --model models/best --prompt TEXT IMAGE…` scores images.
+"""
+
+
+def export_sweep(workspace: Workspace, to: Path) -> Path:
+    """Writes the export; gives its path.
+
+    Args:
+        workspace: of the sweep, finished or not.
+        to: a file ending in .zip or .tar.gz, or a folder; must not be there yet.
+
+    Raises:
+        InputError: `to` is there, or the sweep cannot be read.
+    """
+    to = to.expanduser().absolute()
+    if to.exists():
+        raise InputError(f"--to {to} is there already.")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as made:
+        folder = Path(made) / workspace.name
+        folder.mkdir()
+        _fill(folder, workspace)
+        packed = Path(made) / "packed"
+        if to.suffix == ".zip":
+            _zip(folder, packed)
+        elif to.name.endswith((".tar.gz", ".tgz")):
+            with tarfile.open(packed, "w:gz") as file:
+                file.add(folder, arcname=folder.name)
+        else:
+            packed = folder
+        packed.replace(to)
+    return to
+
+
+def _fill(folder: Path, workspace: Workspace) -> None:
+    spec = load_spec(workspace.spec)
+    settings = _public(json.loads(spec.model_dump_json()))
+    (folder / "spec.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    for path in (workspace.identity, workspace.result):
+        if path.is_file():
+            (folder / path.name).write_text(json.dumps(_public(json.loads(path.read_text())), indent=1) + "\n")
+    for path in (workspace.space, workspace.first, workspace.ledger):
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+    for path in (workspace.splits, workspace.report):
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name)
+    for path in sorted(workspace.trials.glob("*/predictions.csv")):
+        (folder / "predictions").mkdir(exist_ok=True)
+        shutil.copyfile(path, folder / "predictions" / f"{path.parent.name}.csv")
+    _write_tables(folder, read_studies(workspace))
+    finished = workspace.result.is_file()
+    if finished:
+        _copy_models(folder, workspace, json.loads(workspace.result.read_text()))
+    state = "" if finished else "It was not finished."
+    readme = _README.format(name=spec.name, variant=spec.variant, dataset=settings["dataset"], state=state)
+    (folder / "README.md").write_text(readme)
+
+
+def _copy_models(folder: Path, workspace: Workspace, result: dict[str, Any]) -> None:
+    for part in ("best", "control"):
+        run = (result.get(part) or {}).get("run")
+        if run and (workspace.trials / run / "model").is_dir():
+            shutil.copytree(workspace.trials / run / "model", folder / "models" / part)
+
+
+def _write_tables(folder: Path, studies: dict[str, list[LedgerTrial]]) -> None:
+    import pandas as pd
+
+    trials, epochs = [], []
+    for study, found in studies.items():
+        for trial in found:
+            error = str(trial.attributes.get("error", "")).strip().splitlines()
+            own = {"study": study, "number": trial.number}
+            trials.append(
+                {
+                    **own,
+                    "outcome": str(trial.outcome or ""),
+                    "objective": trial.objective,
+                    "best_epoch": trial.best_epoch,
+                    "epochs": len(trial.epochs),
+                    **{key: trial.attributes.get(key) for key in ("source", "split")},
+                    "error": error[-1] if error else None,
+                    **trial.params,
+                }
+            )
+            epochs += [{**own, "epoch": epoch, "objective": value} for epoch, value in trial.epochs.items()]
+    pd.DataFrame(trials).to_csv(folder / "trials.csv", index=False)
+    pd.DataFrame(epochs, columns=["study", "number", "epoch", "objective"]).to_csv(folder / "epochs.csv", index=False)
+
+
+def _public(value: Any) -> Any:
+    """The value without passwords, and with a path of this machine cut to its last part."""
+    if isinstance(value, dict):
+        return {key: _public(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_public(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    scheme, path = re.fullmatch(r"((?:[a-z]+:(?://)?)?)(.*)", value, re.DOTALL).groups()  # type: ignore[union-attr]
+    if scheme in {"", "csv:", "file:", "file://", "sqlite://"} and path.startswith("/"):
+        return f"{scheme}{'/' if scheme == 'sqlite://' else ''}{Path(path).name}"
+    return without_passwords(value)
+
+
+def _zip(folder: Path, packed: Path) -> None:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, path.relative_to(folder.parent))

@@ -1,0 +1,40 @@
+"""What a sweep is: written into its folder when it begins, compared when it goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from orchestrator.core.errors import InputError
+from orchestrator.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from orchestrator.execution.prepare import Prepared
+
+
+def save(prepared: Prepared, workspace: Workspace) -> None:
+    """Writes spec, space, splits and identity into the sweep's folder."""
+    import yaml
+
+    from orchestrator.data import save_split
+
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    workspace.splits.mkdir(exist_ok=True)
+    workspace.space.write_text(yaml.safe_dump(prepared.space.model_dump(mode="json"), sort_keys=False))
+    for index, split in prepared.splits.items():
+        save_split(split, prepared.dataset, workspace.splits / f"split_{index:02d}.json")
+    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n")
+    # Last: a folder with a spec is a sweep.
+    prepared.spec.save(workspace.spec)
+
+
+def check_unchanged(prepared: Prepared, workspace: Workspace) -> None:
+    """Raises InputError where code, data, splits or space are not those the sweep began with."""
+    before, now = json.loads(workspace.identity.read_text()), prepared.identity()
+    changed = [key for key in now if json.loads(json.dumps(now[key])) != before.get(key)]
+    if changed:
+        what = " and ".join(key.replace("_", " ") for key in changed)
+        raise InputError(
+            f"The sweep {workspace.name} cannot go on: {what} changed since it began. "
+            f"Give a new --name, or --allow-changed to mix old and new trials."
+        )

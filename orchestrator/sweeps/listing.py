@@ -1,0 +1,71 @@
+"""What `sweeps list` and `sweeps show` print."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.sweeps.state import Standing, State, counts, standings
+from orchestrator.search.outcome import Outcome
+from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import Workspace, running
+
+
+def print_list(out: Path, console: Console) -> None:
+    """A line a sweep, newest last; on a narrow terminal without ids."""
+    table = Table(box=None, pad_edge=False)
+    headers = ["name", "id", "created", "variant", "data set", "state", "trials", "test SRCC"]
+    if narrow := console.width < 100:
+        headers.remove("id")
+    for header in headers:
+        if header == "state":
+            table.add_column(header, overflow="fold", min_width=10)
+        else:  # a narrow terminal takes it from the widest of state and these two
+            table.add_column(header, overflow="ellipsis", no_wrap=header not in {"name", "data set"})
+    for one in standings(out):
+        table.add_row(
+            one.name,
+            *([] if narrow else [one.id or ""]),
+            datetime.fromisoformat(one.created).astimezone().strftime("%Y-%m-%d %H:%M") if one.created else "",
+            one.variant or "",
+            Path(one.dataset.removeprefix("csv:")).name if one.dataset else "",
+            _state(one),
+            "" if one.trials is None else f"{one.trials}/{one.budget}",
+            "" if one.test_srcc is None else f"{one.test_srcc:.4f}",
+        )
+    console.print(table, highlight=False, markup=False)
+
+
+def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
+    """The result of a finished sweep; how far another one is, and how to go on.
+
+    Args:
+        workspace: of the sweep.
+        again: the command that goes on with it.
+        console: where it is printed.
+
+    Raises:
+        InputError: its spec or its ledger cannot be read.
+    """
+    if workspace.result.is_file():
+        text = (workspace.report / "result.md").read_text()
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        return
+    spec, holder = load_spec(workspace.spec), running(workspace)
+    lines = [f"{spec.name} is {f'running {holder}' if holder else 'not finished'}: {spec.variant} on {spec.dataset}."]
+    for study, by_outcome in counts(workspace).items():
+        found = ", ".join(f"{by_outcome[outcome]} {outcome}" for outcome in Outcome if by_outcome[outcome])
+        of = "" if study == "confirm" else f" of {spec.trials}"
+        lines.append(f"  {study}: {sum(by_outcome.values())}{of} ended{f' ({found})' if found else ''}")
+    if holder is None:
+        lines += ["Go on with:", f"  {again}"]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _state(one: Standing) -> str:
+    if one.state is State.RUNNING:
+        return f"running {one.holder}"
+    return f"damaged: {one.reason}" if one.state is State.DAMAGED else str(one.state)

@@ -1,0 +1,125 @@
+"""The training itself: once more, here, from the same data, split, seed and number of threads."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.device import device_name
+from orchestrator.execution.prepare import Prepared, extract_features, prepare
+from orchestrator.reporting.live_view import FeatureProgress
+from orchestrator.sweeps.rerun.compare_curves import Comparison
+from orchestrator.sweeps.rerun.original_run import FINAL, Curve, Origin
+from orchestrator.search.space import load_space
+from orchestrator.tracking.provenance import provenance
+
+if TYPE_CHECKING:
+    from orchestrator.data import FeatureSet, Split
+    from orchestrator.core.spec import SweepSpec
+
+_BY_NAME = ("git.commit", "git.dirty", "python", "device")
+"""Tags of where a run comes from that can change its numbers, beside the packages' versions."""
+
+
+def train_again(origin: Origin, threads: int | None, console: Console) -> Comparison:
+    """Trains a run again, as many epochs as it trained then, in a folder that is gone afterwards.
+
+    Args:
+        origin: the run as it was.
+        threads: of the training; None for as many as its sweep's trials had.
+        console: where progress is shown.
+
+    Raises:
+        InputError: the data, the split or the encoders' weights are not there any more.
+    """
+    from orchestrator.data import load_split
+
+    progress = FeatureProgress(console)
+    try:
+        prepared = prepare(origin.spec, progress, load_space(origin.workspace.space), begun=True)
+        features = extract_features(prepared, progress)
+    finally:
+        progress.close()
+    job = origin.job_of(prepared)
+    saved = origin.workspace.splits / f"split_{job.split:02d}.json"
+    split = load_split(saved, prepared.dataset) if saved.is_file() else prepared.splits[job.split]
+    with TemporaryDirectory(prefix="rerun-") as folder:
+        epochs = max(origin.curve)
+        now = _train(job, prepared, features, split, threads, Path(folder), epochs, FINAL in origin.curve)
+    return Comparison(origin.name, origin.curve, now, tuple(_changes(origin, prepared, job)))
+
+
+def _train(
+    job: Job,
+    prepared: Prepared,
+    features: FeatureSet,
+    split: Split,
+    threads: int | None,
+    folder: Path,
+    epochs: int,
+    to_the_end: bool,
+) -> Curve:
+    from orchestrator.execution.sweep_context import make_task
+    from orchestrator.execution.training_job import TrainingSteps
+
+    spec = prepared.spec
+    task = make_task(
+        prepared.dataset,
+        features,
+        prepared.reads,
+        prepared.encoders,
+        prepared.targets,
+        {job.split: split},
+        folder,
+        threads=threads or spec.threads,
+        device=_device(spec),
+        finetune=prepared.finetune,
+    )
+    # Its test rows were read when it ended; one that did not end then has none to read now.
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a memory map, only read
+    steps = TrainingSteps(job if to_the_end else replace(job, test=False), task)
+    curve: Curve = {}
+    while len(curve) < epochs:
+        message = steps.step()
+        for told in message["epochs"]:
+            epoch = Epoch(**told)
+            curve[epoch.number] = {**epoch.metrics, "val_srcc": epoch.objective}
+        if "outcome" in message or not message["epochs"] or message["epochs"][-1]["diverged"]:
+            break
+    if to_the_end and "final" in message:
+        curve[FINAL] = message["final"]
+    return curve
+
+
+def _device(spec: SweepSpec) -> str:
+    """Where it trains: as its sweep's trials did, and of those that took what there was, where this machine can."""
+    if spec.gpus_per_trial == "auto":
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if spec.gpus_per_trial else "cpu"
+
+
+def _changes(origin: Origin, prepared: Prepared, job: Job) -> list[str]:
+    """What is not as it was then: code version, data, split, space; commit, packages, device."""
+    changes = []
+    if origin.workspace.identity.is_file():
+        before = json.loads(origin.workspace.identity.read_text())
+        now = json.loads(json.dumps(prepared.identity()))
+        before["splits"], now["splits"] = before["splits"].get(str(job.split)), now["splits"].get(str(job.split))
+        titles = {"code": "code version", "data": "data", "splits": "split", "space": "search space"}
+        changes += [f"the {title} is another" for key, title in titles.items() if before.get(key) != now[key]]
+    device = device_name(_device(prepared.spec))
+    here = {**provenance(), "device": device}
+    for name, value in here.items():
+        then = origin.about.get(name)
+        if then is not None and then != value and (name in _BY_NAME or name.startswith("version.")):
+            changes.append(f"{name.removeprefix('version.')} was {then}, now {value}")
+    return changes

@@ -1,0 +1,292 @@
+"""What the commands sweep and resume do: new, resumed or finished already; dry or for real; table or JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+from rich.console import Console
+
+from orchestrator.core.disk_space import free_bytes, is_disk_full, spelled
+from orchestrator.core.cli import FAILED, INTERRUPTED
+from orchestrator.core.errors import InputError
+from orchestrator.sweeps.resume_hint import again, ends_at_once
+from orchestrator.core.logging_setup import log_to
+from orchestrator.core.spec import SweepSpec, load_spec, sources, with_defaults
+from orchestrator.core.workspace import Workspace, archive_of, find_sweep, held
+
+if TYPE_CHECKING:
+    from orchestrator.execution.prepare import Prepared
+
+_PLAIN_WIDTH = 140
+
+
+def run_sweep(
+    spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_changed: bool, stream: TextIO | None = None
+) -> None:
+    """Runs a sweep, goes on with an unfinished one of the same name, or shows the result of a finished one.
+
+    Args:
+        spec: the settings.
+        out: folder that sweeps live in.
+        dry_run: check and estimate only.
+        as_json: one JSON object on standard output, everything else on standard error.
+        allow_changed: go on although code, data, splits or space changed.
+        stream: where progress and tables go, if not there.
+
+    Raises:
+        InputError: something asked for is wrong.
+        typer.Exit: 130, interrupted; 1, the ledger stayed away.
+    """
+    console = make_console(stream or (sys.stderr if as_json else sys.stdout))
+    if spec.warm_start:
+        earlier = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
+        spec = spec.model_copy(update={"warm_start": tuple(earlier)})
+    if dry_run:
+        _dry_run(with_defaults(spec), console, as_json)
+        return
+    workspace = Workspace((out / spec.name).absolute())
+    if archive_of(out, spec.name).is_file() and not workspace.spec.is_file():
+        find_sweep(spec.name, out)
+    with held(workspace):
+        if workspace.spec.is_file():
+            before = load_spec(workspace.spec)
+            spec = _continued(spec, before, out)
+        else:
+            spec = with_defaults(spec)
+        result = _finished(workspace, spec, console, out) or _run(spec, workspace, console, out, allow_changed)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+
+
+def resume_sweep(
+    reference: str, out: Path, trials: int | None, given: dict[str, Any], as_json: bool, allow_changed: bool
+) -> None:
+    """Goes on with a sweep until its budget is met; shows the result of one whose budget is.
+
+    Args:
+        reference: name, id or folder of the sweep.
+        out: folder that sweeps live in.
+        trials: its budget from now on; None for the one it has.
+        given: settings of where and how fast, in place of those it was begun with. A limit in time is not carried on.
+        as_json: one JSON object on standard output, everything else on standard error.
+        allow_changed: go on although code, data, splits or space changed.
+
+    Raises:
+        InputError: there is no such sweep, it is running, it has more trials than that, or it changed.
+        typer.Exit: 130, interrupted.
+    """
+    from orchestrator.sweeps.budget import check_budget, is_met, set_budget
+
+    console = make_console(sys.stderr if as_json else sys.stdout)
+    workspace = find_sweep(reference, out)
+    out = workspace.root.parent
+    with held(workspace):
+        before = load_spec(workspace.spec)
+        if trials is not None:
+            check_budget(workspace, trials)
+        spec = before.changed({"max_hours": None, **given, "trials": before.trials if trials is None else trials})
+        if is_met(workspace, spec.trials):
+            result = _finished(workspace, spec, console, out)
+        else:
+            # Whoever raises a budget of a sweep that cannot go on keeps the sweep as it was.
+            prepared = _prepare(spec, workspace, console, allow_changed)
+            set_budget(workspace, before, spec.trials)
+            result = _run(spec, workspace, console, out, allow_changed, prepared)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+
+
+def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> Prepared:
+    """The sweep, checked; one that goes on must be what it was when it began."""
+    from orchestrator.sweeps.fingerprint import check_unchanged
+    from orchestrator.execution.prepare import prepare
+    from orchestrator.reporting.live_view import FeatureProgress
+    from orchestrator.search.space import load_space
+
+    progress = FeatureProgress(console)
+    resumed = workspace.spec.is_file()
+    try:
+        space = load_space(workspace.space) if resumed else None
+        prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
+    except (InputError, KeyboardInterrupt):
+        _remove_if_empty(workspace)
+        raise
+    finally:
+        progress.close()
+    if resumed and not allow_changed:
+        check_unchanged(prepared, workspace)
+    return prepared
+
+
+def _run(
+    spec: SweepSpec,
+    workspace: Workspace,
+    console: Console,
+    out: Path,
+    allow_changed: bool,
+    prepared: Prepared | None = None,
+) -> dict[str, Any]:
+    from orchestrator.sweeps.run import Interrupted, Stopped, conduct
+    from orchestrator.sweeps.signals import Interruption
+    from orchestrator.sweeps.fingerprint import save
+    from orchestrator.core.output_capture import output_to_log
+
+    resumed = workspace.spec.is_file()
+    _say_where(spec, resumed, console)
+    prepared = prepared or _prepare(spec, workspace, console, allow_changed)
+    interruption = Interruption()
+    try:
+        with interruption.taken_over():  # before there is a sweep that a signal could leave without a word
+            if not resumed:
+                _begin(prepared, workspace, console)
+                save(prepared, workspace)
+            _say_what_is_left_out(console, prepared)
+            log_to(logging.FileHandler(workspace.log))
+            with output_to_log(workspace.log) as (out_stream, err_stream):
+                stream = err_stream if console.file is sys.stderr else out_stream
+                shown = make_console(stream)
+                interruption.last_word = ends_at_once(shown, spec, out, INTERRUPTED)
+                result = conduct(prepared, workspace, shown, interruption, ends_at_once(shown, spec, out, FAILED))
+        _say_if_ended_early(result, spec, console, out)
+        return result
+    except InputError:
+        if not resumed and not workspace.ledger.exists() and not workspace.spool.exists():
+            shutil.rmtree(workspace.root)  # it never began
+        raise
+    except (Interrupted, KeyboardInterrupt):
+        if not workspace.spec.is_file():
+            raise
+        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        full = is_disk_full(error) and workspace.spec.is_file()
+        if not full and not isinstance(error, Stopped):
+            raise
+        room = f"The disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root})."
+        console.print(f"\n{room if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+
+
+def _say_where(spec: SweepSpec, resumed: bool, console: Console) -> None:
+    """What the environment or the profile decided; raises InputError, before anything is begun, where that is wrong."""
+    from orchestrator.tracking.destination import resolve_tracking_uri
+
+    if not spec.tracking_uri and not resumed:
+        resolve_tracking_uri(None)
+    for sentence in sources(spec, resumed):
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def make_console(stream: TextIO) -> Console:
+    """A console on a stream; where that is no terminal, wide enough for the result table."""
+    return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
+
+
+def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:
+    """Writes what is tried first and with what; before the spec, whose presence says that the folder is whole."""
+    from orchestrator.tracking.provenance import provenance
+
+    first, notes = prepared.first_trials()
+    first.save(workspace.first)
+    workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n")
+    for note in notes:
+        console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
+    """A search that `--max-hours` ended has a result, and more to find."""
+    budget = result.get("budget", 0)
+    if budget and (done := sum(result["counts"].values())) < budget:
+        console.print(
+            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n  {again(spec, out)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _continued(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
+    """The settings a sweep began with, those of where and how fast as they are given now."""
+    from orchestrator.core.spec import RUN_ONLY
+
+    given = spec.model_fields_set
+    changed = {key: (theirs, mine) for key, (mine, theirs) in spec.differences(before).items() if key in given}
+    if changed:
+        told = "; ".join(f"{key} was {theirs}, now {mine}" for key, (theirs, mine) in sorted(changed.items()))
+        more = set(changed) == {"trials"} and spec.trials > before.trials
+        advice = f"Raise its budget with: {again(before, out)} --trials {spec.trials}" if more else ""
+        raise InputError(
+            f"A sweep named {before.name} exists with other settings ({told}). {advice or 'Give another --name.'}"
+        )
+    return before.model_copy(update={key: getattr(spec, key) for key in given & RUN_ONLY})
+
+
+def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path) -> dict[str, Any] | None:
+    """The result of a finished sweep, shown again; what still waits for MLflow goes out."""
+    if not workspace.result.is_file():
+        return None
+    result: dict[str, Any] = json.loads(workspace.result.read_text())
+    print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
+    print((workspace.report / "result.md").read_text(), file=sys.stderr)
+    _send_what_waits(workspace, spec, console)
+    _say_if_ended_early(result, spec, console, out)
+    return result
+
+
+def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) -> None:
+    from orchestrator.tracking.spool import Spool
+
+    spool = Spool(workspace.spool)
+    if not spool.left():
+        return
+    from orchestrator.tracking.sweep_run import say_what_waits
+    from orchestrator.tracking.uploader import Drain
+    from orchestrator.tracking.destination import settle_target
+
+    target = settle_target(spec, spool)
+    drain = Drain(spool, target.open)
+    drain.start()
+    say_what_waits(console, spool, drain, target.tracking_uri)
+
+
+def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
+    from orchestrator.execution.prepare import prepare
+    from orchestrator.sweeps.dry_run import rehearse
+    from orchestrator.reporting.live_view import FeatureProgress
+
+    progress = FeatureProgress(console)
+    try:
+        prepared = prepare(spec, progress)
+    finally:
+        progress.close()
+    prepared.first_trials()
+    estimate = rehearse(prepared)
+    if as_json:
+        print(json.dumps(estimate.as_dict()))
+    else:
+        estimate.show(console)
+
+
+def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
+    cross = prepared.cross
+    for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
+        for reason, names in dataset.quarantined_names().items():
+            shown = ", ".join(names[:3])
+            console.print(f"Left out: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
+    for sentence in cross.sentences() if cross else ():
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _remove_if_empty(workspace: Workspace) -> None:
+    """A sweep that never began leaves no folder behind."""
+    if not workspace.spec.is_file():
+        workspace.lease.unlink(missing_ok=True)
+        (workspace.root / ".holder.json").unlink(missing_ok=True)
+        if not any(workspace.root.iterdir()):
+            workspace.root.rmdir()

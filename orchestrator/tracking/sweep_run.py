@@ -1,0 +1,162 @@
+"""What is recorded of a sweep as a whole, at its beginning and its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from orchestrator.core.credentials import without_passwords
+from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution.prepare import Prepared
+from orchestrator.tracking.destination import experiment_name
+from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.uploader_process import Courier
+
+if TYPE_CHECKING:
+    from orchestrator.data import FeatureSet
+    from orchestrator.execution.job import Job
+
+
+def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorder) -> None:
+    """Opens the sweep's run: its settings, where it comes from, its data set and splits."""
+    from orchestrator.execution.device import device_name
+    from orchestrator.reporting.run_description import describe_beginning
+    from orchestrator.tracking.provenance import provenance, public_settings
+
+    spec, dataset = prepared.spec, prepared.dataset
+    split = prepared.splits[0]
+    settings = json.loads(spec.model_dump_json(exclude={"id", "name", "created", "schema_version"}))
+    settings["targets"] = ",".join(prepared.targets)
+    settings["encoders"] = ",".join(dict.fromkeys(prepared.encoders.values()))
+    params = {key: without_passwords(str(value)) for key, value in settings.items() if value is not None}
+    note = {"mlflow.note.content": describe_beginning(prepared)}
+    tags = {
+        **note,
+        **provenance(),
+        "data_hash": dataset.data_hash,
+        "split_hash": split.hash,
+        "seed": spec.seed,
+        "device": device_name(device_of(spec)),
+        "spec": public_settings(spec),
+        "budget": spec.trials,  # a tag, since a parameter could not change when the budget is raised
+        "outcome": "running",
+    }
+    recorder.record("start", SWEEP, name=spec.name, params=params, tags=tags)
+    recorder.record("tags", SWEEP, tags=tags)
+    columns = [
+        ("image", "string"),
+        ("prompt", "string"),
+        *((target, "double") for target in prepared.targets),
+    ]
+    recorder.record(
+        "dataset",
+        SWEEP,
+        name=dataset.name.replace("csv:", ""),
+        digest=dataset.data_hash,
+        rows=len(dataset),
+        source=str(spec.data_root or spec.dataset),
+        columns=columns,
+        split={
+            "protocol": spec.protocol,
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "quarantined": len(dataset.quarantined),
+        },
+    )
+    if prepared.cross:
+        recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
+    for path in (public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
+        recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
+
+
+def public_spec(workspace: Workspace) -> Path:
+    """The spec as it may be shown: early ones hold the password that their tracking URI was given with."""
+    text = workspace.spec.read_text()
+    shown = without_passwords(text)
+    if shown == text:
+        return workspace.spec
+    copy = workspace.root / "public" / workspace.spec.name
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text(shown)
+    return copy
+
+
+def record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, summary: Any, description: str) -> None:
+    """Models, report and headline figures, and that the sweep is complete."""
+    for line in summary.confirmed:
+        if line.representative:
+            folder = workspace.trials / line.representative / "model"
+            if folder.is_dir():
+                name = f"{line.variant}-{line.source}"
+                recorder.model(
+                    line.representative,
+                    folder,
+                    name=name,
+                    targets=list(prepared.targets),
+                    criteria=prepared.spec.criteria is not None and line.study == "search",
+                )
+    recorder.record("artifacts", SWEEP, path=str(workspace.report), into="report")
+    recorder.record("tags", SWEEP, tags={"mlflow.note.content": description, "outcome": "complete"})
+    recorder.figures(SWEEP, summary.headline_metrics(), now_ms())
+    recorder.record("end", SWEEP, status="FINISHED")
+
+
+def mlflow_ids(spec: SweepSpec, tracking_uri: str, carrier: Drain | Courier, result: dict[str, Any]) -> dict[str, Any]:
+    """Where the sweep is in MLflow; fills in the runs of the best configurations where they have arrived."""
+    sink: Any = carrier.sink
+    ids: dict[str, Any] = {
+        "tracking_uri": tracking_uri,
+        "experiment": experiment_name(spec),
+        "experiment_id": sink.experiment_id if sink else None,
+        "run_id": sink.run_id(SWEEP) if sink else None,
+    }
+    for part in ("best", "control"):
+        if result[part]:
+            result[part]["mlflow_run_id"] = sink.run_id(result[part]["run"] or result[part]["source"]) if sink else None
+    return ids
+
+
+def job_tags(prepared: Prepared, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
+    """Tags that say where a job's run comes from."""
+    from orchestrator.tracking.provenance import run_tags
+
+    return run_tags(
+        prepared.spec,
+        prepared.dataset.data_hash,
+        {index: split.hash for index, split in prepared.splits.items()},
+        features.identity,
+        device_of(prepared.spec),
+    )
+
+
+def device_of(spec: SweepSpec) -> str:
+    """Where its trials run: "cuda" or "cpu"."""
+    return "cuda" if spec.gpus else "cpu"
+
+
+def say_what_waits(console: Console, spool: Spool, carrier: Drain | Courier, tracking_uri: str) -> None:
+    """Closes what carries the spool, with a word about what has not arrived."""
+    if left := carrier.close(timeout=60):
+        why = f" ({carrier.error})" if carrier.error else ""
+        where = "in memory alone, and the sweep tells them again" if spool.trouble else f"in {spool.folder} and go out"
+        console.print(
+            f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait {where} when it goes on, "
+            f"or by: python -m orchestrator.sync {spool.folder.parent}",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+        )
+    if refused := spool.refused():
+        console.print(
+            f"MLflow would not take {refused} events; {spool.folder / 'refused.jsonl'} has them and says why.",
+            style="yellow",
+            soft_wrap=True,
+        )

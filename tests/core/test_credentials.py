@@ -1,0 +1,99 @@
+"""Passwords in addresses: refused where they would be seen, and kept apart from the address elsewhere."""
+
+import os
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from orchestrator.core.credentials import keep_apart, refuse_password, without_passwords
+from orchestrator.core.errors import InputError
+from orchestrator.core.spec import SweepSpec, load_spec
+from orchestrator.core.workspace import Workspace
+from orchestrator.resume import resume
+from orchestrator.sweep import sweep
+from orchestrator.tracking.destination import remembered_target, resolve_tracking_uri, settle_target
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.sweep_run import public_spec
+
+HIDDEN = "http://me:hunter2@mlflow:5000/team"
+VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")  # so that whatever a test sets is undone
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    "uri", [HIDDEN, "postgresql://me:hunter2@db/mlflow", "mysql+pymysql://db/mlflow?password=hunter2"]
+)
+def test_typed_ones_are_refused_and_not_repeated(uri, tmp_path):
+    with pytest.raises(InputError, match="--tracking-uri holds a password") as told:
+        refuse_password("--tracking-uri", uri)
+    assert "hunter2" not in str(told.value)
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"tracking_uri": uri}))
+    for command, arguments in ((sweep, ["--tracking-uri", uri]), (sweep, ["--config", str(config)])):
+        found = CliRunner().invoke(command, arguments)
+        assert found.exit_code == 2 and "holds a password" in found.stderr and "hunter2" not in found.output
+
+
+def test_nor_may_resume_bring_one_in(elsewhere):
+    (elsewhere / "sweeps" / "a").mkdir(parents=True)
+    SweepSpec(name="a").save(elsewhere / "sweeps" / "a" / "spec.yaml")
+    found = CliRunner().invoke(resume, ["a", "--tracking-uri", HIDDEN])
+    assert found.exit_code == 2 and "holds a password" in found.stderr and "hunter2" not in found.output
+
+
+def test_the_environments_is_taken_apart(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me%40x:h%2Funter2@mlflow/team")
+    assert resolve_tracking_uri(None) == "https://mlflow/team"
+    assert [os.environ[name] for name in VARIABLES] == ["https://mlflow/team", "me@x", "h/unter2"]
+
+
+def test_a_databases_cannot_be(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hunter2@db/mlflow")
+    with pytest.raises(InputError, match="MLFLOW_TRACKING_URI holds a password.*PGPASSWORD"):
+        resolve_tracking_uri(None)
+    assert keep_apart("", "postgresql://me@db/mlflow") == "postgresql://me@db/mlflow"
+
+
+def test_a_sweep_that_began_with_one_goes_on_without(tmp_path):
+    """Its spec and its target hold it; from now on no record does."""
+    spool = Spool(tmp_path / "spool")
+    spool.folder.mkdir()
+    (spool.folder / "target.json").write_text(
+        f'{{"tracking_uri": "{HIDDEN}", "experiment": "e", "sweep_id": "a", "source": "s", "asked": ["{HIDDEN}"]}}'
+    )
+    target = settle_target(SweepSpec(name="a", tracking_uri=HIDDEN), spool)
+    assert target.tracking_uri == "http://mlflow:5000/team" and "hunter2" not in str(remembered_target(spool))
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "hunter2"
+
+
+def test_of_such_a_sweep_what_is_uploaded_holds_none(tmp_path):
+    """Its own spec stays as it is: it is what the sweep goes on with."""
+    workspace = Workspace(tmp_path)
+    SweepSpec(name="a", tracking_uri=HIDDEN).save(workspace.spec)
+    shown = public_spec(workspace)
+    assert shown.name == workspace.spec.name and "hunter2" in workspace.spec.read_text()
+    assert load_spec(shown).tracking_uri == "http://mlflow:5000/team"
+    SweepSpec(name="a", tracking_uri="http://mlflow:5000").save(workspace.spec)
+    assert public_spec(workspace) == workspace.spec
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("at http://u:p@h:5 and a@b", "at http://h:5 and a@b"),
+        ("postgresql+psycopg://u:p%40@db/x", "postgresql+psycopg://db/x"),
+        ("http://u:p@w@h/x", "http://h/x"),
+        ("mysql://h/x?password=p&ssl=1", "mysql://h/x?password=&ssl=1"),
+        ("s3://b/x?secret_key=1", "s3://b/x?secret_key=1"),
+        ("sqlite:////home/a@b/x.db", "sqlite:////home/a@b/x.db"),
+    ],
+)
+def test_what_may_be_shown_of_a_text(text, shown):
+    assert without_passwords(text) == shown

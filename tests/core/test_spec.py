@@ -1,0 +1,159 @@
+"""A sweep's settings: read, refused, saved, compared."""
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from orchestrator.core.errors import InputError
+from orchestrator.core.spec import RUN_ONLY, SweepSpec, build_spec, load_spec, with_defaults
+from orchestrator.core.spec_migrations import MIGRATIONS, SCHEMA_VERSION
+
+
+def test_saved_and_read_back_it_is_the_same(tmp_path):
+    spec = build_spec({"variant": "image_hyper", "targets": ("quality",), "data_root": Path("x"), "max_hours": 1.5})
+    spec.save(tmp_path / "spec.yaml")
+    assert load_spec(tmp_path / "spec.yaml") == spec
+    assert spec.created.tzinfo is UTC and spec.data_root == Path.cwd() / "x"
+
+
+def test_an_unnamed_sweep_is_named_by_what_it_is():
+    spec = build_spec({"variant": "image_hyper", "dataset": "csv:/some/where/my ratings.csv".replace(" ", "_")})
+    assert spec.name == f"image_hyper-my_ratings-{spec.id}"
+    assert build_spec({}).name != build_spec({}).name
+
+
+def test_a_csv_of_any_name_makes_a_sweep():
+    spec = build_spec({"dataset": "csv:my ratings (2).csv"})
+    assert spec.name.startswith("text_hyper-my")
+
+
+def test_options_override_the_config(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("trials: 5\ncpus-per-trial: 2\nname: mine\n")
+    spec = build_spec({"trials": 7, "epochs": None}, config)
+    assert (spec.trials, spec.cpus_per_trial, spec.name, spec.epochs) == (7, 2, "mine", 15)
+
+
+def test_an_empty_config_is_no_mapping(tmp_path):
+    (tmp_path / "config.yaml").write_text("")
+    with pytest.raises(InputError, match="mapping"):
+        build_spec({}, tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "given", [{"trials": 0}, {"name": "a b"}, {"max_hours": -1}, {"cpus_per_trial": "many"}, {"gpus_per_trial": 1.5}]
+)
+def test_a_wrong_setting_is_named_as_its_option(given):
+    (name,) = given
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')}") as caught:
+        build_spec(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_differences_are_those_that_decide_numbers():
+    first = build_spec({"name": "a"})
+    assert first.differences(build_spec({"name": "b", "concurrency": 3, "tracking_uri": "x", "max_hours": 2})) == {}
+    other = build_spec({"name": "a", "trials": 9, "seed": 1})
+    assert first.differences(other) == {"trials": (12, 9), "seed": (0, 1)}
+    assert set(SweepSpec.model_fields) > RUN_ONLY
+
+
+@pytest.mark.parametrize(
+    "change", [{"schema_version": 3}, {"schema_version": 0}, {"schema_version": "new"}, {"trials": "x"}, {"wings": 2}]
+)
+def test_a_spec_of_another_kind_is_refused(tmp_path, change):
+    path = tmp_path / "spec.yaml"
+    build_spec({"name": "a"}).save(path)
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    with pytest.raises(InputError, match=r"spec\.yaml"):
+        load_spec(path)
+
+
+VERSION_1 = """\
+schema_version: 1
+id: 97cc4b8b
+name: old
+created: '2025-11-25T03:18:14.000000Z'
+variant: text_hyper
+dataset: shapes
+data_root: null
+criteria: null
+targets: []
+protocol: disjoint
+encoders: []
+backbone: frozen
+trials: 3
+epochs: 3
+sampler: tpe
+pruner: halving
+space: null
+seed: 0
+enqueue: null
+max_hours: null
+confirm: 1
+splits: 2
+concurrency: null
+cpus_per_trial: 1.0
+gpus_per_trial: 0.0
+address: null
+tracking_uri: null
+"""
+
+
+def test_a_spec_of_version_1_is_read_and_written_as_this_one(tmp_path):
+    (tmp_path / "spec.yaml").write_text(VERSION_1)
+    spec = load_spec(tmp_path / "spec.yaml")
+    assert (spec.name, spec.trials, spec.warm_start, spec.schema_version) == ("old", 3, (), SCHEMA_VERSION)
+    spec.save(tmp_path / "spec.yaml")
+    assert load_spec(tmp_path / "spec.yaml") == spec
+
+
+def test_every_earlier_version_has_its_migration():
+    assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))
+
+
+def test_a_newer_spec_is_refused_with_the_reason(tmp_path):
+    (tmp_path / "spec.yaml").write_text(VERSION_1.replace("schema_version: 1", "schema_version: 99"))
+    with pytest.raises(InputError, match="schema version 99, from a newer HyperAssess; this one reads up to"):
+        load_spec(tmp_path / "spec.yaml")
+
+
+def test_changed_is_checked_like_new():
+    spec = build_spec({"name": "a", "trials": 3})
+    assert spec.changed({"trials": 5}).trials == 5 and spec.changed({"trials": 5}).id == spec.id
+    with pytest.raises(InputError, match="--max-hours"):
+        spec.changed({"max_hours": -1})
+
+
+def test_no_spec_is_no_sweep(tmp_path):
+    with pytest.raises(InputError, match="There is no sweep at"):
+        load_spec(tmp_path / "spec.yaml")
+
+
+def test_a_spec_is_a_value():
+    with pytest.raises(ValidationError):
+        build_spec({}).trials = 3
+
+
+def test_a_ledger_is_saved_in_one_form_and_never_with_a_password(tmp_path):
+    spec = build_spec({"ledger": "postgresql://me@host/db"})
+    assert spec.ledger == "postgresql+psycopg://me@host/db"
+    config = tmp_path / "sweep.yaml"
+    config.write_text("ledger: postgresql://me:hunter2@host/db\n")
+    with pytest.raises(InputError, match="PGPASSWORD") as refused:
+        build_spec({}, config)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_environment_names_a_new_sweeps_ledger_and_what_is_given_goes_before(monkeypatch):
+    assert with_defaults(build_spec({})).ledger is None
+    monkeypatch.setenv("HYPERASSESS_LEDGER", "sqlite:////data/ledger.db")
+    assert build_spec({}).ledger is None
+    assert with_defaults(build_spec({})).ledger == "sqlite:////data/ledger.db"
+    assert with_defaults(build_spec({"ledger": "sqlite:////own.db"})).ledger == "sqlite:////own.db"
+    monkeypatch.setenv("HYPERASSESS_LEDGER", "postgresql://me:hunter2@host/db")
+    with pytest.raises(InputError, match="PGPASSWORD"):
+        with_defaults(build_spec({}))

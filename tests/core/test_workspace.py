@@ -1,0 +1,101 @@
+"""A sweep's folder: one holder at a time, and found again by whatever people call it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.core.errors import InputError
+from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace, find_sweep, held, list_sweeps
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from orchestrator.core.workspace import Workspace, held
+with held(Workspace(Path(sys.argv[1]))):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path / "sweeps" / "mine")
+
+
+def holder(workspace):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(workspace.root)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_held_sweep_says_by_whom_and_is_free_when_the_holder_dies(workspace):
+    process = holder(workspace)
+    try:
+        with pytest.raises(InputError) as caught, held(workspace):
+            pytest.fail("two hold it")
+        message = str(caught.value)
+        assert "mine is running" in message and socket.gethostname() in message and f"pid {process.pid}" in message
+    finally:
+        process.kill()
+        process.wait()
+    assert (workspace.root / ".holder.json").exists(), "it was killed, so nobody tidied up"
+    with held(workspace):
+        assert json.loads((workspace.root / ".holder.json").read_text())["pid"] == os.getpid()
+    assert not (workspace.root / ".holder.json").exists()
+
+
+def test_an_error_inside_lets_go(workspace):
+    with pytest.raises(ZeroDivisionError), held(workspace):
+        raise ZeroDivisionError
+    with held(workspace):
+        pass
+
+
+def test_a_holder_who_has_not_said_who_it_is(workspace):
+    process = holder(workspace)
+    try:
+        (workspace.root / ".holder.json").write_text("{")
+        with pytest.raises(InputError, match=r"The sweep mine is running\."), held(workspace):
+            pass
+    finally:
+        process.kill()
+        process.wait()
+
+
+def make(out, name, **settings):
+    spec = SweepSpec(name=name, **settings)
+    (out / name).mkdir(parents=True)
+    spec.save(out / name / "spec.yaml")
+    return spec
+
+
+def test_found_by_name_id_and_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "sweeps"
+    spec = make(out, "mine")
+    make(out, "other")
+    for reference in ("mine", spec.id, str(out / "mine"), "sweeps/mine"):
+        assert find_sweep(reference, out).root == out / "mine"
+
+
+def test_near_names_are_told(tmp_path):
+    make(tmp_path, "text_hyper-shapes")
+    make(tmp_path, "image_hyper-agiqa3k")
+    with pytest.raises(InputError, match="did you mean text_hyper-shapes"):
+        find_sweep("text_hyper-shape", tmp_path)
+    with pytest.raises(InputError, match=r"there are image_hyper-agiqa3k, text_hyper-shapes\."):
+        find_sweep("qqq", tmp_path)
+    with pytest.raises(InputError, match="no sweeps in"):
+        find_sweep("mine", tmp_path / "empty")
+
+
+def test_listed_by_age(tmp_path):
+    for name in ("c", "a", "b"):
+        make(tmp_path, name)
+    (tmp_path / "no-sweep").mkdir()
+    assert [workspace.name for workspace, _ in list_sweeps(tmp_path)] == ["c", "a", "b"]

@@ -1,0 +1,303 @@
+"""From a spec to what can run: lookups, defaults, identity."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from models import list_variants
+from models.encoders import ImageEncoder
+from orchestrator.core.errors import InputError
+from orchestrator.core.spec import build_spec, load_spec
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution.prepare import prepare
+from orchestrator.execution.sweep_context import make_task
+from orchestrator.search.space import FINETUNE, load_space
+from orchestrator.sweeps.dry_run import rehearse
+from orchestrator.sweeps.fingerprint import check_unchanged, save
+from orchestrator.training import FitSettings
+from tests.execution.contexts import MadeFeatures
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    rows = []
+    for number in range(60):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / f"{number:02d}.png")
+        scores = {"quality": number / 10, "alignment": 6 - number / 10, "authenticity": (number * 7) % 11}
+        rows.append({"image": f"{number:02d}.png", "prompt": f"thing {number // 2}", **scores})
+    pd.DataFrame(rows).to_csv(tmp_path / "ratings.csv", index=False)
+    return tmp_path / "ratings.csv"
+
+
+@pytest.fixture
+def spec(csv):
+    return lambda **given: build_spec({"dataset": f"csv:{csv}", "trials": 4, "epochs": 2, "splits": 2, **given})
+
+
+@pytest.fixture
+def criteria(tmp_path):
+    """What is asked of each of the 30 prompts' images."""
+    lines = [json.dumps({"prompt": f"Thing  {n}", "criteria": f"one thing, number {n % 7}"}) for n in range(30)]
+    (tmp_path / "criteria.jsonl").write_text("\n".join(lines) + "\n")
+    return tmp_path / "criteria.jsonl"
+
+
+@pytest.mark.parametrize("variant", list_variants())
+def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec, criteria, variant):
+    prepared = prepare(spec(variant=variant, **({"criteria": criteria} if variant == "criteria_hyper" else {})))
+    small, large = rehearse(prepared).corners
+    assert 0 < small.parameters < large.parameters and small.epoch_seconds > 0
+    assert set(prepared.splits) == {0, 1, 2}
+    assert (prepared.control_space is None) == (variant in {"plain_head", "imagereward_head"})
+
+
+def test_criteria_are_features_of_their_own_and_part_of_what_a_sweep_is(spec, criteria):
+    given = prepare(spec(variant="criteria_hyper", criteria=criteria))
+    assert "criteria.embedding" in given.reads and given.dataset.criteria[0] == "one thing, number 0"
+    assert given.identity()["data"] != prepare(spec()).identity()["data"]
+    with pytest.raises(InputError, match="give --criteria FILE"):
+        prepare(spec(variant="criteria_hyper"))
+
+
+def test_targets_are_those_that_the_variant_is_for(spec):
+    assert prepare(spec(variant="text_hyper")).targets == ("alignment",)
+    assert prepare(spec(variant="image_hyper")).targets == ("quality", "authenticity")
+    assert prepare(spec(variant="image_hyper", targets=("alignment",))).targets == ("alignment",)
+
+
+def test_plain_head_is_of_what_its_space_says(spec, tmp_path):
+    assert prepare(spec(variant="plain_head")).control_of == "text_hyper"
+    own = load_space("plain_head").model_dump(mode="json")
+    del own["model"]["of"]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+    without = spec(variant="plain_head", space=tmp_path / "own.yaml", targets=("alignment",))
+    assert prepare(without).control_of == "text_hyper"
+
+
+def test_without_confirm_one_split_is_made(spec):
+    assert set(prepare(spec(confirm=0)).splits) == {0}
+
+
+def test_enqueued_configurations_are_filled_up_with_defaults(spec, tmp_path):
+    (tmp_path / "first.yaml").write_text("- {lr: 0.002}\n- {}\n")
+    prepared = prepare(spec(enqueue=tmp_path / "first.yaml"))
+    default = prepared.space.default_params()
+    assert prepared.enqueued == ({**default, "lr": 0.002}, default)
+
+
+def test_an_encoder_takes_the_place_of_its_kinds_default(spec):
+    prepared = prepare(spec(encoders=("efficientnet_lite0@256",)))
+    assert prepared.encoders == {
+        "image": "efficientnet_lite0@256",
+        "prompt": "minilm",
+        "criteria": "minilm",
+        "image_prompt": "conse",
+    }
+
+
+@pytest.fixture
+def no_weights(tmp_path, monkeypatch):
+    """A machine without weights and without a network."""
+    monkeypatch.setenv("HYPERASSESS_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+@pytest.mark.parametrize(
+    ("variant", "encoder", "place"),
+    [
+        ("image_hyper", "resnet50", "weights/resnet50-"),
+        ("image_hyper", "timm:resnet18@256", "weights/timm/resnet18.safetensors"),
+        ("text_hyper", "keyphrase_mpnet", "weights/keyphrase_mpnet"),
+        ("text_hyper", "blip", "weights/blip"),
+    ],
+)
+def test_missing_weights_are_said_before_anything_runs(spec, no_weights, variant, encoder, place):
+    with pytest.raises(InputError, match=f"weights of {encoder} are not on this machine .*download .*{place}"):
+        prepare(spec(variant=variant, encoders=(encoder,)))
+
+
+def test_weights_that_nothing_reads_may_be_missing(spec, no_weights):
+    assert prepare(spec(variant="image_hyper", encoders=("blip",))).encoders["image_prompt"] == "blip"
+
+
+def test_encoders_that_do_not_go_together_are_said_before_anything_runs(spec, no_weights, tmp_path):
+    encoders = ("timm:swin_tiny_patch4_window7_224",)
+    (tmp_path / "weights" / "timm").mkdir(parents=True)
+    (tmp_path / "weights" / "timm" / "swin_tiny_patch4_window7_224.pth").touch()
+    with pytest.raises(InputError, match="conse needs an image encoder that gives ImageNet class probabilities"):
+        prepare(spec(variant="text_hyper", encoders=encoders))
+
+
+def test_a_saved_sweep_is_prepared_again_and_is_the_same(spec, tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    prepared = prepare(spec())
+    save(prepared, workspace)
+    again = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
+    check_unchanged(again, workspace)
+    assert again.space == prepared.space
+    saved = json.loads((workspace.splits / "split_01.json").read_text())
+    assert saved["test"] == [prepared.dataset.names[row] for row in prepared.splits[1].test]
+
+
+def test_what_changed_is_named(spec, csv, tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    one = spec()
+    save(prepare(one), workspace)
+    csv.write_text(csv.read_text().replace("thing 3", "thing three"))
+    with pytest.raises(InputError, match=r"mine cannot go on: data and splits changed .*--allow-changed"):
+        check_unchanged(prepare(one), workspace)
+
+
+def test_what_a_space_of_ones_own_leaves_out_is_the_shipped_default(spec, tmp_path):
+    """And not the paper's form, which the builder has by default."""
+    path = tmp_path / "own.yaml"
+    path.write_text("training: {lr: {type: float, low: 0.001, high: 0.01, default: 0.002}}")
+    space, shipped = prepare(spec(space=path)).space, load_space("text_hyper")
+    expected = shipped.configuration(shipped.default_params())
+    assert space.parameter_names() == {"lr"}
+    assert space.configuration({"lr": 0.004}).model == expected.model
+    assert space.configuration({"lr": 0.004}).training == {**expected.training, "lr": 0.004}
+    assert set(space.hypernet) == set(shipped.hypernet)
+
+
+@pytest.fixture
+def changed_space(tmp_path):
+    """A shipped space with other values in its training section."""
+
+    def change(variant: str, **training):
+        space = load_space(variant).model_dump(mode="json")
+        space["training"].update(training)
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space))
+        return tmp_path / "mine.yaml"
+
+    return change
+
+
+CHOICES = {"type": "categorical", "choices": ["huber", "huber+0.5*fidelity"], "default": "huber"}
+
+
+@pytest.mark.parametrize("loss", ["fidelity", CHOICES])
+def test_a_loss_that_needs_deviations_is_refused_where_the_data_has_none(spec, csv, changed_space, loss):
+    searched = spec(space=changed_space("text_hyper", loss=loss))
+    with pytest.raises(InputError, match=r"mine\.yaml: training: The loss fidelity .*csv:ratings\.csv.*alignment_std"):
+        prepare(searched)
+    table = pd.read_csv(csv)
+    table.assign(alignment_std=[-1.0, "n/a", *[0.5] * 58]).to_csv(csv, index=False)
+    with pytest.raises(InputError, match=r"2 of 60 rows whose alignment_std is no number of 0 or above"):
+        prepare(searched)
+    table.assign(alignment_std=0.5).to_csv(csv, index=False)
+    prepared = prepare(searched)
+    assert rehearse(prepared).corners
+    task = make_task(
+        prepared.dataset, MadeFeatures({}, {}), (), {}, ("alignment",), prepared.splits, csv.parent, 1, "cpu"
+    )
+    assert task.stds.shape == (60, 1) and set(task.stds[:, 0]) == {0.5}
+
+
+@pytest.mark.parametrize("weights", [[1.0, 0.5], {"authenticity": 0.5}])
+def test_targets_are_weighted_from_the_space(spec, changed_space, tmp_path, weights):
+    prepared = prepare(spec(variant="image_hyper", space=changed_space("image_hyper", target_weights=weights)))
+    for space in (prepared.space, prepared.control_space):
+        training = space.configuration(space.default_params()).training
+        assert FitSettings.from_dict(training).weights_of(prepared.targets) == (1.0, 0.5)
+    assert rehearse(prepared).corners
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    save(prepared, workspace)
+    assert load_space(workspace.space) == prepared.space
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 0.5, 2.0], "has 3 numbers, the targets are quality, authenticity"),
+        ({"qualty": 2.0}, "did you mean quality"),
+        ([1, -1], "numbers above 0"),
+        ({"low": 0.1, "high": 2.0}, "type"),
+    ],
+)
+def test_weights_that_do_not_fit_the_targets_are_refused(spec, changed_space, weights, message):
+    with pytest.raises(InputError, match=rf"mine\.yaml: training.*{message}"):
+        prepare(spec(variant="image_hyper", space=changed_space("image_hyper", target_weights=weights)))
+
+
+def test_a_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):
+    space = load_space("text_hyper").model_dump(mode="json")
+    space["hypernet"]["condition_widht"] = 8
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space))
+    with pytest.raises(InputError, match=r"mine\.yaml: hypernet\.condition_widht: .*condition_width") as caught:
+        prepare(spec(space=tmp_path / "mine.yaml"))
+    assert "\n" not in str(caught.value)
+
+
+class TestFinetuning:
+    @pytest.fixture
+    def tuned(self, spec):
+        return lambda **given: spec(backbone="finetune", encoders=("efficientnet_lite0@64",), **given)
+
+    @pytest.mark.parametrize("variant", ["image_hyper", "plain_head"])
+    def test_the_shipped_values_are_laid_over_the_variants_space_and_its_controls(self, tuned, variant):
+        prepared = prepare(tuned(variant=variant, targets=("alignment",)))
+        overlay, own = load_space(FINETUNE), load_space(variant)
+        for space in filter(None, (prepared.space, prepared.control_space)):
+            assert space.backbone == overlay.backbone
+            assert space.training == own.training | overlay.training or space is prepared.control_space
+            assert set(overlay.training) <= set(space.training) and space.training["lr"] == own.training["lr"]
+            assert set(space.configuration(space.default_params()).backbone) == set(overlay.backbone)
+        frozen = prepare(spec_without(tuned, variant))
+        assert frozen.space == own and "backbone" not in frozen.identity()["space"]
+        assert prepared.identity()["space"] != frozen.identity()["space"]
+
+    def test_it_is_rehearsed_with_its_backbone(self, tuned):
+        small, large = rehearse(prepare(tuned(variant="image_hyper"))).corners
+        assert 4_000_000 < small.parameters < large.parameters and small.epoch_seconds > 0
+        assert small.configuration["frozen_parts"] == 0
+
+    def test_a_space_of_ones_own_is_taken_as_it_is(self, tuned, spec, tmp_path):
+        own = load_space("image_hyper").model_dump(mode="json") | {"backbone": {"frozen_parts": 2}}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+        given = {"variant": "image_hyper", "space": tmp_path / "own.yaml"}
+        prepared = prepare(tuned(**given))
+        assert prepared.space == load_space(tmp_path / "own.yaml")
+        save(prepared, Workspace(tmp_path / "sweeps" / "mine"))
+        again = load_space(Workspace(tmp_path / "sweeps" / "mine").space)
+        check_unchanged(prepare(tuned(**given), space=again), Workspace(tmp_path / "sweeps" / "mine"))
+        assert prepare(spec(**given)).space.backbone == {}, "frozen, nothing of it is left"
+
+    @pytest.mark.parametrize(
+        ("backbone", "message"),
+        [
+            ({"frozen_part": 1}, r"backbone\.frozen_part: .*frozen_parts"),
+            ({"frozen_parts": 12}, "backbone: frozen_parts is 12, but efficientnet_lite0@64 has 9 parts"),
+            ({"test_crops": 0}, "backbone: test_crops is at least 1"),
+        ],
+    )
+    def test_a_wrong_section_is_named(self, tuned, tmp_path, backbone, message):
+        own = load_space("image_hyper").model_dump(mode="json") | {"backbone": backbone}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+        with pytest.raises(InputError, match=message) as caught:
+            prepare(tuned(variant="image_hyper", space=tmp_path / "own.yaml"))
+        assert "\n" not in str(caught.value)
+
+    def test_an_encoder_without_a_network_is_refused(self, tuned, monkeypatch):
+        class Frozen(ImageEncoder):
+            name, identity, encode = "frozen", "frozen 1", None
+
+        monkeypatch.setattr("models.encoders.build_encoder", lambda name: Frozen())
+        monkeypatch.setattr(Frozen, "__abstractmethods__", frozenset())
+        with pytest.raises(InputError, match=r"--backbone finetune: frozen has no network that could be fine-tuned"):
+            prepare(tuned(variant="image_hyper"))
+
+    def test_another_word_is_refused(self, spec):
+        with pytest.raises(InputError, match="--backbone: .*'frozen' or 'finetune'"):
+            spec(backbone="thawed")
+
+
+def spec_without(tuned, variant):
+    return tuned(variant=variant, targets=("alignment",)).model_copy(update={"backbone": "frozen"})

@@ -1,0 +1,304 @@
+"""A real cluster whose other nodes see neither the sweep's folder nor the features, and come and go."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.cluster import data_placement
+from orchestrator.cluster.data_placement import NodeView, check, look_at_nodes, place
+from orchestrator.cluster.session import ray_session, slots_on
+from orchestrator.cluster.shared_features import SharedArray, Sharing, files_of
+from orchestrator.core.code_digest import code_digest
+from orchestrator.core.errors import InputError
+from orchestrator.core.object_store import Storage
+from orchestrator.data.array_files import StoredArray
+from orchestrator.data.feature_set import Feature, FeatureSet
+from orchestrator.execution.failures import FolderUnseen
+from orchestrator.execution.plan import Plan
+from orchestrator.execution.trial_download import Fetching
+from orchestrator.execution.trial_store import TrialStorage
+from orchestrator.execution.tune_runner import run_jobs
+from orchestrator.search.outcome import Outcome
+from tests.execution.contexts import make_cross, make_task
+from tests.execution.fakes import FakeSweep, Watched
+from tests.execution.nodes import Nodes, can_hide
+from tests.s3 import BUCKET
+
+EPOCHS = 40
+
+
+def stored(folder, task):
+    """The task's made features as files of a store."""
+    folder.mkdir()
+    features = {}
+    for name, tensor in task.features.tensors().items():
+        if name in task.reads:
+            path = folder / f"{name}.npy"
+            np.save(path, tensor.numpy())
+            features[name] = Feature(StoredArray(path, len(tensor), tuple(tensor.shape[1:])))
+    return FeatureSet(features, dict(task.features.identity))
+
+
+@pytest.fixture
+def nodes(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as the nodes have it, whatever token this user may have
+    if not can_hide():
+        absent = "no mount namespaces here (unshare -m), so no node can be kept from seeing this disk"
+        pytest.fail(absent) if os.environ.get("CI") == "true" and os.geteuid() == 0 else pytest.skip(absent)
+    nodes = Nodes(tmp_path_factory.mktemp("cluster") / "ray")
+    yield nodes
+    nodes.close()
+
+
+class Timed(Watched):
+    """Writes down when each epoch was trained, and tells whoever waits for one."""
+
+    def __init__(self):
+        super().__init__()
+        self.times = {}
+        self.began = {}
+
+    def epoch(self, job, epoch):
+        super().epoch(job, epoch)
+        self.times[job.key, epoch.number] = epoch.time
+
+    def wait_for(self, key, number, seconds=60.0):
+        end = time.monotonic() + seconds
+        while (key, number) not in self.times:
+            assert time.monotonic() < end, f"{key} has not reached epoch {number}"
+            time.sleep(0.05)
+
+
+def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_server, tmp_path):
+    hidden, cache = tmp_path / "sweep", tmp_path / "store"
+    hidden.mkdir()
+    trials = TrialStorage(Storage(f"s3://{BUCKET}/apart"))
+    task = make_task(hidden)
+    features = stored(cache, task)
+    nodes.head()
+    join = lambda name: nodes.join((hidden, cache), HYPERASSESS_CACHE=str(tmp_path / name))  # noqa: E731
+    spot = join("spot")
+    watched, slots, figures = Timed(), [], {}
+    sweep = FakeSweep(Plan(trials=8, confirm=1, splits=1, seed=3, epochs=EPOCHS), control=False)
+    deadline = time.monotonic() + 60
+    with ray_session(nodes.address, 1, 0) as first:
+        import ray
+
+        while len([node for node in ray.nodes() if node["Alive"]]) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        views = look_at_nodes(_made(task.trials), tuple(files_of(features)), trials.storage)
+        assert sorted((len(view.unseen), view.sees_folder) for view in views) == [(0, True), (len(task.reads), False)]
+        with pytest.raises(InputError, match="does not see .*: give --storage-path a folder"):
+            place(features, None, task.trials, None)
+        shared, _ = place(features, None, task.trials, trials.storage)
+        assert all(isinstance(one.array, SharedArray) for one in shared.features.values())
+        fetching = Fetching(trials, task.trials, lambda job, outcome: job.test)
+        desk = sweep.desk(fetching, watched)
+        errors = []
+
+        def come_and_go():
+            try:
+                lost = next(iter(_on(trials, watched, _nodes_beyond_this())))
+                watched.wait_for(lost, 8)
+                Nodes.cut_off(spot)
+                cut = time.monotonic()
+                figures["lost"], figures["epoch"] = lost, max(n for key, n in watched.times if key == lost)
+                while slots_on(ray.nodes(), 1, 0) > 1:  # until Ray knows
+                    assert time.monotonic() < cut + 60
+                    time.sleep(0.1)
+                time.sleep(0.5)  # for whoever counts the slots
+                new = join("new")
+                before = {node["NodeID"] for node in ray.nodes()}
+                while not (fresh := {n["NodeID"] for n in ray.nodes() if n["Alive"]} - before):
+                    assert time.monotonic() < cut + 60 and new.poll() is None
+                    time.sleep(0.1)
+                joined = time.monotonic()
+                while not _taken(fresh):
+                    assert time.monotonic() < joined + 60
+                    time.sleep(0.05)
+                figures["its slot is taken"] = time.monotonic() - joined
+                next(iter(_on(trials, watched, lambda: fresh, seconds=120)))
+                figures["its first job works"] = time.monotonic() - joined
+            except BaseException as error:
+                errors.append(error)
+                desk.stop("the test failed")
+
+        thread = threading.Thread(target=come_and_go)
+        thread.start()
+        done = threading.Event()
+
+        def count():
+            while not done.wait(0.2):
+                slots.append(slots_on(ray.nodes(), 1, 0))
+
+        counter = threading.Thread(target=count)
+        counter.start()
+        try:
+            run_jobs(desk, replace(task, features=shared, storage=trials), tmp_path / "tune", first, 1, 0)
+        finally:
+            done.set()
+            counter.join()
+        thread.join()
+        fetching.after(desk.known(), lambda job, outcome: None)
+    assert not errors, errors
+    sweep.assert_done()
+    assert {trial.outcome for arm in sweep.arms for trial in arm.ledger.all()} == {Outcome.COMPLETE}
+    print(figures, slots)
+    # How soon the process is up is the machine's affair (it imports PyTorch); that it is asked for is ours.
+    assert figures["its slot is taken"] < 10
+    assert 2 in slots and slots[-1] == 2 and 1 in slots
+    # Ray tells of the lost node late; what counts is which epochs were trained twice.
+    again = [
+        number
+        for number, line in enumerate(_history(trials, figures["lost"], tmp_path / "seen"), 1)
+        if line["time"] != watched.times[figures["lost"], number]
+    ]
+    assert len(again) <= 1 and all(number > figures["epoch"] for number in again)
+    # Only the confirm run's files are wanted here, and they are.
+    confirm = task.trials / next(job.key for job, _ in desk.known() if job.variant and job.test)
+    assert (confirm / "predictions.csv").is_file() and (confirm / "model" / "model.safetensors").is_file()
+    assert not list(task.trials.glob("trial-*/*.safetensors"))
+
+
+def _made(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _nodes_beyond_this():
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    return lambda: {node["NodeID"] for node in ray.nodes() if node["Alive"]} - {here}
+
+
+def _taken(nodes):
+    """Whether no CPU of the nodes is free; of one that Ray has not heard from, its memory is not known either."""
+    from ray._private.state import available_resources_per_node
+
+    there = available_resources_per_node()
+    return all("memory" in there.get(node, {}) and not there[node].get("CPU") for node in nodes)
+
+
+def _on(trials, watched, wanted, seconds=60.0):
+    """Keys of the unfinished jobs whose worker is on a wanted node, once there are some."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        started, ended = watched.of("started"), {key for key, _ in watched.of("ended")}
+        for key in started:
+            manifest = trials.manifest(key) if key not in ended else None
+            if manifest and manifest.writer.node in wanted():
+                yield key
+        time.sleep(0.1)
+    raise AssertionError("no job came to the node")
+
+
+def _history(trials, key, folder):
+    trials.fetch(key, folder, lambda name: name == "epochs.jsonl")
+    return [json.loads(line) for line in (folder / "epochs.jsonl").read_text().splitlines()]
+
+
+def test_what_lies_here_is_mapped_and_elsewhere_the_object_is_taken(tmp_path, monkeypatch):
+    task = make_task(tmp_path)
+    features = stored(tmp_path / "store", task)
+    objects = []
+    shared = Sharing(put=lambda array: objects.append(array) or len(objects) - 1).share(features)
+    assert len(objects) == len(task.reads) and all(type(array) is np.ndarray for array in objects)
+    assert isinstance(shared.features[task.reads[0]].read(), np.memmap)
+    assert shared.nbytes == features.nbytes and shared.shapes == features.shapes
+    import ray
+
+    monkeypatch.setattr(ray, "get", lambda reference: objects[reference])
+    for path in files_of(features):
+        path.rename(path.with_suffix(".gone"))
+    for name, tensor in shared.tensors().items():
+        assert tensor.equal(task.features.tensors()[name])
+
+
+@pytest.mark.parametrize(("store", "shares"), [(2, True), (1, False)])
+def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monkeypatch, store, shares):
+    """For a node that joins later and sees none of it."""
+    import ray
+
+    features = stored(tmp_path / "store", make_task(tmp_path))
+    views = [NodeView(name, store * features.nbytes, (), True) for name in "ab"]
+    monkeypatch.setattr(data_placement, "look_at_nodes", lambda trials, files, storage: views)
+    monkeypatch.setattr(ray, "put", lambda array: "reference")
+    shared, _ = place(features, None, tmp_path / "trials", None)
+    assert {type(one.array) for one in shared.features.values()} == {SharedArray if shares else StoredArray}
+
+
+def test_a_node_without_the_features_ends_no_trial(tmp_path):
+    task = make_task(tmp_path)
+    features = stored(tmp_path / "store", task)
+    (lost, *_) = files_of(features)
+    lost.unlink()
+    with pytest.raises(FolderUnseen, match=f"does not see {lost}. Let it see the folder HYPERASSESS_CACHE"):
+        replace(task, features=features).training_data(0)
+    with pytest.raises(FolderUnseen, match=f"does not see {lost}"):
+        replace(make_cross(task), features=features).other_rows()
+
+
+def test_a_folder_is_told_by_what_lies_in_it(tmp_path, monkeypatch):
+    """Not by inode or time: a file server's clients see old ones for a while."""
+    here, other = tmp_path / "trials", tmp_path / "other"
+    here.mkdir()
+    shutil.copytree(here, other)
+    with data_placement._marked(here) as marker:
+        monkeypatch.setattr(Path, "stat", lambda path, **_: (_ for _ in ()).throw(AssertionError("was asked for")))
+        assert data_placement._look(marker, (), None)[1]
+        assert not data_placement._look(other / marker.name, (), None)[1]
+        monkeypatch.undo()
+    assert not list(here.iterdir()), "it leaves nothing"
+
+
+GB = 10**9
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        (NodeView("a", 2 * GB, (), False), "The node a does not see .*: give --storage-path"),
+        (NodeView("b", GB // 2, ("level1.npy",), True), "features take 800 MB, .* node b .500 MB.: start .* 1000"),
+        (NodeView("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800 MB"),
+        (NodeView("d", 2 * GB, (), True, "It is away."), "The node d cannot use the storage: It is away. Set AWS_"),
+        (NodeView("e", 2 * GB, (), True, None, "0" * 64), "The node e has other code of this project than this host"),
+    ],
+)
+def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
+    view = replace(view, unseen=tuple(map(Path, view.unseen)))
+    files = {Path("level1.npy"): 8 * GB // 10, Path("pixels.npy"): 8 * GB // 10}
+    storage = Storage("/shared") if view.trouble else None
+    with pytest.raises(InputError, match=said):
+        check([NodeView("fine", 2 * GB, (), True), view], files, tmp_path, storage)
+    check([NodeView("fine", GB, tuple(files)[:1], True, None, code_digest())], files, tmp_path, storage)
+
+
+def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+
+    def without_the_project(*asked):
+        raise ModuleNotFoundError("orchestrator.cluster.data_placement")
+
+    def of_another_release(*asked):
+        return (), True, None
+
+    def with_a_broken_store(*asked):
+        raise OSError("no such bucket")
+
+    found = []
+    with ray_session(None, 1, 0):
+        for look in (without_the_project, of_another_release, with_a_broken_store, data_placement._look):
+            with monkeypatch.context() as patch:
+                patch.setattr(data_placement, "_look", look)
+                [view] = look_at_nodes(_made(tmp_path / "trials"), (), None)
+            found.append((view.code, view.trouble))
+    assert found == [("", None), ("", None), (None, "no such bucket"), (code_digest(), None)]

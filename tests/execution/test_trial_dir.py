@@ -1,0 +1,83 @@
+"""One writer a folder, for as long as it lives."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from orchestrator.execution.training_job import TrainingSteps
+from orchestrator.execution.trial_dir import FolderHeld, TrialFolder, read_worker
+from tests.execution.contexts import make_job, make_task
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from orchestrator.execution.trial_dir import TrialFolder
+folder = TrialFolder(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_another_worker_waits_and_is_told_who_holds_it(tmp_path):
+    held = TrialFolder(tmp_path / "trial-0000")
+    with pytest.raises(FolderHeld, match=f"trial-0000 is still written to by another worker, pid {os.getpid()} on"):
+        TrialFolder(tmp_path / "trial-0000", wait=0.05)
+    held.close()
+    held.close()
+    TrialFolder(tmp_path / "trial-0000", wait=0).close()
+
+
+def test_a_killed_worker_lets_go(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "t")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "held\n"
+        worker = read_worker(tmp_path / "t")
+        assert worker.pid == process.pid and abs(worker.started - time.time()) < 60 and worker.node is None
+        with pytest.raises(FolderHeld):
+            TrialFolder(tmp_path / "t", wait=0)
+    finally:
+        process.kill()
+        process.wait()
+    TrialFolder(tmp_path / "t", wait=5).close()
+    assert read_worker(tmp_path / "t").pid == os.getpid()
+    assert read_worker(tmp_path / "t").token != worker.token
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 3}', '{"colour": 3}'])
+def test_a_card_that_cannot_be_read_is_nobody(tmp_path, content):
+    (tmp_path / "worker.json").write_text(content)
+    worker = read_worker(tmp_path)
+    assert worker is None or worker.pid == 3
+    assert read_worker(tmp_path / "nowhere") is None
+
+
+def test_a_job_holds_its_folder_until_its_last_message(tmp_path):
+    task = make_task(tmp_path)
+    steps = TrainingSteps(make_job(epochs=2), task)
+    steps.step()
+    with pytest.raises(FolderHeld):
+        TrialFolder(task.trials / "trial-0000", wait=0)
+    assert steps.step()["outcome"] == "complete"
+    TrialFolder(task.trials / "trial-0000", wait=0).close()
+
+
+def test_a_job_that_cannot_begin_lets_go(tmp_path):
+    task = make_task(tmp_path)
+    with pytest.raises(ValueError, match="wings"):
+        TrainingSteps(make_job(model={"wings": 2}), task)
+    TrialFolder(task.trials / "trial-0000", wait=0).close()
+
+
+def test_the_same_job_claims_its_folder_again(tmp_path):
+    folder = TrialFolder(tmp_path / "trial-0000")
+    assert folder.claim(make_job()) is None
+    (folder.path / "x").write_text("")
+    assert folder.claim(make_job(params={"lr": "spelled otherwise"})) is None
+    assert "trial-0000.aside-1" in folder.claim(make_job(seed=9))
+    assert "trial-0000.aside-2" in folder.claim(make_job(seed=10))
+    assert json.loads((folder.path / "job.json").read_text())["seed"] == 10
+    assert {path.name for path in (tmp_path / "trial-0000.aside-1").iterdir()} == {"x", "job.json"}

@@ -1,0 +1,90 @@
+"""Made sweeps for the gates: predictions of a chosen quality, no training and no MLflow."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.registry.promotion.candidate import Candidate
+from orchestrator.registry.promotion.gate_inputs import Case, Rules
+from orchestrator.registry.promotion.score_check import Reproduction
+
+PROMPTS, COPIES = 60, 4
+
+
+def predictions(noise, seed=0, of=1.0):
+    """Validation and test rows whose predictions are the truth times `of` and noise."""
+    truth = np.random.default_rng(7).uniform(1, 5, 2 * PROMPTS * COPIES)
+    wrong = np.random.default_rng(seed).normal(0, 1, len(truth))
+    half = PROMPTS * COPIES
+    return pd.DataFrame(
+        {
+            "part": ["validation"] * half + ["test"] * half,
+            "name": [f"{row:04d}.png" for row in range(2 * half)],
+            "prompt_id": np.arange(2 * half) // COPIES,
+            "generator": np.where(np.arange(2 * half) % 2, "a", "b"),
+            "alignment": truth,
+            "predicted_alignment": of * truth + noise * wrong,
+        }
+    )
+
+
+def run(key, split, source=None, **metrics):
+    tags = {"run_key": key, "split": str(split), "split_hash": "s" * 64, "sweep_id": "made"}
+    if source:
+        tags["source"] = source
+    return SimpleNamespace(
+        info=SimpleNamespace(run_id=key, run_name=key, experiment_id="1"),
+        data=SimpleNamespace(tags=tags, metrics=metrics),
+    )
+
+
+class MadeEvidence:
+    """Two splits of one configuration, its control and its baselines; of these only on the splits `beside`."""
+
+    name, data_hash = "made", "d" * 64
+
+    def __init__(
+        self,
+        own,
+        control=None,
+        baselines=None,
+        protocol="disjoint",
+        variant="text_hyper",
+        splits=2,
+        beside=(1, 2),
+        own_splits=(1, 2),
+        **test,
+    ):
+        metrics = {"best_val_srcc": 0.5, "test_srcc": 0.5, **test}
+        self.spec = SimpleNamespace(protocol=protocol, splits=splits, variant=variant, dataset="csv:made.csv")
+        self._own = {f"confirm-{split}": own for split in (1, 2)}
+        self._control = {} if control is None else {f"control-{split}": control for split in beside}
+        self._baselines, self._beside = baselines, beside
+        self._runs = [
+            run(key, split, "trial-0001", **metrics) for split, key in zip(own_splits, self._own, strict=True)
+        ]
+        self._control_runs = [run(key, split, "control-0001") for split, key in enumerate(self._control, 1)]
+
+    def configurations(self, title="trial"):
+        runs = self._runs if title == "trial" else self._control_runs
+        return {f"{title}-0001": runs} if runs else {}
+
+    def baselines(self):
+        if self._baselines is None:
+            return []
+        logged = {f"{name}_test_srcc": 0.1 for name in self._baselines}
+        return [run(f"baselines-{split}", split, **logged) for split in self._beside]
+
+    def predictions(self, run):
+        return {**self._own, **self._control}.get(run.info.run_id)
+
+    def table(self, run, file, folder):
+        return (self._baselines or {}).get(file.removesuffix(".csv"))
+
+
+def case(own=None, incumbent=None, rules=None, reproduction=None, **evidence):
+    made = MadeEvidence(predictions(0.5) if own is None else own, **evidence)
+    runs = tuple(made.configurations()["trial-0001"])
+    candidate = Candidate(made, "trial-0001", runs, runs[0], 0.5)
+    return Case(candidate, incumbent, reproduction or Reproduction("not tried"), rules or Rules())

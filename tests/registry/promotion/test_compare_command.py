@@ -1,0 +1,40 @@
+"""`orchestrator.compare` as it is typed, on made tables of predictions."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.compare import compare
+from tests.registry.promotion.made import predictions
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """Runs the command on two tables; the first has no score for an image."""
+    tables = {"a": predictions(0.5), "b": predictions(0.5, seed=1)}
+    for table in tables.values():
+        table.drop(table.index[table["part"].eq("test")][5:], inplace=True)
+    tables["a"].loc[tables["a"].index[-1], "predicted_alignment"] = float("nan")
+
+    def find(client, name, *rest):
+        return SimpleNamespace(name=name, table=tables[name])
+
+    monkeypatch.setattr("orchestrator.registry.promotion.cli.connect", lambda uri: None)
+    monkeypatch.setattr("orchestrator.registry.promotion.compared_model.find_compared", find)
+    return lambda *arguments: CliRunner().invoke(compare, ["a", "b", *map(str, arguments)])
+
+
+def test_a_score_that_is_not_there_is_null(compared, tmp_path):
+    done = compared("--json", "--figure", tmp_path / "ab.png")
+    assert done.exit_code == 0, done.output
+    furthest = json.loads(done.stdout)["targets"]["alignment"]["furthest"]
+    assert len(furthest) == 5 and furthest[-1]["first"] is None and furthest[-1]["second"] is not None
+
+
+@pytest.mark.parametrize("name", ["file/ab.png", "ab.nothing"])
+def test_a_figure_that_cannot_be_written_is_said(compared, tmp_path, name):
+    (tmp_path / "file").write_text("")
+    done = compared("--figure", tmp_path / name)
+    assert done.exit_code == 2 and "cannot be written" in done.stderr and done.stderr.count("\n") == 1

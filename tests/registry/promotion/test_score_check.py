@@ -1,0 +1,19 @@
+from types import SimpleNamespace
+
+import pandas as pd
+from safetensors.torch import load_file
+
+from orchestrator.registry.promotion import score_check
+from tests.scoring.made_model import save_model
+
+
+def test_weights_that_cannot_be_read_are_a_reason(tmp_path, monkeypatch):
+    folder = save_model(tmp_path / "model")
+    (folder / "model.safetensors").write_bytes(b"torn")
+    # Where its features are stored, their scores are made without the scorer.
+    monkeypatch.setattr(score_check, "score_stored", lambda *_: load_file(folder / "model.safetensors"))
+    rows = pd.DataFrame({"name": ["a"], "image": ["a.png"], "prompt": ["a fox"], "generator": ["x"]})
+    dataset = SimpleNamespace(name="made", table=rows, prompt_ids=[0], targets=("alignment",))
+    table = rows.assign(part="test", alignment=3.0, predicted_alignment=3.0)
+    again = score_check.reproduce(folder, table, 0.5, SimpleNamespace(dataset=dataset))
+    assert "holds no model that can be read" in again.reason

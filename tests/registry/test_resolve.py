@@ -1,0 +1,203 @@
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from mlflow.tracking import MlflowClient
+
+import orchestrator
+from orchestrator.core.errors import InputError
+from orchestrator.core.spec import SweepSpec
+from orchestrator.registry.download import scorer_folder
+from orchestrator.registry.export import export_model
+from orchestrator.registry.resolve import found_model
+from orchestrator.scoring.percentiles import from_tag
+from orchestrator.tracking.digest import folder_digest
+
+
+@pytest.fixture
+def foreign(made):
+    """The same files under another registered name, whose tags and sources a test may change."""
+    client = made.client
+    name = f"foreign_{len(client.search_registered_models())}"
+    client.create_registered_model(name)
+    source = client.get_model_version("text_hyper", "1").source
+    client.create_model_version(name, source, made.run_id)
+    return name
+
+
+@pytest.fixture(scope="module")
+def finished(made, tmp_path_factory):
+    """The folder of sweeps that the model's own is in."""
+    sweeps = tmp_path_factory.mktemp("sweeps")
+    trials = sweeps / "made" / "trials" / "confirm-0"
+    shutil.copytree(made.model, trials / "model")
+    shutil.copyfile(made.folder / "predictions.csv", trials / "predictions.csv")
+    spec = SweepSpec(name="made", variant="text_hyper", dataset="csv:ratings.csv")
+    (sweeps / "made" / "spec.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json")))
+    (sweeps / "made" / "result.json").write_text(json.dumps({"best": {"run": "confirm-0"}}))
+    return sweeps
+
+
+@pytest.mark.parametrize("kind", ["alias", "version", "uri", "run", "sweep", "folder", "export", "zip"])
+def test_a_model_by_any_of_its_names_is_the_same_model(made, finished, kind, tmp_path):
+    reference = {
+        "alias": "text_hyper@champion",
+        "version": "text_hyper/1",
+        "uri": "models:/text_hyper/1",
+        "run": made.run_id,
+        "sweep": "made",
+        "folder": str(made.model),
+        "export": str(tmp_path / "export"),
+        "zip": str(tmp_path / "export.zip"),
+    }[kind]
+    if kind in {"export", "zip"}:
+        with found_model("text_hyper@champion", Path("none"), made.uri) as found:
+            export_model(found, Path(reference))
+    with found_model(reference, finished, made.uri) as found:
+        assert found.verify() == folder_digest(made.model)
+        assert (found.sha256 is None) == (kind in {"sweep", "folder"})  # nobody else vouches for one's own files
+        if kind not in {"run", "sweep", "folder"}:
+            assert found.about["registered"] == "text_hyper/1"
+        if kind != "folder":
+            assert found.about["dataset"] == "csv:ratings.csv" and found.about["run_key"] == "confirm-0"
+            assert found.predictions.read_bytes() == (made.folder / "predictions.csv").read_bytes()
+
+
+def test_the_name_for_python_costs_nothing_until_it_is_called(tmp_path):
+    heavy = ("torch", "mlflow", "ray", "optuna", "pandas", "numpy", "orchestrator.registry")
+    code = f"import sys; from orchestrator import load_scorer; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_python_scores_with_the_champion_and_nothing_of_it_is_unpickled(made, monkeypatch):
+    """Of the encoders only one has a pickle: a file of its installed package, read as tensors and nothing else."""
+
+    def refused(*arguments, **options):
+        raise AssertionError("a pickle is read")
+
+    def tensors_only(file, **options):
+        assert options.get("weights_only") is True and "site-packages" in str(file)
+        return load(file, **options)
+
+    load = torch.load
+    monkeypatch.setattr(torch, "load", tensors_only)
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refused)
+    scores = orchestrator.load_scorer("text_hyper@champion", tracking_uri=made.uri)(made.images[:3], "a fox")
+    pd.testing.assert_frame_equal(scores, made.scorer(made.images[:3], "a fox"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        ("text_hyper@challenger", r"text_hyper has no @challenger: it has @champion and the versions 1\."),
+        ("text_hyper/9", "text_hyper has no /9"),
+        ("txt_hyper@champion", "did you mean text_hyper"),
+        ("0" * 32, "has no run 0000"),
+        ("my sweep", "There are no sweeps"),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(made, reference, sentence):
+    with pytest.raises(InputError, match=sentence), found_model(reference, Path("sweeps"), made.uri):
+        pass
+
+
+def test_a_run_without_a_model_is_said(made):
+    client = made.client
+    run = client.create_run(client.get_run(made.run_id).info.experiment_id)
+    with pytest.raises(InputError, match="has no model"), found_model(run.info.run_id, Path("sweeps"), made.uri):
+        pass
+
+
+def test_a_version_that_nobody_vouches_for_is_refused(made, foreign):
+    with pytest.raises(InputError, match="has no tag sha256"), found_model(f"{foreign}/1", Path("sweeps"), made.uri):
+        pass
+
+
+def test_a_run_whose_logged_model_has_no_hash_is_refused(made):
+    client = made.client
+    experiment = client.get_run(made.run_id).info.experiment_id
+    run = client.create_run(experiment).info.run_id
+    model = client.create_logged_model(experiment, "m", run)
+    client.finalize_logged_model(model.model_id, "READY")
+    with pytest.raises(InputError, match="has no tag sha256"), found_model(run, Path("sweeps"), made.uri):
+        pass
+
+
+def test_a_version_with_another_hash_is_refused(made, foreign):
+    made.client.set_model_version_tag(foreign, "1", "sha256", "0" * 64)
+    refused = pytest.raises(InputError, match="is not the one that was recorded")
+    with refused as error, found_model(f"{foreign}/1", Path("sweeps"), made.uri):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_a_tampered_export_is_refused(made, tmp_path):
+    with found_model(str(made.model), Path("none")) as found:
+        export_model(found, tmp_path / "export")
+    card = tmp_path / "export" / "model" / "model.json"
+    card.write_text(card.read_text().replace("3.0", "4.0"))
+    with pytest.raises(InputError, match="is not the one that was recorded"):
+        orchestrator.load_scorer(str(tmp_path / "export"))
+
+
+@pytest.mark.parametrize("tag", ["5", "[1, 2]", '{"alignment": 5}', "{"])
+def test_quantiles_in_a_tag_that_are_none_are_left_out(made, foreign, tag):
+    made.client.set_model_version_tag(foreign, "1", "sha256", folder_digest(made.model))
+    made.client.set_model_version_tag(foreign, "1", "mos_quantiles", tag)
+    with found_model(f"{foreign}/1", Path("sweeps"), made.uri) as found:
+        assert from_tag(found.mos_quantiles) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"loader_module": "mlflow.sklearn"}, r"brings code of its own \(mlflow.sklearn\)"),
+        ({"loader_module": "os"}, "brings code of its own"),
+        ({"code": "code"}, r"brings code of its own \(code\)"),
+        ({"python_model": "python_model.pkl"}, "brings code of its own"),
+        ({"data": "../../elsewhere"}, "names data outside itself"),
+        ({"data": "/etc"}, "names data outside itself"),
+        ({"data": None}, "no model of this project"),
+    ],
+)
+def test_an_artifact_that_brings_code_is_refused_before_anything_of_it_is_loaded(made, tmp_path, change, sentence):
+    root = made.artifact(tmp_path / "artifact")
+    content = yaml.safe_load((root / "MLmodel").read_text())
+    content["flavors"]["python_function"].update(change)
+    (root / "MLmodel").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=sentence):
+        scorer_folder(root, "text_hyper/1")
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}}")
+    with pytest.raises(InputError, match="no model of this project"):
+        scorer_folder(tmp_path, "clf/1")
+
+
+def test_nothing_that_was_downloaded_stays(made, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with found_model("text_hyper@champion", Path("sweeps"), made.uri) as found:
+        assert found.folder.is_relative_to(tmp_path)
+    assert not list(tmp_path.glob("*/**/model.safetensors"))
+
+
+def test_a_registry_that_is_away_is_said(monkeypatch):
+    def away(*arguments, **options):
+        raise ConnectionError("nobody is there")
+
+    monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", away)
+    monkeypatch.setattr(MlflowClient, "search_registered_models", away)
+    gone = pytest.raises(InputError, match="does not answer")
+    with gone, found_model("text_hyper@champion", Path("sweeps"), "http://127.0.0.1:9"):
+        pass

@@ -1,0 +1,138 @@
+"""The terminal while a sweep runs, and the tally that it draws."""
+
+import io
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from orchestrator.execution import progress as tally_module
+from orchestrator.execution.job import Epoch
+from orchestrator.execution.plan import Plan
+from orchestrator.execution.progress import Tally
+from orchestrator.reporting.live_view import FeatureProgress, TerminalView, duration
+from orchestrator.search.outcome import Outcome
+from tests.execution.contexts import make_job
+from tests.execution.fakes import FakeExecutor, FakeSweep, Work, epoch
+
+
+def run(terminal: bool, wrong=None):
+    console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
+    tally = Tally(budget=4 + 3, epochs=3, slots=2)
+    sweep = FakeSweep(Plan(trials=2, confirm=1, splits=1, seed=0, epochs=3))
+    with TerminalView(console, tally, "a sweep") as view:
+        assert FakeExecutor(sweep.desk(tally, view), Work(wrong or {})).run()
+        drawn = view._draw()
+    console.print(drawn)
+    return console.file.getvalue(), tally
+
+
+def test_plain_lines_where_the_output_is_no_terminal():
+    text, tally = run(False, {"trial-0001": ("failed", 2)})
+    lines = text.splitlines()
+    assert any(line.startswith("1/7  ") for line in lines) and any(line.startswith("7/7  ") for line in lines)
+    assert any("trial 1: failed at epoch 1" in line for line in lines) and "\x1b" not in text
+    assert any("trial 0: complete at epoch 3, validation SRCC 0." in line for line in lines)
+    assert "trial 1: failed" in lines[lines.index(next(li for li in lines if "trial 1: failed at" in li)) + 1]
+    assert tally.ended_jobs() == 7
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_error_that_comes_again_is_said_once(terminal):
+    console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
+    tally = Tally(budget=3, epochs=3, slots=1)
+    view = TerminalView(console, tally, "a sweep")
+    for number, error in enumerate(("Traceback …\nno features", "Traceback …\nno features", "another")):
+        tally.started(make_job(number))
+        tally.ended(make_job(number), Outcome.FAILED, {}, error)
+        view.ended(make_job(number), Outcome.FAILED, {}, error)
+    text = console.file.getvalue()
+    assert text.count("no features") == 1 and "trial 1: the same error as trial 0" in text
+    assert "trial 2: another" in text
+
+
+def test_a_live_table_where_it_is_one():
+    text, tally = run(True)
+    assert all(word in text for word in ("trial 0", "confirm trial", "baselines, split 1", "complete", "7/7 runs"))
+
+
+def test_the_tally_counts_and_knows_the_best():
+    tally = Tally(budget=3, epochs=3, slots=1)
+    first, second = make_job(0), make_job(1)
+    for job in (first, second):
+        tally.started(job)
+    for number, value in ((1, 0.5), (2, math.nan), (3, 0.4)):
+        tally.epoch(first, Epoch(**epoch(number, value)))
+    tally.epoch(second, Epoch(**epoch(1, math.nan)))
+    assert tally.best("search").job is first and tally.best("search").best == 0.5 and tally.best("control") is None
+    tally.ended(first, Outcome.COMPLETE, {}, None)
+    tally.ended(second, Outcome.DIVERGED, {}, None)
+    assert tally.counts() == {"complete": 1, "diverged": 1} and tally.running() == []
+
+
+def test_time_left_and_busy_share(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(tally_module.time, "monotonic", lambda: now[0])
+    tally = Tally(budget=10, epochs=4, slots=2)
+    assert tally.busy_share() == 0.0 and tally.seconds_left() is None and tally.rate() == 0.0
+    jobs = [make_job(n) for n in range(2)]
+    for job in jobs:
+        tally.started(job)
+    for number in range(1, 5):
+        now[0] += 1.0
+        for job in jobs:
+            tally.epoch(job, Epoch(**epoch(number, 0.1)))
+    assert tally.rate() == pytest.approx(8 / 3)
+    for job in jobs:
+        tally.ended(job, Outcome.COMPLETE, {}, None)
+    # 8 jobs of 4 epochs are ahead.
+    assert tally.seconds_left() == pytest.approx(32 / (8 / 3))
+    assert 0 < tally.busy_share() <= 1
+
+
+@pytest.mark.parametrize(
+    "seconds, text", [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")]
+)
+def test_durations_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_progress_of_features_in_plain_lines():
+    console = Console(file=io.StringIO(), width=100)
+    progress = FeatureProgress(console)
+    for done in range(0, 101, 10):
+        progress(done, 100, "image features")
+    progress.close()
+    lines = console.file.getvalue().splitlines()
+    assert lines[-1].startswith("image features: 100/100") and len(lines) <= 3
+
+
+def test_progress_of_features_as_a_bar():
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    progress = FeatureProgress(console)
+    progress(50, 100, "image features")
+    progress(100, 100, "image features")
+    progress.close()
+    assert "100/100" in console.file.getvalue()
+
+
+def test_what_libraries_print_goes_to_the_log_and_comes_back_no_more(tmp_path):
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from orchestrator.core.output_capture import output_to_log\n"
+        "try:\n"
+        "    with output_to_log(Path('log')) as (out, err):\n"
+        "        print('noise'); os.write(1, b'native noise'); os.system('echo child noise >&2')\n"
+        "        print('shown', file=out); print('warned', file=err)\n"
+        "        raise KeyError\n"
+        "except KeyError:\n"
+        "    print('after')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=os.environ)
+    assert (done.stdout, done.stderr) == ("shown\nafter\n", "warned\n")
+    log = (tmp_path / "log").read_text()
+    assert all(noise in log for noise in ("noise", "native noise", "child noise")) and "shown" not in log

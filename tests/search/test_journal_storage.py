@@ -1,0 +1,189 @@
+"""What only a journal file can suffer."""
+
+import errno
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from orchestrator.core.errors import InputError, LedgerLost
+from orchestrator.search import journal_storage as journal_module
+from orchestrator.search.journal_storage import mend_journal, open_journal, seal
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.outcome import Outcome
+from orchestrator.search.pruners import build_pruner
+from orchestrator.search.samplers import build_sampler
+from tests.search.test_ledger import SPACE, train
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sweeps" / "ledger.journal"
+
+
+def open_ledger(path: Path, said: list[str] | None = None) -> Ledger:
+    return Ledger(open_journal(path, ([] if said is None else said).append), "search", SPACE)
+
+
+def test_it_makes_its_folder(path):
+    open_ledger(path).ask()
+    assert path.is_file()
+
+
+def test_every_line_has_a_checksum_that_optuna_passes_over(path):
+    ledger = open_ledger(path)
+    train(ledger, 0.5, float("nan"))
+    assert all(set(json.loads(line)) > {"crc", "op_code"} for line in path.read_text().splitlines())
+    plain = Ledger(JournalStorage(JournalFileBackend(str(path))), "search", SPACE)
+    assert repr(plain.all()) == repr(ledger.all())
+
+
+def test_a_journal_from_before_there_were_checksums_goes_on(path):
+    path.parent.mkdir()
+    old = Ledger(JournalStorage(JournalFileBackend(str(path))), "search", SPACE)
+    train(old, 0.5)
+    assert b"crc" not in path.read_bytes()
+    said: list[str] = []
+    seen = open_ledger(path, said)
+    assert seen.all() == old.all() and train(seen, 0.7) == 1
+    assert [trial.objective for trial in open_ledger(path, said).trials()] == [0.5, 0.7] and said == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: [*lines, b'{"op_code": 6, "worker'],
+        lambda lines: [*lines, b"\0" * 4096],
+        lambda lines: [*lines, b'{"op_code":5}\n'],  # sound JSON, but not ours: it has no checksum
+        lambda lines: [*lines[:-1], lines[-1][:-1]],
+        lambda lines: [*lines[:-2], lines[-2].replace(b"0", b"1", 1), lines[-1][:-9] + b'x"}\n'],
+    ],
+)
+def test_a_damaged_end_is_cut_kept_and_said(path, damage):
+    ledger = open_ledger(path)
+    train(ledger, 0.5)
+    train(ledger, 0.6)
+    before = path.read_bytes()
+    damaged = b"".join(damage(before.splitlines(keepends=True)))
+    path.write_bytes(damaged)
+    said: list[str] = []
+    open_journal(path, said.append)
+    (kept,) = path.parent.glob("*.cut-*")
+    assert len(said) == 1 and kept.name in said[0] and "\n" not in said[0]
+    whole = path.read_bytes()
+    assert damaged == whole + kept.read_bytes() and before.startswith(whole)
+    seen = open_ledger(path, said)
+    assert seen.trial(0) == ledger.trial(0)
+    for trial in seen.reopen():
+        train(seen, number=trial.number)
+    assert train(seen, 0.7) == 2 and open_ledger(path, said).terminal() == 3 and len(said) == 1
+
+
+def test_a_second_cut_does_not_write_over_what_the_first_one_kept(path):
+    open_ledger(path).ask()
+    for torn in (b"first", b"second"):
+        with path.open("ab") as file:
+            file.write(torn)
+        assert mend_journal(path) is not None
+    assert [kept.read_bytes() for kept in sorted(path.parent.glob("*.cut-*"))] == [b"first", b"second"]
+
+
+@pytest.mark.parametrize("line", [1, 4])
+def test_damage_with_good_lines_after_it_is_refused(path, line):
+    train(open_ledger(path), 0.5)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[line - 1] = lines[line - 1].replace(b"op_code", b"0p_code")
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(InputError, match=f"damaged at line {line}, and good lines follow"):
+        open_journal(path)
+    assert path.read_bytes() == b"".join(lines) and not list(path.parent.glob("*.cut-*"))
+
+
+def test_every_flipped_bit_is_noticed(tmp_path):
+    line = seal({"op_code": 6, "worker_id": "a", "trial_id": 1, "step": 2, "intermediate_value": 0.5})
+    path = tmp_path / "journal"
+    for position in range(len(line) * 8):
+        flipped = bytearray(line)
+        flipped[position // 8] ^= 1 << position % 8
+        path.write_bytes(line + bytes(flipped) + line)
+        if flipped.endswith(b"\n"):
+            with pytest.raises(InputError, match="line 2"):
+                mend_journal(path)
+        else:  # the line and the one after it have become one, which is the last
+            assert mend_journal(path) is not None and path.read_bytes() == line
+
+
+def test_a_line_that_could_not_be_written_leaves_no_half_of_it(path, monkeypatch):
+    """A full disk takes a part of a line; the next line must not be glued to that part."""
+    ledger = open_ledger(path)
+    number = ledger.ask().number
+    before = path.read_bytes()
+    full = [True]
+    fsync = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if full:
+            full.pop()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(journal_module.os, "fsync", failing)
+    ledger.report(number, 1, 0.5)
+    assert not full and path.read_bytes().startswith(before)
+    assert open_ledger(path).trial(number).epochs == {1: 0.5} and mend_journal(path) is None
+    assert path.read_bytes().count(b'"step":1') == 1
+
+
+def test_a_disk_that_stays_full_stops_the_sweep(path, monkeypatch):
+    stopping, said = threading.Event(), []
+    ledger = Ledger(open_journal(path, said.append, stopping), "search", SPACE)
+    ledger._study._storage._storage._patience = 0.3
+    number = ledger.ask().number
+    before = path.read_bytes()
+
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_module.os, "fsync", failing)
+        with pytest.raises(LedgerLost, match="no space left on device"):
+            ledger.report(number, 1, 0.5)
+    assert stopping.is_set() and len(said) == 1 and path.read_bytes() == before
+    assert [trial.number for trial in open_ledger(path).reopen()] == [number]
+
+
+def test_the_lock_of_a_dead_writer_does_not_block(path):
+    open_ledger(path).ask()
+    Path(f"{path}.lock").touch()
+    done = []
+    thread = threading.Thread(target=lambda: done.append(open_ledger(path).ask().number), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert done == [1]
+
+
+def test_killed_after_any_line_it_goes_on(path, tmp_path):
+    """Parameters are written one by one, so a kill may leave a trial with some of them."""
+    ledger = open_ledger(path)
+    ledger.enqueue({**SPACE.default_params(), "lr": 2e-3})
+    train(ledger, 0.5)
+    train(ledger, 0.2, outcome=Outcome.PRUNED)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 15
+    for count in range(len(lines) + 1):
+        torn = tmp_path / f"{count}.journal"
+        torn.write_bytes(b"".join(lines[:count]) + b'{"op_co')
+        seen = open_ledger(torn)
+        seen.use(build_sampler("tpe", 0), build_pruner("halving", 5))
+        for trial in seen.reopen():
+            SPACE.configuration(trial.params)
+            train(seen, *([0.5] if 1 not in trial.epochs else []), number=trial.number)
+        while seen.terminal() < 2:
+            train(seen, 0.5)
+        assert [trial.number for trial in seen.all()][:2] == [0, 1] and not seen.unfinished()
+        if count >= 3:  # the line that enqueues
+            assert seen.trial(0).params["lr"] == 2e-3

@@ -1,0 +1,185 @@
+"""A ledger in a database: how it is named, reached, lost and found again."""
+
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import InputError, LedgerLost
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.open_storage import delete_studies, study_name
+from orchestrator.search.outcome import Outcome
+from orchestrator.search.rdb_storage import check_database, ledger_url, open_database
+from tests.postgres import PostgresServer
+from tests.search.test_ledger import SPACE, train
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_postgres_url_gets_its_driver(scheme):
+    assert ledger_url(f"{scheme}://me@host:5433/db?sslmode=require") == (
+        "postgresql+psycopg://me@host:5433/db?sslmode=require"
+    )
+
+
+def test_a_sqlite_file_is_named_wherever_one_stands(elsewhere):
+    assert ledger_url("sqlite:///ledger.db") == f"sqlite:///{elsewhere}/ledger.db"
+    assert ledger_url(ledger_url("sqlite:////data/a b.db")) == "sqlite:////data/a b.db"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@host/db",
+        "postgresql://host/db?user=me&password=hunter2",
+        "postgresql://me:hunter2@host:port/db",
+    ],
+)
+def test_a_password_is_refused_and_not_repeated(url):
+    with pytest.raises(InputError) as refused:
+        ledger_url(url)
+    assert "hunter2" not in str(refused.value)
+    assert "PGPASSWORD" in str(refused.value) or "no database URL" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url, why",
+    [
+        ("ledger.db", "no database URL"),
+        ("mysql://host/db", "mysql is not supported"),
+        ("sqlite://", "is a file"),
+        ("sqlite:///:memory:", "is a file"),
+    ],
+)
+def test_other_databases_are_refused(url, why):
+    with pytest.raises(InputError, match=why):
+        ledger_url(url)
+
+
+def test_an_unreachable_server_is_said_within_seconds():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"postgresql://127.0.0.1:{free.getsockname()[1]}/db"
+    began = time.monotonic()
+    for reach in (check_database, open_database):
+        with pytest.raises(InputError, match="cannot be reached.*refused") as refused:
+            reach(nobody)
+        assert "\n" not in str(refused.value)
+    assert time.monotonic() - began < 20
+
+
+def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
+    monkeypatch.setattr("orchestrator.search.rdb_storage.CONNECT_SECONDS", 2)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        began = time.monotonic()
+        with pytest.raises(InputError, match="cannot be reached"):
+            check_database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/db")
+        assert time.monotonic() - began < 20
+
+
+def test_checking_makes_no_file(tmp_path):
+    check_database(f"sqlite:///{tmp_path}/new.db")
+    assert not (tmp_path / "new.db").exists()
+    with pytest.raises(InputError, match="there is no folder"):
+        check_database(f"sqlite:///{tmp_path}/nowhere/new.db")
+    (tmp_path / "text.db").write_text("not a database, but long enough to be taken for one " * 50)
+    for reach in (check_database, open_database):
+        with pytest.raises(InputError, match="not a database"):
+            reach(f"sqlite:///{tmp_path}/text.db")
+
+
+def test_a_path_with_braces(tmp_path):
+    Ledger(open_database(f"sqlite:///{tmp_path}/{{x}}.db"), "search", SPACE).ask()
+    assert (tmp_path / "{x}.db").is_file()
+
+
+def test_sweeps_that_share_a_database_are_apart_and_one_can_be_deleted(tmp_path):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    storage = open_database(url)
+    for sweep, trials in (("aaaa", 1), ("bbbb", 2)):
+        for study in ("search", "control"):
+            ledger = Ledger(storage, study_name(url, sweep, study), SPACE)
+            for _ in range(trials):
+                train(ledger, 0.5)
+            assert len(ledger) == trials
+    assert study_name(None, "aaaa", "search") == "search"
+    assert (delete_studies(url, "aaaa"), delete_studies(url, "aaaa")) == (2, 0)
+    names = [study.study_name for study in open_database(url).get_all_studies()]
+    assert names == ["bbbb/search", "bbbb/control"]
+    assert len(Ledger(open_database(url), "bbbb/search", SPACE)) == 2
+
+
+class TestPostgres:
+    def test_an_unknown_database_or_role(self, postgres: PostgresServer):
+        with pytest.raises(InputError, match='cannot be reached.*database "nowhere" does not exist'):
+            check_database(postgres.url("nowhere"))
+        with pytest.raises(InputError, match='cannot be reached.*role "nobody" does not exist'):
+            check_database(postgres.url("postgres", "nobody"))
+
+    def test_the_password_comes_from_where_libpq_looks(self, postgres, monkeypatch, tmp_path):
+        url = postgres.url("guarded", "guarded")
+        with pytest.raises(InputError, match="no password supplied"):
+            check_database(url)
+        with monkeypatch.context() as patch:
+            patch.setenv("PGPASSWORD", "wrong")
+            with pytest.raises(InputError, match="password authentication failed"):
+                check_database(url)
+            patch.setenv("PGPASSWORD", "secret")
+            check_database(url)
+        file = tmp_path / "pgpass"
+        file.write_text(f"127.0.0.1:{postgres.port}:guarded:guarded:secret\n")
+        file.chmod(0o600)
+        monkeypatch.setenv("PGPASSFILE", str(file))
+        Ledger(open_database(url), "search", SPACE).ask()
+
+    def test_many_sweeps_begin_in_an_empty_database(self, postgres):
+        url = postgres.create_database()
+
+        def begin(sweep: int) -> int:
+            return Ledger(open_database(url), study_name(url, str(sweep), "search"), SPACE).ask().number
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(begin, range(4))) == [0] * 4
+
+    def test_a_restart_is_waited_for(self, postgres):
+        url, said = postgres.create_database(), []
+        ledger = Ledger(open_database(url, said.append), "search", SPACE)
+        number = ledger.ask().number
+        postgres.stop()
+        restart = threading.Timer(1.0, postgres.start)
+        restart.start()
+        ledger.report(number, 1, 0.5)
+        restart.join()
+        assert len(said) == 1 and "does not answer" in said[0] and url.split("://")[1].split("/")[1] in said[0]
+        # A restart between two calls is not even noticed.
+        postgres.stop()
+        postgres.start()
+        ledger.finish(number, Outcome.COMPLETE)
+        assert len(said) == 1 and ledger.trial(number).objective == 0.5
+
+    def test_a_server_that_stays_away_stops_the_sweep_and_nothing_is_lost(self, postgres):
+        url, stopping = postgres.create_database(), threading.Event()
+        ledger = Ledger(open_database(url, stopping=stopping, patience=1), "search", SPACE)
+        train(ledger, 0.5)
+        number = ledger.ask().number
+        postgres.stop()
+        try:
+            with pytest.raises(LedgerLost, match="is away"):
+                ledger.report(number, 1, 0.5)
+            assert stopping.is_set()
+        finally:
+            postgres.start()
+        seen = Ledger(open_database(url), "search", SPACE)
+        assert seen.terminal() == 1 and [trial.number for trial in seen.reopen()] == [number]
+
+
+def test_the_file_is_where_it_was_said(tmp_path: Path):
+    check_database(f"sqlite:///{tmp_path}/ledger.db")
+    train(Ledger(open_database(f"sqlite:///{tmp_path}/ledger.db"), "search", SPACE), 0.5)
+    check_database(f"sqlite:///{tmp_path}/ledger.db")
+    there = {path.name for path in tmp_path.iterdir()}
+    assert "ledger.db" in there and there <= {"ledger.db", "ledger.db-wal", "ledger.db-shm"}

@@ -1,0 +1,47 @@
+"""The halving pruner decides as Optuna's does."""
+
+import math
+import random
+
+import optuna
+import pytest
+from optuna.pruners import SuccessiveHalvingPruner
+
+from orchestrator.search.successive_halving import HalvingPruner
+
+
+def decisions(make, seed: int, direction: str, anew: int | None = None) -> tuple[list[tuple[int, int]], list[dict]]:
+    """(trial, epoch) at which trials were stopped, eight of them side by side, and what was noted of each.
+
+    `anew`: after so many reports a fresh pruner goes on, as in a resumed sweep.
+    """
+    draw, stopped, open_trials, reports = random.Random(seed), [], [], 0
+    study = optuna.create_study(direction=direction, pruner=make())
+    for _ in range(60):
+        open_trials.append([study.ask(), 0])
+        while len(open_trials) >= 8 or (len(study.trials) == 60 and open_trials):
+            one = draw.choice(open_trials)
+            trial, one[1] = one[0], one[1] + 1
+            value = math.nan if draw.random() < 0.02 else round(draw.gauss(trial.number % 7, 1.0), 1)
+            trial.report(value, one[1])
+            reports += 1
+            if reports == anew:
+                study.pruner = make()
+            if trial.should_prune():
+                stopped.append((trial.number, one[1]))
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                open_trials.remove(one)
+            elif one[1] == 12:
+                study.tell(trial, 0.0)
+                open_trials.remove(one)
+    return stopped, [trial.system_attrs for trial in study.trials]
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_decisions_and_the_notes_are_optunas(seed, direction):
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    theirs = decisions(lambda: SuccessiveHalvingPruner(min_resource=2, reduction_factor=3), seed, direction)
+    assert 20 < len(theirs[0]) < 60, "some are stopped, some are not"
+    assert decisions(lambda: HalvingPruner(2, 3), seed, direction) == theirs
+    assert decisions(lambda: HalvingPruner(2, 3), seed, direction, anew=100) == theirs

@@ -1,0 +1,98 @@
+"""Who is listed as running: what a folder holds, what this user registered, what a cluster was told."""
+
+import json
+import time
+from dataclasses import asdict, replace
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.sweeps.running import running_sweeps
+from orchestrator.execution.job import Job
+from orchestrator.execution.heartbeat import Notice, Presence, owner, register
+from orchestrator.execution.progress import Tally
+from orchestrator.search.outcome import Outcome
+from orchestrator.core.spec import load_spec
+from orchestrator.status import status
+from orchestrator.core.workspace import held
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def tally_of_two() -> Tally:
+    tally = Tally(budget=6, epochs=3, slots=2)
+    for number in range(2):
+        tally.started(job(number))
+    tally.ended(job(0), Outcome.COMPLETE, {}, None)
+    return tally
+
+
+def job(number: int) -> Job:
+    return Job("search", number, "plain_head", None, {}, {}, split=0, seed=0, test=False)
+
+
+def wait_for(path) -> None:
+    deadline = time.monotonic() + 10
+    while not path.is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make, tmp_path):
+    workspace = make("one", trials=2)
+    spec = load_spec(workspace.spec)
+    elsewhere = tmp_path / "elsewhere"
+    with held(workspace):
+        before = running_sweeps(workspace.root.parent, None, ())
+        assert [(one.notice.name, one.notice.ended, one.notice.slots) for one in before] == [("one", 1, 0)]
+        assert running_sweeps(elsewhere, None, ()) == []
+        with Presence(spec, workspace, tally_of_two(), False, lambda: 2):
+            wait_for(workspace.progress)
+            [found] = running_sweeps(elsewhere, None, ())
+            notice = found.notice
+            assert (notice.ended, notice.budget, notice.running, notice.slots) == (1, 6, 1, 2)
+            assert found.mine and found.silent is None and notice.owner == owner()
+        assert not workspace.progress.exists() and not list(register().iterdir())
+    assert running_sweeps(workspace.root.parent, None, ()) == []
+
+
+def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypatch):
+    workspace = make("one")
+    out = ["--out", str(workspace.root.parent)]
+    assert "No sweep is running." in CliRunner().invoke(status, out).stdout
+    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
+        wait_for(workspace.progress)
+        line = CliRunner().invoke(status, out, env={"COLUMNS": "200"}).stdout.splitlines()[-1].split()
+        assert [line[at] for at in (0, 1, 4, 5)] == ["one", "you", "1/6", "1/2"]
+        away = CliRunner().invoke(status, ["--json", "--address", "127.0.0.1:9", *out])
+    told = json.loads(away.stdout)
+    assert [one["name"] for one in told["sweeps"]] == ["one"] and told["sweeps"][0]["mine"]
+    assert away.exit_code == 0 and "No Ray cluster answers at 127.0.0.1:9" in told["cluster"]["error"]
+
+
+def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):
+    workspace = make("one", trials=1)
+    register().mkdir(parents=True)
+    (register() / "a.json").write_text(json.dumps({"folder": str(workspace.root)}))
+    (register() / "b.json").write_text(json.dumps({"folder": str(tmp_path / "gone")}))
+    (register() / "c.json").write_text("{")
+    workspace.progress.write_text("{}")
+    assert running_sweeps(tmp_path, None, ()) == []
+
+
+def test_a_cluster_tells_of_everybody_and_ones_own_come_first(make, tmp_path):
+    workspace = make("mine")
+    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
+        wait_for(workspace.progress)
+        local = Notice(**json.loads(workspace.progress.read_text()))
+        theirs = replace(local, id="1", name="theirs", owner="ann", since="2000")
+        silent = replace(theirs, id="2", name="silent", since="2001", at=time.time() - 120)
+        gone = replace(theirs, id="3", at=time.time() - 3600)
+        notices = tuple(asdict(one) for one in (local, theirs, silent, gone)) + ({"version": 9},)
+        found = running_sweeps(tmp_path, "head:1", notices)
+    assert [one.notice.name for one in found] == ["mine", "theirs", "silent"]
+    assert [(one.mine, one.cluster) for one in found] == [(True, None), (False, "head:1"), (False, "head:1")]
+    assert found[1].silent is None and found[2].silent == pytest.approx(120, abs=5)

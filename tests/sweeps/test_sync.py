@@ -1,0 +1,122 @@
+"""`python -m orchestrator.sync`: what went, what is left and why, with an exit code that says which."""
+
+import json
+import socket
+
+import pytest
+from mlflow import MlflowClient
+from typer.testing import CliRunner
+
+from orchestrator.core.spec import SweepSpec
+from orchestrator.sync import sync
+from orchestrator.tracking.recorder import SWEEP, Recorder
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.destination import Target, settle_target
+from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.core.workspace import Workspace, held
+from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep
+
+
+@pytest.fixture
+def mlflow(monkeypatch, tmp_path):
+    """One MLflow in memory for every sweep."""
+    tracked = MemoryTracked(tmp_path / "unused")
+    monkeypatch.setattr(Target, "open", lambda target: tracked.sink())
+    return tracked
+
+
+def made(elsewhere, name):
+    workspace = Workspace(elsewhere / "sweeps" / name)
+    workspace.root.mkdir(parents=True)
+    spec = SweepSpec(name=name)
+    spec.save(workspace.spec)
+    spool = Spool(workspace.spool)
+    settle_target(spec, spool)
+    record_sweep(Recorder(spool, workspace.trials))
+    return workspace, spool
+
+
+def call(*arguments):
+    found = CliRunner().invoke(sync, [*arguments, "--wait", "0"], env={"COLUMNS": "300"})
+    return found.exit_code, found.stdout, found.stderr
+
+
+def test_all_goes_and_then_nothing_is_left(elsewhere, mlflow):
+    _, spool = made(elsewhere, "mine")
+    count = spool.left()
+    code, out, _ = call("mine")
+    assert code == 0 and f"mine: all {count} events that were left went to sqlite:///" in out
+    assert mlflow.shown()["trial-0000"]["status"] == "FINISHED" and spool.left() == 0
+    assert call("mine")[:2] == (0, "mine: nothing was left.\n")
+
+
+def test_what_cannot_go_is_said_with_the_reason(elsewhere, mlflow):
+    _, spool = made(elsewhere, "mine")
+    mlflow.mlflow.away = True
+    code, out, _ = call("mine")
+    assert code == 1 and "0 events went to" in out and f"{spool.left()} are left: ConnectionError: away." in out
+
+
+def test_without_an_argument_every_sweep_with_something_left(elsewhere, mlflow):
+    _, first = made(elsewhere, "first")
+    _, second = made(elsewhere, "second")
+    call("first")
+    code, out, _ = call()
+    assert code == 0 and "second: all" in out and "first" not in out and first.left() == second.left() == 0
+    code, out, _ = call()
+    assert code == 0 and "No sweep in sweeps has anything left" in out
+
+
+def test_a_running_sweep_sends_its_own(elsewhere, mlflow):
+    workspace, spool = made(elsewhere, "mine")
+    with held(workspace):
+        code, out, _ = call("mine")
+        assert code == 1 and f"{spool.left()} events are left. The sweep mine is running on" in out
+        assert "It sends them itself." in out and mlflow.mlflow.runs == []
+        spool.mark_sent(spool.read()[1])
+        assert call("mine")[0] == 0
+
+
+def test_open_runs_of_a_killed_sweep_are_closed(elsewhere, mlflow):
+    workspace, spool = made(elsewhere, "mine")
+    recorder = Recorder(spool, workspace.trials)
+    recorder.started(job(1))
+    record_epoch(recorder, job(1), 1)
+    (workspace.root / ".holder.json").write_text(json.dumps({"host": socket.gethostname(), "pid": 1, "since": "then"}))
+    code, out, _ = call()
+    assert code == 0 and "1 runs that it left open are closed as interrupted" in out
+    assert mlflow.shown()["trial-0001"]["status"] == "KILLED" and not what_was_told(spool).runs["trial-0001"].open
+
+
+def test_damage_and_refusals_are_said(elsewhere, mlflow):
+    _, spool = made(elsewhere, "mine")
+    path = spool.folder / "events.jsonl"
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\n") + 40] ^= 1
+    path.write_bytes(content)
+    spool.set_aside(spool.read()[0][0], "because")
+    code, out, _ = call("mine")
+    assert code == 0 and "is damaged (its checksum differs)" in out
+    assert "MLflow would not take 1 events" in out and "refused.jsonl" in out
+
+
+def test_an_unknown_sweep(elsewhere):
+    code, _, error = call("mine")
+    assert code == 2 and "no sweeps in" in error
+
+
+def test_to_a_real_mlflow_given_by_hand_and_the_result_learns_of_it(elsewhere):
+    workspace, spool = made(elsewhere, "mine")
+    count = spool.left()
+    spool.mark_sent(spool.read()[1])  # it had all gone elsewhere, and goes there again
+    ids = {"tracking_uri": "x", "experiment": "x", "experiment_id": None, "run_id": None}
+    best = {"run": None, "source": "trial-0000"}
+    workspace.result.write_text(json.dumps({"best": best, "control": None, "mlflow": ids}))
+    uri = f"sqlite:///{elsewhere / 'other.db'}"
+    code, out, _ = call("mine", "--tracking-uri", uri)
+    assert code == 0 and out == f"mine: all {count} events that were left went to {uri}.\n"
+    result = json.loads(workspace.result.read_text())
+    client = MlflowClient(uri)
+    assert client.get_run(result["mlflow"]["run_id"]).data.tags["run_key"] == SWEEP
+    assert client.get_run(result["best"]["mlflow_run_id"]).data.tags["run_key"] == "trial-0000"
+    assert call("mine")[:2] == (0, "mine: nothing was left.\n")  # and it is remembered

@@ -1,0 +1,78 @@
+"""Which MLflow a sweep's events go to, the first time and from then on."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.spec import SweepSpec
+from orchestrator.tracking.destination import remembered_target, settle_target
+from orchestrator.tracking.recorder import Recorder
+from orchestrator.tracking.spool import Event, Spool
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool")
+
+
+def uri(spool, **settings):
+    return settle_target(SweepSpec(name="mine", id="abc", **settings), spool).tracking_uri
+
+
+def test_it_goes_on_where_it_was_from_whichever_folder_and_shell(spool, elsewhere, tmp_path, monkeypatch):
+    first = uri(spool)
+    assert first == f"sqlite:///{elsewhere / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other")
+    monkeypatch.chdir(tmp_path)
+    assert uri(spool) == first
+    target = remembered_target(Spool(spool.folder))
+    assert (target.tracking_uri, target.sweep_id) == (first, "abc")
+
+
+def test_the_environment_decides_the_first_time_and_an_option_always(spool, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment")
+    assert uri(spool) == "http://environment"
+    assert uri(spool, tracking_uri="http://given") == "http://given"
+    assert uri(spool) == "http://given"
+
+
+def test_the_first_option_saved_in_the_spec_does_not_outdo_a_later_one(spool):
+    assert uri(spool, tracking_uri="http://first") == "http://first"
+    assert uri(spool, tracking_uri="http://second") == "http://second"
+    assert uri(spool, tracking_uri="http://first") == "http://second"  # as the saved spec says when none is given
+
+
+def test_another_mlflow_is_told_everything(spool):
+    uri(spool)
+    spool.append(Event("end", "sweep", {"status": "FINISHED"}))
+    spool.mark_sent(spool.read()[1])
+    assert uri(spool) and spool.left() == 0
+    uri(spool, tracking_uri="http://new")
+    assert spool.left() == 1
+
+
+def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
+    folder = tmp_path / "trials" / "confirm-0001"
+    (folder / "model").mkdir(parents=True)
+    for name in ("best-2.safetensors", "last-2.safetensors", "model/model.json"):
+        (folder / name).write_text(name)
+    uri(spool)
+    recorder = Recorder(spool, tmp_path / "trials")
+    recorder.upload("confirm-0001", [folder / "best-2.safetensors"], "checkpoint")
+    recorder.model("confirm-0001", folder / "model", name="it")
+    recorder.upload("gone-0000", [folder / "best-2.safetensors"], "checkpoint")
+    events, place = spool.read()
+    spool.mark_sent(place)
+    spool.release(events)
+    uri(spool, tracking_uri="http://new")
+    checkpoint, model, gone = [Path(event.data["path"]) for event in spool.read()[0]]
+    assert [path.name for path in checkpoint.iterdir()] == ["best-2.safetensors"]
+    assert model.name == "model" and (model / "model.json").read_text() == "model/model.json"
+    assert not gone.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"tracking_uri": 1}'])
+def test_a_memory_that_cannot_be_read_is_none(spool, content):
+    spool.folder.mkdir()
+    (spool.folder / "target.json").write_text(content)
+    assert remembered_target(spool) is None and uri(spool)

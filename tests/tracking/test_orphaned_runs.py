@@ -1,0 +1,120 @@
+"""Runs that a killed sweep left open are closed; those of a living one are left alone."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.core.workspace import Workspace, held
+from orchestrator.tracking.destination import Target, remember
+from orchestrator.tracking.orphaned_runs import close_open_runs, close_orphans, left_behind
+from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.spool_index import what_was_told
+from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_trial
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from orchestrator.core.workspace import Workspace, held
+with held(Workspace(Path(sys.argv[1]))):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "own")
+    with held(workspace):
+        yield workspace
+
+
+@pytest.fixture
+def mlflow(monkeypatch):
+    """Every target's MLflow, by its URI."""
+    opened = {}
+    monkeypatch.setattr(Target, "open", lambda target: opened[target.tracking_uri].sink())
+    return opened
+
+
+def left(tmp_path, mlflow, name, host=None):
+    """A sweep whose trial 0 had ended and whose trial 1 was running when it was killed; half of it was sent."""
+    workspace = Workspace(tmp_path / "sweeps" / name)
+    tracked = mlflow[f"memory:{name}"] = MemoryTracked(workspace.root)
+    tracked.recorder.record("start", SWEEP, name=name, params={}, tags={})
+    record_trial(tracked.recorder, job(0))
+    tracked.drain().finish(0)
+    tracked.recorder.started(job(1))
+    record_epoch(tracked.recorder, job(1), 1)
+    remember(tracked.spool, Target(f"memory:{name}", "e", name, "test"))
+    holder = {"host": host or socket.gethostname(), "pid": 1, "since": "then"}
+    (workspace.root / ".holder.json").write_text(json.dumps(holder))
+    return workspace, tracked
+
+
+def statuses(tracked):
+    return {key: (run["status"], run["tags"].get("outcome")) for key, run in tracked.shown().items()}
+
+
+def test_open_runs_of_a_killed_sweep_are_closed_where_it_recorded(own, tmp_path, mlflow):
+    workspace, tracked = left(tmp_path, mlflow, "dead")
+    close_orphans(own).join(20)
+    assert statuses(tracked) == {
+        SWEEP: ("KILLED", "interrupted"),
+        "trial-0000": ("FINISHED", "complete"),
+        "trial-0001": ("KILLED", "interrupted"),
+    }
+    assert tracked.spool.left() == 0 and not (workspace.root / ".holder.json").exists()
+    with held(workspace):
+        pass  # and nobody holds it any longer
+
+
+def test_a_living_sweep_and_one_of_another_machine_are_left_alone(own, tmp_path, mlflow):
+    living, tracked = left(tmp_path, mlflow, "living")
+    elsewhere, other = left(tmp_path, mlflow, "elsewhere", host="another")
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(living.root)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "held\n"
+        close_orphans(own).join(20)
+        for workspace, of in ((living, tracked), (elsewhere, other)):
+            assert what_was_told(of.spool).runs["trial-0001"].open and of.spool.left() == 2
+            assert (workspace.root / ".holder.json").exists()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_where_mlflow_is_away_it_waits_in_their_own_spool(own, tmp_path, mlflow):
+    _, tracked = left(tmp_path, mlflow, "dead")
+    tracked.mlflow.away = True
+    close_orphans(own).join(30)
+    assert not what_was_told(tracked.spool).runs["trial-0001"].open and tracked.spool.left() == 6
+    tracked.mlflow.away = False
+    assert tracked.drain().finish(0) == 0 and statuses(tracked)[SWEEP] == ("KILLED", "interrupted")
+
+
+def test_a_later_versions_sweep_is_left_alone(own, tmp_path, mlflow):
+    workspace, tracked = left(tmp_path, mlflow, "later")
+    with (workspace.spool / "events.jsonl").open("a") as file:
+        file.write('{"v": 9}\n')
+    before = (workspace.spool / "events.jsonl").read_bytes()
+    close_orphans(own).join(20)
+    assert (workspace.spool / "events.jsonl").read_bytes() == before
+
+
+def test_the_own_sweep_is_not_its_own_orphan(own):
+    assert [workspace.root for workspace in left_behind(own.root.parent)] == [own.root]
+    assert close_orphans(own).join(20) is None and (own.root / ".holder.json").exists()
+
+
+def test_closing_closes_once(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    tracked = MemoryTracked(tmp_path)
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    tracked.recorder.started(job(0))
+    assert close_open_runs(spool) == 2 and close_open_runs(spool) == 0
+    ends = [event.run for event in spool.read()[0] if event.kind == "end"]
+    assert ends == ["trial-0000", SWEEP]

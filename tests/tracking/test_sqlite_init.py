@@ -1,0 +1,97 @@
+"""A fresh database is made by one at a time, and wholly or not at all."""
+
+import multiprocessing
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.tracking import mlflow_sink, sqlite_init
+from orchestrator.tracking.destination import Target
+from orchestrator.tracking.sqlite_init import one_at_a_time
+
+
+@pytest.fixture
+def most_inside(monkeypatch):
+    """How many were making tables at a time, at most."""
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def make_tables(*arguments: str) -> None:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.05)
+        with lock:
+            inside[0] -= 1
+
+    monkeypatch.setattr(mlflow_sink, "MlflowSink", make_tables)
+    monkeypatch.setattr(sqlite_init, "_make", lambda path: None)
+    return most
+
+
+def open_at_once(*uris: str) -> None:
+    with ThreadPoolExecutor(len(uris)) as pool:
+        list(pool.map(lambda uri: Target(uri, "experiment", "sweep", "source").open(), uris))
+
+
+def test_sweeps_that_start_at_once_make_the_tables_of_a_fresh_database_in_turn(most_inside, tmp_path: Path):
+    (tmp_path / "linked").symlink_to(tmp_path)
+    open_at_once(*[f"sqlite:///{tmp_path}/mlflow.db"] * 3, f"sqlite:///{tmp_path}/linked/mlflow.db")
+    assert most_inside == [1]
+
+
+def test_servers_and_other_databases_are_not_waited_for(most_inside, tmp_path: Path):
+    open_at_once(f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db", "http://127.0.0.1:5000", "mlruns")
+    assert most_inside[0] > 1
+
+
+def test_who_has_waited_for_long_enough_goes_on(tmp_path: Path):
+    uri, entered = f"sqlite:///{tmp_path}/mlflow.db", []
+    (tmp_path / "mlflow.db").touch()
+    with one_at_a_time(uri), one_at_a_time(uri, patience=0.05):
+        entered.append("both")
+    assert entered == ["both"]
+    with one_at_a_time(uri, patience=0):
+        entered.append("again")
+    assert entered == ["both", "again"]
+
+
+def enter(uri: str) -> None:
+    with one_at_a_time(uri):
+        pass
+
+
+def tables(database: Path) -> int:
+    connection = sqlite3.connect(database)
+    try:
+        return int(connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0])
+    except sqlite3.OperationalError:  # locked, or not there yet
+        return 0
+    finally:
+        connection.close()
+
+
+def test_killed_while_it_makes_the_tables_it_leaves_nothing_half_made(tmp_path: Path):
+    database, draft = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.draft"
+    maker = multiprocessing.get_context("spawn").Process(target=enter, args=(f"sqlite:///{database}",))
+    maker.start()
+    while not (draft.exists() and tables(draft) > 10):
+        assert maker.is_alive()
+        time.sleep(0.01)
+    maker.kill()
+    maker.join()
+    assert draft.exists() and not database.exists()
+    enter(f"sqlite:///{database}")
+    assert tables(database) > 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+
+
+def test_a_database_that_is_there_is_left_as_it_is(tmp_path: Path):
+    database = tmp_path / "mlflow.db"
+    sqlite3.connect(database).execute("CREATE TABLE mine (x)").connection.close()
+    before = database.read_bytes()
+    enter(f"sqlite:///{database}")
+    assert database.read_bytes() == before

@@ -14,7 +14,7 @@ import ray
 from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.cluster.shared_features import Sharing
+from orchestrator.cluster.shared_features import FeatureSharer
 from orchestrator.data.array_files import StoredArray
 from orchestrator.data.feature_set import Feature, FeatureSet
 
@@ -75,7 +75,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             features = _write(Path(folder))
             began, empty = time.perf_counter(), _shared()
-            shared = Sharing().share(features)
+            shared = FeatureSharer().share(features)
             print(f"{features.nbytes / 1e9:.2f} GB put into the object store in {time.perf_counter() - began:.2f} s")
         put = _shared() - empty
         there = NodeAffinitySchedulingStrategy(node_id=second.node_id, soft=False)

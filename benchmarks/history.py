@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from orchestrator.search.cached_storage import RememberingStorage
+from orchestrator.search.cached_storage import CachedStorage
 from orchestrator.search.samplers import TPE_HISTORY, random, tpe
 from orchestrator.search.space import SearchSpace, load_space
 
@@ -60,7 +60,7 @@ def objective(params: dict[str, Any]) -> float:
 
 def search(history: int, seed: int, trials: int) -> tuple[list[float], list[float]]:
     """The best value so far and the milliseconds of processor time of each ask."""
-    storage = RememberingStorage(optuna.storages.InMemoryStorage())
+    storage = CachedStorage(optuna.storages.InMemoryStorage())
     study = optuna.create_study(storage=storage, direction="maximize", sampler=tpe(seed, history))
     best, asked = [-math.inf], []
     for _ in range(trials):
@@ -78,7 +78,7 @@ def asking(history: int, known: int, running: int, asks: int = 10) -> float:
     """Milliseconds of processor time of an ask beside so many trials that have ended and so many that run."""
     space, draw = load_space("text_hyper"), Random(0)
     study = optuna.create_study(
-        storage=RememberingStorage(optuna.storages.InMemoryStorage()), direction="maximize", sampler=random(0)
+        storage=CachedStorage(optuna.storages.InMemoryStorage()), direction="maximize", sampler=random(0)
     )
     for number in range(known + running):
         trial = study.ask()

@@ -18,7 +18,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             storage = open_journal(Path(folder) / "ledger.journal")
             ledger = Ledger(storage, "search", load_space("text_hyper"))
-            ledger.use(build_sampler(sampler, 0), build_pruner("none", 5))
+            ledger.set_sampler_and_pruner(build_sampler(sampler, 0), build_pruner("none", 5))
             done = 0
             for mark in (20, 100, 300):
                 began, start = time.perf_counter(), done

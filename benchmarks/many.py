@@ -18,7 +18,7 @@ from benchmarks.carrying import carrying
 from benchmarks.slots import Clock, SleepingWorker
 from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.cluster.session import ray_session
-from orchestrator.execution.controller import Desk
+from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.journal_storage import open_journal
@@ -42,20 +42,30 @@ def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
     """Runs so many trials and says what they took."""
     watch, clock = Stopwatch(), Clock(_SECONDS)
     search = Ledger(open_journal(folder / "ledger"), "search", space := load_space("text_hyper"))
-    search.use(cast(Any, Timed(build_sampler("tpe", 0), watch, "sampler")), build_pruner("halving", _EPOCHS))
+    search.set_sampler_and_pruner(
+        cast(Any, Timed(build_sampler("tpe", 0), watch, "sampler")), build_pruner("halving", _EPOCHS)
+    )
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
     recorder = Recorder(Spool(folder / "spool"), folder / "trials")
     recorder.record("start", SWEEP, name="many", params={}, tags={})
-    courier = carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
+    uploader = carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
     arm = Arm("search", "text_hyper", None, space, cast(Ledger, Timed(search, watch, "ledger")))
-    watchers = [Timed(recorder, watch, "recorder"), clock]
-    desk = Desk(Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, watchers))
+    callbacks = [Timed(recorder, watch, "recorder"), clock]
+    controller = SweepController(Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, callbacks))
     began = time.thread_time()
-    timed, nothing_to_train_on = Timed(desk, watch, "other"), SimpleNamespace(trials=folder / "trials")
-    run_jobs(cast(Desk, timed), cast(Any, nothing_to_train_on), folder / "tune", slots, _CPUS, 0, worker=ShortWorker)
+    timed, nothing_to_train_on = Timed(controller, watch, "other"), SimpleNamespace(trials=folder / "trials")
+    run_jobs(
+        cast(SweepController, timed),
+        cast(Any, nothing_to_train_on),
+        folder / "tune",
+        slots,
+        _CPUS,
+        0,
+        worker=ShortWorker,
+    )
     thread = time.thread_time() - began
-    assert search.terminal() == trials and desk.finished()
-    left = courier.close(600)
+    assert search.terminal() == trials and controller.finished()
+    left = uploader.close(600)
     return {
         "trials": trials,
         "slots": slots,

@@ -7,12 +7,12 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_sink import MlflowSink
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.uploader import SpoolUploader
 
 _TRIALS, _EPOCHS = 40, 15
 
@@ -27,16 +27,16 @@ def main() -> None:
         began = time.perf_counter()
         for number in range(_TRIALS):
             job = Job("search", number, "text_hyper", None, {}, {}, 0, 0, False, params={"lr": 0.1, "depth": 2})
-            recorder.started(job)
+            recorder.on_job_start(job)
             for epoch in range(1, _EPOCHS + 1):
                 metrics = dict.fromkeys(("val_srcc", "val_plcc", "val_krcc", "val_rmse", "train_loss", "lr"), 0.5)
-                recorder.epoch(job, Epoch(epoch, 0.5, metrics, 0.1, time.time()))
-            recorder.ended(job, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
+                recorder.on_epoch(job, EpochReport(epoch, 0.5, metrics, 0.1, time.time()))
+            recorder.on_job_end(job, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         spooled = time.perf_counter() - began
         sink = MlflowSink(f"sqlite:///{folder / 'mlflow.db'}", "bench", "bench", "bench")
-        drain = Drain(Spool(folder / "spool"), lambda: sink)
+        uploader = SpoolUploader(Spool(folder / "spool"), lambda: sink)
         before, began = commits[0], time.perf_counter()
-        while drain.carry():
+        while uploader.carry():
             pass
         sent = time.perf_counter() - began
     print(f"spooling: {1e6 * spooled / (_TRIALS * (_EPOCHS + 4)):.0f} µs an event, in the sweep's thread")

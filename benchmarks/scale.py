@@ -24,13 +24,13 @@ from rich.console import Console
 from benchmarks.carrying import carrying
 from benchmarks.simulation import Play, SimulatedTune
 from benchmarks.stopwatch import Stopwatch, Timed
-from orchestrator.execution.checkpoint_gc import Caretaker, Limits
-from orchestrator.execution.controller import Desk
+from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, RetentionLimits
+from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.progress import Tally
-from orchestrator.execution.retention import Rule
-from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher, register_desk
-from orchestrator.reporting.live_view import TerminalView
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.retention import RetentionPolicy
+from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
+from orchestrator.reporting.live_view import LiveView
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.search.pruners import build_pruner
@@ -39,8 +39,8 @@ from orchestrator.search.space import load_space
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.uploader import Drain
-from orchestrator.tracking.uploader_process import Courier
+from orchestrator.tracking.uploader import SpoolUploader
+from orchestrator.tracking.uploader_process import UploaderProcess
 
 _SIZES = (100, 1000, 10_000)
 _EPOCHS = 15
@@ -65,7 +65,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         watch = Stopwatch()
         space = load_space("text_hyper")
         search = Ledger(storage, study_name(url, uuid4().hex, "search"), space)
-        search.use(
+        search.set_sampler_and_pruner(
             cast(Any, Timed(build_sampler(sampler, 0), watch, "sampler")),
             build_pruner(pruner, _EPOCHS)
             if pruner == "hyperband"  # Optuna looks at its class
@@ -74,25 +74,30 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         search.enqueue(space.default_params())
         confirm = Ledger(storage, study_name(url, uuid4().hex, "confirm"), None)
         spool = Spool(folder / "spool")
-        caretaker = Caretaker(
-            folder / "trials", Limits(Rule.parse("best:3")), 3, {"search": search, "confirm": confirm}
+        collector = CheckpointGarbageCollector(
+            folder / "trials",
+            RetentionLimits(RetentionPolicy.parse("best:3")),
+            3,
+            {"search": search, "confirm": confirm},
         )
-        recorder = Recorder(spool, folder / "trials", keeps=caretaker.keeps)
+        recorder = Recorder(spool, folder / "trials", keeps=collector.keeps)
         recorder.record("start", SWEEP, name="scale", params={}, tags={})
         (folder / "trials").mkdir()
-        tally = Tally(budget=trials, epochs=_EPOCHS, slots=slots)
+        progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=slots)
         with (folder / "lines").open("w") as lines:
-            view = TerminalView(Console(file=lines), tally, "scale")
-            watchers = [Timed(recorder, watch, "recorder"), tally, view, caretaker]
+            view = LiveView(Console(file=lines), progress, "scale")
+            callbacks = [Timed(recorder, watch, "recorder"), progress, view, collector]
             timed = [Timed(ledger, watch, "ledger") for ledger in (search, confirm)]
             arm = Arm("search", "text_hyper", None, space, cast(Ledger, timed[0]))
-            desk = Desk(Plan(trials, 5, 3, 0, _EPOCHS), [arm], cast(Ledger, timed[1]), cast(Any, watchers))
-            register_desk("scale", desk)
+            controller = SweepController(
+                Plan(trials, 5, 3, 0, _EPOCHS), [arm], cast(Ledger, timed[1]), cast(Any, callbacks)
+            )
+            register_controller("scale", controller)
             carrier = _carrier(mlflow, folder)
-            caretaker.start()
+            collector.start()
             tune = SimulatedTune(
-                cast(Any, Timed(DeskSearcher("scale"), watch, "other")),
-                cast(Any, Timed(DeskScheduler("scale"), watch, "other")),
+                cast(Any, Timed(ControllerSearcher("scale"), watch, "other")),
+                cast(Any, Timed(ControllerScheduler("scale"), watch, "other")),
                 Play(_EPOCHS),
                 slots,
                 cost=time.thread_time,  # of this thread alone: other programs on the machine are not the driver
@@ -100,8 +105,8 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
             marks = _Marks(watch)
             tune.after = marks.after
             tune.run()
-            caretaker.close()
-        assert desk.finished()
+            collector.close()
+        assert controller.finished()
         began = time.perf_counter()
         left = carrier.close(3600)
         drained = time.perf_counter() - began
@@ -125,7 +130,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
             "drained_s_after": round(drained, 1),
             "events": dict(Counter(event.kind for event, _ in spool.entries())),
         }
-        desk.interrupt()
+        controller.interrupt()
         return found
 
 
@@ -167,12 +172,12 @@ def _figures(values: Any) -> dict[str, float]:
     return {"mean": round(float(values.mean()), 3), "p50": round(float(p50), 3), "p99": round(float(p99), 3)}
 
 
-def _carrier(kind: str, folder: Path) -> Courier | Drain:
+def _carrier(kind: str, folder: Path) -> UploaderProcess | SpoolUploader:
     if kind == "sqlite":
         return carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "scale")
-    drain = Drain(Spool(folder / "spool"), CountingSink)
-    drain.start()
-    return drain
+    uploader = SpoolUploader(Spool(folder / "spool"), CountingSink)
+    uploader.start()
+    return uploader
 
 
 def _rss_mb() -> float:

@@ -13,8 +13,8 @@ from models import build_variant
 from models.encoders import build_encoder
 from orchestrator.data import load_dataset, open_image
 from orchestrator.data.extraction import batch_size
-from orchestrator.data.parallel_map import side_by_side
-from orchestrator.scoring import ScorerCard, load_scorer, save_scorer
+from orchestrator.data.parallel_map import parallel_map
+from orchestrator.scoring import ModelConfig, load_scorer, save_scorer
 from orchestrator.search.space import load_space
 
 ENCODERS = {"image": "efficientnet_lite0", "prompt": "minilm", "image_prompt": "conse"}
@@ -41,7 +41,7 @@ def save(folder: Path) -> None:
     model = build_variant("text_hyper", shapes, 1, **parameters)
     identities = {kind: encoder.identity for kind, encoder in encoders.items()}
     read = {name: shapes[name] for name in model.reads}
-    card = ScorerCard("text_hyper", parameters, ("alignment",), (3.0,), (1.0,), ENCODERS, identities, read)
+    card = ModelConfig("text_hyper", parameters, ("alignment",), (3.0,), (1.0,), ENCODERS, identities, read)
     save_scorer(folder, card, model)
 
 
@@ -62,7 +62,7 @@ def measure(name: str, scorer, images: list[str], prompts: list[str]) -> None:
     pixels = torch.from_numpy(np.stack([encoder.preprocess(open_image(path)) for path in images]))
     bare, score = "bare forward, as many batches at once as threads", "score"
     work = {
-        bare: lambda: list(side_by_side(lambda part: encoder.encode(pixels[part]), size, rows)),
+        bare: lambda: list(parallel_map(lambda part: encoder.encode(pixels[part]), size, rows)),
         "bare forward, 32 at once on all threads": lambda: [encoder.encode(part) for part in pixels.split(32)],
         score: lambda: scorer(images, prompts),
     }

@@ -18,9 +18,9 @@ from typing import Any
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from orchestrator.execution.failures import Kind
+from orchestrator.execution.failures import FailureKind
 from orchestrator.execution.job import Job
-from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher
+from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher
 
 DEATH = "death"
 WRONG = {DEATH: 0.02, "error": 0.01, "diverged": 0.01, "memory": 0.005}
@@ -83,7 +83,7 @@ class Play:
             return None
         if where == done + 1 and what in {"error", "memory"}:
             self.outcomes[job.key] = "failed" if what == "error" else "infeasible"
-            kind = Kind.ERROR if what == "error" else Kind.MEMORY
+            kind = FailureKind.ERROR if what == "error" else FailureKind.MEMORY
             return {"epochs": told, "failure": {"kind": kind, "epoch": done, "text": f"{what} of {job.key}"}}
         self.disk[job.key] = done + 1
         told.append(self._epoch(job, done + 1))
@@ -167,8 +167,8 @@ class SimulatedTune:
         after: called after every result.
     """
 
-    searcher: DeskSearcher
-    scheduler: DeskScheduler
+    searcher: ControllerSearcher
+    scheduler: ControllerScheduler
     play: Play
     slots: int
     cost: Callable[[], float] = lambda: 0.0

@@ -16,10 +16,10 @@ from ray import tune
 
 from benchmarks.carrying import carrying
 from orchestrator.cluster.session import ray_session
-from orchestrator.execution.controller import Desk
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.controller import SweepController
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.trainable import Worker
+from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
@@ -32,7 +32,7 @@ from orchestrator.tracking.spool import Spool
 _TRIALS, _EPOCHS, _SECONDS, _SLOTS = 24, 6, 0.3, 2
 
 
-class SleepingWorker(Worker):
+class SleepingWorker(JobTrainable):
     """Sleeps where a worker would train."""
 
     epochs, seconds = _EPOCHS, _SECONDS
@@ -59,33 +59,33 @@ class Clock:
     def busy_share(self, slots: int) -> float:
         return self.epochs * self.seconds / (slots * (self.last - self.began))
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         pass
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         self.began = self.began or time.monotonic() - self.seconds
         self.last = time.monotonic()
         self.epochs += 1
 
-    def ended(self, job, outcome, final, error) -> None:
+    def on_job_end(self, job, outcome, final, error) -> None:
         pass
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         pass
 
 
 def own(folder: Path) -> float:
     ledger = Ledger(open_journal(folder / "ledger"), "search", load_space("text_hyper"))
-    ledger.use(build_sampler("tpe", 0), build_pruner("halving", _EPOCHS))
+    ledger.set_sampler_and_pruner(build_sampler("tpe", 0), build_pruner("halving", _EPOCHS))
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
     recorder, clock = Recorder(Spool(folder / "spool"), folder / "trials"), Clock(_SECONDS)
     recorder.record("start", SWEEP, name="bench", params={}, tags={})
-    courier = carrying(folder / "spool", f"sqlite:///{folder / 'own.db'}", "bench")
+    uploader = carrying(folder / "spool", f"sqlite:///{folder / 'own.db'}", "bench")
     arm = Arm("search", "text_hyper", None, load_space("text_hyper"), ledger)
-    desk = Desk(Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock])
+    controller = SweepController(Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock])
     nothing_to_train_on = SimpleNamespace(trials=folder / "trials")
-    run_jobs(desk, nothing_to_train_on, folder / "tune", _SLOTS, 1, 0, worker=SleepingWorker)
-    courier.close(60)
+    run_jobs(controller, nothing_to_train_on, folder / "tune", _SLOTS, 1, 0, worker=SleepingWorker)
+    uploader.close(60)
     return clock.busy_share(_SLOTS)
 
 

@@ -13,7 +13,7 @@ from orchestrator.execution.prepare import prepare
 from orchestrator.reporting.summary import summarise
 from orchestrator.reporting.tables import print_pointers, print_result
 from orchestrator.search.space import load_space
-from orchestrator.sweeps.run import open_books
+from orchestrator.sweeps.run import open_studies
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -21,10 +21,10 @@ IMAGES = Path(__file__).parent / "images"
 def main(sweep: str) -> None:
     workspace = find_sweep(sweep, Path("sweeps"))
     prepared = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
-    books = open_books(prepared, workspace)
+    studies = open_studies(prepared, workspace)
     console = Console(record=True, width=140, file=io.StringIO(), force_terminal=True)
     console.print("$ make sweep", highlight=False)
-    print_result(console, summarise(prepared, books.arms, books.confirm, workspace.trials))
+    print_result(console, summarise(prepared, studies.arms, studies.confirm, workspace.trials))
     result = json.loads(workspace.result.read_text())
     result["mlflow"]["tracking_uri"] = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     print_pointers(console, workspace, result)

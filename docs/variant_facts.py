@@ -11,7 +11,7 @@ import torch
 from models import ScoringModel, VariantInfo, build_variant, list_variants, variant_info
 from models.encoders import build_encoder
 from models.stems import Embedding, Joined, LocalDistortion, Stem
-from orchestrator.reproduction.paper_claims import CLAIMS, SWAPPED, Claim
+from orchestrator.reproduction.paper_claims import CLAIMS, SWAPPED, PaperClaim
 from orchestrator.search.parameters import CategoricalParameter, Parameter, WidthsParameter
 from orchestrator.search.space import load_space
 
@@ -217,7 +217,7 @@ def _with_scores(n: int, several: list[int]) -> str:
     return f", {n} score{'s'[: n > 1]}" if len(several) > 1 else ""
 
 
-def _corrected(claim: Claim) -> str:
+def _corrected(claim: PaperClaim) -> str:
     if claim.note == SWAPPED:
         return "not recoverable"
     return "{:.4f} / {:.4f}".format(*claim.corrected) if claim.corrected else ""

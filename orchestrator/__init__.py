@@ -26,7 +26,7 @@ def load_scorer(model: str, tracking_uri: str | None = None, sweeps: str = "swee
     """
     from pathlib import Path
 
-    from orchestrator.registry.resolve import found_model, load_found
+    from orchestrator.registry.resolve import load_found, resolve_model
 
-    with found_model(str(model), Path(sweeps), tracking_uri) as found:
+    with resolve_model(str(model), Path(sweeps), tracking_uri) as found:
         return load_found(found, device)

@@ -31,13 +31,13 @@ def compare(
     from tempfile import TemporaryDirectory
 
     from orchestrator.core.errors import InputError, reason
-    from orchestrator.registry.promotion.cli import connect, quiet
+    from orchestrator.registry.promotion.cli import connect, silence_libraries
     from orchestrator.registry.promotion.compare import compare as compare_models
     from orchestrator.registry.promotion.compare_figure import draw_comparison
     from orchestrator.registry.promotion.compared_model import find_compared
     from orchestrator.sweeps.start import make_console
 
-    with TemporaryDirectory(prefix="compare-") as scratch, quiet():
+    with TemporaryDirectory(prefix="compare-") as scratch, silence_libraries():
         client = connect(tracking_uri)
         one, other = (find_compared(client, name, out, Path(scratch)) for name in (first, second))
         found = compare_models(one, other, confidence)

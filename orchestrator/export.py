@@ -20,9 +20,9 @@ def export(
 ) -> None:
     """Write a model with its test predictions, its hash and a card, for orchestrator.score on any machine."""
     from orchestrator.registry.export import export_model
-    from orchestrator.registry.resolve import found_model
+    from orchestrator.registry.resolve import resolve_model
 
-    with found_model(model, sweeps, tracking_uri) as found:
+    with resolve_model(model, sweeps, tracking_uri) as found:
         written = export_model(found, to)
     print(f"{written}: python -m orchestrator.score --model {to} --prompt TEXT IMAGE…")
 

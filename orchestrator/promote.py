@@ -45,12 +45,12 @@ def promote(
     from tempfile import TemporaryDirectory
 
     from orchestrator.core.errors import InputError
-    from orchestrator.core.lookup import unknown
+    from orchestrator.core.lookup import unknown_name_message
     from orchestrator.registry.promotion.alias import read_history
-    from orchestrator.registry.promotion.cli import check_alias, connect, question, quiet
-    from orchestrator.registry.promotion.evaluate_gates import Wanted
-    from orchestrator.registry.promotion.gate_inputs import Rules
-    from orchestrator.registry.promotion.promote import Wish, promote_best
+    from orchestrator.registry.promotion.cli import check_alias, connect, question, silence_libraries
+    from orchestrator.registry.promotion.evaluate_gates import CandidateQuery
+    from orchestrator.registry.promotion.gate_inputs import GateThresholds
+    from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
     from orchestrator.registry.promotion.show import show_history
     from orchestrator.sweeps.start import make_console
 
@@ -75,13 +75,13 @@ def promote(
     from models import list_variants
 
     if variant not in list_variants():
-        raise InputError(unknown("variant", variant, list_variants()))
+        raise InputError(unknown_name_message("variant", variant, list_variants()))
     confirm = question(yes or dry_run)
     client = connect(tracking_uri)
-    wanted = Wanted(variant, dataset, sweep, run, metric.value)
-    rules = Rules(metric.value, min_gain, confidence)
-    wish = Wish(alias, dry_run, reason if force else None)
-    with TemporaryDirectory(prefix="promote-") as scratch, quiet():
+    wanted = CandidateQuery(variant, dataset, sweep, run, metric.value)
+    rules = GateThresholds(metric.value, min_gain, confidence)
+    wish = PromotionOptions(alias, dry_run, reason if force else None)
+    with TemporaryDirectory(prefix="promote-") as scratch, silence_libraries():
         code = promote_best(client, wanted, rules, wish, out, Path(scratch), console, confirm, data_root)
     if code:
         raise typer.Exit(code)

@@ -42,12 +42,12 @@ def reproduce(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Train what the paper's tables report, as it divides and with prompts disjoint, and print all side by side."""
-    from orchestrator.reproduction.runner import FROZEN, Reproduction, run_reproduction
+    from orchestrator.reproduction.runner import FROZEN, PaperReproduction, run_reproduction
 
     words = ["reproduce", dataset]
     words += [backbone] if backbone != FROZEN else []
     words += ["quick"] if quick else []
-    reproduction = Reproduction(
+    reproduction = PaperReproduction(
         dataset=dataset,
         data_root=data_root,
         tables=names(tables) or (),

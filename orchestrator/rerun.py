@@ -30,7 +30,7 @@ def rerun(
 
     from orchestrator.sweeps.rerun.log_run import log_rerun
     from orchestrator.sweeps.rerun.original_run import find_origin
-    from orchestrator.sweeps.rerun.retrain import train_again
+    from orchestrator.sweeps.rerun.retrain import retrain
     from orchestrator.sweeps.start import make_console
 
     console = make_console(sys.stderr if json else sys.stdout)
@@ -38,7 +38,7 @@ def rerun(
         origin = find_origin(run, sweep, out, tracking_uri, Path(scratch))
         if data_root:
             origin = replace(origin, spec=origin.spec.changed({"data_root": data_root}))
-        comparison = train_again(origin, threads, console)
+        comparison = retrain(origin, threads, console)
     comparison.show(console)
     if log:
         try:

@@ -22,13 +22,13 @@ def rollback(
     """Return an alias to the version that it was on before; twice goes back twice."""
     import sys
 
-    from orchestrator.registry.promotion.cli import check_alias, connect, question, quiet
+    from orchestrator.registry.promotion.cli import check_alias, connect, question, silence_libraries
     from orchestrator.registry.promotion.promote import roll_back
     from orchestrator.sweeps.start import make_console
 
     check_alias(alias)
     confirm = question(yes or dry_run)
-    with quiet():
+    with silence_libraries():
         code = roll_back(connect(tracking_uri), variant, alias, reason, dry_run, make_console(sys.stdout), confirm)
     if code:
         raise typer.Exit(code)

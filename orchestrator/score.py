@@ -36,9 +36,9 @@ def score(
 ) -> None:
     """Score images, best first, on the scale of the scores that the model was trained on."""
     from orchestrator.core.errors import InputError
-    from orchestrator.registry.score import Asked, check_again, score_images
+    from orchestrator.registry.score import ScoreOptions, check_again, score_images
 
-    asked = Asked(model, sweeps, tracking_uri, device, json)
+    asked = ScoreOptions(model, sweeps, tracking_uri, device, json)
     if check:
         if images or prompt or criteria or out:
             raise InputError(

@@ -13,7 +13,7 @@ from orchestrator.core.cli import command
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from orchestrator.sweeps.running import Running
+    from orchestrator.sweeps.running import RunningSweep
 
 
 @command
@@ -26,13 +26,13 @@ def status(
     """List the sweeps that run now, your own first: owner, progress, slots, time left."""
     import sys
 
-    from orchestrator.cluster.inspect import look, totals
-    from orchestrator.cluster.process_registry import joined
+    from orchestrator.cluster.inspect import inspect_cluster, totals
+    from orchestrator.cluster.process_registry import cluster_address
     from orchestrator.sweeps.running import running_sweeps
     from orchestrator.sweeps.start import make_console
 
-    where = joined(address)
-    view = look(where) if where else None
+    where = cluster_address(address)
+    view = inspect_cluster(where) if where else None
     found = running_sweeps(out, where, view.notices if view else ())
     if json:
         cluster = {"address": view.address, **view.as_dict()} if view else None
@@ -47,7 +47,7 @@ def status(
         console.print("No sweep is running.")
 
 
-def _table(found: list[Running]) -> Table:
+def _table(found: list[RunningSweep]) -> Table:
     from datetime import datetime
 
     from rich.table import Table

@@ -88,7 +88,7 @@ def sweep(
 ) -> None:
     """Search a variant's learning rates and target-net sizes, confirm the best on test, and report."""
     from orchestrator.core.spec import build_spec
-    from orchestrator.sweeps.start import run_sweep
+    from orchestrator.sweeps.start import start_or_resume
 
     options: dict[str, Any] = {
         "variant": variant,
@@ -127,7 +127,7 @@ def sweep(
         "warm_start": names(warm_start),
     }
     spec = build_spec(options, config)
-    run_sweep(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)
+    start_or_resume(spec, out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)
 
 
 if __name__ == "__main__":

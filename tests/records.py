@@ -12,7 +12,7 @@ from mlflow.entities import Run
 
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.job import TITLES
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.open_storage import open_storage, study_name
@@ -59,7 +59,7 @@ class Records:
             study: Ledger(storage, study_name(spec.ledger, spec.id, study), own) for study, own in spaces.items()
         }
         self.trials: dict[str, LedgerTrial] = {
-            f"{TITLES[study]}-{trial.number:04d}": trial  # type: ignore[index]
+            f"{KEY_PREFIX[study]}-{trial.number:04d}": trial  # type: ignore[index]
             for study, ledger in self.ledgers.items()
             for trial in ledger.all()
         }
@@ -102,7 +102,7 @@ class Records:
         for study in ("search", "control"):
             for trial in self.ledgers[study].best(self.budget.confirm):
                 for split in range(1, self.budget.splits + 1):
-                    assert (f"{TITLES[study]}-{trial.number:04d}", split) in confirmed  # type: ignore[index]
+                    assert (f"{KEY_PREFIX[study]}-{trial.number:04d}", split) in confirmed  # type: ignore[index]
         assert all(trial.outcome for trial in self.trials.values())
 
     def _check_run(self, key: str, trial: LedgerTrial, run: Run) -> int:

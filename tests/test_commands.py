@@ -148,7 +148,7 @@ def test_an_error_of_ours_is_exit_code_1(monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("the moon is full")
 
-    monkeypatch.setattr("orchestrator.sweeps.start.run_sweep", broken)
+    monkeypatch.setattr("orchestrator.sweeps.start.start_or_resume", broken)
     found = CliRunner().invoke(sweep, [])
     assert found.exit_code == 1 and "the moon is full" in found.stderr and "--debug" in found.stderr
 
@@ -157,7 +157,7 @@ def test_ctrl_c_is_exit_code_130(monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.sweeps.start.run_sweep", interrupted)
+    monkeypatch.setattr("orchestrator.sweeps.start.start_or_resume", interrupted)
     found = CliRunner().invoke(sweep, [])
     assert found.exit_code == 130 and "Traceback" not in found.stderr
 

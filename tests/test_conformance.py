@@ -22,9 +22,9 @@ from models.encoders.registry import KINDS
 from models.registry import CONTROL, VariantInfo
 from orchestrator.core.errors import InputError
 from orchestrator.data import FeatureStore
-from orchestrator.scoring import Scorer, ScorerCard, load_scorer, save_scorer
+from orchestrator.scoring import ModelConfig, Scorer, load_scorer, save_scorer
 from orchestrator.search.space import Configuration, SearchSpace, load_space
-from orchestrator.training import FitSettings, Training, TrainingData
+from orchestrator.training import FitSettings, Trainer, TrainingData
 from tests.made_weights import COMPLETED
 
 pytestmark = pytest.mark.usefixtures("weights")
@@ -144,19 +144,19 @@ def planted_rule(info: VariantInfo, kind: str, encoded: Encoded, rows: int) -> T
     return TrainingData(features, 3 + score[:, None], ("made",), index // PER_PROMPT, train, validation, index[:0])
 
 
-def train(variant: str, encoded: Encoded, data: TrainingData, epochs: int) -> tuple[Training, ScorerCard]:
+def train(variant: str, encoded: Encoded, data: TrainingData, epochs: int) -> tuple[Trainer, ModelConfig]:
     """As the shipped space has it by default, to the first epoch that is good enough; holds the best one's weights."""
     info, space = system(variant)
     chosen = space.configuration(space.default_params())
     torch.manual_seed(0)
     model = build_variant(variant, encoded.shapes, **chosen.model)
-    training = Training(model, data, FitSettings.from_dict({**chosen.training, "epochs": epochs}))
+    training = Trainer(model, data, FitSettings.from_dict({**chosen.training, "epochs": epochs}))
     while not training.finished and (training.best is None or training.best.result.objective <= SRCC):
         training.run_epoch()
     training.restore_best()
     read = [*info.reads, *getattr(built(encoded.encoders["image_prompt"]), "needs", ())]
     kinds = sorted({feature.partition(".")[0] for feature in read})
-    card = ScorerCard(
+    card = ModelConfig(
         variant=variant,
         parameters=chosen.model,
         targets=data.targets,
@@ -169,7 +169,7 @@ def train(variant: str, encoded: Encoded, data: TrainingData, epochs: int) -> tu
     return training, card
 
 
-def loaded(folder: Path, card: ScorerCard, training: Training) -> Scorer:
+def loaded(folder: Path, card: ModelConfig, training: Trainer) -> Scorer:
     """The trained model once it has been on disk."""
     save_scorer(folder, card, training.model)
     return load_scorer(folder)

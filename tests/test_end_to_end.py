@@ -99,7 +99,7 @@ def test_counts_add_up_to_the_budget(finished):
     assert finished["counts"]["failed"] == 0
 
 
-def books(workspace):
+def studies(workspace):
     storage, space = open_journal(workspace.ledger), load_space(workspace.space)
     spaces = {"search": space, "control": space.without_hypernet(), "confirm": None}
     return {study: Ledger(storage, study, own) for study, own in spaces.items()}
@@ -118,7 +118,7 @@ def mlflow_runs(folder, workspace):
 def assert_ledger_and_mlflow_agree(folder, workspace):
     client, runs = mlflow_runs(folder, workspace)
     titles = {"search": "trial", "control": "control", "confirm": "confirm"}
-    trials = {f"{titles[s]}-{t.number:04d}": t for s, ledger in books(workspace).items() for t in ledger.all()}
+    trials = {f"{titles[s]}-{t.number:04d}": t for s, ledger in studies(workspace).items() for t in ledger.all()}
     assert set(runs) == {"sweep", *trials}
     for key, trial in trials.items():
         run = runs[key]
@@ -200,7 +200,7 @@ def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder):
     assert process.returncode == 130, err[-3000:]
     assert f"python -m orchestrator.resume {name}" in out and "Traceback" not in out + err, out + err
     workspace = Workspace(folder / "sweeps" / name)
-    before = {study: ledger.all() for study, ledger in books(workspace).items()}
+    before = {study: ledger.all() for study, ledger in studies(workspace).items()}
     assert not workspace.result.exists()
     assert mlflow_runs(folder, workspace)[1]["sweep"].info.status == "KILLED"
 
@@ -208,7 +208,7 @@ def test_interrupted_and_gone_on_with_it_ends_with_exactly_its_budget(folder):
     assert code == 0, err[-3000:]
     result = json.loads(out)
     assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == TRIALS
-    after = {study: ledger.all() for study, ledger in books(workspace).items()}
+    after = {study: ledger.all() for study, ledger in studies(workspace).items()}
     for study, trials in before.items():
         for old, new in zip(trials, after[study], strict=False):
             assert old.params == new.params and old.epochs.items() <= new.epochs.items()

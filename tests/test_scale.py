@@ -7,11 +7,11 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 from benchmarks.simulation import Play, SimulatedTune
-from orchestrator.execution.controller import Desk
+from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher, register_desk
+from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 from orchestrator.search import ledger as ledger_module
-from orchestrator.search.cached_storage import RememberingStorage
+from orchestrator.search.cached_storage import CachedStorage
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
@@ -19,7 +19,7 @@ from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.tracking.spool_index import index_spool
 from tests.execution.fakes import SPACE
 
 PLAN = Plan(trials=200, confirm=3, splits=2, seed=0, epochs=9)
@@ -30,23 +30,23 @@ WRONG = {"death": 0.06, "error": 0.06, "diverged": 0.06, "memory": 0.06}
 class Sweep:
     """A search and its confirm runs under the simulated executor."""
 
-    def __init__(self, storage, sampler="random", pruner="halving", plan=PLAN, watchers=()):
+    def __init__(self, storage, sampler="random", pruner="halving", plan=PLAN, callbacks=()):
         self.ledger = Ledger(storage, "search", SPACE)
-        self.ledger.use(build_sampler(sampler, 0), build_pruner(pruner, plan.epochs))
+        self.ledger.set_sampler_and_pruner(build_sampler(sampler, 0), build_pruner(pruner, plan.epochs))
         self.confirm = Ledger(storage, "confirm", None)
         arm = Arm("search", "text_hyper", None, SPACE, self.ledger)
-        self.desk = Desk(plan, [arm], self.confirm, watchers)
-        register_desk(key := f"simulated {id(self)}", self.desk)
+        self.controller = SweepController(plan, [arm], self.confirm, callbacks)
+        register_controller(key := f"simulated {id(self)}", self.controller)
         self.play = Play(plan.epochs, wrong=WRONG)
-        searcher, scheduler = DeskSearcher(key), DeskScheduler(key)
+        searcher, scheduler = ControllerSearcher(key), ControllerScheduler(key)
         self.tune = SimulatedTune(searcher, scheduler, self.play, SLOTS)
 
 
 def test_the_budget_is_met_and_what_was_played_is_what_is_known(tmp_path):
     spool = Spool(tmp_path / "spool")
-    sweep = Sweep(open_journal(tmp_path / "journal"), "tpe", watchers=[Recorder(spool, tmp_path / "trials")])
+    sweep = Sweep(open_journal(tmp_path / "journal"), "tpe", callbacks=[Recorder(spool, tmp_path / "trials")])
     sweep.tune.run()
-    assert sweep.desk.finished()
+    assert sweep.controller.finished()
     trials = sweep.ledger.trials()
     assert [trial.number for trial in trials] == list(range(200)) and sweep.ledger.terminal() == 200
     played = {f"trial-{trial.number:04d}": sweep.play.outcomes.get(f"trial-{trial.number:04d}") for trial in trials}
@@ -58,7 +58,7 @@ def test_the_budget_is_met_and_what_was_played_is_what_is_known(tmp_path):
     assert len(sweep.confirm.trials()) == (3 + 1) * 2 and not sweep.confirm.unfinished()
     again = Ledger(open_journal(tmp_path / "journal"), "search", SPACE)
     assert repr(again.all()) == repr(trials) and again.counts() == sweep.ledger.counts()
-    told = what_was_told(spool).runs
+    told = index_spool(spool).runs
     for trial in trials:
         run = told[f"trial-{trial.number:04d}"]
         finite = {epoch for epoch, value in trial.epochs.items() if math.isfinite(value)}
@@ -91,7 +91,7 @@ def test_a_slow_driver_leaves_slots_empty():
 def test_no_result_costs_more_than_those_before_it(monkeypatch, pruner):
     """Trials that are read or given out at a result are counted: time on a busy machine says little."""
     touched = [0]
-    read, select = ledger_module.read_trial, RememberingStorage.get_all_trials
+    read, select = ledger_module.read_trial, CachedStorage.get_all_trials
 
     def reading(trial):
         touched[0] += 1
@@ -103,7 +103,7 @@ def test_no_result_costs_more_than_those_before_it(monkeypatch, pruner):
         return found
 
     monkeypatch.setattr(ledger_module, "read_trial", reading)
-    monkeypatch.setattr(RememberingStorage, "get_all_trials", selecting)
+    monkeypatch.setattr(CachedStorage, "get_all_trials", selecting)
     sweep = Sweep(InMemoryStorage(), pruner=pruner, plan=Plan(200, 0, 1, 0, 9))
     after: list[tuple[int, int]] = []
     sweep.tune.after = lambda: after.append((sweep.ledger.terminal(), touched[0]))

@@ -94,7 +94,7 @@ def check(story):
     client = MlflowClient(story.server.uri)
     assert client.get_model_version_by_alias("text_hyper", "champion").version == "1"
     moves = read_history(client, "text_hyper", "champion").moves
-    assert [(move.kind, move.of, move.to, move.forced) for move in moves] == [
+    assert [(move.kind, move.from_version, move.to, move.forced) for move in moves] == [
         ("promote", None, 1, True),
         ("promote", 1, 2, True),
         ("rollback", 2, 1, False),

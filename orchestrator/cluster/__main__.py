@@ -11,8 +11,8 @@ import typer
 from orchestrator.core.cli import commands
 
 if TYPE_CHECKING:
-    from orchestrator.cluster.process_registry import Record
-    from orchestrator.cluster.start import Start
+    from orchestrator.cluster.process_registry import StartedNode
+    from orchestrator.cluster.start import NodeOptions
 
 Bind = Annotated[
     str | None, typer.Option(help="This host's address in the cluster; up: 127.0.0.1, which nobody else reaches.")
@@ -97,10 +97,10 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False, debug: Debug = False
 ) -> None:
     """Show what this host runs, and the hosts of each of its clusters."""
-    from orchestrator.cluster.inspect import look
+    from orchestrator.cluster.inspect import inspect_cluster
     from orchestrator.cluster.process_registry import records
 
-    found = [(record, look(record.address, token=record.token)) for record in records()]
+    found = [(record, inspect_cluster(record.address, token=record.token)) for record in records()]
     if json:
         print(json_format.dumps([{**_as_dict(record), **view.as_dict()} for record, view in found]))
         return
@@ -118,19 +118,23 @@ def down(
 ) -> None:
     """End what `up` or `join` started on this host, and nothing else."""
     from orchestrator.cluster.process_registry import records
-    from orchestrator.cluster.stop import end_processes
+    from orchestrator.cluster.stop import stop_processes
     from orchestrator.core.errors import InputError
-    from orchestrator.core.lookup import unknown
+    from orchestrator.core.lookup import unknown_name_message
 
     found = records()
     if name is not None and name not in {record.name for record in found}:
-        told = unknown("part of a cluster", name, [record.name for record in found]) if found else "Nothing is up."
+        told = (
+            unknown_name_message("part of a cluster", name, [record.name for record in found])
+            if found
+            else "Nothing is up."
+        )
         raise InputError(told)
     chosen = [record for record in found if name in (None, record.name)]
     if len(chosen) > 1 and not all:
         raise InputError(f"Several are up: name one of {', '.join(one.name for one in chosen)}, or give --all.")
     for record in reversed(chosen):  # workers before the head that they joined
-        print(f"{record.name} is down: {end_processes(record)} processes ended.")
+        print(f"{record.name} is down: {stop_processes(record)} processes ended.")
     if not chosen:
         print("Nothing is up.")
 
@@ -164,16 +168,16 @@ def _start(
     temp_dir: Path | None,
     ports: str | None,
     dashboard: str | None,
-) -> Start:
+) -> NodeOptions:
     import os
 
-    from orchestrator.cluster.auth_token import IN_ENVIRONMENT, token_file, wants_no_token
+    from orchestrator.cluster.auth_token import IN_ENVIRONMENT, auth_disabled, token_file
     from orchestrator.cluster.ports import read_ports
     from orchestrator.cluster.session import SETTINGS
-    from orchestrator.cluster.start import Start
+    from orchestrator.cluster.start import NodeOptions
 
-    guarded = token and not wants_no_token()
-    return Start(
+    guarded = token and not auth_disabled()
+    return NodeOptions(
         bind=bind,
         token=token_file(token_path, joins) if guarded else None,
         given=token_path is None and bool(os.environ.get(IN_ENVIRONMENT)),
@@ -212,7 +216,7 @@ def _bytes(option: str, text: str | None) -> int | None:
         raise InputError(f"{option} {text} is no size: 16GB is.") from None
 
 
-def _say_up(record: Record) -> None:
+def _say_up(record: StartedNode) -> None:
     from orchestrator.cluster.auth_token import IN_ENVIRONMENT, token_file
     from orchestrator.cluster.loopback import is_loopback
 
@@ -228,13 +232,13 @@ def _say_up(record: Record) -> None:
     print(f"Sweeps run there with:\n  {setting}python -m orchestrator.sweep --address {record.address}")
 
 
-def _stay(record: Record, block: bool) -> None:
+def _stay(record: StartedNode, block: bool) -> None:
     """Where it is asked for, waits for the end; a signal is one."""
     import signal
 
     import psutil
 
-    from orchestrator.cluster.stop import end_processes
+    from orchestrator.cluster.stop import stop_processes
     from orchestrator.core.cli import FAILED
 
     if not block:
@@ -252,14 +256,14 @@ def _stay(record: Record, block: bool) -> None:
     except KeyboardInterrupt:
         print(f"{record.name} is asked to end.")
     finally:
-        end_processes(record)
+        stop_processes(record)
 
 
-def _state(record: Record) -> str:
+def _state(record: StartedNode) -> str:
     return "running" if record.processes[0].alive() else "gone: it was killed, or the host was started anew"
 
 
-def _as_dict(record: Record) -> dict[str, Any]:
+def _as_dict(record: StartedNode) -> dict[str, Any]:
     return {
         "name": record.name,
         "role": record.role,

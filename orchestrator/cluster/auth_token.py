@@ -87,15 +87,15 @@ def token_settings(path: Path | None) -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
 
 
-def wants_no_token() -> bool:
+def auth_disabled() -> bool:
     """Whether the environment says that Ray asks for no token."""
     return os.environ.get("RAY_AUTH_MODE", "").lower() == OPEN
 
 
-def present_token(address: str) -> None:
+def use_token(address: str) -> None:
     """Lets this process, and what it starts, show the token of the cluster that it is about to join, if it has one."""
     path = token_file(address=address)
-    if wants_no_token() or not (os.environ.get(IN_ENVIRONMENT) or path.is_file()):
+    if auth_disabled() or not (os.environ.get(IN_ENVIRONMENT) or path.is_file()):
         return
     os.environ.update(token_settings(path))
     _reload()

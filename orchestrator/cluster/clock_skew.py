@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from orchestrator.cluster.auth_token import present_token
+from orchestrator.cluster.auth_token import use_token
 from orchestrator.cluster.loopback import for_ray, refused
 
 
@@ -35,7 +35,7 @@ def clock_offsets(address: str, seconds: float) -> dict[str, float] | None:
 
 
 def _print_offsets(address: str, seconds: float) -> None:
-    present_token(address)
+    use_token(address)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from orchestrator.cluster.shared_features import Sharing, files_of
+from orchestrator.cluster.shared_features import FeatureSharer, files_of
 from orchestrator.core.code_digest import code_digest
-from orchestrator.core.disk_space import spelled
+from orchestrator.core.disk_space import format_bytes
 from orchestrator.core.errors import InputError
-from orchestrator.core.object_store import Storage, StorageAway
+from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable
 from orchestrator.data.feature_store import PIXELS
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
-    from orchestrator.execution.cross_dataset_eval import CrossTest
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 _ANSWER_SECONDS = 90.0
 _USABLE = 0.9
@@ -26,7 +26,7 @@ _USABLE = 0.9
 
 
 @dataclass(frozen=True)
-class NodeView:
+class NodeProbe:
     """What a node sees.
 
     Attributes:
@@ -46,9 +46,9 @@ class NodeView:
     code: str | None = None
 
 
-def place(
-    features: FeatureSet, cross: CrossTest | None, trials: Path, storage: Storage | None
-) -> tuple[FeatureSet, CrossTest | None]:
+def distribute_features(
+    features: FeatureSet, cross: CrossDatasetEval | None, trials: Path, storage: ObjectStore | None
+) -> tuple[FeatureSet, CrossDatasetEval | None]:
     """The features as any node of the cluster that this process has joined can open them.
 
     Each array goes into the object store, from which a node that does not see its file fetches it once, when its first
@@ -67,19 +67,19 @@ def place(
     """
     trials.mkdir(parents=True, exist_ok=True)
     files = files_of(features, *([cross.features] if cross else []))
-    views = look_at_nodes(trials, tuple(files), storage)
+    views = probe_nodes(trials, tuple(files), storage)
     check(views, files, trials, storage)
     if len(views) > 1 and not any(view.unseen for view in views) and not _fits(views, files):
         return features, cross
-    sharing = Sharing()
+    sharing = FeatureSharer()
     return sharing.share(features), replace(cross, features=sharing.share(cross.features)) if cross else None
 
 
-def _fits(views: Sequence[NodeView], files: Mapping[Path, int]) -> bool:
+def _fits(views: Sequence[NodeProbe], files: Mapping[Path, int]) -> bool:
     return sum(files.values()) <= _USABLE * min(view.store for view in views)
 
 
-def check(views: Sequence[NodeView], files: Mapping[Path, int], trials: Path, storage: Storage | None) -> None:
+def check(views: Sequence[NodeProbe], files: Mapping[Path, int], trials: Path, storage: ObjectStore | None) -> None:
     """Raises InputError, in a sentence, for the first node that could not run a job."""
     for view in views:
         if view.code not in {None, code_digest()}:
@@ -102,13 +102,13 @@ def check(views: Sequence[NodeView], files: Mapping[Path, int], trials: Path, st
             pixels = any(path.stem == PIXELS.partition(".")[2] for path in view.unseen)
             what = "decoded images that --backbone finetune reads" if pixels else "features"
             raise InputError(
-                f"The {what} take {spelled(needed)}, which do not fit the object store of the node {view.name} "
-                f"({spelled(view.store)}): start its Ray with --object-store-memory {int(needed * 1.25)}, or let it "
-                "see the folder HYPERASSESS_CACHE of this machine under the same path."
+                f"The {what} take {format_bytes(needed)}, which do not fit the object store of the node {view.name} "
+                f"({format_bytes(view.store)}): start its Ray with --object-store-memory {int(needed * 1.25)}, or let "
+                "it see the folder HYPERASSESS_CACHE of this machine under the same path."
             )
 
 
-def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None) -> list[NodeView]:
+def probe_nodes(trials: Path, files: tuple[Path, ...], storage: ObjectStore | None) -> list[NodeProbe]:
     """Asks every node of the cluster; one that does not answer has left, or will say what it lacks in its first job."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -136,7 +136,7 @@ def look_at_nodes(trials: Path, files: tuple[Path, ...], storage: Storage | None
         except ray.exceptions.RayError:
             continue
         store = int(node["Resources"].get("object_store_memory", 0))
-        views.append(NodeView(name, store, unseen, sees_folder, trouble, code))
+        views.append(NodeProbe(name, store, unseen, sees_folder, trouble, code))
     return views
 
 
@@ -152,7 +152,7 @@ def _marked(folder: Path) -> Iterator[Path]:
 
 
 def _look(
-    marker: Path, files: tuple[Path, ...], storage: Storage | None
+    marker: Path, files: tuple[Path, ...], storage: ObjectStore | None
 ) -> tuple[tuple[Path, ...], bool, str | None, str]:
     """Runs on a node. A folder of the same name that is another one does not hold the marker."""
     unseen = tuple(path for path in files if not _readable(path))
@@ -161,7 +161,7 @@ def _look(
     if storage is not None:
         try:
             storage.check()
-        except StorageAway as error:
+        except ObjectStoreUnavailable as error:
             trouble = str(error)
     return unseen, sees, trouble, code_digest()
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cluster.auth_token import IN_ENVIRONMENT, token_file, token_settings, wants_no_token
+from orchestrator.cluster.auth_token import IN_ENVIRONMENT, auth_disabled, token_file, token_settings
 from orchestrator.cluster.loopback import for_ray, refused, split
 
 NAMESPACE = b"hyperassess"
@@ -23,7 +23,7 @@ _SECONDS = 20
 
 
 @dataclass(frozen=True)
-class HostOfCluster:
+class ClusterNode:
     """A host of a cluster.
 
     Attributes:
@@ -38,7 +38,7 @@ class HostOfCluster:
 
 
 @dataclass(frozen=True)
-class View:
+class ClusterView:
     """What was seen of a cluster.
 
     Attributes:
@@ -49,7 +49,7 @@ class View:
     """
 
     address: str
-    hosts: tuple[HostOfCluster, ...] = ()
+    hosts: tuple[ClusterNode, ...] = ()
     notices: tuple[dict[str, Any], ...] = ()
     error: str | None = None
 
@@ -68,7 +68,7 @@ class View:
         ]
 
 
-def look(address: str, token: str | None = None, seconds: float = _SECONDS) -> View:
+def inspect_cluster(address: str, token: str | None = None, seconds: float = _SECONDS) -> ClusterView:
     """What can be seen of the cluster at `HOST:PORT`.
 
     Args:
@@ -77,11 +77,11 @@ def look(address: str, token: str | None = None, seconds: float = _SECONDS) -> V
         seconds: that it may take.
     """
     if split(address)[1] is None:
-        return View(address, error=f"{address} names no cluster: HOST:PORT does.")
+        return ClusterView(address, error=f"{address} names no cluster: HOST:PORT does.")
     if error := refused(address, min(seconds, 3)):
-        return View(address, error=f"No Ray cluster answers at {address}: {error}.")
+        return ClusterView(address, error=f"No Ray cluster answers at {address}: {error}.")
     file = Path(token) if token and token != IN_ENVIRONMENT else token_file(address=address)
-    guarded = not wants_no_token() and (file.is_file() or IN_ENVIRONMENT in os.environ)
+    guarded = not auth_disabled() and (file.is_file() or IN_ENVIRONMENT in os.environ)
     environment = {**os.environ, **token_settings(file if guarded else None)}
     if token and token != IN_ENVIRONMENT:
         environment.pop(IN_ENVIRONMENT, None)  # that of another cluster
@@ -95,17 +95,19 @@ def look(address: str, token: str | None = None, seconds: float = _SECONDS) -> V
         )
         content = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
-        return View(address, error=f"The Ray cluster at {address} does not let this user in, or is too busy to answer.")
+        return ClusterView(
+            address, error=f"The Ray cluster at {address} does not let this user in, or is too busy to answer."
+        )
     except (ValueError, IndexError):
         if "InvalidAuthToken" in done.stderr:
             held = IN_ENVIRONMENT if IN_ENVIRONMENT in environment else file
-            return View(address, error=f"The Ray cluster at {address} does not take the token in {held}.")
+            return ClusterView(address, error=f"The Ray cluster at {address} does not take the token in {held}.")
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        return View(address, error=f"The Ray cluster at {address} cannot be looked at: {last[:300]}")
-    return View(address, tuple(HostOfCluster(**host) for host in content["hosts"]), tuple(content["notices"]))
+        return ClusterView(address, error=f"The Ray cluster at {address} cannot be looked at: {last[:300]}")
+    return ClusterView(address, tuple(ClusterNode(**host) for host in content["hosts"]), tuple(content["notices"]))
 
 
-def totals(view: View) -> str:
+def totals(view: ClusterView) -> str:
     """What its living hosts have together."""
     hosts = [host for host in view.hosts if host.alive]
     cpus, gpus = (sum(host.resources.get(kind, 0) for host in hosts) for kind in ("CPU", "GPU"))
@@ -117,7 +119,7 @@ def _print_view(address: str) -> None:
 
     client = GcsClient(address=address)
     nodes = client.get_all_node_info(timeout=10).values()
-    hosts = [HostOfCluster(node.node_manager_address, node.state == 0, dict(node.resources_total)) for node in nodes]
+    hosts = [ClusterNode(node.node_manager_address, node.state == 0, dict(node.resources_total)) for node in nodes]
     keys = client.internal_kv_keys(b"", NAMESPACE, timeout=10)
     values = [client.internal_kv_get(key, NAMESPACE, timeout=10) for key in keys]
     print(

@@ -25,7 +25,7 @@ SHARED_PATIENCE = 45.0
 """Seconds; a head of a shared cluster may be started anew, and Ray waits 60."""
 
 
-class Lifeline:
+class LivenessProbe:
     """Asks every second whether each part of Ray is there; use it as a context.
 
     Args:
@@ -53,7 +53,7 @@ class Lifeline:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lifeline", daemon=True)
 
-    def __enter__(self) -> Lifeline:
+    def __enter__(self) -> LivenessProbe:
         self._thread.start()
         return self
 
@@ -63,10 +63,10 @@ class Lifeline:
 
     def _run(self) -> None:
         while not self._closing.wait(1.0):
-            if self.look():
+            if self.probe():
                 return
 
-    def look(self) -> bool:
+    def probe(self) -> bool:
         """Asks once; whether a part has been away for too long, which is then told."""
         now = self._clock()
         for part, address in self._parts.items():
@@ -79,7 +79,7 @@ class Lifeline:
         return False
 
 
-def lifeline_of_ray(shared: bool, lost: Callable[[str], None]) -> Lifeline:
+def lifeline_of_ray(shared: bool, lost: Callable[[str], None]) -> LivenessProbe:
     """The lifeline of the session that this process has.
 
     Args:
@@ -95,7 +95,7 @@ def lifeline_of_ray(shared: bool, lost: Callable[[str], None]) -> Lifeline:
     for node in ray.nodes():
         if node["NodeID"] == here:
             parts["raylet on this machine"] = (node["NodeManagerAddress"], int(node["NodeManagerPort"]))
-    return Lifeline(parts, SHARED_PATIENCE if shared else OWN_PATIENCE, lost)
+    return LivenessProbe(parts, SHARED_PATIENCE if shared else OWN_PATIENCE, lost)
 
 
 def _listens(address: Address) -> bool:

@@ -25,7 +25,7 @@ def on_start(parameters: Any, head: bool) -> None:
 
 
 @contextmanager
-def taken_at_its_word() -> Iterator[None]:
+def keep_loopback_address() -> Iterator[None]:
     """Inside, `ray.init` starts a cluster on the address that it is told, on loopback too; it has no hook for that."""
     from ray._private import services
 

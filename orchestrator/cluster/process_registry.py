@@ -47,7 +47,7 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Record:
+class StartedNode:
     """This host's part of one cluster.
 
     Attributes:
@@ -93,13 +93,13 @@ class Record:
         (_folder() / f"{self.name}.json").unlink(missing_ok=True)
 
 
-def records() -> list[Record]:
+def records() -> list[StartedNode]:
     """All that this user has started on this host and not ended, oldest first; without those that cannot be read."""
     found = [_read(file) for file in sorted(_folder().glob("*.json"))]
     return sorted((one for one in found if one), key=lambda one: one.since)
 
 
-def joined(address: str | None) -> str | None:
+def cluster_address(address: str | None) -> str | None:
     """The cluster that is joined: the one given, else RAY_ADDRESS, else the profile's; None where one is started.
 
     "local" starts one whatever the environment says; "auto" is the one that this host has a part of.
@@ -121,7 +121,7 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def remembered(processes: Iterable[psutil.Process]) -> tuple[Process, ...]:
+def snapshot(processes: Iterable[psutil.Process]) -> tuple[Process, ...]:
     """Processes as they are written down."""
     return tuple(one for process in processes if (one := Process.of(process)))
 
@@ -138,9 +138,9 @@ def _folder() -> Path:
     return Path(platformdirs.user_state_dir("hyperassess")) / "clusters" / socket.gethostname()
 
 
-def _read(file: Path) -> Record | None:
+def _read(file: Path) -> StartedNode | None:
     try:
         content = json.loads(file.read_text())
-        return Record(**{**content, "processes": tuple(Process(**one) for one in content["processes"])})
+        return StartedNode(**{**content, "processes": tuple(Process(**one) for one in content["processes"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None

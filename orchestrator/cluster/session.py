@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.cluster.auth_token import own_environment, present_token, token_file
-from orchestrator.cluster.loopback import ADDRESS, for_ray, refused, split, taken_at_its_word
-from orchestrator.cluster.process_registry import joined
+from orchestrator.cluster.auth_token import own_environment, token_file, use_token
+from orchestrator.cluster.loopback import ADDRESS, for_ray, keep_loopback_address, refused, split
+from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.errors import InputError
 
 SETTINGS = {
@@ -54,13 +54,13 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     """
     for key, value in SETTINGS.items():
         os.environ.setdefault(key, value)
-    address = joined(address)
+    address = cluster_address(address)
     with own_environment():
         _connect(address) if address else _start()
         import ray
 
         try:
-            yield fitting(ray.nodes(), cpus_per_job, gpus_per_job)
+            yield require_slots(ray.nodes(), cpus_per_job, gpus_per_job)
         finally:
             ray.shutdown()
 
@@ -68,7 +68,7 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
 def _connect(address: str) -> None:
     if (port := split(address)[1]) and (error := refused(address)):
         raise InputError(f"No Ray cluster answers at {address}: {error}.")  # Ray itself would try for minutes
-    present_token(address)
+    use_token(address)
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
     from ray.exceptions import AuthenticationError, RpcError
@@ -100,7 +100,7 @@ def _start() -> None:
 
     for attempt in range(_STARTS):
         try:
-            with taken_at_its_word():
+            with keep_loopback_address():
                 ray.init(
                     address="local",
                     include_dashboard=False,
@@ -119,7 +119,7 @@ def _start() -> None:
             logger.warning("Ray did not start in time and is started again: %s", error)
 
 
-def fitting(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
+def require_slots(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
     """Like `slots_on`.
 
     Raises:

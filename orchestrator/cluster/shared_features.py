@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.data.array_files import StoredArray
-from orchestrator.execution.failures import FolderUnseen
+from orchestrator.execution.failures import TrialDirNotVisible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class SharedArray:
             return found
 
 
-class Sharing:
+class FeatureSharer:
     """Puts arrays into Ray's object store, each once; this process owns them, and they go when it does."""
 
     def __init__(self, put: Callable[[Any], Any] | None = None) -> None:
@@ -87,7 +87,7 @@ def open_features(features: FeatureSet) -> dict[str, Tensor]:
     try:
         return features.tensors()
     except FileNotFoundError as error:  # no fault of the job's: the next one here would end by it as well
-        raise FolderUnseen(
+        raise TrialDirNotVisible(
             f"The node {socket.gethostname()} does not see {error.filename}. Let it see the folder HYPERASSESS_CACHE "
             "of the machine that began the sweep under the same path, or take the node out."
         ) from error

@@ -20,8 +20,8 @@ import psutil
 from orchestrator.cluster.auth_token import IN_ENVIRONMENT, check_token, ensure_token, token_settings
 from orchestrator.cluster.loopback import ADDRESS, HOOK, for_ray, is_loopback, refused, split
 from orchestrator.cluster.ports import choose_port, free_port, port_options
-from orchestrator.cluster.process_registry import Record, family, log_of, records, remembered
-from orchestrator.cluster.stop import end_processes
+from orchestrator.cluster.process_registry import StartedNode, family, log_of, records, snapshot
+from orchestrator.cluster.stop import stop_processes
 from orchestrator.core.errors import InputError
 
 _SECONDS = 90.0
@@ -42,7 +42,7 @@ _PRIVATE = re.compile("PASS|_PWD$|SECRET|TOKEN(?!IZERS)|CREDENTIAL|API_?KEY|_KEY
 
 
 @dataclass(frozen=True)
-class Start:
+class NodeOptions:
     """What to start.
 
     Attributes:
@@ -79,7 +79,7 @@ class Start:
             raise InputError("Ray's dashboard is not installed: pip install 'ray[default]', or no --dashboard-bind.")
 
 
-def start_head(start: Start, port: int | None) -> Record:
+def start_head(start: NodeOptions, port: int | None) -> StartedNode:
     """Starts the head of a cluster.
 
     Args:
@@ -104,7 +104,7 @@ def start_head(start: Start, port: int | None) -> Record:
         return _start_head(start, free_port())
 
 
-def _start_head(start: Start, chosen: int) -> Record:
+def _start_head(start: NodeOptions, chosen: int) -> StartedNode:
     address = f"[{start.bind}]:{chosen}" if ":" in start.bind else f"{start.bind}:{chosen}"
     options = ["--head", f"--port={chosen}", f"--include-dashboard={'true' if start.dashboard else 'false'}"]
     wanted = []
@@ -116,7 +116,7 @@ def _start_head(start: Start, chosen: int) -> Record:
     return _start(start, "head", address, [*options, *port_options(start.ports, wanted, chosen)])
 
 
-def start_worker(start: Start, address: str) -> Record:
+def start_worker(start: NodeOptions, address: str) -> StartedNode:
     """Joins a cluster as a host that runs trials.
 
     Raises:
@@ -169,7 +169,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return host, port
 
 
-def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
+def _start(start: NodeOptions, role: str, address: str, options: list[str]) -> StartedNode:
     name = _free_name(start.name, f"{role}-{split(address)[1]}")
     folder = start.folder or Path(tempfile.mkdtemp(prefix="hyperassess-", dir=_short()))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -196,7 +196,7 @@ def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
             start_new_session=True,
         )
     root = psutil.Process(child.pid)
-    record = Record(
+    record = StartedNode(
         name=name,
         role=role,
         address=address,
@@ -205,15 +205,15 @@ def _start(start: Start, role: str, address: str, options: list[str]) -> Record:
         folder=str(folder),
         made=start.folder is None,
         since=datetime.now(UTC).isoformat(timespec="seconds"),
-        processes=remembered([root]),
+        processes=snapshot([root]),
     )
     try:
         record.save()  # before it has started: an interrupted start can be ended too
         _wait(child, log, address, start.token)
     except BaseException:
-        end_processes(record)
+        stop_processes(record)
         raise
-    record = Record(**{**record.__dict__, "processes": remembered(family(root))})
+    record = StartedNode(**{**record.__dict__, "processes": snapshot(family(root))})
     record.save()
     return record
 
@@ -238,7 +238,7 @@ def _last_word(said: str) -> str:
     return (telling or lines or ["it said nothing"])[-1][:300]
 
 
-def _environment(start: Start) -> dict[str, str]:
+def _environment(start: NodeOptions) -> dict[str, str]:
     here = {
         name: value
         for name, value in os.environ.items()

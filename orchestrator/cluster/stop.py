@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-from orchestrator.cluster.process_registry import Record
+from orchestrator.cluster.process_registry import StartedNode
 
 _PATIENCE = 15.0
 """Seconds for Ray to end by itself, before what is left is ended one by one."""
 
 
-def end_processes(record: Record) -> int:
+def stop_processes(record: StartedNode) -> int:
     """Ends this host's part of a cluster and forgets it; returns how many processes that were.
 
     The one that started the others is asked first: it ends them in the order that Ray wants.

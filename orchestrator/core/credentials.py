@@ -36,7 +36,7 @@ def refuse_password(option: str, uri: str) -> str:
     return uri
 
 
-def keep_apart(source: str, uri: str) -> str:
+def move_to_environment(source: str, uri: str) -> str:
     """The URI of an MLflow server without its user and password, which MLflow's own variables hold from now on.
 
     Args:

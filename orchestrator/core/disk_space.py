@@ -27,7 +27,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def spelled(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Bytes as people say them: `812 MB`, `1.5 GB`."""
     unit = _UNITS[0]
     for unit in _UNITS:

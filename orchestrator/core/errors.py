@@ -5,7 +5,7 @@ class InputError(Exception):
     """Wrong input, said in one sentence for the person at the keyboard; a command ends with exit code 2."""
 
 
-class LedgerLost(Exception):
+class LedgerUnavailable(Exception):
     """The ledger has been away for longer than a sweep waits; the sweep stops, and goes on when it is run again."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 
-def log_to(handler: logging.Handler) -> None:
+def send_logs_to(handler: logging.Handler) -> None:
     """Everything from INFO on, warnings among it, goes there and nowhere else."""
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()

@@ -14,11 +14,11 @@ T = TypeVar("T")
 def look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
     """`known[name]`, or an InputError that names what is near or what there is."""
     if name not in known:
-        raise InputError(unknown(kind, name, known))
+        raise InputError(unknown_name_message(kind, name, known))
     return known[name]
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not known."""
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)

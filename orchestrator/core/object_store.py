@@ -20,12 +20,12 @@ _S3 = "s3://"
 _T = TypeVar("_T")
 
 
-class StorageAway(ConnectionError):
+class ObjectStoreUnavailable(ConnectionError):
     """The store did not answer, or refused."""
 
 
 @dataclass(frozen=True)
-class Storage:
+class ObjectStore:
     """Small enough to travel to every worker; opened where it is used.
 
     An object appears whole or not at all. Endpoint, region and credentials of an S3 store are the environment's
@@ -37,9 +37,9 @@ class Storage:
 
     url: str
 
-    def under(self, name: str) -> Storage:
+    def under(self, name: str) -> ObjectStore:
         """A part of it."""
-        return Storage(f"{self.url.rstrip('/')}/{name}")
+        return ObjectStore(f"{self.url.rstrip('/')}/{name}")
 
     def read(self, name: str) -> bytes | None:
         """An object; None where there is none.
@@ -103,7 +103,7 @@ class Storage:
         name, content = f".check-{uuid4().hex[:8]}", b"HyperAssess"
         self.write(name, content)
         if self.read(name) != content:
-            raise StorageAway(f"{self.url} does not give back what was written.")
+            raise ObjectStoreUnavailable(f"{self.url} does not give back what was written.")
         self.remove([name])
 
     @cached_property
@@ -124,8 +124,8 @@ class Storage:
         )
         return filesystem, self.url.removeprefix(_S3).rstrip("/")
 
-    def _away(self, error: OSError) -> StorageAway:
-        return StorageAway(f"The storage {self.url} does not answer: {str(error).splitlines()[0]}")
+    def _away(self, error: OSError) -> ObjectStoreUnavailable:
+        return ObjectStoreUnavailable(f"The storage {self.url} does not answer: {str(error).splitlines()[0]}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}
@@ -149,13 +149,13 @@ def storage_url(given: str) -> str:
     return given.rstrip("/")
 
 
-def patiently(call: Callable[[], _T], patience: float = PATIENCE, pause: float = 2.0) -> _T:
+def retry(call: Callable[[], _T], patience: float = PATIENCE, pause: float = 2.0) -> _T:
     """What `call` gives, tried again while the store is away; raises StorageAway when it was for too long."""
     end = time.monotonic() + patience
     while True:
         try:
             return call()
-        except StorageAway:
+        except ObjectStoreUnavailable:
             if time.monotonic() + pause > end:
                 raise
             time.sleep(pause)

@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 @contextmanager
-def output_to_log(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
+def redirect_output(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
     """Inside, file descriptors 1 and 2 lead to `log`; yields streams on what they led to before.
 
     Ray writes from C++ and from child processes, past any Python logger, so the descriptors themselves are

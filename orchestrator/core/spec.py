@@ -103,12 +103,12 @@ class SweepSpec(BaseModel):
 
     def differences(self, other: SweepSpec) -> dict[str, tuple[Any, Any]]:
         """Settings that decide the numbers and are not the same in `other`: name → (own, other's)."""
-        free = {"schema_version", "id", "created", "name"} | RUN_ONLY
+        free = {"schema_version", "id", "created", "name"} | RESUMABLE_SETTINGS
         mine, theirs = self.model_dump(), other.model_dump()
         return {key: (mine[key], theirs[key]) for key in mine if key not in free and mine[key] != theirs[key]}
 
 
-RUN_ONLY = {
+RESUMABLE_SETTINGS = {
     "concurrency",
     "priority",
     "cpus_per_trial",

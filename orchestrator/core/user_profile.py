@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.core.credentials import holds_password
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 
 VARIABLES = {
     "address": "RAY_ADDRESS",
@@ -84,12 +84,12 @@ def _read(path: Path, table: str | None) -> dict[str, str]:
         raise InputError(f"The profile {path} cannot be read: {reason(error)}.") from error
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}
     if table is not None and table not in tables:
-        raise InputError(f"{_CHOICE}: {path}: {unknown('profile', table, list(tables))}")
+        raise InputError(f"{_CHOICE}: {path}: {unknown_name_message('profile', table, list(tables))}")
     settings = {name: value for name, value in content.items() if name not in tables}
     settings |= tables[table] if table is not None else {}
     for name, value in settings.items():
         if name not in VARIABLES:
-            raise InputError(f"{path}: {unknown('setting of a profile', name, list(VARIABLES))}")
+            raise InputError(f"{path}: {unknown_name_message('setting of a profile', name, list(VARIABLES))}")
         if not isinstance(value, str) or not value:
             raise InputError(f"{path}: {name} is not a text.")
         if holds_password(value) and path.stat().st_mode & 0o077:

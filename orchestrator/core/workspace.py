@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec, load_spec
 
 
@@ -113,7 +113,7 @@ class Workspace:
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockOwner:
     """A process that holds a sweep, or held it when it was killed."""
 
     host: str
@@ -124,7 +124,7 @@ class Holder:
         return f"on {self.host}, pid {self.pid}, since {self.since}"
 
     @classmethod
-    def read(cls, workspace: Workspace) -> Holder | None:
+    def read(cls, workspace: Workspace) -> LockOwner | None:
         """Who it says it is; None where nobody does."""
         try:
             return cls(**json.loads(workspace.holder.read_text()))
@@ -132,12 +132,12 @@ class Holder:
             return None
 
 
-class Held(InputError):
+class SweepLocked(InputError):
     """Somebody else is running the sweep."""
 
 
 @contextmanager
-def held(workspace: Workspace) -> Iterator[None]:
+def lock_sweep(workspace: Workspace) -> Iterator[None]:
     """Holds a sweep's folder for this process; the operating system lets go when the process ends, however it ends.
 
     Raises:
@@ -150,10 +150,10 @@ def held(workspace: Workspace) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        holder = Holder.read(workspace)
-        raise Held(f"The sweep {workspace.name} is running{f' {holder}' if holder else ''}.") from error
+        holder = LockOwner.read(workspace)
+        raise SweepLocked(f"The sweep {workspace.name} is running{f' {holder}' if holder else ''}.") from error
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    workspace.holder.write_text(json.dumps(asdict(Holder(socket.gethostname(), os.getpid(), since))))
+    workspace.holder.write_text(json.dumps(asdict(LockOwner(socket.gethostname(), os.getpid(), since))))
     try:
         yield
     finally:
@@ -161,11 +161,11 @@ def held(workspace: Workspace) -> Iterator[None]:
         lock.release()
 
 
-def running(workspace: Workspace) -> Holder | None:
+def running(workspace: Workspace) -> LockOwner | None:
     """Who is running a sweep now; None where nobody is."""
     from filelock import FileLock, Timeout
 
-    holder = Holder.read(workspace)
+    holder = LockOwner.read(workspace)
     # Asking the lock takes it for a moment, in which whoever starts the sweep would be refused: only where needed.
     if holder is None or (holder.host == socket.gethostname() and not _alive(holder.pid)):
         return None
@@ -209,7 +209,7 @@ def find_sweep(reference: str, out: Path) -> Workspace:
             return workspace
     if not sweeps:
         raise InputError(f"There are no sweeps in {out}.")
-    raise InputError(unknown("sweep", reference, [workspace.name for workspace, _ in sweeps]))
+    raise InputError(unknown_name_message("sweep", reference, [workspace.name for workspace, _ in sweeps]))
 
 
 def list_sweeps(out: Path) -> list[tuple[Workspace, SweepSpec]]:

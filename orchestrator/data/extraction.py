@@ -12,7 +12,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.data.array_files import CHUNK_ROWS, Block
 from orchestrator.data.feature_set import Feature
 from orchestrator.data.images import UnusableImage, open_image
-from orchestrator.data.parallel_map import side_by_side
+from orchestrator.data.parallel_map import parallel_map
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def encode_images(encoder: ImageEncoder, paths: Sequence[str], start: int = 0) -
     def encode(rows: slice) -> Block:
         return _numpy(encoder.encode(_pixels(encoder, paths[rows])))
 
-    return side_by_side(encode, batch_size(encoder), range(start, len(paths)))
+    return parallel_map(encode, batch_size(encoder), range(start, len(paths)))
 
 
 def encode_pairs(
@@ -51,7 +51,7 @@ def encode_pairs(
     def encode(rows: slice) -> Block:
         return _numpy(encoder.encode(_pixels(encoder, paths[rows]), prompts[rows]))
 
-    return side_by_side(encode, batch_size(encoder), range(start, len(paths)))
+    return parallel_map(encode, batch_size(encoder), range(start, len(paths)))
 
 
 def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
@@ -61,7 +61,7 @@ def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[B
     def decode(rows: slice) -> Block:
         return {"pixels": np.stack([_opened(path, partial(to_pixels, size=size)) for path in paths[rows]])}
 
-    return side_by_side(decode, _IMAGES_ON_CPU, range(start, len(paths)))
+    return parallel_map(decode, _IMAGES_ON_CPU, range(start, len(paths)))
 
 
 def encode_prompts(encoder: PromptEncoder, prompts: Sequence[str], start: int = 0) -> Iterator[Block]:

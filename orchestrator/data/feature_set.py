@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.data.array_files import StoredArray
 
 
-class Array(Protocol):
+class ArrayHandle(Protocol):
     """An array that a process can open: a file of the store, or something that stands for one elsewhere."""
 
     @property
@@ -38,7 +38,7 @@ class Array(Protocol):
 class Feature:
     """An array, and which of its rows belong to the dataset's rows; None: they are the same."""
 
-    array: Array
+    array: ArrayHandle
     rows: NDArray[np.int64] | None = None
 
     @property
@@ -83,7 +83,7 @@ class FeatureSet:
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             return {name: torch.from_numpy(feature.read()) for name, feature in self.features.items()}
 
-    def through(self, change: Callable[[StoredArray], Array]) -> FeatureSet:
+    def through(self, change: Callable[[StoredArray], ArrayHandle]) -> FeatureSet:
         """The same features with every stored array in another form."""
         features = {name: replace(one, array=change(one.array)) for name, one in self.features.items()}  # type: ignore[arg-type]
         return replace(self, features=features)

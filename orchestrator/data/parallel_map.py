@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def side_by_side(work: Callable[[slice], T], size: int, rows: range, threads: int | None = None) -> Iterator[T]:
+def parallel_map(work: Callable[[slice], T], size: int, rows: range, threads: int | None = None) -> Iterator[T]:
     """What `work` makes of batches of `size` rows, in order.
 
     Each of torch's threads decodes and encodes whole batches by itself. That is as fast as all of them at work on

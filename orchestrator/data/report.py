@@ -12,7 +12,7 @@ from orchestrator.data.dataset import Dataset
 from orchestrator.data.progress import Progress, silent
 from orchestrator.data.registry import read_dataset
 from orchestrator.data.splits import check_protocol, make_split
-from orchestrator.data.validate import examine_dataset, refusal
+from orchestrator.data.validate import examine_dataset, rejection_reason
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def report_dataset(
     check_protocol(protocol)
     raw = read_dataset(spec, data_root, progress)
     dataset = examine_dataset(raw, progress)
-    refused = refusal(dataset, raw.root)
+    refused = rejection_reason(dataset, raw.root)
     parts, undivided = _divide(dataset, protocol)
     return DatasetReport(
         dataset=raw.name,

@@ -44,7 +44,7 @@ def check_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
         InputError: no rows, or more than 5 % of them unusable.
     """
     dataset = examine_dataset(raw, progress)
-    if refused := refusal(dataset, raw.root):
+    if refused := rejection_reason(dataset, raw.root):
         raise InputError(refused)
     return dataset
 
@@ -69,7 +69,7 @@ def examine_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
     return Dataset(raw.name, kept, raw.targets, quarantined, _hash(kept, raw.targets))
 
 
-def refusal(dataset: Dataset, root: Path) -> str | None:
+def rejection_reason(dataset: Dataset, root: Path) -> str | None:
     """Why a dataset cannot be trained on, with counts and names; None where it can."""
     rows = len(dataset) + len(dataset.quarantined)
     if len(dataset.quarantined) <= MAX_BAD_SHARE * rows:

@@ -17,17 +17,17 @@ from orchestrator.data.progress import Progress, silent
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ImageCheck:
     """What was found in one image file: the SHA-256 of its bytes, or why it cannot be used."""
 
     digest: str = ""
     reason: str | None = None
 
 
-_Known = dict[str, tuple[int, int, Verdict]]
+_Known = dict[str, tuple[int, int, ImageCheck]]
 
 
-def verify_images(paths: Sequence[Path], root: Path, progress: Progress = silent) -> list[Verdict]:
+def verify_images(paths: Sequence[Path], root: Path, progress: Progress = silent) -> list[ImageCheck]:
     """Decode every file once, in parallel; one of known path, size and time of change is not read again.
 
     Args:
@@ -37,13 +37,13 @@ def verify_images(paths: Sequence[Path], root: Path, progress: Progress = silent
     """
     cache_file = _cache_file(root)
     known = _read(cache_file)
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, ImageCheck] = {}
     pending: list[tuple[str, int, int]] = []
     for path in dict.fromkeys(map(str, paths)):
         size, modified = _stat(path)
         kept = known.get(path)
         if size < 0:
-            verdicts[path] = Verdict(reason="missing")
+            verdicts[path] = ImageCheck(reason="missing")
         elif kept is not None and kept[:2] == (size, modified):
             verdicts[path] = kept[2]
         else:
@@ -63,15 +63,15 @@ def verify_images(paths: Sequence[Path], root: Path, progress: Progress = silent
     return [verdicts[str(path)] for path in paths]
 
 
-def _verify(path: str) -> Verdict:
+def _verify(path: str) -> ImageCheck:
     try:
         content = Path(path).read_bytes()
         open_image(io.BytesIO(content))
     except UnusableImage as unusable:
-        return Verdict(reason=str(unusable))
+        return ImageCheck(reason=str(unusable))
     except OSError:
-        return Verdict(reason="unreadable")
-    return Verdict(digest=hashlib.sha256(content).hexdigest())
+        return ImageCheck(reason="unreadable")
+    return ImageCheck(digest=hashlib.sha256(content).hexdigest())
 
 
 def _stat(path: str) -> tuple[int, int]:
@@ -90,7 +90,7 @@ def _cache_file(root: Path) -> Path:
 def _read(path: Path) -> _Known:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return {name: (size, time, Verdict(digest, reason)) for name, size, time, digest, reason in entries}
+        return {name: (size, time, ImageCheck(digest, reason)) for name, size, time, digest, reason in entries}
     except (OSError, ValueError, TypeError):
         return {}  # a cache that cannot be read is an empty cache
 

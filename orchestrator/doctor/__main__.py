@@ -25,9 +25,9 @@ def doctor(
 ) -> None:
     """Check versions, weights, GPUs, disk, limits, and all that a sweep reaches; exit code 1 where one fails."""
     from orchestrator.doctor.finding import Level
-    from orchestrator.doctor.run_checks import examine
+    from orchestrator.doctor.run_checks import run_checks
 
-    found = examine(address, tracking_uri, ledger, storage_path, out)
+    found = run_checks(address, tracking_uri, ledger, storage_path, out)
     if json:
         print(json_format.dumps([one.as_dict() for one in found]))
     else:
@@ -38,8 +38,8 @@ def doctor(
         for one in found:
             console.print(f"{one.level:<5}", style=styles[one.level], end="")
             console.print(f"{one.check}: {one.said}", highlight=False, markup=False, soft_wrap=True)
-            if one.mend:
-                console.print(f"     → {one.mend}", highlight=False, markup=False, soft_wrap=True)
+            if one.fix:
+                console.print(f"     → {one.fix}", highlight=False, markup=False, soft_wrap=True)
     if any(one.level is Level.FAIL for one in found):
         raise typer.Exit(FAILED)
 

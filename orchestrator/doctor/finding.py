@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -25,17 +25,17 @@ class Finding:
         check: what was looked at.
         level: how bad it is.
         said: what was found.
-        mend: what to do about it; None where there is nothing to do.
+        fix: what to do about it; None where there is nothing to do.
     """
 
     check: str
     level: Level
     said: str
-    mend: str | None = None
+    fix: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "level": str(self.level)}
+        return {"check": self.check, "level": str(self.level), "said": self.said, "mend": self.fix}
 
 
 def ok(check: str, said: str) -> Finding:
@@ -43,11 +43,11 @@ def ok(check: str, said: str) -> Finding:
     return Finding(check, Level.OK, said)
 
 
-def warn(check: str, said: str, mend: str) -> Finding:
+def warn(check: str, said: str, fix: str) -> Finding:
     """It may go wrong."""
-    return Finding(check, Level.WARN, said, mend)
+    return Finding(check, Level.WARN, said, fix)
 
 
-def fail(check: str, said: str, mend: str) -> Finding:
+def fail(check: str, said: str, fix: str) -> Finding:
     """It goes wrong."""
-    return Finding(check, Level.FAIL, said, mend)
+    return Finding(check, Level.FAIL, said, fix)

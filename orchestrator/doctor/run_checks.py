@@ -15,7 +15,7 @@ from orchestrator.doctor.services import check_cluster, check_ledger, check_mlfl
 Check = Callable[[], list[Finding]]
 
 
-def examine(
+def run_checks(
     address: str | None, tracking_uri: str | None, ledger: str | None, storage: str | None, out: Path
 ) -> list[Finding]:
     """What all checks found, in the order of a sweep's needs.
@@ -28,11 +28,11 @@ def examine(
         InputError: an address holds a password where others see it, or the profile is wrong.
     """
     from orchestrator.cluster.auth_token import token_file
-    from orchestrator.cluster.process_registry import joined
+    from orchestrator.cluster.process_registry import cluster_address
     from orchestrator.core.user_profile import find_setting
     from orchestrator.tracking.destination import resolve_tracking_uri
 
-    cluster, uri = joined(address), resolve_tracking_uri(tracking_uri)
+    cluster, uri = cluster_address(address), resolve_tracking_uri(tracking_uri)
     setting, place = find_setting("ledger", ledger), find_setting("storage_path", storage)
     token = token_file(address=cluster)
     checks: dict[str, Check] = {

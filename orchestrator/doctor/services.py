@@ -109,11 +109,11 @@ def check_cluster(address: str | None) -> list[Finding]:
         return [ok("cluster", "none: sweeps start Ray on this machine")]
     from orchestrator.cluster.auth_token import token_file
     from orchestrator.cluster.clock_skew import clock_offsets
-    from orchestrator.cluster.inspect import look, totals
+    from orchestrator.cluster.inspect import inspect_cluster, totals
 
     with ThreadPoolExecutor(1) as pool:  # who has no part of the cluster waits in vain for the clocks
         asked = pool.submit(clock_offsets, address, SECONDS)
-        view = look(address, seconds=SECONDS)
+        view = inspect_cluster(address, seconds=SECONDS)
         offsets = asked.result()
     if view.error:
         mend = (

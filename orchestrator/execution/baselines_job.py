@@ -12,23 +12,23 @@ import torch
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
 from orchestrator.execution.evaluation import flat_agreement
 from orchestrator.execution.job import Job
-from orchestrator.execution.sweep_context import SweepTask
+from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.training_job import prediction_table
-from orchestrator.execution.trial_dir import TrialFolder
+from orchestrator.execution.trial_dir import LockedTrialDir
 from orchestrator.search.outcome import Outcome
 
 REASONS = "reasons.csv"
 """In the folder of a baselines job: why a baseline has no predictions."""
 
 
-class BaselinesStep:
+class BaselinesJob:
     """Ridge regression on the variant's features and the predictors that see no pixel, in a single step."""
 
-    def __init__(self, job: Job, task: SweepTask) -> None:
+    def __init__(self, job: Job, task: SweepContext) -> None:
         torch.set_num_threads(task.threads)
         self._job = job
         self._task = task
-        self._held = TrialFolder(task.trials / job.key)
+        self._held = LockedTrialDir(task.trials / job.key)
 
     @property
     def folder(self) -> Path:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
 
 
-class Watcher(Protocol):
+class SweepCallback(Protocol):
     """Told of every step of every job, in the driver's thread: must return at once and must not raise."""
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         """A job was handed out."""
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         """A job finished an epoch."""
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+    def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """A job ended for good; `final` holds its best epoch's and, for a confirm run, its test figures."""
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         """Something happened to a job that people should know of, in one line; it goes on."""
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         """A job was stopped before its end and can go on later from its checkpoint."""

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.disk_space import free_bytes, spelled
+from orchestrator.core.disk_space import format_bytes, free_bytes
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.job import TITLES, Epoch, Job, Study
-from orchestrator.execution.median_run import representative
-from orchestrator.execution.retention import Holding, Kept, Podium, Rule, removable
+from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study
+from orchestrator.execution.median_run import median_run
+from orchestrator.execution.retention import Kept, RetentionPolicy, TopK, TrialCheckpoint, removable
 from orchestrator.execution.training_job import MODEL
 from orchestrator.execution.trial_dir import ASIDE
-from orchestrator.execution.trial_store import TrialStorage, trials_of
+from orchestrator.execution.trial_store import TrialStore, trials_of
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.open_storage import open_storage, study_name
@@ -33,7 +33,7 @@ _REST = 20.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class RetentionLimits:
     """What a sweep may leave on its disk.
 
     Attributes:
@@ -42,7 +42,7 @@ class Limits:
         min_free: bytes that should stay free on the disk that holds them; a storage's is its owner's affair.
     """
 
-    rule: Rule
+    rule: RetentionPolicy
     budget: int | None = None
     min_free: int = 0
 
@@ -60,7 +60,7 @@ class _Known:
     objective: float | None = None
 
 
-class Caretaker:
+class CheckpointGarbageCollector:
     """Watches a sweep and, in a thread of its own, removes what its limits do not keep whenever a trial ends.
 
     It learns the trials from the ledgers once and from what it is told after that; of a finished trial's folder it
@@ -79,12 +79,12 @@ class Caretaker:
     def __init__(
         self,
         trials: Path,
-        limits: Limits,
+        limits: RetentionLimits,
         splits: int,
         ledgers: Mapping[Study, Ledger],
         free: Callable[[Path], int] = free_bytes,
         interval: float = 10.0,
-        storage: TrialStorage | None = None,
+        storage: TrialStore | None = None,
     ) -> None:
         self._trials = trials
         self._limits = limits
@@ -93,9 +93,9 @@ class Caretaker:
         self._interval = interval
         self._storage = storage
         self._known = {
-            f"{TITLES[s]}-{t.number:04d}": _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()
+            f"{KEY_PREFIX[s]}-{t.number:04d}": _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()
         }
-        self._podiums: dict[Study, Podium] = {}
+        self._podiums: dict[Study, TopK] = {}
         for key in self._known:
             self._rank(key)
         self._sizes: dict[str, dict[Kept, int]] = {}
@@ -107,12 +107,12 @@ class Caretaker:
 
     # As a watcher
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         """Nothing of it may go from now on."""
         with self._lock:
             self._known.setdefault(job.key, _from_job(job))
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         """Its best objective so far."""
         with self._lock:
             known = self._known.setdefault(job.key, _from_job(job))
@@ -121,7 +121,7 @@ class Caretaker:
                 finite = epoch.objective == epoch.objective
                 self._known[job.key] = replace(known, objective=epoch.objective if finite else known.objective)
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+    def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """Now the rule holds for it."""
         with self._lock:
             known = self._known.setdefault(job.key, _from_job(job))
@@ -131,10 +131,10 @@ class Caretaker:
             self._changed = True
         self._wake.set()
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         """It goes on later, so everything of it stays."""
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         """What people are told is no business of the disk's."""
 
     def keeps(self, job: Job, outcome: Outcome) -> bool:
@@ -156,8 +156,8 @@ class Caretaker:
             known = replace(self._known.get(job.key) or _from_job(job), outcome=outcome)
             return self._podium(job.study).has_room_for(_holding(job.key, known, False, {}))
 
-    def _podium(self, study: Study) -> Podium:
-        return self._podiums.setdefault(study, Podium(self._limits.rule.k))
+    def _podium(self, study: Study) -> TopK:
+        return self._podiums.setdefault(study, TopK(self._limits.rule.k))
 
     def _rank(self, key: str) -> None:
         """Counts an ended trial among the best of its study where it is one: asked for at every end, so not anew."""
@@ -185,7 +185,7 @@ class Caretaker:
             last = self._closing.is_set()
             began = time.monotonic()
             try:
-                self.tend()
+                self.collect()
             except OSError:
                 logger.exception("the sweep's disk was not tended")
             if last:
@@ -193,7 +193,7 @@ class Caretaker:
             # It goes through every trial: where those are many, it is not to take the driver's time at every end.
             self._closing.wait(_REST * (time.monotonic() - began))
 
-    def tend(self) -> int:
+    def collect(self) -> int:
         """Removes what may go now; gives the bytes that became free."""
         with self._tending:
             with self._lock:
@@ -211,7 +211,7 @@ class Caretaker:
                     self._changed = True  # to be done again when the storage is back
                 raise
             if short > 0 and freed:
-                logger.warning("the disk of %s is nearly full: retention freed %s", self._trials, spelled(freed))
+                logger.warning("the disk of %s is nearly full: retention freed %s", self._trials, format_bytes(freed))
             return freed
 
     def _free_up(self, known: Mapping[str, _Known], short: int) -> int:
@@ -223,7 +223,7 @@ class Caretaker:
             budget = room if budget is None else min(budget, room)
         return sum(self._remove(key, parts) for key, parts in removable(holdings, self._limits.rule, budget).items())
 
-    def _holdings(self, known: Mapping[str, _Known]) -> list[Holding]:
+    def _holdings(self, known: Mapping[str, _Known]) -> list[TrialCheckpoint]:
         needed = _needed(known, self._splits)
         holdings = []
         for key, one in known.items():
@@ -264,20 +264,20 @@ def collect_garbage(workspace: Workspace) -> int:
     spec = load_spec(workspace.spec)
     storage = open_storage(spec.ledger, workspace.ledger)
     there = set(optuna.study.get_all_study_names(storage))
-    names = {study: study_name(spec.ledger, spec.id, study) for study in TITLES}
+    names = {study: study_name(spec.ledger, spec.id, study) for study in KEY_PREFIX}
     ledgers = {study: Ledger(storage, name, None) for study, name in names.items() if name in there}
     storage = trials_of(spec.storage_path, spec.name, spec.id)
-    caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, ledgers, storage=storage)
-    freed = caretaker.tend()
+    collector = CheckpointGarbageCollector(workspace.trials, limits_of(spec), spec.splits, ledgers, storage=storage)
+    freed = collector.collect()
     for folder in workspace.trials.glob(f"*{ASIDE}*"):
         freed += sum(_size(path) for path in folder.rglob("*") if path.is_file())
         shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
-def limits_of(spec: SweepSpec) -> Limits:
+def limits_of(spec: SweepSpec) -> RetentionLimits:
     """What a sweep's settings allow."""
-    return Limits(Rule.parse(spec.keep), spec.keep_bytes, spec.min_free)
+    return RetentionLimits(RetentionPolicy.parse(spec.keep), spec.keep_bytes, spec.min_free)
 
 
 def _from_ledger(study: Study, trial: LedgerTrial) -> _Known:
@@ -290,8 +290,8 @@ def _from_job(job: Job) -> _Known:
     return _Known(job.study, job.number, job.params, job.source, job.split)
 
 
-def _holding(key: str, one: _Known, needed: bool, sizes: Mapping[Kept, int]) -> Holding:
-    return Holding(key, one.study, one.number, one.outcome, one.objective, one.params, needed, sizes)
+def _holding(key: str, one: _Known, needed: bool, sizes: Mapping[Kept, int]) -> TrialCheckpoint:
+    return TrialCheckpoint(key, one.study, one.number, one.outcome, one.objective, one.params, needed, sizes)
 
 
 def _needed(known: Mapping[str, _Known], splits: int) -> set[str]:
@@ -306,7 +306,7 @@ def _needed(known: Mapping[str, _Known], splits: int) -> set[str]:
             needed |= {key for key, _ in runs}
             continue
         complete = sorted((one.split, key, one) for key, one in runs if one.outcome is Outcome.COMPLETE)
-        needed |= {representative({key: one.objective or 0.0 for _, key, one in complete}) or ""}
+        needed |= {median_run({key: one.objective or 0.0 for _, key, one in complete}) or ""}
     return needed
 
 
@@ -328,5 +328,5 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _total(holdings: Iterable[Holding]) -> int:
+def _total(holdings: Iterable[TrialCheckpoint]) -> int:
     return sum(sum(holding.sizes.values()) for holding in holdings)

@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
-from orchestrator.core.errors import LedgerLost
-from orchestrator.execution.callbacks import Watcher
-from orchestrator.execution.failures import Failure, Kind, Verdict, judge, outcome_of
-from orchestrator.execution.job import TITLES, Epoch, Job, Study
+from orchestrator.core.errors import LedgerUnavailable
+from orchestrator.execution.callbacks import SweepCallback
+from orchestrator.execution.failures import Failure, FailureKind, RetryDecision, decide_retry, outcome_of
+from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study
 from orchestrator.execution.plan import Arm, Plan, confirm_job, searched_job
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch
@@ -25,7 +25,7 @@ _ALIKE = 3
 """So many failures of one kind, with nothing else beside them, and the sweep stops."""
 
 
-class Nothing(Enum):
+class NoJob(Enum):
     """Why there is no job."""
 
     NOW = auto()
@@ -34,14 +34,14 @@ class Nothing(Enum):
     """All is handed out."""
 
 
-class Desk:
+class SweepController:
     """Hands out the jobs of one sweep in this order: unfinished ones, the arms' trials in turn, confirm runs.
 
     Args:
         plan: how much work there is.
         arms: the searches; they keep pace with one another.
         confirm: the ledger of confirm runs and baselines.
-        watchers: told of everything.
+        callbacks: told of everything.
         stopping: set by whoever wants the sweep to stop; no job is handed out from then on.
 
     Attributes:
@@ -55,14 +55,14 @@ class Desk:
         plan: Plan,
         arms: Sequence[Arm],
         confirm: Ledger,
-        watchers: Iterable[Watcher] = (),
+        callbacks: Iterable[SweepCallback] = (),
         stopping: threading.Event | None = None,
     ) -> None:
         self.plan = plan
         self.stopping = stopping or threading.Event()
         self._arms = {arm.study: arm for arm in arms}
         self._confirm = confirm
-        self._watchers = list(watchers)
+        self._callbacks = list(callbacks)
         self.stopped_because: str | None = None
         self.allowed: int | None = None
         self.left_out: set[str] = set()
@@ -70,24 +70,24 @@ class Desk:
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._best_of_done: dict[Study, list[str]] = {}
-        self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.reopen()]
-        self._unfinished += [self._confirm_job(trial) for trial in confirm.reopen()]
+        self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.resume_unfinished()]
+        self._unfinished += [self._confirm_job(trial) for trial in confirm.resume_unfinished()]
         self._enqueue_confirm_runs()
 
     # Handing out
 
-    def next_job(self) -> Job | Nothing:
+    def next_job(self) -> Job | NoJob:
         """The next job, or why there is none."""
         if self.stopping.is_set():
-            return Nothing.EVER
+            return NoJob.EVER
         if len(self._live) >= min(self.plan.concurrency or math.inf, self._allowed, self._room):
-            return Nothing.NOW
+            return NoJob.NOW
         job = self._unfinished.pop(0) if self._unfinished else self._new_job()
         if job is None:
-            return Nothing.NOW if self._live else Nothing.EVER
+            return NoJob.NOW if self._live else NoJob.EVER
         self._live[job.key] = job
-        for watcher in self._watchers:
-            watcher.started(job)
+        for callback in self._callbacks:
+            callback.on_job_start(job)
         return job
 
     def use_slots(self, slots: int) -> None:
@@ -117,7 +117,7 @@ class Desk:
         # begun is given to them.
         outdated = self._outdated()
         for trial, (source, split) in zip(outdated, due, strict=False):
-            self._confirm.note(trial.number, source=source, split=split)
+            self._confirm.set_attributes(trial.number, source=source, split=split)
         for source, split in due[len(outdated) :]:
             self._confirm.enqueue({}, {"source": source, "split": split})
 
@@ -140,13 +140,13 @@ class Desk:
         """Keys of the best of an arm that is done: ranked once, since Tune asks for a job after every result."""
         if arm.study not in self._best_of_done:
             best = arm.ledger.best(self.plan.confirm)
-            self._best_of_done[arm.study] = [f"{TITLES[arm.study]}-{trial.number:04d}" for trial in best]
+            self._best_of_done[arm.study] = [f"{KEY_PREFIX[arm.study]}-{trial.number:04d}" for trial in best]
         return self._best_of_done[arm.study]
 
     def _queued(self, arm: Arm) -> list[LedgerTrial]:
         """Confirm runs of an arm's configurations that have not begun."""
         begun = {trial.number for trial in self._confirm.trials()}
-        title = TITLES[arm.study]
+        title = KEY_PREFIX[arm.study]
         return [
             trial
             for trial in self._confirm.all()
@@ -178,7 +178,7 @@ class Desk:
         """The searched trial with this key, as the job it was."""
         title, _, number = key.rpartition("-")
         for arm in self._arms.values():
-            if TITLES[arm.study] == title:
+            if KEY_PREFIX[arm.study] == title:
                 return self._arm_job(arm, arm.ledger.trial(int(number)))
         raise KeyError(key)
 
@@ -190,7 +190,7 @@ class Desk:
 
     # Taking in
 
-    def epoch(self, job: Job, epoch: Epoch) -> bool:
+    def epoch(self, job: Job, epoch: EpochReport) -> bool:
         """Takes in an epoch; False where the job should stop now.
 
         An epoch that is known already (a worker that starts again repeats its history) is passed over.
@@ -198,8 +198,8 @@ class Desk:
         ledger = self._ledger(job)
         if epoch.number not in ledger.trial(job.number).epochs:
             ledger.report(job.number, epoch.number, epoch.objective)
-            for watcher in self._watchers:
-                watcher.epoch(job, epoch)
+            for callback in self._callbacks:
+                callback.on_epoch(job, epoch)
         if epoch.diverged:
             self.end(job, Outcome.DIVERGED)
             return False
@@ -220,8 +220,8 @@ class Desk:
         """Hands the job out again, from its checkpoint, when there is room elsewhere."""
         del self._live[job.key]
         self._unfinished.insert(0, job)
-        for watcher in self._watchers:
-            watcher.interrupted(job)
+        for callback in self._callbacks:
+            callback.on_job_interrupted(job)
 
     def end(self, job: Job, outcome: Outcome, final: dict[str, float] | None = None, error: str | None = None) -> None:
         """Closes a job; a second word on a closed one changes nothing."""
@@ -230,11 +230,11 @@ class Desk:
         try:
             final = final or self._best_so_far(job)
             trial = self._ledger(job).finish(job.number, outcome, final=final, **({"error": error} if error else {}))
-        except LedgerLost:
+        except LedgerUnavailable:
             self._live[job.key] = job  # interrupted, not ended
             raise
-        for watcher in self._watchers:
-            watcher.ended(job, trial.outcome or outcome, final, error)
+        for callback in self._callbacks:
+            callback.on_job_end(job, trial.outcome or outcome, final, error)
 
     def failed(self, job: Job, failure: Failure) -> None:
         """Takes in that a job stopped by a failure: it starts again from its checkpoint, or it ends.
@@ -244,15 +244,15 @@ class Desk:
         if not self.is_live(job):
             return
         if job.key in self._hung:
-            failure = Failure(Kind.HANG, failure.epoch, self._hung.pop(job.key))
+            failure = Failure(FailureKind.HANG, failure.epoch, self._hung.pop(job.key))
         ledger = self._ledger(job)
         before = ledger.trial(job.number).attributes.get("failures", [])
-        ledger.note(job.number, failures=[*before, failure.as_dict()])
+        ledger.set_attributes(job.number, failures=[*before, failure.as_dict()])
         failures = [*map(Failure.from_dict, before), failure]
-        verdict = judge(failures)
-        if verdict is Verdict.STOP:
+        verdict = decide_retry(failures)
+        if verdict is RetryDecision.STOP:
             self.stop(failure.signature)
-        elif verdict is Verdict.RETRY:
+        elif verdict is RetryDecision.RETRY:
             del self._live[job.key]
             self._unfinished.insert(0, job)
             note = f"{failure.kind} after epoch {failure.epoch} ({failure.signature}); it starts again from there"
@@ -277,14 +277,14 @@ class Desk:
             what = why.partition(". ")[0].rstrip(".")
             self.note(job, f"{what}; it is left out until Ray is started anew there, and the trial starts elsewhere")
 
-    def hangs(self, job: Job, text: str) -> None:
+    def report_hang(self, job: Job, text: str) -> None:
         """Says that the job's worker was put down because it hung: its death, when it is told, is explained."""
         self._hung[job.key] = text
 
     def note(self, job: Job, note: str) -> None:
         """Passes on a line for people."""
-        for watcher in self._watchers:
-            watcher.noted(job, note)
+        for callback in self._callbacks:
+            callback.on_message(job, note)
 
     def epochs_done(self, job: Job) -> int:
         """The last epoch of the job that the ledger knows, 0 for none."""
@@ -320,8 +320,8 @@ class Desk:
         """Called when the executor has stopped: the jobs that are still open stay unfinished in the ledger."""
         jobs, self._live = list(self._live.values()), {}
         for job in jobs:
-            for watcher in self._watchers:
-                watcher.interrupted(job)
+            for callback in self._callbacks:
+                callback.on_job_interrupted(job)
         return jobs
 
     def is_live(self, job: Job) -> bool:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.data import Dataset, FeatureSet, Split
-    from orchestrator.execution.cross_dataset_eval import CrossTest
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 SHARED_IMAGE, SHARED_PROMPT = "image", "prompt"
 MIN_ROWS, MIN_PROMPTS = 3, 2  # below it there is no correlation, or no prompts to resample
 
 
 @dataclass(frozen=True, eq=False)
-class CrossData:
+class CrossDataset:
     """What the confirm runs score of a second data set.
 
     Attributes:
@@ -90,14 +90,14 @@ class CrossData:
         }
 
 
-def prepare_cross(
+def prepare_cross_dataset(
     spec: SweepSpec,
     trained_on: Dataset,
     targets: tuple[str, ...],
     splits: Mapping[int, Split],
     reads: Iterable[str],
     progress: Progress,
-) -> CrossData | None:
+) -> CrossDataset | None:
     """Reads and checks `--test-dataset`; None where there is none.
 
     Args:
@@ -141,7 +141,7 @@ def prepare_cross(
             f"{counts or 'there are no more'}{f' with what is trained on {trained_on.name}' if counts else ''}."
         )
     missing = tuple(target for target in targets if target not in known)
-    return CrossData(dataset, known, missing, rows, shared)
+    return CrossDataset(dataset, known, missing, rows, shared)
 
 
 def unseen_rows(
@@ -166,8 +166,8 @@ def unseen_rows(
 
 
 def extract_cross(
-    cross: CrossData | None, encoders: Mapping[str, str], wanted: Iterable[str], progress: Progress
-) -> CrossTest | None:
+    cross: CrossDataset | None, encoders: Mapping[str, str], wanted: Iterable[str], progress: Progress
+) -> CrossDatasetEval | None:
     """What the jobs need of it: features from the store, or computed into it by the same encoders.
 
     All of the data set's rows are encoded, also those left out, so that a sweep on it finds its features there.
@@ -175,7 +175,7 @@ def extract_cross(
     if cross is None:
         return None
     from orchestrator.data import FeatureStore
-    from orchestrator.execution.cross_dataset_eval import CrossTest
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
     dataset, rows = cross.dataset, cross.rows
 
@@ -183,7 +183,7 @@ def extract_cross(
         progress(done, total, f"{dataset.name}: {what}")
 
     features: FeatureSet = FeatureStore().get(dataset, encoders, wanted, told)
-    return CrossTest(
+    return CrossDatasetEval(
         label=cross.label,
         features=features,
         rows=rows,

@@ -33,7 +33,7 @@ _ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
-class CrossTest:
+class CrossDatasetEval:
     """Rows of a second data set; travels to every worker with the task.
 
     Attributes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @cache
-def this_place(device: str) -> dict[str, str]:
+def machine_tags(device: str) -> dict[str, str]:
     """Tags `host`, `cpus` and `device` of this process, whose trainings run on "cpu" or "cuda"."""
     return {"host": socket.gethostname(), "cpus": str(os.cpu_count()), "device": device_name(device)}
 

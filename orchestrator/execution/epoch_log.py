@@ -9,45 +9,45 @@ from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator.core.disk_space import is_disk_full
-from orchestrator.execution.job import Epoch
+from orchestrator.execution.job import EpochReport
 
 _CHECKSUM = "crc32"
 
 
-class History:
+class EpochLog:
     """Epochs 1 to n in a file of JSON lines, which nobody else writes to."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._epochs: list[Epoch] = []
+        self._epochs: list[EpochReport] = []
         self._whole = False
 
-    def read(self) -> list[Epoch]:
+    def read(self) -> list[EpochReport]:
         """The epochs up to the first line that is torn, damaged or out of turn: what a run can go on from."""
-        found: list[Epoch] = []
+        found: list[EpochReport] = []
         for number, epoch in enumerate(self._lines(), start=1):
             if epoch is None or epoch.number != number:
                 break
             found.append(epoch)
         return found
 
-    def legible(self) -> dict[int, Epoch]:
+    def legible(self) -> dict[int, EpochReport]:
         """Every epoch that can be read, by number, whatever is damaged around it."""
         return {epoch.number: epoch for epoch in reversed(self._lines()) if epoch is not None}
 
-    def _lines(self) -> list[Epoch | None]:
+    def _lines(self) -> list[EpochReport | None]:
         try:
             lines = self._path.read_bytes().split(b"\n")[:-1]  # behind the last end of line is what a kill tore
         except FileNotFoundError:
             return []
         return [_parse(line) for line in lines]
 
-    def keep(self, epochs: Sequence[Epoch]) -> None:
+    def keep(self, epochs: Sequence[EpochReport]) -> None:
         """Leaves these epochs only: to half a line of a killed worker the next one would be glued."""
         self._epochs, self._whole = list(epochs), False
         self._write()
 
-    def append(self, epoch: Epoch) -> bool:
+    def append(self, epoch: EpochReport) -> bool:
         """Adds an epoch; False where the disk is full, then it is written with the next one."""
         self._epochs.append(epoch)
         if not self._whole:
@@ -74,7 +74,7 @@ class History:
         return self._whole
 
 
-def _line(epoch: Epoch) -> str:
+def _line(epoch: EpochReport) -> str:
     content = asdict(epoch)
     return json.dumps({**content, _CHECKSUM: _checksum(content)}) + "\n"
 
@@ -84,10 +84,10 @@ def _checksum(content: dict[str, object]) -> str:
     return f"{zlib.crc32(json.dumps(content).encode()):08x}"
 
 
-def _parse(line: bytes) -> Epoch | None:
+def _parse(line: bytes) -> EpochReport | None:
     try:
         content = json.loads(line)
         checksum = content.pop(_CHECKSUM, None)  # lines of earlier versions have none
-        return Epoch(**content) if checksum in {None, _checksum(content)} else None
+        return EpochReport(**content) if checksum in {None, _checksum(content)} else None
     except (ValueError, TypeError, AttributeError):
         return None

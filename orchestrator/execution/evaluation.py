@@ -13,7 +13,7 @@ from orchestrator.training.metrics import correlations, within_group_srcc
 
 
 @dataclass(frozen=True)
-class Agreement:
+class EvaluationMetrics:
     """Figures on the rows that judge.
 
     Attributes:
@@ -26,7 +26,7 @@ class Agreement:
     reasons: dict[str, str]
 
 
-def agreement(table: pd.DataFrame, target: str, part: str = "test") -> Agreement:
+def evaluate_table(table: pd.DataFrame, target: str, part: str = "test") -> EvaluationMetrics:
     """One target of a prediction table: of its rows of a `part`, and of "validation" for the fit.
 
     Rows of any part but "test" are of another data set, whose scores have units of their own: these have no `rmse`.
@@ -46,7 +46,7 @@ def agreement(table: pd.DataFrame, target: str, part: str = "test") -> Agreement
     for group, column in (("generator", "generator"), ("prompt", "prompt_id")):
         metrics[f"srcc_within_{group}"] = within_group_srcc(predicted, truth, test[column]).srcc
         why[f"srcc_within_{group}"] = f"no {group} has 5 test images whose scores and predictions differ"
-    return Agreement(
+    return EvaluationMetrics(
         metrics=metrics,
         reasons={
             name: why.get(name) or figures.reason or "the predictions are not finite"
@@ -56,17 +56,17 @@ def agreement(table: pd.DataFrame, target: str, part: str = "test") -> Agreement
     )
 
 
-def mean_agreement(by_target: Mapping[str, Agreement]) -> Agreement:
+def mean_agreement(by_target: Mapping[str, EvaluationMetrics]) -> EvaluationMetrics:
     """Means over targets; NaN, for the first reason, where one of them is."""
     first, *_ = by_target.values()
     reasons = {name: reason for found in reversed(list(by_target.values())) for name, reason in found.reasons.items()}
     metrics = {m: sum(found.metrics[m] for found in by_target.values()) / len(by_target) for m in first.metrics}
-    return Agreement(metrics, reasons)
+    return EvaluationMetrics(metrics, reasons)
 
 
 def flat_agreement(table: pd.DataFrame, targets: tuple[str, ...], prefix: str, part: str = "test") -> dict[str, float]:
     """Flat figures under `prefix`: means over targets, and each one's own where there are several."""
-    by_target = {target: agreement(table, target, part) for target in targets}
+    by_target = {target: evaluate_table(table, target, part) for target in targets}
     flat = {f"{prefix}{name}": value for name, value in mean_agreement(by_target).metrics.items()}
     if len(targets) > 1:
         flat |= {f"{prefix}{m}_{t}": value for t, found in by_target.items() for m, value in found.metrics.items()}

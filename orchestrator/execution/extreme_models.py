@@ -9,10 +9,10 @@ from orchestrator.data.feature_store import PIXELS
 from orchestrator.search.space import Configuration, SearchSpace
 
 if TYPE_CHECKING:
-    from orchestrator.execution.prepare import Prepared
+    from orchestrator.execution.prepare import PreparedSweep
 
 
-def feature_shapes(prepared: Prepared) -> dict[str, tuple[int, ...]]:
+def feature_shapes(prepared: PreparedSweep) -> dict[str, tuple[int, ...]]:
     """Shapes of all that the encoders give which the sweep reads of, without encoding anything."""
     from orchestrator.data import FeatureStore
 
@@ -27,7 +27,7 @@ def feature_shapes(prepared: Prepared) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def corner_of(
+def extreme_model(
     space: SearchSpace,
     variant: str,
     of: str | None,

@@ -10,11 +10,11 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 
 from orchestrator.core.disk_space import is_disk_full
-from orchestrator.core.object_store import StorageAway
+from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.search.outcome import Outcome
 
 
-class Kind(StrEnum):
+class FailureKind(StrEnum):
     """Why a job stopped."""
 
     ERROR = "error"
@@ -39,19 +39,19 @@ class Kind(StrEnum):
     """The storage was away for longer than a worker waits."""
 
 
-class OtherCode(Exception):
+class CodeMismatch(Exception):
     """A worker's machine has other code of this project than the driver's."""
 
 
-class FolderUnseen(Exception):
+class TrialDirNotVisible(Exception):
     """A worker's machine does not see the sweep's folder."""
 
 
-UNFIT = frozenset({Kind.UNSEEN, Kind.CODE})
+UNFIT = frozenset({FailureKind.UNSEEN, FailureKind.CODE})
 """It is the machine's fault, and no other's."""
 
 
-class Verdict(Enum):
+class RetryDecision(Enum):
     """What follows."""
 
     RETRY = auto()
@@ -72,7 +72,7 @@ class Failure:
         text: for people; a traceback, where there is one.
     """
 
-    kind: Kind
+    kind: FailureKind
     epoch: int
     text: str
 
@@ -88,41 +88,41 @@ class Failure:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Failure:
         """The inverse of `as_dict`."""
-        return cls(Kind(values["kind"]), values["epoch"], values["text"])
+        return cls(FailureKind(values["kind"]), values["epoch"], values["text"])
 
 
-_MOST = {Kind.TRANSIENT: 4, Kind.HANG: 1, Kind.DEATH: 5, Kind.NODE_LOST: 20}
+MAX_RETRIES = {FailureKind.TRANSIENT: 4, FailureKind.HANG: 1, FailureKind.DEATH: 5, FailureKind.NODE_LOST: 20}
 """How often a job starts again after failures of a kind."""
 
 
-def judge(failures: Sequence[Failure]) -> Verdict:
+def decide_retry(failures: Sequence[Failure]) -> RetryDecision:
     """What follows from a job's failures, oldest first; the last one has just happened.
 
     Two unexplained deaths after the same epoch, and the same transient error twice, are no accident. A storage that is
     away is away for all jobs, and no job's fault.
     """
     last, earlier = failures[-1], failures[:-1]
-    if last.kind is Kind.DISK or last.kind in UNFIT:
-        return Verdict.STOP
+    if last.kind is FailureKind.DISK or last.kind in UNFIT:
+        return RetryDecision.STOP
     alike = [failure for failure in earlier if failure.kind is last.kind]
-    if last.kind is Kind.STORAGE:
-        return Verdict.STOP if alike else Verdict.RETRY
-    if last.kind not in _MOST or len(alike) >= _MOST[last.kind]:
-        return Verdict.END
-    if last.kind is Kind.DEATH and any(failure.epoch == last.epoch for failure in alike):
-        return Verdict.END
-    if last.kind is Kind.TRANSIENT and any(failure.signature == last.signature for failure in alike):
-        return Verdict.END
-    return Verdict.RETRY
+    if last.kind is FailureKind.STORAGE:
+        return RetryDecision.STOP if alike else RetryDecision.RETRY
+    if last.kind not in MAX_RETRIES or len(alike) >= MAX_RETRIES[last.kind]:
+        return RetryDecision.END
+    if last.kind is FailureKind.DEATH and any(failure.epoch == last.epoch for failure in alike):
+        return RetryDecision.END
+    if last.kind is FailureKind.TRANSIENT and any(failure.signature == last.signature for failure in alike):
+        return RetryDecision.END
+    return RetryDecision.RETRY
 
 
 def outcome_of(failures: Sequence[Failure]) -> Outcome:
     """How a job ended that these failures ended: what does not fit is infeasible, the rest failed."""
     last = failures[-1]
-    if last.kind is Kind.MEMORY:
+    if last.kind is FailureKind.MEMORY:
         return Outcome.INFEASIBLE
-    twice = sum(failure.kind is Kind.DEATH and failure.epoch == last.epoch for failure in failures) > 1
-    return Outcome.INFEASIBLE if last.kind is Kind.DEATH and twice else Outcome.FAILED
+    twice = sum(failure.kind is FailureKind.DEATH and failure.epoch == last.epoch for failure in failures) > 1
+    return Outcome.INFEASIBLE if last.kind is FailureKind.DEATH and twice else Outcome.FAILED
 
 
 def failure_from(error: BaseException, epoch: int) -> Failure:
@@ -143,14 +143,14 @@ def failure_of_worker(error: BaseException | None, text: str, epoch: int) -> Fai
     if isinstance(cause := getattr(error, "cause", None), BaseException):
         return failure_from(cause, epoch)
     if getattr(error, "actor_init_failed", False):
-        return Failure(Kind.ERROR, epoch, text[-8000:])
+        return Failure(FailureKind.ERROR, epoch, text[-8000:])
     if any(words in text for words in _NO_MEMORY):
-        return Failure(Kind.MEMORY, epoch, f"{_last_words(text)}\nThe host ran out of memory.")
+        return Failure(FailureKind.MEMORY, epoch, f"{_last_words(text)}\nThe host ran out of memory.")
     # Whoever does not answer, while Ray knows of no death, is on a machine that is cut off from this one.
     away = getattr(error, "preempted", False) or type(error).__name__ == "ActorUnavailableError"
     if away or any(words in text for words in _NODE_GONE):
-        return Failure(Kind.NODE_LOST, epoch, f"{_last_words(text)}\nThe worker's machine is gone.")
-    return Failure(Kind.DEATH, epoch, f"{_last_words(text)}\nThe worker's process died, and nobody said why.")
+        return Failure(FailureKind.NODE_LOST, epoch, f"{_last_words(text)}\nThe worker's machine is gone.")
+    return Failure(FailureKind.DEATH, epoch, f"{_last_words(text)}\nThe worker's process died, and nobody said why.")
 
 
 _NODE_GONE = ("node has died", "node died", "node is dead", "Node is dead", "node was terminated", "drained")
@@ -182,27 +182,27 @@ _NO_MEMORY = (
 )
 
 
-def kind_of(error: BaseException) -> Kind:
+def kind_of(error: BaseException) -> FailureKind:
     """The class of an exception; one that Ray wrapped is judged by its cause."""
     if is_disk_full(error):
-        return Kind.DISK
-    if isinstance(error, FolderUnseen):
-        return Kind.UNSEEN
-    if isinstance(error, OtherCode):
-        return Kind.CODE
-    if isinstance(error, StorageAway):
-        return Kind.STORAGE
+        return FailureKind.DISK
+    if isinstance(error, TrialDirNotVisible):
+        return FailureKind.UNSEEN
+    if isinstance(error, CodeMismatch):
+        return FailureKind.CODE
+    if isinstance(error, ObjectStoreUnavailable):
+        return FailureKind.STORAGE
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return Kind.MEMORY
+        return FailureKind.MEMORY
     if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
-        return Kind.MEMORY
+        return FailureKind.MEMORY
     if isinstance(error, ConnectionError | TimeoutError) or (isinstance(error, OSError) and error.errno in _PASSING):
-        return Kind.TRANSIENT
-    if poisons(error) or type(error).__module__.startswith("ray."):
-        return Kind.TRANSIENT
-    return Kind.ERROR
+        return FailureKind.TRANSIENT
+    if corrupts_process(error) or type(error).__module__.startswith("ray."):
+        return FailureKind.TRANSIENT
+    return FailureKind.ERROR
 
 
-def poisons(error: BaseException) -> bool:
+def corrupts_process(error: BaseException) -> bool:
     """Whether the process cannot be used after it: a CUDA context does not recover."""
     return isinstance(error, RuntimeError) and "CUDA error" in str(error)

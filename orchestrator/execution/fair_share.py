@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Claim:
+class SlotRequest:
     """What one sweep asks for.
 
     Attributes:
@@ -21,7 +21,7 @@ class Claim:
     wanted: int
 
 
-def shares(slots: int, claims: Mapping[str, Claim]) -> dict[str, int]:
+def fair_shares(slots: int, claims: Mapping[str, SlotRequest]) -> dict[str, int]:
     """Slots of every sweep, by its id.
 
     Whoever wants any gets one at least, even where there are more sweeps than slots: Ray has them wait in turn. The

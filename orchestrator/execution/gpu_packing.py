@@ -16,7 +16,7 @@ from orchestrator.core.errors import InputError, reason
 
 if TYPE_CHECKING:
     from orchestrator.execution.job import Job
-    from orchestrator.execution.sweep_context import SweepTask
+    from orchestrator.execution.sweep_context import SweepContext
 
 MARGIN = 0.1
 """Share of a GPU's memory that no trial is promised."""
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Share:
+class ResourceShare:
     """What one trial gets.
 
     Attributes:
@@ -49,7 +49,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Measured:
+class GpuProbe:
     """What the probe saw on one GPU.
 
     Attributes:
@@ -65,7 +65,7 @@ class Measured:
     fits: bool = True
 
 
-def trials_per_gpu(measured: Measured, cpus_per_gpu: float, cpus: float | None, concurrency: int | None) -> int:
+def trials_per_gpu(measured: GpuProbe, cpus_per_gpu: float, cpus: float | None, concurrency: int | None) -> int:
     """How many of the largest trials share one GPU; 1 at least.
 
     Args:
@@ -80,9 +80,11 @@ def trials_per_gpu(measured: Measured, cpus_per_gpu: float, cpus: float | None, 
     return max(1, int(min(limits + ([concurrency] if concurrency else []))))
 
 
-def share_of(per_gpu: int, cpus_per_gpu: float, cpus: float | None) -> Share:
+def share_of(per_gpu: int, cpus_per_gpu: float, cpus: float | None) -> ResourceShare:
     """A trial's part where `per_gpu` of them share a GPU: the CPUs go round as well, unless their number was given."""
-    return Share(cpus=cpus or float(max(1, int(cpus_per_gpu // per_gpu))), gpus=math.floor(_FINEST / per_gpu) / _FINEST)
+    return ResourceShare(
+        cpus=cpus or float(max(1, int(cpus_per_gpu // per_gpu))), gpus=math.floor(_FINEST / per_gpu) / _FINEST
+    )
 
 
 def gpu_nodes(nodes: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
@@ -91,8 +93,8 @@ def gpu_nodes(nodes: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
 
 
 def pack(
-    task: SweepTask, jobs: Sequence[Job], cpus: float | None, concurrency: int | None, say: Callable[[str], None]
-) -> tuple[Share, str]:
+    task: SweepContext, jobs: Sequence[Job], cpus: float | None, concurrency: int | None, say: Callable[[str], None]
+) -> tuple[ResourceShare, str]:
     """The share of a trial on the cluster that this process is connected to, and a sentence on how it was found.
 
     Args:
@@ -109,7 +111,7 @@ def pack(
 
     nodes = gpu_nodes(ray.nodes())
     if not nodes:
-        return Share(cpus or 1.0, 0.0), "The cluster has no GPU: trials run on CPUs."
+        return ResourceShare(cpus or 1.0, 0.0), "The cluster has no GPU: trials run on CPUs."
     cpus_per_gpu = min(node.get("CPU", 0) / node["GPU"] for node in nodes)
     gpus = int(sum(node["GPU"] for node in nodes))
     probe = ray.remote(num_gpus=1, num_cpus=min(1.0, cpus_per_gpu), max_calls=1)(measure)
@@ -120,7 +122,7 @@ def pack(
             ray.cancel(call, force=True)
             raise InputError("--gpus-per-trial auto: no GPU was free to measure the largest trial on; name a number.")
     try:
-        measured: Measured = ray.get(call)
+        measured: GpuProbe = ray.get(call)
     except Exception as error:  # whatever befalls a process on another machine
         raise InputError(
             f"--gpus-per-trial auto: the probe of a GPU failed ({reason(error)}); name a number."
@@ -131,7 +133,7 @@ def pack(
     return share, _sentence(measured, per_gpu, share)
 
 
-def _sentence(measured: Measured, per_gpu: int, share: Share) -> str:
+def _sentence(measured: GpuProbe, per_gpu: int, share: ResourceShare) -> str:
     total = measured.total / 1e9
     if not measured.fits:
         return (
@@ -145,7 +147,7 @@ def _sentence(measured: Measured, per_gpu: int, share: Share) -> str:
     )
 
 
-def measure(task: SweepTask, jobs: Sequence[Job]) -> Measured:
+def measure(task: SweepContext, jobs: Sequence[Job]) -> GpuProbe:
     """Trains each job for a few batches and evaluates it; in a process that has a GPU to itself."""
     import torch
 
@@ -160,25 +162,25 @@ def measure(task: SweepTask, jobs: Sequence[Job]) -> Measured:
         torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
-    return Measured(properties.name, total, peak + max(beside, CONTEXT_BYTES), fits)
+    return GpuProbe(properties.name, total, peak + max(beside, CONTEXT_BYTES), fits)
 
 
-def _short_training(task: SweepTask, job: Job) -> None:
+def _short_training(task: SweepContext, job: Job) -> None:
     import torch
 
     from orchestrator.execution.training_job import build_model
     from orchestrator.training.settings import FitSettings
-    from orchestrator.training.trainer import Training
+    from orchestrator.training.trainer import Trainer
 
     torch.set_num_threads(task.threads)
     settings = FitSettings.from_dict({**job.training, "seed": job.seed})
-    training = Training(build_model(job, task), task.training_data(job.split), settings, torch.device(task.device))
+    training = Trainer(build_model(job, task), task.training_data(job.split), settings, torch.device(task.device))
     # The whole split was needed to prepare the model and for its features to lie where they will.
     training.data = replace(training.data, train=training.data.train[: _PROBE_BATCHES * settings.batch_size])
     training.run_epoch()
 
 
-def keep_to_share(gpus: float) -> None:
+def limit_gpu_memory(gpus: float) -> None:
     """Lets this process take no more of its GPU than its trials' share: beyond it, allocations fail here and not in a
     neighbour.
 

@@ -22,9 +22,9 @@ from typing import Any
 from orchestrator.cluster.inspect import NAMESPACE
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.controller import Desk
-from orchestrator.execution.fair_share import Claim, in_slots_of, shares
-from orchestrator.execution.progress import Tally
+from orchestrator.execution.controller import SweepController
+from orchestrator.execution.fair_share import SlotRequest, fair_shares, in_slots_of
+from orchestrator.execution.progress import SweepProgress
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ GONE = 60.0
 
 
 @dataclass(frozen=True)
-class Notice:
+class Heartbeat:
     """What a sweep says of itself.
 
     Attributes:
@@ -75,7 +75,7 @@ class Notice:
     at: float
 
     @classmethod
-    def of(cls, content: dict[str, Any]) -> Notice | None:
+    def of(cls, content: dict[str, Any]) -> Heartbeat | None:
         """Read from JSON; None where that is another version's."""
         try:
             return cls(**content)
@@ -83,7 +83,7 @@ class Notice:
             return None
 
 
-class Presence:
+class HeartbeatPublisher:
     """Says every few seconds how far a sweep is, while it is used as a context; what it cannot say is not missed.
 
     It keeps the number of slots up to date as well, as hosts and other sweeps come and go.
@@ -91,28 +91,33 @@ class Presence:
     Args:
         spec: the sweep's settings.
         workspace: its folder.
-        tally: its counts.
+        progress: its counts.
         shared: whether the session is one with a cluster that others use.
         room: how many of its trials fit on the cluster less some hosts side by side, now.
     """
 
     def __init__(
-        self, spec: SweepSpec, workspace: Workspace, tally: Tally, shared: bool, room: Callable[[Collection[str]], int]
+        self,
+        spec: SweepSpec,
+        workspace: Workspace,
+        progress: SweepProgress,
+        shared: bool,
+        room: Callable[[Collection[str]], int],
     ) -> None:
         self._spec = spec
         self._workspace = workspace
-        self._tally = tally
+        self._progress = progress
         self._shared = shared
         self._count_room = room
-        self._room = self._fit = tally.slots
+        self._room = self._fit = progress.slots
         self._heard: dict[str, tuple[float, float]] = {}
-        self._desk: Desk | None = None
+        self._controller: SweepController | None = None
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
         self._settling = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
-    def __enter__(self) -> Presence:
+    def __enter__(self) -> HeartbeatPublisher:
         self._thread.start()
         return self
 
@@ -120,15 +125,15 @@ class Presence:
         self._closing.set()
         self._thread.join(timeout=EVERY)
 
-    def guide(self, desk: Desk) -> None:
+    def guide(self, controller: SweepController) -> None:
         """From now on tells the desk how many jobs it may run; once before it hands out any."""
-        self._desk = desk
+        self._controller = controller
         self._settle()
 
-    def notice(self) -> Notice:
+    def notice(self) -> Heartbeat:
         """How far the sweep is now."""
-        spec, tally = self._spec, self._tally
-        return Notice(
+        spec, progress = self._spec, self._progress
+        return Heartbeat(
             id=spec.id,
             name=spec.name,
             variant=spec.variant,
@@ -137,27 +142,27 @@ class Presence:
             host=socket.gethostname(),
             pid=os.getpid(),
             since=self._since,
-            ended=tally.ended_jobs(),
-            budget=tally.budget,
+            ended=progress.ended_jobs(),
+            budget=progress.budget,
             running=min(
-                sum(not line.waiting for line in tally.running()), tally.slots
+                sum(not line.waiting for line in progress.running()), progress.slots
             ),  # one more may be handed out already
-            slots=tally.slots,
+            slots=progress.slots,
             room=self._room,
             wanted=self._wanted(),
             priority=spec.priority,
             cpus=spec.cpus_per_trial or 1.0,
             gpus=spec.gpus,
-            seconds_left=tally.seconds_left(),
+            seconds_left=progress.seconds_left(),
             at=time.time(),
         )
 
     def _wanted(self) -> int:
         """Slots that it could fill if it had the cluster to itself."""
-        left = self._tally.budget - self._tally.ended_jobs()
+        left = self._progress.budget - self._progress.ended_jobs()
         return max(0, min(left, self._fit, self._spec.concurrency or self._fit))
 
-    def settle(self, others: Iterable[Notice]) -> None:
+    def settle(self, others: Iterable[Heartbeat]) -> None:
         """Takes its share of the slots beside the sweeps that were heard of, some of them perhaps long ago.
 
         Sweeps on GPUs share these; one on CPUs alone leaves them the CPUs that they want, and shares the rest.
@@ -168,17 +173,19 @@ class Presence:
             cpus = sum(notice.wanted * notice.cpus for notice in there if notice.gpus)
             left = max(1, room - math.ceil(cpus / (self._spec.cpus_per_trial or 1.0)))
         claims = {
-            notice.id: Claim(notice.priority, in_slots_of(notice.wanted, notice.room, room))
+            notice.id: SlotRequest(notice.priority, in_slots_of(notice.wanted, notice.room, room))
             for notice in there
             if bool(notice.gpus) == bool(self._spec.gpus)
         }
-        mine = shares(left, {**claims, self._spec.id: Claim(self._spec.priority, self._wanted())})[self._spec.id]
+        mine = fair_shares(left, {**claims, self._spec.id: SlotRequest(self._spec.priority, self._wanted())})[
+            self._spec.id
+        ]
         limited = bool(claims) or left < room
-        self._tally.use_slots(max(1, mine) if limited else min(self._fit, self._spec.concurrency or room))
-        if self._desk:
-            self._desk.allowed = max(1, mine) if limited else None
+        self._progress.use_slots(max(1, mine) if limited else min(self._fit, self._spec.concurrency or room))
+        if self._controller:
+            self._controller.allowed = max(1, mine) if limited else None
 
-    def _is_there(self, notice: Notice) -> bool:
+    def _is_there(self, notice: Heartbeat) -> bool:
         """Whether it has said anything new lately, by this process's clock: the hosts' clocks may differ."""
         at, heard = self._heard.get(notice.id, (math.nan, 0.0))
         if at != notice.at:
@@ -205,15 +212,15 @@ class Presence:
         try:
             with self._settling:
                 self._room = self._fit = self._count_room(())
-                if self._desk:
-                    if self._desk.left_out:
-                        self._fit = self._count_room(self._desk.left_out)
-                    self._desk.use_slots(self._fit)
+                if self._controller:
+                    if self._controller.left_out:
+                        self._fit = self._count_room(self._controller.left_out)
+                    self._controller.use_slots(self._fit)
                 self.settle(self._hear())
         except Exception as error:  # as above
             logger.info("What other sweeps want is not known: %s", error)
 
-    def _hear(self) -> list[Notice]:
+    def _hear(self) -> list[Heartbeat]:
         """What the cluster's sweeps say."""
         if not self._shared:
             return []
@@ -221,7 +228,7 @@ class Presence:
 
         keys = _internal_kv_list(b"sweep-", namespace=NAMESPACE)
         values = [_internal_kv_get(key, namespace=NAMESPACE) for key in keys]
-        return [notice for value in values if value and (notice := Notice.of(json.loads(value)))]
+        return [notice for value in values if value and (notice := Heartbeat.of(json.loads(value)))]
 
     def _say(self, text: str) -> None:
         registered = register() / f"{self._spec.id}.json"

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 Study = Literal["search", "control", "confirm"]
 """The three studies of a sweep's ledger: the variant's search, its control's, and the runs that confirm."""
 
-TITLES: dict[Study, str] = {"search": "trial", "control": "control", "confirm": "confirm"}
+KEY_PREFIX: dict[Study, str] = {"search": "trial", "control": "control", "confirm": "confirm"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Job:
         study: the ledger's study it belongs to.
         number: the trial's number in that study.
         variant: a registered variant; empty for baselines.
-        of: the compared variant, where `variant` is the control.
+        control_of: the compared variant, where `variant` is the control.
         model: keyword arguments of the variant.
         training: settings of the training.
         backbone: settings of `Finetuning`, where the task fine-tunes the backbone.
@@ -33,7 +33,7 @@ class Job:
     study: Study
     number: int
     variant: str
-    of: str | None
+    control_of: str | None
     model: dict[str, Any]
     training: dict[str, Any]
     split: int
@@ -46,7 +46,7 @@ class Job:
     @property
     def key(self) -> str:
         """Name of its folder and of its run: `trial-0007`, `control-0003`, `confirm-0012`."""
-        return f"{TITLES[self.study]}-{self.number:04d}"
+        return f"{KEY_PREFIX[self.study]}-{self.number:04d}"
 
     @property
     def title(self) -> str:
@@ -56,20 +56,30 @@ class Job:
         if self.source:
             study, number = self.source.rsplit("-", 1)
             return f"confirm {study} {int(number)}, split {self.split}"
-        return f"{TITLES[self.study]} {self.number}"
+        return f"{KEY_PREFIX[self.study]} {self.number}"
 
     def as_config(self) -> dict[str, Any]:
         """As the configuration that Tune carries."""
-        return {"job": asdict(self)}
+        return {"job": self.as_dict()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Job:
         """The job that Tune carried."""
-        return cls(**config["job"])
+        return cls.from_dict(config["job"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the job for JSON: in a run's tag `job` and in Tune's configuration."""
+        content = asdict(self)
+        return {"of" if key == "control_of" else key: value for key, value in content.items()}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Job:
+        """Read what `as_dict` returned."""
+        return cls(**{"control_of" if key == "of" else key: value for key, value in content.items()})
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochReport:
     """What one epoch of a job found, as it travels from worker to driver.
 
     Attributes:
@@ -91,7 +101,7 @@ class Epoch:
     place: dict[str, str] = field(default_factory=dict)
 
 
-class Steps(Protocol):
+class JobRunner(Protocol):
     """Work that is done in steps; every step gives a message for the desk."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def representative(scores: Mapping[str, float]) -> str | None:
+def median_run(scores: Mapping[str, float]) -> str | None:
     """The run with the (lower) median validation score.
 
     Args:

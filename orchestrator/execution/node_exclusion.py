@@ -17,11 +17,11 @@ logger = logging.getLogger(__name__)
 _ANSWER_SECONDS = 60.0
 
 
-class Silent(Exception):
+class NodeUnreachable(Exception):
     """A host does not say which code it has: it has left, or is very busy."""
 
 
-def can_do_without(host: str, left_out: Collection[str], wanted: PlacementGroupFactory) -> bool:
+def can_exclude(host: str, left_out: Collection[str], wanted: PlacementGroupFactory) -> bool:
     """Whether jobs fit on another host that is not left out. This one is never: what it lacks, the sweep lacks.
 
     Args:
@@ -41,7 +41,7 @@ def can_do_without(host: str, left_out: Collection[str], wanted: PlacementGroupF
     return host != here and slots_on(others, job.get("CPU", 1.0), job.get("GPU", 0.0)) > 0
 
 
-def elsewhere(wanted: PlacementGroupFactory, left_out: Collection[str]) -> PlacementGroupFactory:
+def exclude_nodes(wanted: PlacementGroupFactory, left_out: Collection[str]) -> PlacementGroupFactory:
     """The same on any host but these."""
     selector = {"ray.io/node-id": f"!in({','.join(sorted(left_out))})"}
     return PlacementGroupFactory(
@@ -49,7 +49,7 @@ def elsewhere(wanted: PlacementGroupFactory, left_out: Collection[str]) -> Place
     )
 
 
-def unfit_for(error: BaseException | None, left_out: Collection[str]) -> str | None:
+def mismatched_node(error: BaseException | None, left_out: Collection[str]) -> str | None:
     """The id of the host where a worker could not even begin, if that has other code of this project; else None.
 
     Args:
@@ -70,7 +70,7 @@ def unfit_for(error: BaseException | None, left_out: Collection[str]) -> str | N
         return host if host in left_out or _has_other_code(host) else None
     except Exception as silence:
         logger.warning("Which code the host %s has is not known", host, exc_info=True)
-        raise Silent from silence
+        raise NodeUnreachable from silence
 
 
 def name_of(host: str) -> str:

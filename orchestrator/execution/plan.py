@@ -53,7 +53,7 @@ def searched_job(study: Study, variant: str, of: str | None, space: SearchSpace,
         study=study,
         number=trial.number,
         variant=variant,
-        of=of,
+        control_of=of,
         model=configuration.model,
         training={**configuration.training, "epochs": plan.epochs},
         split=0,
@@ -75,10 +75,10 @@ def confirm_job(trial: LedgerTrial, plan: Plan, searched: Job | None) -> Job:
         "test": True,
     }
     if searched is None:
-        return Job(variant="", of=None, model={}, training={"epochs": 1}, **shared)
+        return Job(variant="", control_of=None, model={}, training={"epochs": 1}, **shared)
     return Job(
         variant=searched.variant,
-        of=searched.of,
+        control_of=searched.control_of,
         model=searched.model,
         training=searched.training,
         source=searched.key,

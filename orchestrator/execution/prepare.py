@@ -7,24 +7,24 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
-from orchestrator.execution.cross_dataset import CrossData, extract_cross, prepare_cross
-from orchestrator.search.initial_trials import FirstTrials, choose_first, read_enqueued
+from orchestrator.execution.cross_dataset import CrossDataset, extract_cross, prepare_cross_dataset
+from orchestrator.search.initial_trials import InitialTrials, choose_first, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, load_space
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset, FeatureSet, Split
-    from orchestrator.execution.cross_dataset_eval import CrossTest
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 CONTROL = "plain_head"
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedSweep:
     """A sweep that has passed every check.
 
     Attributes:
@@ -49,7 +49,7 @@ class Prepared:
     reads: tuple[str, ...]
     splits: Mapping[int, Split]
     enqueued: tuple[dict[str, Any], ...]
-    cross: CrossData | None = None
+    cross: CrossDataset | None = None
 
     @property
     def control_of(self) -> str | None:
@@ -61,7 +61,7 @@ class Prepared:
         """Whether the image encoder is trained with the model."""
         return self.spec.backbone == "finetune"
 
-    def first_trials(self) -> tuple[FirstTrials, list[str]]:
+    def first_trials(self) -> tuple[InitialTrials, list[str]]:
         """What both searches begin with, and what there is to say about it; raises InputError as `choose_first`."""
         spec = self.spec
         return choose_first(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
@@ -81,7 +81,7 @@ class Prepared:
 
 def prepare(
     spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None, begun: bool = False
-) -> Prepared:
+) -> PreparedSweep:
     """Looks everything up and reads the data.
 
     Args:
@@ -119,7 +119,7 @@ def prepare(
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
     splits = {index: make_split(dataset, spec.protocol, index) for index in range(count + 1)}
-    return Prepared(
+    return PreparedSweep(
         spec=spec,
         dataset=dataset,
         targets=targets,
@@ -129,23 +129,23 @@ def prepare(
         reads=reads,
         splits=splits,
         enqueued=enqueued,
-        cross=prepare_cross(spec, dataset, targets, splits, reads, progress),
+        cross=prepare_cross_dataset(spec, dataset, targets, splits, reads, progress),
     )
 
 
-def extract_features(prepared: Prepared, progress: Progress) -> FeatureSet:
+def extract_features(prepared: PreparedSweep, progress: Progress) -> FeatureSet:
     """The features that the sweep reads: from the store, or computed into it; to fine-tune, the images as well."""
     from orchestrator.data import FeatureStore
 
     return FeatureStore().get(prepared.dataset, prepared.encoders, _wanted(prepared), progress)
 
 
-def extract_cross_test(prepared: Prepared, progress: Progress) -> CrossTest | None:
+def extract_cross_test(prepared: PreparedSweep, progress: Progress) -> CrossDatasetEval | None:
     """The same features of a second data set, with what the jobs need beside them; None where there is none."""
     return extract_cross(prepared.cross, prepared.encoders, _wanted(prepared), progress)
 
 
-def _wanted(prepared: Prepared) -> tuple[str, ...]:
+def _wanted(prepared: PreparedSweep) -> tuple[str, ...]:
     from orchestrator.data.feature_store import PIXELS
 
     return (*prepared.reads, PIXELS) if prepared.finetune else prepared.reads
@@ -222,7 +222,9 @@ def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) 
     for section, names in known.items():
         for key in getattr(space, section):
             if key not in names:
-                raise InputError(f"{source}: {section}.{key}: {unknown(f'parameter of {spec.variant}', key, names)}")
+                raise InputError(
+                    f"{source}: {section}.{key}: {unknown_name_message(f'parameter of {spec.variant}', key, names)}"
+                )
 
 
 def _check_training(space: SearchSpace, spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...]) -> None:
@@ -262,7 +264,9 @@ def check_backbone(space: SearchSpace, spec: SweepSpec, encoder: str, reads: tup
     known = [field.name for field in fields(Finetuning)]
     for key in space.backbone:
         if key not in known:
-            raise InputError(f"{_source(spec)}: backbone.{key}: {unknown('setting of a backbone', key, known)}")
+            raise InputError(
+                f"{_source(spec)}: backbone.{key}: {unknown_name_message('setting of a backbone', key, known)}"
+            )
     for largest in (False, True):
         for corner in space.corners(largest):
             try:

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 
@@ -18,7 +18,7 @@ _LATEST = 10
 
 
 @dataclass
-class JobLine:
+class JobProgress:
     """What is known of one job."""
 
     job: Job
@@ -30,7 +30,7 @@ class JobLine:
 
 
 @dataclass
-class Tally:
+class SweepProgress:
     """Watches a sweep: jobs, states, the best so far, the rate, the time left, the busy share of the slots.
 
     It is drawn four times a second, so nothing here goes through the jobs that have ended.
@@ -44,36 +44,36 @@ class Tally:
     budget: int
     epochs: int
     slots: int
-    lines: dict[str, JobLine] = field(default_factory=dict)
+    lines: dict[str, JobProgress] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     busy_seconds: float = 0.0
     first_epoch_at: float | None = None
     _slot_seconds: float = 0.0
     _slots_since: float = 0.0
     _recent: deque[float] = field(default_factory=deque)
-    _ended: deque[JobLine] = field(default_factory=lambda: deque(maxlen=_LATEST))
+    _ended: deque[JobProgress] = field(default_factory=lambda: deque(maxlen=_LATEST))
     _ended_jobs: int = 0
     _ended_epochs: int = 0
-    _open: dict[str, JobLine] = field(default_factory=dict)
+    _open: dict[str, JobProgress] = field(default_factory=dict)
     _outcomes: Counter[str] = field(default_factory=Counter)
-    _best_complete: dict[str, JobLine] = field(default_factory=dict)
+    _best_complete: dict[str, JobProgress] = field(default_factory=dict)
 
-    def knows(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
+    def load_finished(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
         """Takes in what ended before this process began; call it before any job runs."""
         for job, trial in known:
             if trial.outcome is None:
                 continue
             objectives = [value for value in trial.epochs.values() if math.isfinite(value)]
-            self.lines[job.key] = JobLine(job, max(trial.epochs, default=0), best=max(objectives, default=math.nan))
-            self.ended(job, trial.outcome, {}, None)
+            self.lines[job.key] = JobProgress(job, max(trial.epochs, default=0), best=max(objectives, default=math.nan))
+            self.on_job_end(job, trial.outcome, {}, None)
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         """A job was handed out, perhaps not for the first time."""
-        line = self.lines.setdefault(job.key, JobLine(job))
+        line = self.lines.setdefault(job.key, JobProgress(job))
         line.waiting = False
         self._open[job.key] = line
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         """A job finished an epoch."""
         line = self.lines[job.key]
         line.epoch, line.latest = epoch.number, epoch.objective
@@ -87,7 +87,7 @@ class Tally:
         while self._recent and now - self._recent[0] > _RATE_WINDOW:
             self._recent.popleft()
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+    def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """A job ended."""
         line = self.lines[job.key]
         line.outcome = outcome
@@ -101,10 +101,10 @@ class Tally:
             before = self._best_complete.setdefault(job.study, line)
             self._best_complete[job.study] = max(before, line, key=lambda one: one.best)
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         """Nothing to count."""
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         """A job was stopped, for now."""
         self.lines[job.key].waiting = True
 
@@ -113,18 +113,18 @@ class Tally:
         running = sum(line.job.study == "search" for line in self.running())
         return self._outcomes + Counter({"running": running})
 
-    def best(self, study: str) -> JobLine | None:
+    def best(self, study: str) -> JobProgress | None:
         """The job of a study with the highest objective so far, of those that run or are complete."""
         found = [line for line in self.running() if line.job.study == study and math.isfinite(line.best)]
         if study in self._best_complete:
             found.insert(0, self._best_complete[study])
         return max(found, key=lambda line: line.best, default=None)
 
-    def running(self) -> list[JobLine]:
+    def running(self) -> list[JobProgress]:
         """Jobs that have not ended."""
         return list(self._open.values())
 
-    def latest(self) -> list[JobLine]:
+    def latest(self) -> list[JobProgress]:
         """Jobs that ended lately, the latest first."""
         return list(reversed(self._ended))
 

@@ -6,21 +6,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.cluster.session import fitting, slots_on
+from orchestrator.cluster.session import require_slots, slots_on
 from orchestrator.core.spec import SweepSpec
-from orchestrator.execution.extreme_models import corner_of
-from orchestrator.execution.gpu_packing import Share, gpu_nodes, pack
+from orchestrator.execution.extreme_models import extreme_model
+from orchestrator.execution.gpu_packing import ResourceShare, gpu_nodes, pack
 from orchestrator.execution.job import Job
 from orchestrator.execution.plan import Arm
-from orchestrator.execution.prepare import Prepared
+from orchestrator.execution.prepare import PreparedSweep
 
 if TYPE_CHECKING:
-    from orchestrator.execution.sweep_context import SweepTask
+    from orchestrator.execution.sweep_context import SweepContext
 
 
-def allot(
-    prepared: Prepared, task: SweepTask, arms: Sequence[Arm], say: Callable[[str], None]
-) -> tuple[Prepared, SweepTask, int]:
+def allocate_resources(
+    prepared: PreparedSweep, task: SweepContext, arms: Sequence[Arm], say: Callable[[str], None]
+) -> tuple[PreparedSweep, SweepContext, int]:
     """The sweep and its task with settled numbers of CPUs and GPUs, and how many trials fit side by side.
 
     This process is connected to the cluster.
@@ -42,16 +42,16 @@ def allot(
         share, how = pack(task, jobs, spec.cpus_per_trial, spec.concurrency, say)
         say(how)
     else:
-        share = Share(spec.cpus_per_trial or _cpus_beside(spec.gpus), spec.gpus)
+        share = ResourceShare(spec.cpus_per_trial or _cpus_beside(spec.gpus), spec.gpus)
         if unused := 0 if share.gpus else sum(node["GPU"] for node in gpu_nodes(ray.nodes())):
             say(f"The cluster has {unused:g} GPUs that no trial uses; --gpus-per-trial auto shares them out.")
     settled = spec.model_copy(update={"cpus_per_trial": share.cpus, "gpus_per_trial": share.gpus})
     device = "cuda" if share.gpus else "cpu"
     task = replace(task, threads=settled.threads, device=device, gpus=share.gpus)
-    return replace(prepared, spec=settled), task, fitting(ray.nodes(), share.cpus, share.gpus)
+    return replace(prepared, spec=settled), task, require_slots(ray.nodes(), share.cpus, share.gpus)
 
 
-def room_for(spec: SweepSpec) -> Callable[[Collection[str]], int]:
+def count_slots(spec: SweepSpec) -> Callable[[Collection[str]], int]:
     """How many trials of a sweep with settled numbers fit side by side on the cluster less some hosts; perhaps 0."""
 
     def room(left_out: Collection[str]) -> int:
@@ -77,7 +77,7 @@ _TAKE_MEMORY = ("batch_size", "ema")
 """Settings of a training that take memory, the more the larger."""
 
 
-def largest_jobs(arms: Sequence[Arm], task: SweepTask, seed: int) -> list[Job]:
+def largest_jobs(arms: Sequence[Arm], task: SweepContext, seed: int) -> list[Job]:
     """Of every search the trainings that may take the most memory.
 
     Its largest model with its largest batches; with a fine-tuned backbone one of these for every setting of it at the
@@ -85,7 +85,7 @@ def largest_jobs(arms: Sequence[Arm], task: SweepTask, seed: int) -> list[Job]:
     """
     jobs = []
     for arm in arms:
-        configuration, _ = corner_of(arm.space, arm.variant, arm.of, task.features.shapes, len(task.targets), True)
+        configuration, _ = extreme_model(arm.space, arm.variant, arm.of, task.features.shapes, len(task.targets), True)
         corners = [corner for largest in (False, True) for corner in arm.space.corners(largest)]
         most = {name: max(corner.training.get(name, 0) for corner in corners) for name in _TAKE_MEMORY}
         training = {**configuration.training, **{name: value for name, value in most.items() if value}, "epochs": 2}
@@ -95,7 +95,7 @@ def largest_jobs(arms: Sequence[Arm], task: SweepTask, seed: int) -> list[Job]:
                 study=arm.study,
                 number=0,
                 variant=arm.variant,
-                of=arm.of,
+                control_of=arm.of,
                 model=configuration.model,
                 training=training,
                 split=0,

@@ -18,7 +18,7 @@ _RANK = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
 
 
 @dataclass(frozen=True)
-class Rule:
+class RetentionPolicy:
     """What is kept of trials that have ended; of those that have not, everything is.
 
     Attributes:
@@ -32,7 +32,7 @@ class Rule:
     k: int = 0
 
     @classmethod
-    def parse(cls, text: str) -> Rule:
+    def parse(cls, text: str) -> RetentionPolicy:
         """A rule as people write it: `best:3`, `last`, `all`, `none`; raises ValueError on anything else."""
         if text in {"all", "last", "none"}:
             return cls(text)  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Holding:
+class TrialCheckpoint:
     """A trial and the bytes that its folder holds.
 
     Attributes:
@@ -63,7 +63,7 @@ class Holding:
     sizes: Mapping[Kept, int] = field(default_factory=dict)
 
 
-class Podium:
+class TopK:
     """The k best ended trials of a search, distinct in their parameters, as trials end one by one.
 
     Places are those of `removable`: a trial that has lost its place to better ones never gets it back.
@@ -73,7 +73,7 @@ class Podium:
         self._k = k
         self._best: list[tuple[tuple[int, float, int], str]] = []
 
-    def add(self, trial: Holding) -> None:
+    def add(self, trial: TrialCheckpoint) -> None:
         """Takes in a trial that has ended; one that has not, or has no objective, has no place."""
         if not _ranks(trial):
             return
@@ -82,7 +82,7 @@ class Podium:
         if not rivals or _order(trial) < rivals[0][0]:
             self._best = sorted([*(one for one in self._best if one not in rivals), (_order(trial), params)])[: self._k]
 
-    def has_room_for(self, trial: Holding) -> bool:
+    def has_room_for(self, trial: TrialCheckpoint) -> bool:
         """Whether the trial is, or would be, among them."""
         if not _ranks(trial):
             return False
@@ -90,7 +90,9 @@ class Podium:
         return len(better) < self._k and _spelled(trial) not in better
 
 
-def removable(holdings: Sequence[Holding], rule: Rule, budget: int | None = None) -> dict[str, frozenset[Kept]]:
+def removable(
+    holdings: Sequence[TrialCheckpoint], rule: RetentionPolicy, budget: int | None = None
+) -> dict[str, frozenset[Kept]]:
     """What may go, by trial: all that the rule does not keep, then the least worth until the rest fits the budget.
 
     Least worth are last states, then exported models that stand for nothing, then best models; among them those of
@@ -98,7 +100,7 @@ def removable(holdings: Sequence[Holding], rule: Rule, budget: int | None = None
     """
     places = _places(holdings)
     going: dict[str, set[Kept]] = {}
-    left: list[tuple[tuple[int, float, str], Holding, Kept]] = []
+    left: list[tuple[tuple[int, float, str], TrialCheckpoint, Kept]] = []
     total = 0
     for holding in holdings:
         kept = _kept(holding, rule, places[holding.key])
@@ -121,7 +123,7 @@ def removable(holdings: Sequence[Holding], rule: Rule, budget: int | None = None
 _WORTH: dict[Kept, int] = {"spare": 0, "last": 1, "model": 2, "best": 3}
 
 
-def _kept(holding: Holding, rule: Rule, place: float) -> set[Kept]:
+def _kept(holding: TrialCheckpoint, rule: RetentionPolicy, place: float) -> set[Kept]:
     if holding.outcome is None:
         return {"last", "best", "spare", "model"}
     kept: set[Kept] = set()
@@ -135,10 +137,10 @@ def _kept(holding: Holding, rule: Rule, place: float) -> set[Kept]:
     return kept
 
 
-def _places(holdings: Iterable[Holding]) -> dict[str, float]:
+def _places(holdings: Iterable[TrialCheckpoint]) -> dict[str, float]:
     """Each trial's place in its study, from 0, as `Ledger.best` ranks them; infinite where it has none."""
     places: dict[str, float] = {}
-    studies: dict[Study, list[Holding]] = {}
+    studies: dict[Study, list[TrialCheckpoint]] = {}
     for holding in holdings:
         places[holding.key] = math.inf
         if _ranks(holding):
@@ -153,14 +155,14 @@ def _places(holdings: Iterable[Holding]) -> dict[str, float]:
     return places
 
 
-def _ranks(holding: Holding) -> bool:
+def _ranks(holding: TrialCheckpoint) -> bool:
     return holding.outcome in _RANK and holding.objective is not None
 
 
-def _order(holding: Holding) -> tuple[int, float, int]:
+def _order(holding: TrialCheckpoint) -> tuple[int, float, int]:
     return (_RANK[holding.outcome], -holding.objective, holding.number)  # type: ignore[index,operator]
 
 
-def _spelled(holding: Holding) -> str:
+def _spelled(holding: TrialCheckpoint) -> str:
     """Hashable, and the same for the same parameters, whatever they are."""
     return repr(sorted(holding.params.items()))

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from orchestrator.data import Dataset, FeatureSet, Split
-    from orchestrator.execution.cross_dataset_eval import CrossTest
-    from orchestrator.execution.trial_store import TrialStorage
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
+    from orchestrator.execution.trial_store import TrialStore
     from orchestrator.training.training_data import TrainingData
 
 
 @dataclass(frozen=True, eq=False)
-class SweepTask:
+class SweepContext:
     """Travels once to every worker.
 
     Attributes:
@@ -66,10 +66,10 @@ class SweepTask:
     device: str
     finetune: bool = False
     min_free: int = 0
-    cross: CrossTest | None = None
+    cross: CrossDatasetEval | None = None
     gpus: float = 0.0
     criteria: tuple[str, ...] | None = None
-    storage: TrialStorage | None = None
+    storage: TrialStore | None = None
     code: str | None = None
 
     def training_data(self, split: int) -> TrainingData:
@@ -100,7 +100,7 @@ class SweepTask:
         pixels = [PIXELS] if self.finetune else []
         return {name: tensors[name] for name in (*self.reads, *pixels)}
 
-    def working_in(self, trials: Path) -> SweepTask:
+    def working_in(self, trials: Path) -> SweepContext:
         """The same on another folder, with the features that this process has opened."""
         own = replace(self, trials=trials, storage=None)
         own.__dict__["_tensors"] = self._tensors
@@ -111,7 +111,7 @@ class SweepTask:
         return {key: value for key, value in self.__dict__.items() if key != "_tensors"}
 
 
-def make_task(
+def make_context(
     dataset: Dataset,
     features: FeatureSet,
     reads: tuple[str, ...],
@@ -123,11 +123,11 @@ def make_task(
     device: str,
     finetune: bool = False,
     min_free: int = 0,
-    cross: CrossTest | None = None,
-    storage: TrialStorage | None = None,
-) -> SweepTask:
+    cross: CrossDatasetEval | None = None,
+    storage: TrialStore | None = None,
+) -> SweepContext:
     """The task of a sweep over `targets` of a dataset."""
-    return SweepTask(
+    return SweepContext(
         features=features,
         reads=reads,
         encoders={kind: encoders[kind] for kind in features.identity},

@@ -10,16 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.object_store import PATIENCE, StorageAway, patiently
+from orchestrator.core.object_store import PATIENCE, ObjectStoreUnavailable, retry
 from orchestrator.data.cache import cache_dir
-from orchestrator.execution.job import Job, Steps
-from orchestrator.execution.sweep_context import SweepTask
-from orchestrator.execution.trial_store import Mirror, TrialStorage
+from orchestrator.execution.job import Job, JobRunner
+from orchestrator.execution.sweep_context import SweepContext
+from orchestrator.execution.trial_store import TrialStore, TrialSync
 
 _SCRATCH = "scratch"
 
 
-class MirroredSteps:
+class SyncedJob:
     """Steps whose folder is fetched before the first and brought to the storage after each.
 
     An epoch is told after its checkpoint has arrived. A storage that is away costs checkpoints, not epochs; a job
@@ -39,20 +39,20 @@ class MirroredSteps:
     def __init__(
         self,
         job: Job,
-        task: SweepTask,
-        storage: TrialStorage,
-        make: Callable[[Job, SweepTask], Steps],
+        task: SweepContext,
+        storage: TrialStore,
+        make: Callable[[Job, SweepContext], JobRunner],
         patience: float = PATIENCE,
     ) -> None:
         self._job = job
         self._patience = patience
         self._paused = False
         self._scratch = _own_scratch()
-        self._mirror = Mirror(storage, job.key, self._scratch / job.key)
+        self._mirror = TrialSync(storage, job.key, self._scratch / job.key)
         try:
             self.folder = self._scratch / job.key
             self.folder.mkdir(parents=True)
-            patiently(self._mirror.begin, patience)
+            retry(self._mirror.begin, patience)
             self._steps = make(job, task.working_in(self._scratch))
         except BaseException:
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -74,10 +74,10 @@ class MirroredSteps:
     def _save(self, last: bool) -> str | None:
         try:
             if last and self._job.test:
-                patiently(self._mirror.save, self._patience)
+                retry(self._mirror.save, self._patience)
             else:
                 self._mirror.save()
-        except StorageAway as error:
+        except ObjectStoreUnavailable as error:
             if last and self._job.test:  # its predictions are what it was done for
                 raise
             paused, self._paused = self._paused, True

@@ -15,16 +15,23 @@ import ray
 from ray import tune
 
 from orchestrator.core.code_digest import code_digest
-from orchestrator.execution.failures import UNFIT, FolderUnseen, Kind, OtherCode, failure_from, poisons
-from orchestrator.execution.job import Job, Steps
-from orchestrator.execution.sweep_context import SweepTask
+from orchestrator.execution.failures import (
+    UNFIT,
+    CodeMismatch,
+    FailureKind,
+    TrialDirNotVisible,
+    corrupts_process,
+    failure_from,
+)
+from orchestrator.execution.job import Job, JobRunner
+from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.watchdog import STACKS
 
 PAUSE = 5.0
 """Seconds before a transient error is told, so that what was away may be back when the job starts again."""
 
 
-class Worker(tune.Trainable):
+class JobTrainable(tune.Trainable):
     """Runs jobs; reused from one to the next, so that a process starts once and features are opened once.
 
     Its checkpoints are the job's own: a job that starts anywhere looks into its folder first, so that a worker
@@ -32,10 +39,10 @@ class Worker(tune.Trainable):
     trip an epoch and are always an epoch behind.
     """
 
-    def setup(self, config: dict[str, Any], task: SweepTask) -> None:
+    def setup(self, config: dict[str, Any], task: SweepContext) -> None:
         """Keeps what all jobs share and begins the first."""
         self._task = task
-        self._steps: Steps | None = None
+        self._steps: JobRunner | None = None
         self._epoch = 0
         self._stacks: IO[str] | None = None
         self._begin(config)
@@ -59,13 +66,13 @@ class Worker(tune.Trainable):
             self._epoch = max((epoch["number"] for epoch in message["epochs"]), default=self._epoch)
         except Exception as error:
             self._close()
-            if poisons(error):
+            if corrupts_process(error):
                 raise
             failure = failure_from(error, self._epoch)
             message = {"epochs": [], "failure": failure.as_dict()}
             if failure.kind in UNFIT:
                 message["unfit"] = ray.get_runtime_context().get_node_id()
-            if failure.kind in {Kind.TRANSIENT, Kind.STORAGE}:
+            if failure.kind in {FailureKind.TRANSIENT, FailureKind.STORAGE}:
                 time.sleep(PAUSE)
         if "failure" in message:
             _free_memory()
@@ -97,32 +104,32 @@ class Worker(tune.Trainable):
         self._steps = None
 
 
-def _steps(job: Job, task: SweepTask) -> Steps:
+def _steps(job: Job, task: SweepContext) -> JobRunner:
     if task.code not in {None, code_digest()}:
-        raise OtherCode(
+        raise CodeMismatch(
             f"The code of this project on the node {socket.gethostname()} is not that with which the sweep began. "
             "Bring it back or take the node out, and resume; or resume with one code on all."
         )
     if task.storage is not None:
-        from orchestrator.execution.synced_job import MirroredSteps
+        from orchestrator.execution.synced_job import SyncedJob
 
-        return MirroredSteps(job, task, task.storage, _local_steps)
+        return SyncedJob(job, task, task.storage, _local_steps)
     if not task.trials.is_dir():
-        raise FolderUnseen(
+        raise TrialDirNotVisible(
             f"The node {socket.gethostname()} does not see {task.trials}. Begin a sweep with --storage-path, a folder "
             "that all nodes see or s3://BUCKET/PREFIX, or take the node out."
         )
     return _local_steps(job, task)
 
 
-def _local_steps(job: Job, task: SweepTask) -> Steps:
+def _local_steps(job: Job, task: SweepContext) -> JobRunner:
     if job.variant:
-        from orchestrator.execution.training_job import TrainingSteps
+        from orchestrator.execution.training_job import TrainingJob
 
-        return TrainingSteps(job, task)
-    from orchestrator.execution.baselines_job import BaselinesStep
+        return TrainingJob(job, task)
+    from orchestrator.execution.baselines_job import BaselinesJob
 
-    return BaselinesStep(job, task)
+    return BaselinesJob(job, task)
 
 
 def _free_memory() -> None:

@@ -14,21 +14,21 @@ import torch
 from models import build_variant, encoders
 from models.finetuned_model import FinetunedModel, Finetuning, finetuned
 from models.scoring_model import ScoringModel
-from orchestrator.core.disk_space import free_bytes, is_disk_full, spelled
+from orchestrator.core.disk_space import format_bytes, free_bytes, is_disk_full
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
-from orchestrator.execution.device import this_place
-from orchestrator.execution.epoch_log import History
+from orchestrator.execution.device import machine_tags
+from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.evaluation import flat_agreement
-from orchestrator.execution.gpu_packing import keep_to_share
-from orchestrator.execution.job import Epoch, Job
-from orchestrator.execution.sweep_context import SweepTask
-from orchestrator.execution.trial_dir import TrialFolder
-from orchestrator.scoring import ScorerCard, save_scorer
+from orchestrator.execution.gpu_packing import limit_gpu_memory
+from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.sweep_context import SweepContext
+from orchestrator.execution.trial_dir import LockedTrialDir
+from orchestrator.scoring import ModelConfig, save_scorer
 from orchestrator.scoring.percentiles import quantiles_of
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.settings import FitSettings
-from orchestrator.training.trainer import Training
+from orchestrator.training.trainer import Trainer
 
 MODEL = "model"
 """In the folder of a confirm run: the best epoch's model, ready to score images."""
@@ -37,7 +37,7 @@ PREDICTIONS = "predictions.csv"
 """In the folder of a confirm run: a row an image of its validation and test parts, true and predicted scores."""
 
 
-class TrainingSteps:
+class TrainingJob:
     """Trains a variant, one epoch a step, and leaves a checkpoint after each.
 
     The job's folder is held until the last step or `close`.
@@ -51,14 +51,14 @@ class TrainingSteps:
         FolderHeld: another worker still writes to the folder.
     """
 
-    def __init__(self, job: Job, task: SweepTask, free: Callable[[Path], int] = free_bytes) -> None:
+    def __init__(self, job: Job, task: SweepContext, free: Callable[[Path], int] = free_bytes) -> None:
         torch.set_num_threads(task.threads)
         if task.device == "cuda":
-            keep_to_share(task.gpus)
+            limit_gpu_memory(task.gpus)
         self._job = job
         self._task = task
         self._free = free
-        self._held = TrialFolder(task.trials / job.key)
+        self._held = LockedTrialDir(task.trials / job.key)
         try:
             self._begin()
         except BaseException:
@@ -70,17 +70,17 @@ class TrainingSteps:
         self._notes = [note] if (note := self._held.claim(self._job)) else []
         self._paused = self._placed = False
         self._checkpoints = Checkpoints(self._folder)
-        self._history = History(self._folder / "epochs.jsonl")
+        self._history = EpochLog(self._folder / "epochs.jsonl")
         self._training = self._new_training()
         self._pending = self._resumed()
         self._history.keep(self._pending)
 
-    def _new_training(self) -> Training:
+    def _new_training(self) -> Trainer:
         settings = FitSettings.from_dict({**self._job.training, "seed": self._job.seed})
         model = build_model(self._job, self._task)
-        return Training(model, self._task.training_data(self._job.split), settings, torch.device(self._task.device))
+        return Trainer(model, self._task.training_data(self._job.split), settings, torch.device(self._task.device))
 
-    def _resumed(self) -> list[Epoch]:
+    def _resumed(self) -> list[EpochReport]:
         """Goes on from the newest usable checkpoint; gives the epochs up to it."""
         history = self._history.read()
 
@@ -128,18 +128,18 @@ class TrainingSteps:
         """Lets go of the job's folder, for whoever goes on with it."""
         self._held.close()
 
-    def _epoch(self) -> Epoch:
+    def _epoch(self) -> EpochReport:
         started = time.perf_counter()
         result = self._training.run_epoch()
         metrics = {key: value for key, value in result.as_dict().items() if key not in {"epoch", "seconds"}}
-        epoch = Epoch(
+        epoch = EpochReport(
             number=result.epoch,
             objective=result.objective,
             metrics={**metrics, "epoch_seconds": result.seconds},
             seconds=time.perf_counter() - started,
             time=time.time(),
             diverged=result.diverged,
-            place={} if self._placed else this_place(self._task.device),
+            place={} if self._placed else machine_tags(self._task.device),
         )
         self._placed = True
         if self._history.append(epoch):
@@ -162,7 +162,7 @@ class TrainingSteps:
     def _pause(self) -> None:
         """Goes on without checkpoints while the disk is nearly full; said once a job."""
         if not self._paused:
-            free = spelled(self._free(self._folder))
+            free = format_bytes(self._free(self._folder))
             self._notes.append(f"Disk nearly full ({free} free at {self._task.trials}): checkpoints are paused.")
         self._paused = True
 
@@ -200,9 +200,9 @@ class TrainingSteps:
     def _export(self) -> None:
         save_scorer(
             self._folder / MODEL,
-            ScorerCard(
+            ModelConfig(
                 variant=self._job.variant,
-                parameters={**self._job.model, **({"of": self._job.of} if self._job.of else {})},
+                parameters={**self._job.model, **({"of": self._job.control_of} if self._job.control_of else {})},
                 targets=self._task.targets,
                 score_mean=tuple(self._training.scale.mean.tolist()),
                 score_std=tuple(self._training.scale.std.tolist()),
@@ -218,9 +218,9 @@ class TrainingSteps:
         )
 
 
-def build_model(job: Job, task: SweepTask) -> ScoringModel | FinetunedModel:
+def build_model(job: Job, task: SweepContext) -> ScoringModel | FinetunedModel:
     """The job's variant, initialised from the job's seed; behind a pretrained backbone where that is fine-tuned."""
-    of = {"of": job.of} if job.of else {}
+    of = {"of": job.control_of} if job.control_of else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
         model = build_variant(job.variant, task.features.shapes, len(task.targets), **{**job.model, **of})
@@ -230,7 +230,7 @@ def build_model(job: Job, task: SweepTask) -> ScoringModel | FinetunedModel:
         return finetuned(encoder, model, Finetuning(**job.backbone))
 
 
-def prediction_table(task: SweepTask, part: str, rows: Any, predicted: Any) -> pd.DataFrame:
+def prediction_table(task: SweepContext, part: str, rows: Any, predicted: Any) -> pd.DataFrame:
     """Rows with their names, prompts, generators, true scores and predicted ones, (n, T) in MOS units."""
     columns: dict[str, Any] = {
         "part": part,

@@ -30,12 +30,12 @@ JOB = "job.json"
 _LOCK, _WORKER = ".lock", "worker.json"
 
 
-class FolderHeld(TimeoutError):
+class TrialDirLocked(TimeoutError):
     """Another worker still writes to the folder; it may be free a little later."""
 
 
 @dataclass(frozen=True)
-class WorkerCard:
+class WorkerInfo:
     """Who works in a folder, or did last.
 
     Attributes:
@@ -52,7 +52,7 @@ class WorkerCard:
     token: str = field(default_factory=lambda: uuid4().hex)
 
 
-class TrialFolder:
+class LockedTrialDir:
     """Held from its making to `close`, or to the death of this process, by a lock of the operating system.
 
     Args:
@@ -72,8 +72,8 @@ class TrialFolder:
         try:
             self._lock.acquire()
         except Timeout:
-            raise FolderHeld(f"{path} is still written to by another worker{_who(read_worker(path))}.") from None
-        self._write(_WORKER, asdict(WorkerCard()))
+            raise TrialDirLocked(f"{path} is still written to by another worker{_who(read_worker(path))}.") from None
+        self._write(_WORKER, asdict(WorkerInfo()))
 
     def close(self) -> None:
         """Lets go; again, it does nothing."""
@@ -111,10 +111,10 @@ class TrialFolder:
                 raise
 
 
-def read_worker(folder: Path) -> WorkerCard | None:
+def read_worker(folder: Path) -> WorkerInfo | None:
     """Who works in a trial's folder, or did last; None where nobody is written down."""
     with suppress(TypeError):
-        return WorkerCard(**(_read(folder / _WORKER) or {"unknown": None}))
+        return WorkerInfo(**(_read(folder / _WORKER) or {"unknown": None}))
     return None
 
 
@@ -145,5 +145,5 @@ def _ray_node() -> str | None:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def _who(worker: WorkerCard | None) -> str:
+def _who(worker: WorkerInfo | None) -> str:
     return f", pid {worker.pid} on {worker.host}" if worker else ""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from orchestrator.core.object_store import StorageAway, patiently
-from orchestrator.execution.job import Epoch, Job
-from orchestrator.execution.trial_store import TrialStorage
+from orchestrator.core.object_store import ObjectStoreUnavailable, retry
+from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 
@@ -19,7 +19,7 @@ _REST = 60.0
 """Seconds for which a storage that was away is left alone: the sweep waits while it is asked."""
 
 
-class Fetching:
+class TrialDownloader:
     """Watches a sweep, told before the recorder: a job that ended leaves its files in the sweep's folder.
 
     Of the jobs that are kept everything comes but the last state, which only a training goes on from; of others the
@@ -31,26 +31,26 @@ class Fetching:
         keeps: whether a job's files are worth it.
     """
 
-    def __init__(self, storage: TrialStorage, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
+    def __init__(self, storage: TrialStore, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
         self._storage = storage
         self._trials = trials
         self._keeps = keeps
         self._missed: set[str] = set()
         self._away_until = 0.0
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         """Nothing."""
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         """Nothing."""
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         """Nothing."""
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         """It stays where it is, for whoever goes on with it."""
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+    def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """Fetches; a storage that is away is asked again at the end of the sweep."""
         self._missed.add(job.key)
         if time.monotonic() < self._away_until:
@@ -59,7 +59,7 @@ class Fetching:
             self._fetch(job.key, self._keeps(job, outcome))
             self._missed.remove(job.key)
         except OSError as away:
-            if isinstance(away, StorageAway):
+            if isinstance(away, ObjectStoreUnavailable):
                 self._away_until = time.monotonic() + _REST
             logger.warning("the files of %s were not fetched: %s", job.key, away)
 
@@ -90,7 +90,7 @@ class Fetching:
 
     def _fetch_all(self, wanted: Iterable[tuple[Job, bool]]) -> None:
         for job, everything in wanted:
-            patiently(lambda key=job.key, whole=everything: self._fetch(key, whole))  # type: ignore[misc]
+            retry(lambda key=job.key, whole=everything: self._fetch(key, whole))  # type: ignore[misc]
 
     def _fetch(self, key: str, everything: bool) -> None:
         def wanted(name: str) -> bool:

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from orchestrator.core.object_store import Storage
+from orchestrator.core.object_store import ObjectStore
 from orchestrator.execution.retention import Kept
-from orchestrator.execution.trial_dir import JOB, FolderHeld, WorkerCard
+from orchestrator.execution.trial_dir import JOB, TrialDirLocked, WorkerInfo
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -46,7 +46,7 @@ class StoredFile:
 class Manifest:
     """What a trial's folder holds, and who wrote it."""
 
-    writer: WorkerCard
+    writer: WorkerInfo
     files: Mapping[str, StoredFile] = field(default_factory=dict)
 
     def as_bytes(self) -> bytes:
@@ -69,7 +69,7 @@ class Manifest:
             if sha256(told.encode()).hexdigest() != digest or found["schema_version"] != SCHEMA_VERSION:
                 return None
             files = {str(name): StoredFile(**file) for name, file in found["files"].items()}
-            return cls(WorkerCard(**found["writer"]), files)
+            return cls(WorkerInfo(**found["writer"]), files)
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -81,10 +81,10 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class TrialStorage:
+class TrialStore:
     """The trials of one sweep in a storage."""
 
-    storage: Storage
+    storage: ObjectStore
 
     def manifest(self, key: str) -> Manifest | None:
         """A trial's; None where there is none that can be read. Raises StorageAway."""
@@ -141,7 +141,7 @@ class TrialStorage:
             self.storage.remove(f"{key}/{file.object}" for file in gone.values() if file.object)
 
 
-class Mirror:
+class TrialSync:
     """Brings a trial's folder to the worker that has it now, and what it writes there to the store.
 
     Args:
@@ -151,11 +151,11 @@ class Mirror:
         card: who it is.
     """
 
-    def __init__(self, storage: TrialStorage, key: str, folder: Path, card: WorkerCard | None = None) -> None:
+    def __init__(self, storage: TrialStore, key: str, folder: Path, card: WorkerInfo | None = None) -> None:
         self._storage = storage
         self._key = key
         self._folder = folder
-        self._card = card or WorkerCard()
+        self._card = card or WorkerInfo()
         self._before: Manifest | None = None
         self._seen: dict[str, tuple[int, int]] = {}
         self._uploaded: set[str] = set()
@@ -174,13 +174,13 @@ class Mirror:
         """
         self._check_writer()
         if JOB in self._seen and not (self._folder / JOB).is_file():  # what is left must not replace what is stored
-            raise FolderHeld(f"{self._folder} was emptied by somebody else.")
+            raise TrialDirLocked(f"{self._folder} was emptied by somebody else.")
         self._save(self._check_writer)
 
     def _check_writer(self) -> None:
         there = self._storage.manifest(self._key)
         if there is not None and there.writer.token != self._card.token:
-            raise FolderHeld(f"{self._key} is written to by pid {there.writer.pid} on {there.writer.host} now.")
+            raise TrialDirLocked(f"{self._key} is written to by pid {there.writer.pid} on {there.writer.host} now.")
 
     def _save(self, check: Callable[[], None] = lambda: None) -> None:
         """Uploads, then `check`s, then says so in the manifest: large files take a while, in which others may come."""
@@ -229,6 +229,6 @@ def _holds(path: Path, file: StoredFile) -> bool:
     return len(there) == file.size and sha256(there).hexdigest() == file.sha256
 
 
-def trials_of(storage_path: str | None, name: str, id: str) -> TrialStorage | None:
+def trials_of(storage_path: str | None, name: str, id: str) -> TrialStore | None:
     """Where a sweep's trials are kept; None where they are in its own folder."""
-    return TrialStorage(Storage(storage_path).under(f"{name}-{id}")) if storage_path else None
+    return TrialStore(ObjectStore(storage_path).under(f"{name}-{id}")) if storage_path else None

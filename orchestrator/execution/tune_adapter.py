@@ -1,6 +1,6 @@
-"""Tune's view of the desk: a searcher that fetches jobs and a scheduler that brings results.
+"""Tune's view of the controller: a searcher that fetches jobs and a scheduler that brings results.
 
-Tune pickles both whenever it likes; all that they hold then is the key of the desk of this process.
+Tune pickles both whenever it likes; all that they hold then is the key of the controller of this process.
 """
 
 from __future__ import annotations
@@ -19,46 +19,46 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.core.disk_space import is_disk_full
-from orchestrator.core.errors import LedgerLost
-from orchestrator.execution.controller import Desk, Nothing
-from orchestrator.execution.failures import Failure, Kind, failure_of_worker
-from orchestrator.execution.job import Epoch, Job
-from orchestrator.execution.node_exclusion import Silent, can_do_without, elsewhere, name_of, unfit_for
+from orchestrator.core.errors import LedgerUnavailable
+from orchestrator.execution.controller import NoJob, SweepController
+from orchestrator.execution.failures import Failure, FailureKind, failure_of_worker
+from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.node_exclusion import NodeUnreachable, can_exclude, exclude_nodes, mismatched_node, name_of
 from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
 
-_open_desks: dict[str, Desk] = {}
+_open_controllers: dict[str, SweepController] = {}
 
 
-def register_desk(key: str, desk: Desk) -> None:
-    """Makes a desk known to the hooks of this process."""
-    _open_desks[key] = desk
+def register_controller(key: str, controller: SweepController) -> None:
+    """Makes a controller known to the hooks of this process."""
+    _open_controllers[key] = controller
 
 
-class DeskSearcher(Searcher):
-    """Asks the desk for the next job whenever Tune has room for one."""
+class ControllerSearcher(Searcher):
+    """Asks the controller for the next job whenever Tune has room for one."""
 
-    def __init__(self, desk_key: str) -> None:
+    def __init__(self, controller_key: str) -> None:
         super().__init__()
-        self._desk_key = desk_key
+        self._controller_key = controller_key
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job as Tune's configuration, None where there is none now, FINISHED where there will be none."""
-        desk = _open_desks[self._desk_key]
+        controller = _open_controllers[self._controller_key]
         try:
-            job = desk.next_job()
-        except (LedgerLost, StorageInternalError, OSError) as error:
-            desk.stop(f"A record could not be written: {error}")
+            job = controller.next_job()
+        except (LedgerUnavailable, StorageInternalError, OSError) as error:
+            controller.stop(f"A record could not be written: {error}")
             return Searcher.FINISHED
-        if job is Nothing.NOW:
+        if job is NoJob.NOW:
             return None
-        if isinstance(job, Nothing):
+        if isinstance(job, NoJob):
             return Searcher.FINISHED
         return job.as_config()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: the scheduler has told the desk."""
+        """Nothing: the scheduler has told the controller."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -67,26 +67,26 @@ class DeskSearcher(Searcher):
         """Nothing: the ledger remembers."""
 
 
-class DeskScheduler(FIFOScheduler):
-    """Brings every result to the desk and stops what the desk says to stop."""
+class ControllerScheduler(FIFOScheduler):
+    """Brings every result to the controller and stops what the controller says to stop."""
 
-    def __init__(self, desk_key: str) -> None:
+    def __init__(self, controller_key: str) -> None:
         super().__init__()
-        self._desk_key = desk_key
+        self._controller_key = controller_key
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The first in line that has no process yet; None, and their end, once the sweep stops.
 
         Where another sweep has the slot, the process that Tune keeps for the next one ends.
         """
-        desk = _open_desks[self._desk_key]
-        if desk.gives_way():
+        controller = _open_controllers[self._controller_key]
+        if controller.gives_way():
             _free_kept_processes(tune_controller)
         try:
             waiting = _without_process(tune_controller)
         except AttributeError:  # another version of Ray
             return super().choose_trial_to_run(tune_controller)
-        if desk.stopping.is_set():
+        if controller.stopping.is_set():
             for trial in waiting:
                 tune_controller._tune_controller.request_stop_trial(trial)
             return None
@@ -94,12 +94,12 @@ class DeskScheduler(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """A job may run on any host but those that are left out."""
-        if left_out := _open_desks[self._desk_key].left_out:
-            trial.update_resources(elsewhere(trial.placement_group_factory, left_out))
+        if left_out := _open_controllers[self._controller_key].left_out:
+            trial.update_resources(exclude_nodes(trial.placement_group_factory, left_out))
         super().on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """CONTINUE or STOP, as the desk decides."""
+        """CONTINUE or STOP, as the controller decides."""
         go_on = self._take_in(trial, result)
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
@@ -108,42 +108,42 @@ class DeskScheduler(FIFOScheduler):
         self._take_in(trial, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A worker died: the desk hands its job out again, as a Tune trial of its own, or ends it."""
-        desk, job = _open_desks[self._desk_key], Job.from_config(trial.config)
+        """A worker died: the controller hands its job out again, as a Tune trial of its own, or ends it."""
+        controller, job = _open_controllers[self._controller_key], Job.from_config(trial.config)
         try:
             error, text = _error_of(trial)
-            failure = failure_of_worker(error, text, desk.epochs_done(job))
+            failure = failure_of_worker(error, text, controller.epochs_done(job))
             try:
-                host = unfit_for(error, desk.left_out)
-            except Silent:
-                host, failure = None, replace(failure, kind=Kind.NODE_LOST)
+                host = mismatched_node(error, controller.left_out)
+            except NodeUnreachable:
+                host, failure = None, replace(failure, kind=FailureKind.NODE_LOST)
             if host:
                 lacks = f"The node {name_of(host)} has other code of this project than when the sweep began, or none."
-                failure = Failure(Kind.CODE, failure.epoch, f"{lacks} Bring it back, and resume.")
+                failure = Failure(FailureKind.CODE, failure.epoch, f"{lacks} Bring it back, and resume.")
             self._misfortune(trial, job, failure, host)
         except Exception as error:
-            _stop_or_give_up(desk, job, error)
+            _stop_or_give_up(controller, job, error)
 
     def _misfortune(self, trial: Trial, job: Job, failure: Failure, host: str | None) -> None:
         """What befell a job; where it is the fault of a host that the sweep can do without, it does."""
-        desk = _open_desks[self._desk_key]
-        if host and can_do_without(host, desk.left_out, trial.placement_group_factory):
-            desk.leave_out(host, job, failure.text)
+        controller = _open_controllers[self._controller_key]
+        if host and can_exclude(host, controller.left_out, trial.placement_group_factory):
+            controller.leave_out(host, job, failure.text)
         else:
-            desk.failed(job, failure)
+            controller.failed(job, failure)
 
     def _take_in(self, trial: Trial, result: dict[str, Any]) -> bool:
-        desk = _open_desks[self._desk_key]
+        controller = _open_controllers[self._controller_key]
         try:
             job, message = Job.from_config(trial.config), result["message"][0]
             if host := message.get("unfit"):
                 self._misfortune(trial, job, Failure.from_dict(message["failure"]), host)
                 return False
-            return take_in(desk, job, result)
+            return take_in(controller, job, result)
         except Exception as error:
             # An exception in a hook would end the whole sweep or run a finished trial again.
             if "job" in trial.config:
-                _stop_or_give_up(desk, Job.from_config(trial.config), error)
+                _stop_or_give_up(controller, Job.from_config(trial.config), error)
             return False
 
 
@@ -153,23 +153,23 @@ def _without_process(tune_controller: Any) -> list[Trial]:
     For one of these Tune would end that process where it keeps one of an ended trial, and start one for the next in
     line: where trials are shorter than the start of a process, most slots would be busy with nothing but starts.
     """
-    controller = tune_controller._tune_controller  # what schedulers are given shows less
-    trial_of = controller._actor_to_trial
-    asked = [trial_of[actor] for actor in controller._actor_manager.pending_actors if actor in trial_of]
+    tune = tune_controller._tune_controller  # what schedulers are given shows less
+    trial_of = tune._actor_to_trial
+    asked = [trial_of[actor] for actor in tune._actor_manager.pending_actors if actor in trial_of]
     new = [
         trial
-        for trial in controller._pending_trials_list  # which keeps some that wait no more, and drops some that do
-        if trial in controller._pending_trials and trial not in controller._trial_to_actor
+        for trial in tune._pending_trials_list  # which keeps some that wait no more, and drops some that do
+        if trial in tune._pending_trials and trial not in tune._trial_to_actor
     ]
     return asked + new
 
 
 def _free_kept_processes(tune_controller: Any) -> None:
     """Tune keeps one process, and with it a slot and its GPU memory, until a trial comes or another one ends."""
-    controller = tune_controller._tune_controller  # what schedulers are given shows less
+    tune = tune_controller._tune_controller  # what schedulers are given shows less
     try:
-        if controller._actor_cache.num_cached_objects and not controller._pending_trials:
-            controller._cleanup_cached_actors(force_all=True)
+        if tune._actor_cache.num_cached_objects and not tune._pending_trials:
+            tune._cleanup_cached_actors(force_all=True)
     except AttributeError:  # another version of Ray: the slot comes when a trial ends
         logger.info("A process that Tune keeps for the next trial cannot be ended", exc_info=True)
 
@@ -188,36 +188,36 @@ def _error_of(trial: Trial) -> tuple[BaseException | None, str]:
     return error, str(error) if error is not None else text
 
 
-def _stop_or_give_up(desk: Desk, job: Job, error: Exception) -> None:
+def _stop_or_give_up(controller: SweepController, job: Job, error: Exception) -> None:
     """After an exception in the driver: where a record could not be written the sweep stops, to be resumed.
 
     Any other is this job's: one left open would have the sweep wait for it for ever.
     """
     logger.error("%s: the driver failed", job.key, exc_info=error)
-    if is_disk_full(error) or isinstance(error, OSError | StorageInternalError | LedgerLost):
-        desk.stop(f"A record could not be written: {error}")
+    if is_disk_full(error) or isinstance(error, OSError | StorageInternalError | LedgerUnavailable):
+        controller.stop(f"A record could not be written: {error}")
         return
     try:
-        desk.end(job, Outcome.FAILED, error="".join(traceback.format_exception(error)))
+        controller.end(job, Outcome.FAILED, error="".join(traceback.format_exception(error)))
     except Exception as second:
         logger.exception("%s stays unfinished", job.key)
-        desk.stop(f"A record could not be written: {second}")
+        controller.stop(f"A record could not be written: {second}")
 
 
-def take_in(desk: Desk, job: Job, result: dict[str, Any]) -> bool:
-    """Passes a worker's message to the desk; False where the worker should stop."""
-    if not desk.is_live(job):
+def take_in(controller: SweepController, job: Job, result: dict[str, Any]) -> bool:
+    """Passes a worker's message to the controller; False where the worker should stop."""
+    if not controller.is_live(job):
         return False
     message = result["message"][0]
     for note in message.get("notes", ()):
-        desk.note(job, note)
+        controller.note(job, note)
     for epoch in message["epochs"]:
-        if not desk.epoch(job, Epoch(**epoch)):
+        if not controller.epoch(job, EpochReport(**epoch)):
             return False
     if failure := message.get("failure"):
-        desk.failed(job, Failure.from_dict(failure))
+        controller.failed(job, Failure.from_dict(failure))
         return False
     if outcome := message.get("outcome"):
-        desk.end(job, Outcome(outcome), final=message.get("final"), error=message.get("error"))
+        controller.end(job, Outcome(outcome), final=message.get("final"), error=message.get("error"))
         return False
     return True

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from orchestrator.execution.controller import Desk
-from orchestrator.execution.sweep_context import SweepTask
+from orchestrator.execution.controller import SweepController
+from orchestrator.execution.sweep_context import SweepContext
 
 if TYPE_CHECKING:
     from ray import tune
 
 
 def run_jobs(
-    desk: Desk,
-    task: SweepTask,
+    controller: SweepController,
+    task: SweepContext,
     folder: Path,
     slots: int,
     cpus: float,
@@ -26,7 +26,7 @@ def run_jobs(
     """Runs every job of the desk; returns when all have ended or, after a signal, when the last epoch has.
 
     Args:
-        desk: hands out jobs and takes in results.
+        controller: hands out jobs and takes in results.
         task: what the jobs share.
         folder: for Tune's own files.
         slots: jobs that fit side by side.
@@ -35,24 +35,24 @@ def run_jobs(
     """
     # All workers start at once, and not one after the other: how many jobs wait is the desk's affair.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "100000"
-    desk.use_slots(slots)
+    controller.use_slots(slots)
     from ray import tune
     from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
-    from orchestrator.execution.trainable import Worker
-    from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher, register_desk
+    from orchestrator.execution.trainable import JobTrainable
+    from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 
     # Tune would hand the driver's keys to every worker, by way of Ray's log on its host; each host has keys of its own.
     ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
     task.trials.mkdir(parents=True, exist_ok=True)  # a node where it is not has another disk
     key = uuid4().hex
-    register_desk(key, desk)
-    trainable = tune.with_resources(tune.with_parameters(worker or Worker, task=task), {"cpu": cpus, "gpu": gpus})
+    register_controller(key, controller)
+    trainable = tune.with_resources(tune.with_parameters(worker or JobTrainable, task=task), {"cpu": cpus, "gpu": gpus})
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=DeskSearcher(key),
-            scheduler=DeskScheduler(key),
+            search_alg=ControllerSearcher(key),
+            scheduler=ControllerScheduler(key),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,

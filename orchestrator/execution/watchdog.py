@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.execution.controller import Desk
-from orchestrator.execution.job import Epoch, Job
-from orchestrator.execution.trial_dir import WorkerCard, read_worker
-from orchestrator.execution.trial_store import TrialStorage
+from orchestrator.execution.controller import SweepController
+from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.trial_dir import WorkerInfo, read_worker
+from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class _Watch:
     token: str | None = None
 
 
-class Warden:
+class HangWatchdog:
     """Watches a sweep, and a thread that looks after silent jobs; use it as a context.
 
     A job that waits for its slot is not silent: it has no worker yet. Time is counted from when its worker is first
@@ -59,10 +59,10 @@ class Warden:
         self,
         trials: Path,
         limit: float | None = None,
-        send: Callable[[WorkerCard, int], None] | None = None,
+        send: Callable[[WorkerInfo, int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         grace: float = 1.0,
-        storage: TrialStorage | None = None,
+        storage: TrialStore | None = None,
     ) -> None:
         self._trials = trials
         self._limit = limit
@@ -74,10 +74,10 @@ class Warden:
         self._watches: dict[str, _Watch] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self.desk: Desk | None = None
+        self.controller: SweepController | None = None
         self._thread = threading.Thread(target=self._run, name="warden", daemon=True)
 
-    def __enter__(self) -> Warden:
+    def __enter__(self) -> HangWatchdog:
         self._thread.start()
         return self
 
@@ -92,28 +92,28 @@ class Warden:
 
     # As a watcher
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         """Its worker is not there yet, or it is the one of before."""
         with self._lock:
             # A storage is asked by the thread only, which knows an earlier worker by when it began.
             worker = None if self._storage else read_worker(self._trials / job.key)
             self._watches[job.key] = _Watch(job, self._clock(), time.time(), worker.token if worker else None)
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         """A sign of life."""
         with self._lock:
             self._longest = max(self._longest, epoch.seconds)
             if job.key in self._watches:
                 self._watches[job.key].since = self._clock()
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+    def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """Nothing to look after any more."""
         self._forget(job)
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         """Nothing."""
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         """Nothing to look after any more."""
         self._forget(job)
 
@@ -126,11 +126,11 @@ class Warden:
     def _run(self) -> None:
         while not self._closing.wait(min(30.0, max(0.2, self.limit / 20))):
             try:
-                self.look()
+                self.check_once()
             except Exception:  # a warden that dies would leave the sweep unguarded
                 logger.exception("looking after silent jobs failed")
 
-    def look(self) -> list[str]:
+    def check_once(self) -> list[str]:
         """Puts down whatever has been silent for too long; gives the keys of those jobs."""
         now, limit = self._clock(), self.limit
         with self._lock:
@@ -142,37 +142,37 @@ class Warden:
                 watch.token, watch.since = None, now
             elif worker.token != watch.token:
                 watch.token, watch.since = worker.token, now
-            elif now - watch.since > limit and self.desk is not None:
+            elif now - watch.since > limit and self.controller is not None:
                 watch.since = now
                 self._end(watch.job, worker, limit)
                 put_down.append(watch.job.key)
         return put_down
 
-    def _is_earlier(self, worker: WorkerCard, watch: _Watch) -> bool:
+    def _is_earlier(self, worker: WorkerInfo, watch: _Watch) -> bool:
         """Whether a card is of a worker that had the job before it was handed out again, and may run another by now."""
         if self._storage is None:
             return worker.token == watch.before
         return worker.started < watch.handed_out - _CLOCKS_DIFFER
 
-    def _worker(self, key: str) -> WorkerCard | None:
+    def _worker(self, key: str) -> WorkerInfo | None:
         if self._storage is None:
             return read_worker(self._trials / key)
         manifest = self._storage.manifest(key)
         return manifest.writer if manifest else None
 
-    def _end(self, job: Job, worker: WorkerCard, limit: float) -> None:
-        assert self.desk is not None
+    def _end(self, job: Job, worker: WorkerInfo, limit: float) -> None:
+        assert self.controller is not None
         where = f"pid {worker.pid} on {worker.host}"
         logger.warning("%s: no epoch within %.0f s; its worker (%s) is put down", job.key, limit, where)
         stacks = self._trials / job.key / STACKS
         self._send(worker, signal.SIGUSR1)
         time.sleep(self._grace)
         seen = stacks.read_text()[-6000:] if stacks.is_file() else ""
-        self.desk.hangs(job, f"{seen}\nIt hung: no epoch ended within {limit:.0f} s ({where}).")
+        self.controller.report_hang(job, f"{seen}\nIt hung: no epoch ended within {limit:.0f} s ({where}).")
         self._send(worker, signal.SIGKILL)
 
 
-def send_signal(worker: WorkerCard, number: int) -> None:
+def send_signal(worker: WorkerInfo, number: int) -> None:
     """Signals a worker's process, here or on its node."""
     if worker.host == socket.gethostname():
         _signal(worker.pid, number)

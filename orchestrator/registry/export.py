@@ -12,8 +12,8 @@ from typing import Any
 
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
-from orchestrator.registry.resolved_model import EXPORT, MODEL, PREDICTIONS, README, FoundModel
-from orchestrator.scoring import ScorerCard
+from orchestrator.registry.resolved_model import EXPORT, MODEL, PREDICTIONS, README, ResolvedModel
+from orchestrator.scoring import ModelConfig
 from orchestrator.scoring.save_load import read_card
 
 _README = """# {title}
@@ -35,7 +35,7 @@ Encoders: {encoders}. Scores are in the units of the opinions that it was traine
 """
 
 
-def export_model(found: FoundModel, to: Path) -> Path:
+def export_model(found: ResolvedModel, to: Path) -> Path:
     """Writes the export; gives its path.
 
     Args:
@@ -65,7 +65,7 @@ def export_model(found: FoundModel, to: Path) -> Path:
     return to
 
 
-def _fill(folder: Path, found: FoundModel, card: ScorerCard) -> None:
+def _fill(folder: Path, found: ResolvedModel, card: ModelConfig) -> None:
     sha256 = found.verify()
     shutil.copytree(found.folder, folder / MODEL)
     if found.predictions is not None:
@@ -75,12 +75,12 @@ def _fill(folder: Path, found: FoundModel, card: ScorerCard) -> None:
     (folder / README).write_text(found.description if _is_ours(found) else _readme(folder.name, found, card))
 
 
-def _is_ours(found: FoundModel) -> bool:
+def _is_ours(found: ResolvedModel) -> bool:
     """Whether it is an export that is exported again."""
     return (found.folder.parent / EXPORT).is_file()
 
 
-def _readme(name: str, found: FoundModel, card: ScorerCard) -> str:
+def _readme(name: str, found: ResolvedModel, card: ModelConfig) -> str:
     about = _public(found.about)
     named = ("registered", "sweep", "run_key", "dataset", "protocol")
     source = ", ".join(f"{key.replace('_', ' ')} `{about[key]}`" for key in named if about.get(key))

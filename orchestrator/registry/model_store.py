@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 from orchestrator.registry.download import fetch_logged, fetch_version
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import DIGEST
@@ -19,7 +19,7 @@ QUANTILES = "mos_quantiles"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class DownloadedModel:
     """A model's files, downloaded.
 
     Attributes:
@@ -52,7 +52,7 @@ class ModelStore:
         self._uri = tracking_uri
         self._scratch = scratch
 
-    def version(self, name: str, version: str | None = None, alias: str | None = None) -> Fetched:
+    def version(self, name: str, version: str | None = None, alias: str | None = None) -> DownloadedModel:
         """A registered version, by its number or by an alias.
 
         Raises:
@@ -75,7 +75,7 @@ class ModelStore:
         quantiles: dict[str, Any] = {}
         with suppress(ValueError, TypeError):  # the tag is a rough help, and MLflow may have cut it
             quantiles = dict(json.loads(found.tags.get(QUANTILES, "{}")))
-        return Fetched(
+        return DownloadedModel(
             folder=fetch_version(self._client, name, found.version, self._scratch),
             sha256=found.tags[DIGEST],
             run_id=found.run_id or "",
@@ -84,7 +84,7 @@ class ModelStore:
             mos_quantiles=quantiles,
         )
 
-    def of_run(self, run_id: str) -> Fetched:
+    def of_run(self, run_id: str) -> DownloadedModel:
         """The model that a run logged.
 
         Raises:
@@ -108,7 +108,7 @@ class ModelStore:
                 "loaded."
             )
         folder = fetch_logged(self._client, whole[0].model_id, f"of run {run_id}", self._scratch)
-        return Fetched(folder, whole[0].tags[DIGEST], run_id, dict(run.data.tags))
+        return DownloadedModel(folder, whole[0].tags[DIGEST], run_id, dict(run.data.tags))
 
     def predictions(self, run_id: str) -> Path | None:
         """A run's table of predictions, downloaded; None where it has none."""
@@ -134,7 +134,7 @@ class ModelStore:
                 f"MLflow at {self._shown} has no registered models: python -m orchestrator.promote makes one."
             )
         if name not in names:
-            return InputError(unknown("registered model", name, names))
+            return InputError(unknown_name_message("registered model", name, names))
         model = self._client.get_registered_model(name)
         numbers = sorted(int(version.version) for version in self._client.search_model_versions(f"name = '{name}'"))
         aliases = ", ".join(f"@{alias}" for alias in sorted(model.aliases)) or "no aliases"

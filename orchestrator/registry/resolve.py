@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.registry.resolved_model import EXPORT, FoundModel, from_export, unpack
+from orchestrator.registry.resolved_model import EXPORT, ResolvedModel, from_export, unpack
 
 if TYPE_CHECKING:
-    from orchestrator.registry.model_store import Fetched, ModelStore
+    from orchestrator.registry.model_store import DownloadedModel, ModelStore
     from orchestrator.scoring import Scorer
 
 _VERSION = re.compile(r"(?P<name>[^/@]+)(?:@(?P<alias>[\w.-]+)|/(?P<version>\d+))")
@@ -23,7 +23,7 @@ _RUN = re.compile(r"[0-9a-f]{32}")
 
 
 @contextmanager
-def found_model(reference: str, sweeps: Path, tracking_uri: str | None = None) -> Iterator[FoundModel]:
+def resolve_model(reference: str, sweeps: Path, tracking_uri: str | None = None) -> Iterator[ResolvedModel]:
     """The model that is meant; what had to be downloaded or unpacked is gone at the end.
 
     Args:
@@ -41,24 +41,24 @@ def found_model(reference: str, sweeps: Path, tracking_uri: str | None = None) -
         yield found
 
 
-def load_found(found: FoundModel, device: str = "cpu") -> Scorer:
+def load_found(found: ResolvedModel, device: str = "cpu") -> Scorer:
     """A scorer of a model that was found; raises InputError where this installation cannot score with it."""
-    from orchestrator.scoring import ScorerError, load_scorer
+    from orchestrator.scoring import ModelLoadError, load_scorer
     from orchestrator.scoring.percentiles import from_tag
 
     try:
         scorer = load_scorer(found.folder, device)
-    except ScorerError as error:
+    except ModelLoadError as error:
         raise InputError(str(error)) from error
     if found.mos_quantiles and not scorer.card.mos_quantiles:
         scorer.card = replace(scorer.card, mos_quantiles=from_tag(found.mos_quantiles))
     return scorer
 
 
-def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path) -> FoundModel:
+def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path) -> ResolvedModel:
     place = Path(reference).expanduser()
     if (place / "model.json").is_file():
-        return FoundModel(place, str(place))
+        return ResolvedModel(place, str(place))
     if (place / EXPORT).is_file():
         return from_export(place)
     if place.suffix == ".zip" and place.is_file():
@@ -80,7 +80,7 @@ def _store(tracking_uri: str | None, scratch: Path) -> ModelStore:
     return ModelStore(resolve_tracking_uri(tracking_uri), scratch)
 
 
-def _from_mlflow(fetched: Fetched, store: ModelStore) -> FoundModel:
+def _from_mlflow(fetched: DownloadedModel, store: ModelStore) -> ResolvedModel:
     tags = {**store.run_tags(fetched.run_id), **fetched.tags}
     about: dict[str, Any] = {
         key: tags[key] for key in ("registered", "run_key", "data_hash", "git.commit") if key in tags
@@ -91,7 +91,7 @@ def _from_mlflow(fetched: Fetched, store: ModelStore) -> FoundModel:
         about |= {key: spec[key] for key in ("dataset", "protocol")} | {"sweep": spec["name"]}
     except (KeyError, ValueError, TypeError):
         pass
-    return FoundModel(
+    return ResolvedModel(
         folder=fetched.folder,
         name=tags.get("registered", fetched.run_id),
         sha256=fetched.sha256,
@@ -102,7 +102,7 @@ def _from_mlflow(fetched: Fetched, store: ModelStore) -> FoundModel:
     )
 
 
-def _from_sweep(reference: str, sweeps: Path) -> FoundModel:
+def _from_sweep(reference: str, sweeps: Path) -> ResolvedModel:
     from orchestrator.core.spec import load_spec
     from orchestrator.core.workspace import find_sweep
 
@@ -119,4 +119,4 @@ def _from_sweep(reference: str, sweeps: Path) -> FoundModel:
     if workspace.identity.is_file():
         about["data_hash"] = json.loads(workspace.identity.read_text()).get("data")
     predictions = workspace.trials / run / "predictions.csv"
-    return FoundModel(folder, str(folder), about=about, predictions=predictions if predictions.is_file() else None)
+    return ResolvedModel(folder, str(folder), about=about, predictions=predictions if predictions.is_file() else None)

@@ -21,7 +21,7 @@ MODEL, EXPORT, PREDICTIONS, README = "model", "export.json", "predictions.csv", 
 
 
 @dataclass(frozen=True)
-class FoundModel:
+class ResolvedModel:
     """A model's folder and what is known beside it.
 
     Attributes:
@@ -60,7 +60,7 @@ class FoundModel:
         return found
 
 
-def from_export(folder: Path) -> FoundModel:
+def from_export(folder: Path) -> ResolvedModel:
     """The model of an exported folder.
 
     Raises:
@@ -76,7 +76,7 @@ def from_export(folder: Path) -> FoundModel:
         description = readme.read_text() if readme.is_file() else ""
     except (OSError, ValueError) as error:
         raise InputError(f"{readme} cannot be read: {reason(error)}.") from error
-    return FoundModel(
+    return ResolvedModel(
         folder=folder / MODEL,
         name=str(folder),
         sha256=sha256,

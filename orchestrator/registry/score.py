@@ -13,18 +13,18 @@ from rich.console import Console
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.progress import progress_bar
-from orchestrator.registry.resolve import found_model, load_found
+from orchestrator.registry.resolve import load_found, resolve_model
 from orchestrator.registry.score_inputs import read_requests
 from orchestrator.registry.score_table import ranked, records, show_scores, write_scores
 
 if TYPE_CHECKING:
-    from orchestrator.registry.verify_scores import Check
+    from orchestrator.registry.verify_scores import ScoreVerification
 
 _BEST = 20
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScoreOptions:
     """With which model, where, and how it is told.
 
     Attributes:
@@ -43,7 +43,7 @@ class Asked:
 
 
 def score_images(
-    asked: Asked, given: Sequence[Path], prompt: str | None, criteria: str | None, out: Path | None
+    asked: ScoreOptions, given: Sequence[Path], prompt: str | None, criteria: str | None, out: Path | None
 ) -> bool:
     """Scores, prints, writes; gives whether any image was scored.
 
@@ -51,7 +51,7 @@ def score_images(
         InputError: there is no such model, nothing to score, no prompt, or criteria that nothing would read.
     """
     requests = read_requests(given, prompt, criteria)
-    with found_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
+    with resolve_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
         scorer = load_found(found, chosen_device(asked.device))
         name = found.name
     if scorer.needs_criteria and not all(requests.criteria):
@@ -74,7 +74,7 @@ def score_images(
     return bool(table["reason"].isna().any())
 
 
-def check_again(asked: Asked, dataset: str | None, data_root: Path | None) -> bool:
+def check_again(asked: ScoreOptions, dataset: str | None, data_root: Path | None) -> bool:
     """Scores a model's test images again and says how far the scores differ; gives whether they agree.
 
     Raises:
@@ -82,7 +82,7 @@ def check_again(asked: Asked, dataset: str | None, data_root: Path | None) -> bo
     """
     from orchestrator.registry.verify_scores import check_model
 
-    with found_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
+    with resolve_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
         scorer = load_found(found, chosen_device(asked.device))
         with progress_bar() as progress:
             check = check_model(found, scorer, dataset, data_root, progress)
@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _show_check(console: Console, name: str, check: Check) -> None:
+def _show_check(console: Console, name: str, check: ScoreVerification) -> None:
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False)

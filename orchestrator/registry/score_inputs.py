@@ -12,7 +12,7 @@ _TABLES = {".csv", ".xlsx"}
 
 
 @dataclass(frozen=True)
-class Requests:
+class ScoreInputs:
     """Images, each with its prompt.
 
     Attributes:
@@ -26,7 +26,7 @@ class Requests:
     criteria: tuple[str, ...]
 
 
-def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | None) -> Requests:
+def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | None) -> ScoreInputs:
     """What the user gave.
 
     Args:
@@ -49,7 +49,7 @@ def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | Non
         raise InputError(
             "Give --prompt TEXT, which the images were made from, or a CSV with the columns image and prompt."
         )
-    return Requests(tuple(images), (prompt,) * len(images), (criteria or "",) * len(images))
+    return ScoreInputs(tuple(images), (prompt,) * len(images), (criteria or "",) * len(images))
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -70,7 +70,7 @@ def _inside(folder: Path) -> list[Path]:
     return found
 
 
-def _from_table(path: Path, prompt: str | None, criteria: str | None) -> Requests:
+def _from_table(path: Path, prompt: str | None, criteria: str | None) -> ScoreInputs:
     from orchestrator.data.read_table import read_table
 
     table = read_table(path, ["image"] if prompt is not None else ["image", "prompt"])
@@ -83,4 +83,4 @@ def _from_table(path: Path, prompt: str | None, criteria: str | None) -> Request
     images = tuple(path.parent / image for image in table["image"])
     prompts = tuple(table["prompt"]) if "prompt" in table else (str(prompt),) * len(images)
     asked = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)
-    return Requests(images, prompts, asked)
+    return ScoreInputs(images, prompts, asked)

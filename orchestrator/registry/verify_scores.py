@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.progress import Progress, silent
-from orchestrator.registry.resolved_model import FoundModel
+from orchestrator.registry.resolved_model import ResolvedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ of JPEG may change of a feature that is rounded to float16. Two raters differ by
 
 
 @dataclass(frozen=True)
-class Check:
+class ScoreVerification:
     """Scores of the test images then and now.
 
     Attributes:
@@ -51,8 +51,8 @@ class Check:
 
 
 def check_model(
-    found: FoundModel, scorer: Scorer, dataset: str | None, data_root: Path | None, progress: Progress = silent
-) -> Check:
+    found: ResolvedModel, scorer: Scorer, dataset: str | None, data_root: Path | None, progress: Progress = silent
+) -> ScoreVerification:
     """Scores the test images of a model's own table of predictions.
 
     Args:
@@ -90,7 +90,7 @@ def check_model(
 
 def _compared(
     dataset: str, images: int, missing: tuple[str, ...], then: pd.DataFrame, now: pd.DataFrame, scorer: Scorer
-) -> Check:
+) -> ScoreVerification:
     from orchestrator.training.metrics import correlations
 
     scored = now["reason"].isna()
@@ -108,10 +108,10 @@ def _compared(
             figures[target] = {"srcc": found.srcc, "plcc": found.plcc}
     spread = dict(zip(scorer.card.targets, scorer.card.score_std, strict=True))
     allowed = {target: TOLERANCE * std for target, std in spread.items()}
-    return Check(dataset, images, missing, largest, mean, allowed, recorded, again)
+    return ScoreVerification(dataset, images, missing, largest, mean, allowed, recorded, again)
 
 
-def _test_rows(found: FoundModel) -> pd.DataFrame:
+def _test_rows(found: ResolvedModel) -> pd.DataFrame:
     from orchestrator.data.read_table import numbers, read_table
 
     if found.predictions is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.execution.evaluation import Agreement, agreement, mean_agreement
+from orchestrator.execution.evaluation import EvaluationMetrics, evaluate_table, mean_agreement
 from orchestrator.training.bootstrap import Interval, median_interval
 
 
@@ -54,7 +54,7 @@ def table_figures(
         several: whether the model learned several scores, even if only one is judged: then, as where several are,
             the mean has no interval and each has its own.
     """
-    runs = [{target: agreement(table, target, part) for target in targets} for table in tables]
+    runs = [{target: evaluate_table(table, target, part) for target in targets} for table in tables]
     judged = rows_of(tables, part)
     each = {target: _target_figures(judged, [run[target] for run in runs], target) for target in targets}
     if several or len(targets) > 1:
@@ -62,7 +62,7 @@ def table_figures(
     return each[targets[0]]
 
 
-def _target_figures(tests: list[pd.DataFrame], runs: list[Agreement], target: str) -> Figures:
+def _target_figures(tests: list[pd.DataFrame], runs: list[EvaluationMetrics], target: str) -> Figures:
     truth, prompts = [table[target] for table in tests], [table["prompt_id"] for table in tests]
     predicted = predictions(tests, target)
     return _medians_of(
@@ -70,7 +70,7 @@ def _target_figures(tests: list[pd.DataFrame], runs: list[Agreement], target: st
     )
 
 
-def _medians_of(runs: list[Agreement], **more: Any) -> Figures:
+def _medians_of(runs: list[EvaluationMetrics], **more: Any) -> Figures:
     metrics = {name: _median([run.metrics[name] for run in runs]) for name in runs[0].metrics}
     reasons = {name: runs[0].reasons[name] for name, value in metrics.items() if not math.isfinite(value)}
     return Figures(metrics, reasons=reasons, **more)

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.execution.job import Epoch, Job
-from orchestrator.execution.progress import JobLine, Tally
+from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.progress import JobProgress, SweepProgress
 from orchestrator.search.outcome import Outcome
 
 _AROUND = 4
@@ -28,18 +28,18 @@ _STYLES = {
 }
 
 
-class TerminalView:
+class LiveView:
     """Watches a sweep and draws its tally; use it as a context.
 
     Args:
         console: where it is drawn.
-        tally: what is drawn; must be a watcher before this one.
+        progress: what is drawn; must be a watcher before this one.
         title: of the table.
     """
 
-    def __init__(self, console: Console, tally: Tally, title: str) -> None:
+    def __init__(self, console: Console, progress: SweepProgress, title: str) -> None:
         self._console = console
-        self._tally = tally
+        self._progress = progress
         self._title = title
         self._first_with: dict[str, str] = {}
         self._live = (
@@ -59,19 +59,19 @@ class TerminalView:
         if self._live:
             self._live.__exit__(kind, error, trace)
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         """Drawn at the next refresh."""
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         """Drawn at the next refresh."""
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+    def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """A line for every job, where there is no live table; above it an error, in full the first time."""
         if self._live is None:
-            line = self._tally.lines[job.key]
+            line = self._progress.lines[job.key]
             best = f", validation SRCC {line.best:.4f}" if job.variant and line.best == line.best else ""
             test = f", test SRCC {final['test_srcc']:.4f}" if "test_srcc" in final else ""
-            done = f"{self._tally.ended_jobs()}/{self._tally.budget}"
+            done = f"{self._progress.ended_jobs()}/{self._progress.budget}"
             text = f"{done}  {job.title}: {outcome} at epoch {line.epoch}{best}{test}"
             self._console.print(text, highlight=False, soft_wrap=True)
         if error:
@@ -80,11 +80,11 @@ class TerminalView:
             last = last if first == job.title else f"the same error as {first}"
             self._console.print(f"{job.title}: {last}", style="red", highlight=False, markup=False, soft_wrap=True)
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         """A line above the live table."""
         self._console.print(f"{job.title}: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         """Drawn at the end."""
 
     def _draw(self) -> Group:
@@ -100,11 +100,11 @@ class TerminalView:
         table.add_column("configuration", overflow="ellipsis", no_wrap=True, ratio=1)
         # Rows that the screen would cut off are not made: with hundreds of slots they would take the driver's time.
         room = max(1, self._console.height - _AROUND)
-        for line in (self._tally.running() + self._tally.latest())[:room]:
+        for line in (self._progress.running() + self._progress.latest())[:room]:
             table.add_row(*self._row(line))
         return Group(table, self._footer())
 
-    def _row(self, line: JobLine) -> tuple[str, Text, str, str, str]:
+    def _row(self, line: JobProgress) -> tuple[str, Text, str, str, str]:
         state = Text(
             str(line.outcome or ("waiting" if line.waiting else "running")),
             style=_STYLES.get(line.outcome, "cyan") if line.outcome else "cyan",
@@ -114,16 +114,16 @@ class TerminalView:
         return line.job.title, state, f"{line.epoch}/{line.job.training['epochs']}", best, params
 
     def _footer(self) -> Text:
-        tally = self._tally
-        parts = [f"{tally.ended_jobs()}/{tally.budget} runs"]
-        parts += [f"{count} {state}" for state, count in sorted(tally.counts().items())]
-        if best := tally.best("search"):
+        progress = self._progress
+        parts = [f"{progress.ended_jobs()}/{progress.budget} runs"]
+        parts += [f"{count} {state}" for state, count in sorted(progress.counts().items())]
+        if best := progress.best("search"):
             parts.append(f"best {best.job.title} {best.best:.4f}")
-        if control := tally.best("control"):
+        if control := progress.best("control"):
             parts.append(f"best control {control.best:.4f}")
-        parts.append(f"{tally.rate():.1f} epochs/s")
-        left = tally.seconds_left()
-        parts.append(f"{duration(time.monotonic() - tally.began)} so far")
+        parts.append(f"{progress.rate():.1f} epochs/s")
+        left = progress.seconds_left()
+        parts.append(f"{duration(time.monotonic() - progress.began)} so far")
         if left is not None:
             parts.append(f"about {duration(left)} left")
         return Text(" · ".join(parts), style="dim")

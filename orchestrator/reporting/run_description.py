@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from orchestrator.search.parameters import Parameter
 
 if TYPE_CHECKING:
-    from orchestrator.execution.prepare import Prepared
+    from orchestrator.execution.prepare import PreparedSweep
     from orchestrator.reporting.summary import Summary
 
 
-def describe_beginning(prepared: Prepared) -> str:
+def describe_beginning(prepared: PreparedSweep) -> str:
     """Markdown for a sweep that runs."""
     return "\n\n".join((*_what(prepared), "**Running.** Trials appear below as they begin."))
 
 
-def describe_result(prepared: Prepared, summary: Summary) -> str:
+def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     """Markdown for a finished sweep."""
-    from orchestrator.reporting.tables import cross_markdown, markdown_table, protocol_line, summary_line, verdict
+    from orchestrator.reporting.tables import conclusions, cross_markdown, markdown_table, protocol_line, summary_line
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
     # The interface folds a long description: what came out stands first.
@@ -27,7 +27,7 @@ def describe_result(prepared: Prepared, summary: Summary) -> str:
         markdown_table(summary),
         f"Figures: {protocol_line(summary)}.",
         *cross_markdown(summary),
-        "\n".join(f"- {sentence}" for sentence in verdict(summary)),
+        "\n".join(f"- {sentence}" for sentence in conclusions(summary)),
         *_what(prepared),
     ]
     if summary.optimistic:
@@ -41,7 +41,7 @@ def describe_result(prepared: Prepared, summary: Summary) -> str:
     return "\n\n".join(parts)
 
 
-def _what(prepared: Prepared) -> list[str]:
+def _what(prepared: PreparedSweep) -> list[str]:
     spec, dataset, split = prepared.spec, prepared.dataset, prepared.splits[0]
     searched = [name for name, value in prepared.space.items() if isinstance(value, Parameter)]
     left_out = f", {len(dataset.quarantined)} left out as unusable" if dataset.quarantined else ""

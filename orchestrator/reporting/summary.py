@@ -12,7 +12,7 @@ import pandas as pd
 
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.cross_dataset_eval import CROSS, CROSS_PREDICTIONS, cross_prefix
-from orchestrator.execution.median_run import representative
+from orchestrator.execution.median_run import median_run
 from orchestrator.execution.plan import Arm
 from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.reporting.aggregate import (
@@ -31,7 +31,7 @@ from orchestrator.search.outcome import Outcome
 from orchestrator.training.bootstrap import Interval, paired_interval
 
 if TYPE_CHECKING:
-    from orchestrator.execution.prepare import Prepared
+    from orchestrator.execution.prepare import PreparedSweep
 
 HEADLINES = ("srcc", "plcc", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt")
 """The test figures that a sweep's run in MLflow shows."""
@@ -45,7 +45,7 @@ BASELINES = {
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class ConfirmedConfiguration:
     """A configuration, as its search and its confirm runs saw it.
 
     Attributes:
@@ -82,7 +82,7 @@ class BaselineFigures:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """The best configuration against something on the same splits: median paired difference in test SRCC."""
 
     against: str
@@ -94,14 +94,14 @@ class Comparison:
 class Summary:
     """A sweep's findings. `confirmed` holds the variant's configurations and then the control's, best first."""
 
-    prepared: Prepared
-    confirmed: tuple[Confirmed, ...]
+    prepared: PreparedSweep
+    confirmed: tuple[ConfirmedConfiguration, ...]
     baselines: tuple[BaselineFigures, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[PairedComparison, ...]
     counts: dict[str, dict[str, int]]
     optimistic: bool
 
-    def best(self, study: str) -> Confirmed | None:
+    def best(self, study: str) -> ConfirmedConfiguration | None:
         """The configuration of a study with the highest validation median: test plays no part in the choice."""
         return next((line for line in self.confirmed if line.study == study), None)
 
@@ -161,7 +161,7 @@ class Summary:
         }
 
 
-def summarise(prepared: Prepared, arms: Sequence[Arm], confirm: Ledger, trials: Path) -> Summary:
+def summarise(prepared: PreparedSweep, arms: Sequence[Arm], confirm: Ledger, trials: Path) -> Summary:
     """Sums up a sweep whose jobs have all ended."""
     ended = [trial for trial in confirm.trials() if trial.outcome is Outcome.COMPLETE]
     runs: dict[str | None, list[LedgerTrial]] = {}
@@ -182,8 +182,8 @@ def summarise(prepared: Prepared, arms: Sequence[Arm], confirm: Ledger, trials: 
 
 
 def _confirmed(
-    arm: Arm, runs: dict[str | None, list[LedgerTrial]], trials: Path, prepared: Prepared
-) -> list[Confirmed]:
+    arm: Arm, runs: dict[str | None, list[LedgerTrial]], trials: Path, prepared: PreparedSweep
+) -> list[ConfirmedConfiguration]:
     title = {"search": "trial", "control": "control"}[arm.study]
     lines = []
     for trial in arm.ledger.best(max(1, prepared.spec.confirm)):
@@ -192,13 +192,13 @@ def _confirmed(
         finals = [run.attributes["final"] for run in own] or [trial.attributes["final"]]
         tables = _tables(own, trials, PREDICTIONS)
         lines.append(
-            Confirmed(
+            ConfirmedConfiguration(
                 source=source,
                 study=arm.study,
                 variant=arm.variant,
                 trial=trial,
                 runs=tuple(_key(run) for run in own),
-                representative=representative({_key(run): run.attributes["final"]["best_val_srcc"] for run in own}),
+                representative=median_run({_key(run): run.attributes["final"]["best_val_srcc"] for run in own}),
                 validation=final_figures(finals, "best_val_", prepared.targets),
                 test=table_figures(tables, prepared.targets) if tables else None,
                 cross=_cross(own, trials, PREDICTIONS, CROSS_PREDICTIONS, prepared),
@@ -208,7 +208,7 @@ def _confirmed(
 
 
 def _baseline(
-    name: str, tables: list[pd.DataFrame], runs: list[LedgerTrial], trials: Path, prepared: Prepared
+    name: str, tables: list[pd.DataFrame], runs: list[LedgerTrial], trials: Path, prepared: PreparedSweep
 ) -> BaselineFigures:
     if tables and len(tables) == len(runs):
         cross = _cross(runs, trials, f"{name}.csv", f"{name}_{CROSS_PREDICTIONS}", prepared)
@@ -221,8 +221,11 @@ def _baseline(
 
 
 def _comparisons(
-    confirmed: list[Confirmed], tables: dict[str, list[pd.DataFrame]], trials: Path, targets: tuple[str, ...]
-) -> list[Comparison]:
+    confirmed: list[ConfirmedConfiguration],
+    tables: dict[str, list[pd.DataFrame]],
+    trials: Path,
+    targets: tuple[str, ...],
+) -> list[PairedComparison]:
     def of(study: str) -> list[pd.DataFrame]:
         line = next((line for line in confirmed if line.study == study), None)
         return rows_of([pd.read_csv(trials / key / PREDICTIONS) for key in line.runs]) if line else []
@@ -230,7 +233,7 @@ def _comparisons(
     own = of("search")
     others = {"control": of("control"), **{name: rows_of(found) for name, found in tables.items()}}
     return [
-        Comparison(
+        PairedComparison(
             name,
             target,
             paired_interval(
@@ -252,7 +255,9 @@ def _tables(runs: list[LedgerTrial], trials: Path, file: str) -> list[pd.DataFra
     return [pd.read_csv(path) for path in paths if path.is_file()]
 
 
-def _cross(runs: list[LedgerTrial], trials: Path, file: str, cross_file: str, prepared: Prepared) -> Figures | None:
+def _cross(
+    runs: list[LedgerTrial], trials: Path, file: str, cross_file: str, prepared: PreparedSweep
+) -> Figures | None:
     """Medians over the runs on a second data set; its tables get the validation rows for the logistic fit."""
     if prepared.cross is None or not runs:
         return None
@@ -265,7 +270,7 @@ def _key(run: LedgerTrial) -> str:
     return f"confirm-{run.number:04d}"
 
 
-def _configuration(line: Confirmed, brief: bool = False) -> dict[str, Any]:
+def _configuration(line: ConfirmedConfiguration, brief: bool = False) -> dict[str, Any]:
     found = {
         "trial": line.trial.number,
         "source": line.source,

@@ -21,7 +21,7 @@ CROSS_HEADER = ("SRCC", "95 % interval", "PLCC", "95 % interval", "KRCC", *TEST_
 """On a second data set, whose scores have units of their own: nothing here depends on them."""
 
 
-def test_cells(figures: Figures | None) -> tuple[str, ...]:
+def cells_of_test(figures: Figures | None) -> tuple[str, ...]:
     """Cells under `TEST_HEADER`, empty where there are no figures."""
     if figures is None:
         return ("",) * len(TEST_HEADER)

@@ -19,8 +19,8 @@ from orchestrator.core.workspace import Workspace
 from orchestrator.execution.cross_dataset import article
 from orchestrator.reporting.aggregate import Figures
 from orchestrator.reporting.live_view import duration
-from orchestrator.reporting.summary import BASELINES, Confirmed, Summary
-from orchestrator.reporting.table_cells import CROSS_HEADER, TEST_HEADER, cross_cells, test_cells
+from orchestrator.reporting.summary import BASELINES, ConfirmedConfiguration, Summary
+from orchestrator.reporting.table_cells import CROSS_HEADER, TEST_HEADER, cells_of_test, cross_cells
 
 HEADER = ("", "val SRCC", "val PLCC", *TEST_HEADER)
 
@@ -39,7 +39,7 @@ def result_rows(summary: Summary) -> list[Row]:
     rows = [row for line in summary.confirmed for row in _configuration_rows(line)]
     for baseline in summary.baselines:
         if baseline.test:
-            cells = (BASELINES[baseline.name], "", "", *test_cells(baseline.test))
+            cells = (BASELINES[baseline.name], "", "", *cells_of_test(baseline.test))
             rows.append(Row("baselines", cells, cross_cells(baseline.cross)))
     return rows
 
@@ -60,7 +60,7 @@ def print_result(console: Console, summary: Summary) -> None:
     if rows := cross_rows(summary):
         console.print(_table(cross_line(summary), ("", *CROSS_HEADER), rows))
         console.print()
-    for sentence in verdict(summary):
+    for sentence in conclusions(summary):
         console.print(sentence, highlight=False, soft_wrap=True)
 
 
@@ -112,7 +112,7 @@ def summary_line(summary: Summary) -> str:
     return f"Best: trial {best.trial.number}, {part} SRCC {metrics['srcc']:.4f}, PLCC {metrics['plcc']:.4f}."
 
 
-def verdict(summary: Summary) -> list[str]:
+def conclusions(summary: Summary) -> list[str]:
     """What the paired comparisons say, one sentence each."""
     best = summary.best("search")
     if best is None:
@@ -158,7 +158,7 @@ def write_tables(summary: Summary, folder: Path) -> None:
         protocol_line(summary),
         markdown_table(summary),
         *cross_markdown(summary),
-        "\n".join(f"- {sentence}" for sentence in verdict(summary)),
+        "\n".join(f"- {sentence}" for sentence in conclusions(summary)),
     ]
     (folder / "result.md").write_text("\n\n".join(parts) + "\n")
     cross = summary.prepared.cross
@@ -176,7 +176,7 @@ def _tool(name: str) -> str:
     return name if found and Path(found).parent == beside.parent else os.path.relpath(beside)
 
 
-def _configuration_rows(line: Confirmed) -> list[Row]:
+def _configuration_rows(line: ConfirmedConfiguration) -> list[Row]:
     """A row a configuration and, under it, one a target where there are several."""
     label = f"trial {line.trial.number}" if line.study == "search" else f"control {line.trial.number}"
     rows = [_figures_row(line.study, f"{line.variant}, {label}", line.validation, line.test, line.cross)]
@@ -189,7 +189,7 @@ def _configuration_rows(line: Confirmed) -> list[Row]:
 
 def _figures_row(group: str, label: str, validation: Figures, test: Figures | None, cross: Figures | None) -> Row:
     cells = (f"{validation.metrics['srcc']:.4f}", f"{validation.metrics['plcc']:.4f}")
-    return Row(group, (label, *cells, *test_cells(test)), cross_cells(cross))
+    return Row(group, (label, *cells, *cells_of_test(test)), cross_cells(cross))
 
 
 def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any]) -> None:

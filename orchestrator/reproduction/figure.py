@@ -12,12 +12,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 if TYPE_CHECKING:
-    from orchestrator.reproduction.report import Row
+    from orchestrator.reproduction.report import ReproductionRow
 
 _STYLES = {"paper": ("#c17d11", "ours, paper's form"), "shipped": ("#3465a4", "ours, shipped form")}
 
 
-def draw_rows(rows: list[Row], title: str, path: Path) -> None:
+def draw_rows(rows: list[ReproductionRow], title: str, path: Path) -> None:
     """One panel a protocol; a line a row, with intervals where there are any."""
     protocols = [name for name in ("own", "random") if any(row.protocol == name for row in rows)]
     if not protocols:

@@ -13,7 +13,7 @@ from orchestrator.tracking.destination import resolve_tracking_uri
 from orchestrator.tracking.provenance import provenance
 from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.uploader import SpoolUploader
 
 
 class ReproducedRow(Protocol):
@@ -52,12 +52,12 @@ def log_reproduction(
     note = (folder / "report" / "reproduction.md").read_text()
     recorder.record("tags", SWEEP, tags={"mlflow.note.content": note})
     recorder.record("end", SWEEP, status="FINISHED")
-    drain = Drain(
+    uploader = SpoolUploader(
         spool,
         lambda: MlflowSink(
             uri, f"reproduction on {params['dataset']}", identity, source=f"orchestrator.reproduce {name}"
         ),
     )
-    drain.start()
-    left = drain.close(timeout=120)
-    return f"{uri} ({left} events have not arrived: {drain.error})" if left else uri
+    uploader.start()
+    left = uploader.close(timeout=120)
+    return f"{uri} ({left} events have not arrived: {uploader.error})" if left else uri

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 
 SWAPPED = (
     "training stacks quality, authenticity, alignment, while scoring correlates each output with another score's MOS: "
@@ -14,7 +14,7 @@ SWAPPED = (
 
 
 @dataclass(frozen=True)
-class Claim:
+class PaperClaim:
     """One pair of figures in one of the paper's tables.
 
     Attributes:
@@ -48,33 +48,33 @@ _3K, _2023 = "agiqa3k", "aigciqa2023"
 _BLIP = "the published code loads no weights into BLIP, leaves its dropout on and builds one for each half"
 
 CLAIMS = (
-    Claim("I", _3K, "best quality of AGIQA-3K's paper", None, (), _Q, 0.8355, 0.8903),
-    Claim("I", _2023, "best quality of AIGCIQA2023's paper", None, (), _Q, 0.7961, 0.8402),
-    Claim("I", _2023, "best authenticity of AIGCIQA2023's paper", None, (), _A, 0.6701, 0.6807),
-    Claim("III-A", _3K, "quality", "image_hyper", (_Q,), _Q, 0.8603, 0.9100),
-    Claim("II", _2023, "trained for quality", "image_hyper", (_Q,), _Q, 0.8227, 0.8312),
-    Claim("II", _2023, "trained for authenticity", "image_hyper", (_A,), _A, 0.7423, 0.7561),
-    Claim("II", _2023, "trained for both: quality", "image_hyper", (_Q, _A), _Q, 0.8412, 0.8576),
-    Claim("II", _2023, "trained for both: authenticity", "image_hyper", (_Q, _A), _A, 0.7827, 0.7778),
-    Claim("III", _3K, "best alignment of AGIQA-3K's paper", None, (), _T, 0.7472, 0.7058, (0.7472, 0.8529)),
-    Claim("III", _2023, "best alignment of AIGCIQA2023's paper", None, (), _T, 0.7961, 0.7153, (0.7058, 0.7153)),
-    Claim("IV", _3K, "hypernet", "image_text_hyper", (_T,), _T, 0.8629, 0.8458, note=_BLIP),
-    Claim("IV", _3K, "ImageReward's head", "imagereward_head", (_T,), _T, 0.8521, 0.8216, note=_BLIP),
-    Claim("IV", _2023, "hypernet", "image_text_hyper", (_T,), _T, 0.7952, 0.7203, note=_BLIP),
-    Claim("IV", _2023, "ImageReward's head", "imagereward_head", (_T,), _T, 0.3562, 0.3413, note=_BLIP),
-    Claim("V", _3K, "text hypernet", "text_hyper", (_T,), _T, 0.1087, 0.0923, note=_BLIP),
-    Claim("V", _2023, "text hypernet", "text_hyper", (_T,), _T, 0.2025, 0.1781, note=_BLIP, protocol="slots"),
-    Claim("VI", _3K, "with image semantics", "semantic_hyper", (_T,), _T, 0.6442, 0.8038, note=_BLIP),
-    Claim("VI", _2023, "with image semantics", "semantic_hyper", (_T,), _T, 0.6026, 0.5937, note=_BLIP),
-    Claim("VII", _3K, "hybrid: alignment", "hybrid_hyper", (_T, _Q), _T, 0.6131, 0.7998, note=_BLIP),
-    Claim("VII", _3K, "hybrid: quality", "hybrid_hyper", (_T, _Q), _Q, 0.7942, 0.8464, note=_BLIP),
-    Claim("VIII", _2023, "hybrid: quality", "hybrid_hyper", (_Q, _A, _T), _Q, 0.7118, 0.7146, note=SWAPPED),
-    Claim("VIII", _2023, "hybrid: authenticity", "hybrid_hyper", (_Q, _A, _T), _A, 0.6512, 0.6383, note=SWAPPED),
-    Claim("VIII", _2023, "hybrid: alignment", "hybrid_hyper", (_Q, _A, _T), _T, 0.7734, 0.7668, note=SWAPPED),
+    PaperClaim("I", _3K, "best quality of AGIQA-3K's paper", None, (), _Q, 0.8355, 0.8903),
+    PaperClaim("I", _2023, "best quality of AIGCIQA2023's paper", None, (), _Q, 0.7961, 0.8402),
+    PaperClaim("I", _2023, "best authenticity of AIGCIQA2023's paper", None, (), _A, 0.6701, 0.6807),
+    PaperClaim("III-A", _3K, "quality", "image_hyper", (_Q,), _Q, 0.8603, 0.9100),
+    PaperClaim("II", _2023, "trained for quality", "image_hyper", (_Q,), _Q, 0.8227, 0.8312),
+    PaperClaim("II", _2023, "trained for authenticity", "image_hyper", (_A,), _A, 0.7423, 0.7561),
+    PaperClaim("II", _2023, "trained for both: quality", "image_hyper", (_Q, _A), _Q, 0.8412, 0.8576),
+    PaperClaim("II", _2023, "trained for both: authenticity", "image_hyper", (_Q, _A), _A, 0.7827, 0.7778),
+    PaperClaim("III", _3K, "best alignment of AGIQA-3K's paper", None, (), _T, 0.7472, 0.7058, (0.7472, 0.8529)),
+    PaperClaim("III", _2023, "best alignment of AIGCIQA2023's paper", None, (), _T, 0.7961, 0.7153, (0.7058, 0.7153)),
+    PaperClaim("IV", _3K, "hypernet", "image_text_hyper", (_T,), _T, 0.8629, 0.8458, note=_BLIP),
+    PaperClaim("IV", _3K, "ImageReward's head", "imagereward_head", (_T,), _T, 0.8521, 0.8216, note=_BLIP),
+    PaperClaim("IV", _2023, "hypernet", "image_text_hyper", (_T,), _T, 0.7952, 0.7203, note=_BLIP),
+    PaperClaim("IV", _2023, "ImageReward's head", "imagereward_head", (_T,), _T, 0.3562, 0.3413, note=_BLIP),
+    PaperClaim("V", _3K, "text hypernet", "text_hyper", (_T,), _T, 0.1087, 0.0923, note=_BLIP),
+    PaperClaim("V", _2023, "text hypernet", "text_hyper", (_T,), _T, 0.2025, 0.1781, note=_BLIP, protocol="slots"),
+    PaperClaim("VI", _3K, "with image semantics", "semantic_hyper", (_T,), _T, 0.6442, 0.8038, note=_BLIP),
+    PaperClaim("VI", _2023, "with image semantics", "semantic_hyper", (_T,), _T, 0.6026, 0.5937, note=_BLIP),
+    PaperClaim("VII", _3K, "hybrid: alignment", "hybrid_hyper", (_T, _Q), _T, 0.6131, 0.7998, note=_BLIP),
+    PaperClaim("VII", _3K, "hybrid: quality", "hybrid_hyper", (_T, _Q), _Q, 0.7942, 0.8464, note=_BLIP),
+    PaperClaim("VIII", _2023, "hybrid: quality", "hybrid_hyper", (_Q, _A, _T), _Q, 0.7118, 0.7146, note=SWAPPED),
+    PaperClaim("VIII", _2023, "hybrid: authenticity", "hybrid_hyper", (_Q, _A, _T), _A, 0.6512, 0.6383, note=SWAPPED),
+    PaperClaim("VIII", _2023, "hybrid: alignment", "hybrid_hyper", (_Q, _A, _T), _T, 0.7734, 0.7668, note=SWAPPED),
 )
 
 
-def choose_claims(dataset: str, tables: tuple[str, ...], variants: tuple[str, ...] = ()) -> tuple[Claim, ...]:
+def choose_claims(dataset: str, tables: tuple[str, ...], variants: tuple[str, ...] = ()) -> tuple[PaperClaim, ...]:
     """The paper's rows about a data set, of some tables or of all, about some systems or all.
 
     Args:
@@ -87,7 +87,9 @@ def choose_claims(dataset: str, tables: tuple[str, ...], variants: tuple[str, ..
     """
     there = [claim for claim in CLAIMS if claim.dataset == dataset]
     if not there:
-        raise InputError(unknown("data set of the paper", dataset, sorted({claim.dataset for claim in CLAIMS})))
+        raise InputError(
+            unknown_name_message("data set of the paper", dataset, sorted({claim.dataset for claim in CLAIMS}))
+        )
     known = list(dict.fromkeys(claim.table for claim in there))
     for table in tables:
         if table not in known:
@@ -96,5 +98,5 @@ def choose_claims(dataset: str, tables: tuple[str, ...], variants: tuple[str, ..
     systems = sorted({claim.variant for claim in chosen if claim.variant})
     for variant in variants:
         if variant not in systems:
-            raise InputError(unknown("system in these tables", variant, systems))
+            raise InputError(unknown_name_message("system in these tables", variant, systems))
     return tuple(claim for claim in chosen if not variants or claim.variant in variants)

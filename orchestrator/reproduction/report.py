@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.reproduction.paper_claims import SWAPPED, Claim
+from orchestrator.reproduction.paper_claims import SWAPPED, PaperClaim
 
 HEADER = (
     "table",
@@ -50,7 +50,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Row:
+class ReproductionRow:
     """A row of the paper under one protocol.
 
     Attributes:
@@ -63,7 +63,7 @@ class Row:
         no_pixel: the predictors that see no pixel: means of the generator, of the prompt, and of both.
     """
 
-    claim: Claim
+    claim: PaperClaim
     protocol: str
     divided: str
     ours: Mapping[str, Pair]
@@ -136,10 +136,12 @@ class Conditions:
         return f"image encoder {'fine-tuned' if self.finetuned else 'frozen'}, {epochs}"
 
 
-RunsOf = Callable[[Claim], Iterable[tuple[str, str, Any]]]
+RunsOf = Callable[[PaperClaim], Iterable[tuple[str, str, Any]]]
 
 
-def collect_rows(claims: Iterable[Claim], runs_of: RunsOf, results: Mapping[Any, dict[str, Any]]) -> list[Row]:
+def collect_rows(
+    claims: Iterable[PaperClaim], runs_of: RunsOf, results: Mapping[Any, dict[str, Any]]
+) -> list[ReproductionRow]:
     """One row a claim and protocol, from the runs' `result.json`."""
     rows = []
     for claim in claims:
@@ -147,12 +149,12 @@ def collect_rows(claims: Iterable[Claim], runs_of: RunsOf, results: Mapping[Any,
         for protocol, form, run in runs_of(claim):
             by_protocol.setdefault(protocol, {})[form] = run
         if not by_protocol:
-            rows.append(Row(claim, "", "", {}, {}, None, {}))
+            rows.append(ReproductionRow(claim, "", "", {}, {}, None, {}))
         for protocol, runs in by_protocol.items():
             found = {form: results[run] for form, run in runs.items()}
             some = next(iter(found.values()))
             rows.append(
-                Row(
+                ReproductionRow(
                     claim=claim,
                     protocol=protocol,
                     divided=next(iter(runs.values())).protocol,
@@ -190,7 +192,7 @@ def _difference(result: dict[str, Any], target: str) -> tuple[float, float, floa
     return None
 
 
-def notes(rows: Iterable[Row], finetuned: bool = False) -> list[str]:
+def notes(rows: Iterable[ReproductionRow], finetuned: bool = False) -> list[str]:
     """What has to be known beside the figures, once each."""
     rows = list(rows)
     tables: dict[str, list[str]] = {}
@@ -224,7 +226,7 @@ def heading(conditions: Conditions) -> str:
     return f"The paper's tables on {conditions.dataset}: {figures}; {conditions.trained}"
 
 
-def print_rows(console: Console, rows: Iterable[Row], conditions: Conditions) -> None:
+def print_rows(console: Console, rows: Iterable[ReproductionRow], conditions: Conditions) -> None:
     """The table on the terminal: what it is about on a line of its own, and no column that would be empty."""
     rows = list(rows)
     forms = [form for form in _FORMS if any(form in row.ours for row in rows)]
@@ -257,7 +259,7 @@ def print_rows(console: Console, rows: Iterable[Row], conditions: Conditions) ->
         console.print(note, highlight=False, soft_wrap=True)
 
 
-def write_report(rows: list[Row], conditions: Conditions, folder: Path) -> None:
+def write_report(rows: list[ReproductionRow], conditions: Conditions, folder: Path) -> None:
     """`reproduction.md`, `.csv` and `.png` in `folder`."""
     from orchestrator.reproduction.figure import draw_rows
 

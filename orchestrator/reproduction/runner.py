@@ -13,13 +13,13 @@ from typing import Any, TextIO
 import yaml
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec, build_spec, load_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.reproduction.paper_claims import Claim, choose_claims
+from orchestrator.reproduction.paper_claims import PaperClaim, choose_claims
 from orchestrator.reproduction.report import Conditions, collect_rows, print_rows, write_report
 from orchestrator.search.space import load_space
-from orchestrator.sweeps.start import make_console, run_sweep
+from orchestrator.sweeps.start import make_console, start_or_resume
 
 OWN, RANDOM = "own", "random"
 PAPER, SHIPPED = "paper", "shipped"
@@ -28,7 +28,7 @@ _EPOCHS = {PAPER: 30, SHIPPED: 15}
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class PaperReproduction:
     """What is to be reproduced, and how.
 
     Attributes:
@@ -56,7 +56,7 @@ class Reproduction:
     seed: int = 0
     address: str | None = None
     tracking_uri: str | None = None
-    claims: tuple[Claim, ...] = field(init=False)
+    claims: tuple[PaperClaim, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", choose_claims(self.dataset, self.tables, self.variants))
@@ -67,7 +67,7 @@ class Reproduction:
         ):
             for name in given:
                 if name not in known:
-                    raise InputError(unknown(kind, name, known))
+                    raise InputError(unknown_name_message(kind, name, known))
             if not given:
                 raise InputError(f"--{kind}s names none; there are {' and '.join(known)}.")
         if self.backbone == FINETUNE and not self.runs:
@@ -78,7 +78,7 @@ class Reproduction:
         """The distinct runs that the rows need, in the order of the tables."""
         return tuple(dict.fromkeys(run for claim in self.claims for _, _, run in self.runs_of(claim)))
 
-    def runs_of(self, claim: Claim) -> Iterator[tuple[str, str, Run]]:
+    def runs_of(self, claim: PaperClaim) -> Iterator[tuple[str, str, Run]]:
         """(protocol, form, run) of a row; nothing where nothing is trained for it, or nothing can be fine-tuned."""
         if claim.variant is None:
             return
@@ -112,7 +112,7 @@ class Run:
         return "-".join((self.variant, "_".join(self.targets), self.protocol, self.form, *tuned))
 
 
-def run_reproduction(reproduction: Reproduction, out: Path, as_json: bool) -> None:
+def run_reproduction(reproduction: PaperReproduction, out: Path, as_json: bool) -> None:
     """Runs what is not there yet, then prints and writes the table, and logs it to MLflow.
 
     Raises:
@@ -140,18 +140,18 @@ def run_reproduction(reproduction: Reproduction, out: Path, as_json: bool) -> No
         print(json.dumps([row.as_dict() for row in rows], allow_nan=False))
 
 
-def _result(reproduction: Reproduction, run: Run, folder: Path, stream: TextIO) -> dict[str, Any]:
+def _result(reproduction: PaperReproduction, run: Run, folder: Path, stream: TextIO) -> dict[str, Any]:
     spec = _spec(reproduction, run, folder)
     workspace = Workspace(folder / spec.name)
     if workspace.result.is_file() and not spec.differences(load_spec(workspace.spec)):
         print("Finished before.", file=stream)
     else:
-        run_sweep(spec, folder, dry_run=False, as_json=False, allow_changed=False, stream=stream)
+        start_or_resume(spec, folder, dry_run=False, as_json=False, allow_changed=False, stream=stream)
     found: dict[str, Any] = json.loads(workspace.result.read_text())
     return found
 
 
-def _spec(reproduction: Reproduction, run: Run, folder: Path) -> SweepSpec:
+def _spec(reproduction: PaperReproduction, run: Run, folder: Path) -> SweepSpec:
     given: dict[str, Any] = {
         "variant": run.variant,
         "dataset": reproduction.dataset,

@@ -1,7 +1,7 @@
 """Using a trained model: images and prompts in, scores out. Knows no Ray, no Optuna and no MLflow."""
 
-from orchestrator.scoring.model_config import ScorerCard, ScorerError
+from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
 from orchestrator.scoring.save_load import load_scorer, save_scorer
 from orchestrator.scoring.scorer import Scorer
 
-__all__ = ["Scorer", "ScorerCard", "ScorerError", "load_scorer", "save_scorer"]
+__all__ = ["Scorer", "ModelConfig", "ModelLoadError", "load_scorer", "save_scorer"]

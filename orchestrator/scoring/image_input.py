@@ -23,7 +23,7 @@ _SHORTEST_BASE64 = 64
 _LONGEST_PATH = 4096
 
 
-def open_picture(source: Picture) -> Image.Image:
+def open_image_input(source: Picture) -> Image.Image:
     """The image as `open_image` gives it: upright, RGB, over white.
 
     Args:

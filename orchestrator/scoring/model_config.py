@@ -9,12 +9,12 @@ from typing import Any
 SCHEMA_VERSION = 1
 
 
-class ScorerError(Exception):
+class ModelLoadError(Exception):
     """A saved model that this installation cannot score with, said in one sentence."""
 
 
 @dataclass(frozen=True)
-class ScorerCard:
+class ModelConfig:
     """What has to be known beside the weights to score with them.
 
     Attributes:
@@ -42,7 +42,7 @@ class ScorerCard:
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> ScorerCard:
+    def from_json(cls, content: Mapping[str, Any]) -> ModelConfig:
         """The card that a file holds.
 
         Raises:

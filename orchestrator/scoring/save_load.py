@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.scoring.model_config import ScorerCard, ScorerError
+from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
 from orchestrator.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CARD, WEIGHTS = "model.json", "model.safetensors"
 
 
-def save_scorer(folder: Path, card: ScorerCard, model: nn.Module) -> None:
+def save_scorer(folder: Path, card: ModelConfig, model: nn.Module) -> None:
     """Writes weights as safetensors and the card as JSON; nothing in the folder is code."""
     from safetensors.torch import save_file
 
@@ -44,7 +44,7 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
     from models.finetuned_model import Finetuning, finetuned
 
     try:
-        _refuse_strangers(folder)
+        _reject_extra_files(folder)
         card = read_card(folder)
         state = load_file(folder / WEIGHTS)
         scoring = build_variant(card.variant, card.shapes, len(card.targets), **card.parameters)
@@ -53,20 +53,20 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
             model = finetuned(build_encoder(card.encoders["image"]), scoring, Finetuning(**card.backbone))
         model.load_state_dict(state)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ScorerError(f"{folder} holds no model that can be read: {' '.join(str(error).split())}") from error
+        raise ModelLoadError(f"{folder} holds no model that can be read: {' '.join(str(error).split())}") from error
     return Scorer(card, model, device)
 
 
-def read_card(folder: Path) -> ScorerCard:
+def read_card(folder: Path) -> ModelConfig:
     """The card alone; raises OSError, ValueError, KeyError or TypeError where there is none."""
     content = json.loads((folder / CARD).read_text())
     if not isinstance(content, dict):
         raise ValueError(f"{CARD} holds no object")
-    return ScorerCard.from_json(content)
+    return ModelConfig.from_json(content)
 
 
-def _refuse_strangers(folder: Path) -> None:
+def _reject_extra_files(folder: Path) -> None:
     """A model is two files of data; one that comes with more may count on somebody's running it."""
     strange = sorted(path.name for path in folder.iterdir() if path.name not in {CARD, WEIGHTS} or not path.is_file())
     if strange:
-        raise ScorerError(f"{folder} holds {strange[0]}, which is no part of a model: it is not loaded.")
+        raise ModelLoadError(f"{folder} holds {strange[0]}, which is no part of a model: it is not loaded.")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data.progress import Progress, silent
-from orchestrator.scoring.image_input import name_of, open_picture
-from orchestrator.scoring.model_config import ScorerCard, ScorerError
+from orchestrator.scoring.image_input import name_of, open_image_input
+from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
 from orchestrator.scoring.percentiles import percentiles
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ class Scorer:
         ScorerError: the encoders here are not those that it was trained with, or the card does not say which it was.
     """
 
-    def __init__(self, card: ScorerCard, model: nn.Module, device: str = "cpu") -> None:
+    def __init__(self, card: ModelConfig, model: nn.Module, device: str = "cpu") -> None:
         import torch
 
         from models.encoders import build_encoder
 
         read = {name.partition(".")[0] for name in card.shapes}
         if set(card.encoder_identities) != set(card.encoders) or not read <= set(card.encoders):
-            raise ScorerError("The model's card does not say of each encoder which one it was trained with.")
+            raise ModelLoadError("The model's card does not say of each encoder which one it was trained with.")
         self.card = card
         self._model = model.eval().to(device)
         self._threads = torch.get_num_threads()
@@ -55,10 +55,10 @@ class Scorer:
             }
             identities = {kind: encoder.identity for kind, encoder in self._encoders.items()}
         except ValueError as error:
-            raise ScorerError(str(error)) from error
+            raise ModelLoadError(str(error)) from error
         for kind, trained_with in card.encoder_identities.items():
             if (here := identities[kind]) != trained_with:
-                raise ScorerError(f"The {kind} encoder is not the one it was trained with: {here}, {trained_with}.")
+                raise ModelLoadError(f"The {kind} encoder is not the one it was trained with: {here}, {trained_with}.")
 
     @property
     def needs_criteria(self) -> bool:
@@ -92,7 +92,7 @@ class Scorer:
         import pandas as pd
 
         from orchestrator.data.extraction import batch_size
-        from orchestrator.data.parallel_map import side_by_side
+        from orchestrator.data.parallel_map import parallel_map
 
         count = len(images)
         prompts = [prompts] * count if isinstance(prompts, str) else list(prompts)
@@ -114,7 +114,7 @@ class Scorer:
 
         size = batch_size(self._encoders["image"] if "image" in self._encoders else next(iter(self._encoders.values())))
         parts, reasons = [np.zeros((0, len(self.card.targets)), np.float32)], []
-        for scores, why in side_by_side(work, size, range(count), self._threads):
+        for scores, why in parallel_map(work, size, range(count), self._threads):
             parts.append(scores)
             reasons += why
             progress(len(reasons), count, "images scored")
@@ -172,7 +172,7 @@ class Scorer:
         opened: dict[int, Image.Image] = {}
         for row, image in enumerate(images):
             try:
-                opened[row] = open_picture(image)
+                opened[row] = open_image_input(image)
             except UnusableImage as unusable:
                 reasons[row] = str(unusable)
         if opened:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
-class TerseStorage(RDBStorage):
+class BulkRDBStorage(RDBStorage):
     """Writes a new trial in a handful of statements instead of three for each parameter, and a value in one.
 
     Optuna's own calls stand around the three methods here, which are private: the tests hold them to its rows.

@@ -58,7 +58,7 @@ class _Remembered:
         return [trial for trial in self.trials if trial.state in states]
 
 
-class RememberingStorage(BaseStorage):
+class CachedStorage(BaseStorage):
     """Writes to another storage first and then to memory, and reads from memory alone.
 
     What a result costs is then the same for the first trial and for the ten thousandth, whatever the storage: Optuna's

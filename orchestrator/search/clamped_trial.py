@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 
-class FittingTrial:
+class ClampedTrial:
     """Answers a space's suggestions: a given value where it is allowed, else the default, else the lowest.
 
     Args:

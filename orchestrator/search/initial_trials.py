@@ -25,7 +25,7 @@ Params = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class FirstTrials:
+class InitialTrials:
     """Configurations by study, in order, as Optuna's flat parameters.
 
     They are enqueued and trained like any other. An earlier sweep's finished trials are not added to the study as
@@ -41,7 +41,7 @@ class FirstTrials:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> FirstTrials:
+    def load(cls, path: Path) -> InitialTrials:
         """Reads them back."""
         content = json.loads(path.read_text())
         return cls(tuple(content["search"]), tuple(content["control"]))
@@ -53,7 +53,7 @@ def choose_first(
     control_space: SearchSpace | None,
     enqueued: Iterable[Params],
     warm_start: Iterable[str],
-) -> tuple[FirstTrials, list[str]]:
+) -> tuple[InitialTrials, list[str]]:
     """What comes first in both searches, and what there is to say about it.
 
     Args:
@@ -84,7 +84,7 @@ def choose_first(
         default = own.default_params()
         if not warm_start or default not in found[study]:
             found[study].append(default)
-    return FirstTrials(tuple(found["search"]), tuple(found.get("control", ()))), notes
+    return InitialTrials(tuple(found["search"]), tuple(found.get("control", ()))), notes
 
 
 def _own(space: SearchSpace, params: Params) -> Params:

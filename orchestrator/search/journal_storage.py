@@ -17,7 +17,7 @@ from optuna.storages.journal._file import get_lock_file
 from optuna.storages.journal._storage import JournalOperation
 
 from orchestrator.core.errors import InputError
-from orchestrator.search.retrying_storage import PatientStorage, Say
+from orchestrator.search.retrying_storage import RetryingStorage, Say
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +46,13 @@ def open_journal(path: Path, say: Say = logger.warning, stopping: threading.Even
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
-    if path.exists() and (cut := mend_journal(path)):
+    if path.exists() and (cut := truncate_damaged_tail(path)):
         say(cut)
-    journal = JournalStorage(CheckedJournal(str(path), lock_obj=JournalFileOpenLock(str(path))))
-    return PatientStorage(journal, lambda error: isinstance(error, OSError), str(path), say, stopping)
+    journal = JournalStorage(ChecksummedJournalBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    return RetryingStorage(journal, lambda error: isinstance(error, OSError), str(path), say, stopping)
 
 
-class CheckedJournal(JournalFileBackend):
+class ChecksummedJournalBackend(JournalFileBackend):
     """Optuna's journal file with a `crc` in every line, which its replay passes over.
 
     Every line is written at once, so that a kill loses none. What a power cut may not lose, a configuration, an epoch
@@ -64,7 +64,7 @@ class CheckedJournal(JournalFileBackend):
 
         A line half written, as a full disk leaves it, would spoil the next one.
         """
-        lines = b"".join(seal(log) for log in logs)
+        lines = b"".join(add_checksum(log) for log in logs)
         with get_lock_file(self._lock), open(self._file_path, "ab", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             try:
@@ -77,13 +77,13 @@ class CheckedJournal(JournalFileBackend):
                 raise
 
 
-def seal(log: dict[str, Any]) -> bytes:
+def add_checksum(log: dict[str, Any]) -> bytes:
     """A log as its line: JSON whose last key is the CRC-32 of the JSON without that key."""
     body = json.dumps(log, separators=(",", ":")).encode()
     return body[:-1] + b',"crc":"%08x"}\n' % crc32(body)
 
 
-def mend_journal(path: Path) -> str | None:
+def truncate_damaged_tail(path: Path) -> str | None:
     """Cuts a damaged end off and keeps it in a file beside; says so in a sentence, None where all was sound.
 
     Lines without a checksum are an older version's and may only come before all that have one.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.search.cached_storage import RememberingStorage
+from orchestrator.search.cached_storage import CachedStorage
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch, best_of, read_trial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
@@ -56,7 +56,7 @@ class Ledger:
         self.name = study
         self._space = space
         self._lock = threading.RLock()
-        self._storage = RememberingStorage(storage)
+        self._storage = CachedStorage(storage)
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=study,
@@ -68,7 +68,7 @@ class Ledger:
         self._migrate()
         self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
 
-    def use(self, sampler: BaseSampler, pruner: BasePruner) -> None:
+    def set_sampler_and_pruner(self, sampler: BaseSampler, pruner: BasePruner) -> None:
         """Sampler and pruner from now on."""
         self._study.sampler, self._study.pruner = sampler, pruner
 
@@ -119,7 +119,7 @@ class Ledger:
         with self._lock:
             return self._live(number).should_prune()
 
-    def note(self, number: int, **attributes: Any) -> None:
+    def set_attributes(self, number: int, **attributes: Any) -> None:
         """Writes attributes beside an unfinished trial."""
         with self._lock:
             trial = self._live(number)
@@ -140,7 +140,7 @@ class Ledger:
             if outcome is Outcome.COMPLETE and objective is None:
                 outcome = Outcome.DIVERGED
             # The outcome last: where it is noted, all that belongs to it is, too, and `reopen` can tell it.
-            self.note(number, **attributes, outcome=str(outcome))
+            self.set_attributes(number, **attributes, outcome=str(outcome))
             self._tell(number, outcome)
             return self.trial(number)
 
@@ -173,7 +173,7 @@ class Ledger:
         """Trials that were asked for and have no outcome."""
         return [read_trial(trial) for trial in self._running()]
 
-    def reopen(self) -> list[LedgerTrial]:
+    def resume_unfinished(self) -> list[LedgerTrial]:
         """Unfinished trials, to go on with, after doing what a kill left half done.
 
         One whose `ask` was killed half-way gets the parameters it lacks; one whose outcome was noted is told it.

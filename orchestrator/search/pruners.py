@@ -16,9 +16,9 @@ def halving(epochs: int) -> BasePruner:
 
     Optuna's own defaults start at epoch 1, where hypernets still look alike.
     """
-    from orchestrator.search.successive_halving import HalvingPruner
+    from orchestrator.search.successive_halving import CachedSuccessiveHalvingPruner
 
-    return HalvingPruner(min_resource=_first_rung(epochs), reduction_factor=3)
+    return CachedSuccessiveHalvingPruner(min_resource=_first_rung(epochs), reduction_factor=3)
 
 
 def hyperband(epochs: int) -> BasePruner:

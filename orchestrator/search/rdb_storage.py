@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.search.retrying_storage import PATIENCE, PatientStorage, Say
+from orchestrator.search.retrying_storage import PATIENCE, RetryingStorage, Say
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -97,7 +97,7 @@ def open_database(
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-    from orchestrator.search.bulk_rdb_storage import TerseStorage
+    from orchestrator.search.bulk_rdb_storage import BulkRDBStorage
 
     url = _parse(given)
     # Two sweeps that begin in an empty database may both make the tables: the slower one finds them at its next try.
@@ -110,15 +110,15 @@ def open_database(
     # Optuna fills `{SCHEMA_VERSION}` into a URL.
     text = url.render_as_string().replace("{", "{{").replace("}", "}}")
     try:
-        storage = racing(lambda: TerseStorage(text, engine_kwargs=_engine_settings(url)))
+        storage = racing(lambda: BulkRDBStorage(text, engine_kwargs=_engine_settings(url)))
     except OperationalError as error:
         raise _unreachable(url, error) from error
     except (SQLAlchemyError, RuntimeError) as error:
         raise InputError(f"The ledger {_name(url)} cannot be used: {_first_line(error)}") from error
-    return PatientStorage(storage, is_passing, _name(url), say, stopping, patience)
+    return RetryingStorage(storage, is_transient, _name(url), say, stopping, patience)
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether an error of Optuna's database storage may go away by itself: the server's or the line's, not ours."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy import exc

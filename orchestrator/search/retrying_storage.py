@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_delay, stop_when_event_set
 from tenacity.wait import wait_exponential
 
-from orchestrator.core.errors import LedgerLost, reason
+from orchestrator.core.errors import LedgerUnavailable, reason
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -29,7 +29,7 @@ PATIENCE = 120.0
 """Seconds that a storage may be away before the sweep stops."""
 
 
-class PatientStorage(BaseStorage):
+class RetryingStorage(BaseStorage):
     """Repeats what failed for a passing reason, and finds out first whether it had been done after all.
 
     A connection can break after the database has done what was asked and before it said so. Most calls may simply
@@ -71,7 +71,7 @@ class PatientStorage(BaseStorage):
             LedgerLost: waiting was in vain, now or before.
         """
         if self._lost:
-            raise LedgerLost(self._lost)
+            raise LedgerUnavailable(self._lost)
         try:
             return call()
         except Exception as error:
@@ -94,7 +94,7 @@ class PatientStorage(BaseStorage):
                 raise
             self._lost = f"The ledger {self._where} is away ({_why(error)})."
             self._stopping.set()
-            raise LedgerLost(self._lost) from error
+            raise LedgerUnavailable(self._lost) from error
 
     # Calls that may not simply be repeated
 

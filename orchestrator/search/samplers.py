@@ -19,12 +19,12 @@ def tpe(seed: int, history: int = TPE_HISTORY) -> BaseSampler:
     """Multivariate tree-structured Parzen estimators, grouped so that widths are modelled at their own depth."""
     from optuna.samplers import TPESampler
 
-    from orchestrator.search.windowed_sampler import BoundedHistory
+    from orchestrator.search.windowed_sampler import WindowedSampler
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `group` is marked experimental
         sampler = TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=6)
-    return BoundedHistory(sampler, newest=history)
+    return WindowedSampler(sampler, newest=history)
 
 
 def random(seed: int) -> BaseSampler:

@@ -130,9 +130,9 @@ class SearchSpace(BaseModel):
 
         The default stands in for what is missing or not allowed.
         """
-        from orchestrator.search.clamped_trial import FittingTrial
+        from orchestrator.search.clamped_trial import ClampedTrial
 
-        trial = FittingTrial(params, self.default_params())
+        trial = ClampedTrial(params, self.default_params())
         self._walk(lambda name, parameter: parameter.suggest(trial, name))
         return trial.params, len(set(params) - trial.taken)
 

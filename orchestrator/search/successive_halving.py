@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-class HalvingPruner(BasePruner):
+class CachedSuccessiveHalvingPruner(BasePruner):
     """Decides as Optuna's `SuccessiveHalvingPruner` does, and notes the same in the ledger, for one study.
 
     Optuna's goes through every trial at every rung. This one does it once, when it is first asked, so that a resumed

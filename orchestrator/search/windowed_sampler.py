@@ -21,7 +21,7 @@ _TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
 _OF_A_STUDY = ("study_name", "_study_id", "_storage", "_directions", "sampler", "pruner", "_thread_local")
 
 
-class BoundedHistory(BaseSampler):
+class WindowedSampler(BaseSampler):
     """Hands another sampler, of one study that is maximised, the best, the newest and the running trials only.
 
     Made for TPE, which models its best trials against all others. It takes a tenth of the history for the best, 25 at

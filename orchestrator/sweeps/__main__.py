@@ -50,13 +50,13 @@ def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
     import sys
 
     from orchestrator.sweeps.listing import print_sweep
-    from orchestrator.sweeps.resume_hint import again
+    from orchestrator.sweeps.resume_hint import resume_command
     from orchestrator.core.spec import load_spec
     from orchestrator.sweeps.start import make_console
     from orchestrator.core.workspace import find_sweep
 
     workspace = find_sweep(sweep, out)
-    print_sweep(workspace, again(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
+    print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
 
 
 def export(
@@ -101,13 +101,13 @@ def restore(
 
 def gc(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
     """Remove the checkpoints that the sweep's --keep and --keep-bytes do not ask for, and what was set aside."""
-    from orchestrator.core.disk_space import spelled
+    from orchestrator.core.disk_space import format_bytes
     from orchestrator.execution.checkpoint_gc import collect_garbage
-    from orchestrator.core.workspace import find_sweep, held
+    from orchestrator.core.workspace import find_sweep, lock_sweep
 
     workspace = find_sweep(sweep, out)
-    with held(workspace):
-        print(f"Freed {spelled(collect_garbage(workspace))}")
+    with lock_sweep(workspace):
+        print(f"Freed {format_bytes(collect_garbage(workspace))}")
 
 
 def delete(

@@ -10,9 +10,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec, parse_spec
-from orchestrator.core.workspace import Workspace, archive_of, held
+from orchestrator.core.workspace import Workspace, archive_of, lock_sweep
 
 _LEFT_OUT = {"tune", ".lease", ".holder.json"}
 """Ray's own files, which are never read, and who holds the folder."""
@@ -38,7 +38,7 @@ def archive_sweep(workspace: Workspace, force: bool = False) -> Path:
         raise InputError(f"{path.parent} is a sweep itself, so nothing can be archived there.")
     if path.exists():
         raise InputError(f"There is a sweep {workspace.name} in the archive already: {path}.")
-    with held(workspace):
+    with lock_sweep(workspace):
         if not force and (left := Spool(workspace.spool).left()):
             raise InputError(
                 f"{left} events of {workspace.name} have not reached MLflow. Send them with "
@@ -67,7 +67,7 @@ def restore_sweep(name: str, out: Path) -> Workspace:
         names = [path.name.removesuffix(".tar.gz") for path in sorted(path.parent.glob("*.tar.gz"))]
         if not names:
             raise InputError(f"There are no archived sweeps in {out}.")
-        raise InputError(unknown("archived sweep", name, names))
+        raise InputError(unknown_name_message("archived sweep", name, names))
     if workspace.root.exists():
         raise InputError(f"{workspace.root} is there already; the archive stays as it is.")
     draft = out / f".restored-{uuid4().hex[:8]}"

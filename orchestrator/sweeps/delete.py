@@ -9,10 +9,10 @@ from orchestrator.core.errors import InputError
 from orchestrator.execution.trial_store import trials_of
 from orchestrator.search.open_storage import delete_studies
 from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.object_store import StorageAway
+from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.destination import experiment_name, remembered_target, resolve_tracking_uri
-from orchestrator.core.workspace import Workspace, held
+from orchestrator.core.workspace import Workspace, lock_sweep
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
     Raises:
         InputError: it is running, MLflow or the ledger cannot be reached, or one of its runs made a registered model.
     """
-    with held(workspace):
+    with lock_sweep(workspace):
         spec = load_spec(workspace.spec)
         there = remembered_target(Spool(workspace.spool))
         tracking_uri = there.tracking_uri if there else resolve_tracking_uri(spec.tracking_uri)
@@ -46,7 +46,7 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
         if storage := trials_of(spec.storage_path, spec.name, spec.id):
             try:
                 storage.storage.remove_all()
-            except StorageAway as error:
+            except ObjectStoreUnavailable as error:
                 raise InputError(f"{error}. So nothing more was deleted.") from error
         if spec.ledger:
             delete_studies(spec.ledger, spec.id)

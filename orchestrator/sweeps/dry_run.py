@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator.execution.extreme_models import corner_of, feature_shapes
+from orchestrator.execution.extreme_models import extreme_model, feature_shapes
 from orchestrator.data.feature_store import PIXELS
 from orchestrator.core.errors import InputError
-from orchestrator.execution.prepare import Prepared
+from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.search.space import Configuration
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _TABLE_ROWS = 512
 
 
 @dataclass(frozen=True)
-class Corner:
+class ExtremeModel:
     """One end of the space.
 
     Attributes:
@@ -43,7 +43,7 @@ class Corner:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class DryRunReport:
     """What a sweep would do, and about how long and in how much memory.
 
     Attributes:
@@ -66,7 +66,7 @@ class Estimate:
     images: int
     prompts: int
     splits: dict[str, int]
-    corners: tuple[Corner, ...]
+    corners: tuple[ExtremeModel, ...]
     slots: int
     minutes: tuple[float, float]
     gigabytes_per_trial: float
@@ -100,7 +100,7 @@ class Estimate:
             console.print(line, highlight=False, soft_wrap=True)
 
 
-def rehearse(prepared: Prepared) -> Estimate:
+def dry_run(prepared: PreparedSweep) -> DryRunReport:
     """Checks that both ends of the space build and train; raises InputError where one does not."""
     spec = prepared.spec
     shapes = feature_shapes(prepared)
@@ -113,7 +113,7 @@ def rehearse(prepared: Prepared) -> Estimate:
     rows = sum(math.prod(shapes[name]) for name in prepared.reads) * len(prepared.dataset)
     needed = corners[1].parameters * _BYTES_A_PARAMETER + rows * 6 + _PROCESS_BYTES
     split = prepared.splits[0]
-    return Estimate(
+    return DryRunReport(
         variant=spec.variant,
         targets=prepared.targets,
         trials=spec.trials,
@@ -140,12 +140,12 @@ def _peak_bytes() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024)
 
 
-def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: bool) -> Corner:
+def _corner(prepared: PreparedSweep, shapes: dict[str, tuple[int, ...]], largest: bool) -> ExtremeModel:
     variant, of = prepared.spec.variant, prepared.control_of
-    chosen, model = corner_of(prepared.space, variant, of, shapes, len(prepared.targets), largest)
+    chosen, model = extreme_model(prepared.space, variant, of, shapes, len(prepared.targets), largest)
     if prepared.finetune:
         model = _with_backbone(prepared, model, chosen)
-    return Corner(
+    return ExtremeModel(
         name="largest" if largest else "smallest",
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         epoch_seconds=_epoch_seconds(prepared, shapes, model, chosen),
@@ -153,7 +153,7 @@ def _corner(prepared: Prepared, shapes: dict[str, tuple[int, ...]], largest: boo
     )
 
 
-def _with_backbone(prepared: Prepared, model: Any, configuration: Configuration) -> Any:
+def _with_backbone(prepared: PreparedSweep, model: Any, configuration: Configuration) -> Any:
     from models.encoders import build_encoder
     from models.finetuned_model import Finetuning, finetuned
 
@@ -164,7 +164,7 @@ def _with_backbone(prepared: Prepared, model: Any, configuration: Configuration)
 
 
 def _epoch_seconds(
-    prepared: Prepared, shapes: dict[str, tuple[int, ...]], model: Any, configuration: Configuration
+    prepared: PreparedSweep, shapes: dict[str, tuple[int, ...]], model: Any, configuration: Configuration
 ) -> float:
     """One epoch on at most 512 made-up rows, after one to warm up, scaled to all training rows.
 
@@ -172,20 +172,20 @@ def _epoch_seconds(
     """
     import torch
 
-    from orchestrator.training.trainer import Training
+    from orchestrator.training.trainer import Trainer
     from orchestrator.training.settings import FitSettings
 
     torch.set_num_threads(prepared.spec.threads)
     settings = FitSettings.from_dict({**configuration.training, "epochs": 2})
     data = _made_up(prepared, shapes, settings.batch_size if prepared.finetune else _TABLE_ROWS)
-    training = Training(model, data, settings)
+    training = Trainer(model, data, settings)
     training.run_epoch()
     began = time.perf_counter()
     training.run_epoch()
     return (time.perf_counter() - began) * len(prepared.splits[0].train) / len(data.train)
 
 
-def _made_up(prepared: Prepared, shapes: dict[str, tuple[int, ...]], at_most: int) -> TrainingData:
+def _made_up(prepared: PreparedSweep, shapes: dict[str, tuple[int, ...]], at_most: int) -> TrainingData:
     import torch
 
     from orchestrator.training.training_data import TrainingData

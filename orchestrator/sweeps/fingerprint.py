@@ -9,10 +9,10 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from orchestrator.execution.prepare import Prepared
+    from orchestrator.execution.prepare import PreparedSweep
 
 
-def save(prepared: Prepared, workspace: Workspace) -> None:
+def save_fingerprint(prepared: PreparedSweep, workspace: Workspace) -> None:
     """Writes spec, space, splits and identity into the sweep's folder."""
     import yaml
 
@@ -28,7 +28,7 @@ def save(prepared: Prepared, workspace: Workspace) -> None:
     prepared.spec.save(workspace.spec)
 
 
-def check_unchanged(prepared: Prepared, workspace: Workspace) -> None:
+def check_unchanged(prepared: PreparedSweep, workspace: Workspace) -> None:
     """Raises InputError where code, data, splits or space are not those the sweep began with."""
     before, now = json.loads(workspace.identity.read_text()), prepared.identity()
     changed = [key for key in now if json.loads(json.dumps(now[key])) != before.get(key)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.sweeps.state import Standing, State, counts, standings
+from orchestrator.sweeps.state import SweepStatus, State, counts, standings
 from orchestrator.search.outcome import Outcome
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace, running
@@ -65,7 +65,7 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
-def _state(one: Standing) -> str:
+def _state(one: SweepStatus) -> str:
     if one.state is State.RUNNING:
         return f"running {one.holder}"
     return f"damaged: {one.reason}" if one.state is State.DAMAGED else str(one.state)

@@ -13,45 +13,45 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator.sweeps.studies import Books, open_books
-from orchestrator.core.errors import InputError, LedgerLost
-from orchestrator.execution.controller import Desk
-from orchestrator.execution.trial_download import Fetching
-from orchestrator.sweeps.signals import Interruption
+from orchestrator.sweeps.studies import SweepStudies, open_studies
+from orchestrator.core.errors import InputError, LedgerUnavailable
+from orchestrator.execution.controller import SweepController
+from orchestrator.execution.trial_download import TrialDownloader
+from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.trial_store import TrialStorage, trials_of
-from orchestrator.execution.watchdog import Warden
-from orchestrator.execution.callbacks import Watcher
-from orchestrator.cluster.process_registry import joined
-from orchestrator.execution.prepare import Prepared, extract_cross_test, extract_features
+from orchestrator.execution.trial_store import TrialStore, trials_of
+from orchestrator.execution.watchdog import HangWatchdog
+from orchestrator.execution.callbacks import SweepCallback
+from orchestrator.cluster.process_registry import cluster_address
+from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
 from orchestrator.tracking.sweep_run import (
     device_of,
     job_tags,
     mlflow_ids,
-    record_beginning,
-    record_end,
-    say_what_waits,
+    log_sweep_start,
+    log_sweep_end,
+    report_pending,
 )
-from orchestrator.execution.heartbeat import Presence
-from orchestrator.execution.progress import Tally
-from orchestrator.reporting.live_view import FeatureProgress, TerminalView
+from orchestrator.execution.heartbeat import HeartbeatPublisher
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.reporting.live_view import FeatureProgress, LiveView
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.object_store import StorageAway
-from orchestrator.tracking.uploader_process import Courier
-from orchestrator.tracking.staged_artifacts import tidy
+from orchestrator.core.object_store import ObjectStoreUnavailable
+from orchestrator.tracking.uploader_process import UploaderProcess
+from orchestrator.tracking.staged_artifacts import remove_stale
 from orchestrator.tracking.orphaned_runs import close_orphans
 from orchestrator.tracking.reconcile import reconcile
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.destination import settle_target
-from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.tracking.spool_index import index_spool
 from orchestrator.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
-    from orchestrator.execution.cross_dataset_eval import CrossTest
-    from orchestrator.execution.sweep_context import SweepTask
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
+    from orchestrator.execution.sweep_context import SweepContext
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +64,11 @@ class Stopped(Exception):
     """The sweep stopped itself for a reason outside of it, in one sentence, and can go on once that is mended."""
 
 
-def conduct(
-    prepared: Prepared,
+def execute_sweep(
+    prepared: PreparedSweep,
     workspace: Workspace,
     console: Console,
-    interruption: Interruption,
+    signals: SignalHandler,
     ray_lost: Callable[[str], None],
 ) -> dict[str, Any]:
     """Runs the sweep to its end, or on from where it stopped; returns its result, which is also in `result.json`.
@@ -77,7 +77,7 @@ def conduct(
         prepared: the sweep, checked.
         workspace: its folder.
         console: for progress and tables.
-        interruption: has taken over the signals.
+        signals: has taken over the signals.
         ray_lost: told from a thread, in a sentence, that Ray is gone; the process does not live much longer.
 
     Raises:
@@ -85,9 +85,9 @@ def conduct(
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    from orchestrator.execution.resources import allot, room_for
-    from orchestrator.execution.checkpoint_gc import Caretaker, limits_of
-    from orchestrator.cluster.data_placement import place
+    from orchestrator.execution.resources import allocate_resources, count_slots
+    from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
+    from orchestrator.cluster.data_placement import distribute_features
     from orchestrator.execution.tune_runner import run_jobs
 
     spec = prepared.spec
@@ -97,89 +97,89 @@ def conduct(
     storage = trials_of(spec.storage_path, spec.name, spec.id)
     if storage:
         _check_storage(storage)
-    with _session(spec, interruption, ray_lost):
-        if joined(spec.address):
-            features, cross = place(features, cross, workspace.trials, storage.storage if storage else None)
+    with _session(spec, signals, ray_lost):
+        if cluster_address(spec.address):
+            features, cross = distribute_features(features, cross, workspace.trials, storage.storage if storage else None)
         spool = Spool(workspace.spool)
-        told = what_was_told(spool)
-        tidy(spool.folder, told.kept)
+        told = index_spool(spool)
+        remove_stale(spool.folder, told.kept)
         say = _log_and_print(console)
-        books = open_books(prepared, workspace, told, say, interruption.stopping)
+        studies = open_studies(prepared, workspace, told, say, signals.stopping)
         task = _task(prepared, features, cross, workspace, storage)
-        if joined(spec.address):
+        if cluster_address(spec.address):
             task = replace(task, code=code_digest())  # hosts that join later have to have it as well
-        prepared, task, fitting = allot(prepared, task, books.arms, say)
+        prepared, task, fitting = allocate_resources(prepared, task, studies.arms, say)
         spec = prepared.spec
         target = settle_target(spec, spool)
-        caretaker = Caretaker(workspace.trials, limits_of(spec), spec.splits, books.ledgers, storage=storage)
-        fetching = Fetching(storage, workspace.trials, caretaker.keeps) if storage else None
-        recorder = Recorder(spool, workspace.trials, job_tags(prepared, features), told, caretaker.keeps)
-        record_beginning(prepared, workspace, recorder)
+        collector = CheckpointGarbageCollector(workspace.trials, limits_of(spec), spec.splits, studies.ledgers, storage=storage)
+        downloader = TrialDownloader(storage, workspace.trials, collector.keeps) if storage else None
+        recorder = Recorder(spool, workspace.trials, job_tags(prepared, features), told, collector.keeps)
+        log_sweep_start(prepared, workspace, recorder)
         for warning in spool.warnings:
             say(warning)
-        courier = Courier(spool)
-        courier.start()
+        uploader = UploaderProcess(spool)
+        uploader.start()
         close_orphans(workspace)
-        caretaker.start()
+        collector.start()
         try:
             slots = min(fitting, spec.concurrency or fitting)
-            tally = Tally(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
+            progress = SweepProgress(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
-            warden = Warden(workspace.trials, minutes * 60 if minutes else None, storage=storage)
-            presence = Presence(spec, workspace, tally, joined(spec.address) is not None, room_for(spec))
-            with TerminalView(console, tally, title) as view, warden, presence:
-                fetched: list[Watcher] = [fetching] if fetching else []
-                watchers: list[Watcher] = [*fetched, recorder, tally, view, warden, caretaker]
-                desk = Desk(_plan(spec, began), books.arms, books.confirm, watchers, interruption.stopping)
-                warden.desk = desk
-                presence.guide(desk)
-                if fetching:
-                    fetching.before(desk.known())
-                tally.knows(desk.known())
-                reconcile(recorder, desk.known(), workspace.trials)
-                with interruption.patient():
-                    run_jobs(desk, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)
-                desk.interrupt()
-            if fetching and desk.finished():
-                fetching.after(desk.known(), recorder.files)
-            if desk.stopped_because:
-                raise Stopped(desk.stopped_because)
-            if not desk.finished():
+            watchdog = HangWatchdog(workspace.trials, minutes * 60 if minutes else None, storage=storage)
+            heartbeat = HeartbeatPublisher(spec, workspace, progress, cluster_address(spec.address) is not None, count_slots(spec))
+            with LiveView(console, progress, title) as view, watchdog, heartbeat:
+                fetched: list[SweepCallback] = [downloader] if downloader else []
+                callbacks: list[SweepCallback] = [*fetched, recorder, progress, view, watchdog, collector]
+                controller = SweepController(_plan(spec, began), studies.arms, studies.confirm, callbacks, signals.stopping)
+                watchdog.controller = controller
+                heartbeat.guide(controller)
+                if downloader:
+                    downloader.before(controller.known())
+                progress.load_finished(controller.known())
+                reconcile(recorder, controller.known(), workspace.trials)
+                with signals.defer():
+                    run_jobs(controller, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)
+                controller.interrupt()
+            if downloader and controller.finished():
+                downloader.after(controller.known(), recorder.files)
+            if controller.stopped_because:
+                raise Stopped(controller.stopped_because)
+            if not controller.finished():
                 raise Interrupted
-            return _conclude(prepared, workspace, books, recorder, courier, tally, target.tracking_uri, began, console)
-        except (Interrupted, Stopped, LedgerLost, StorageAway, KeyboardInterrupt) as error:
+            return _conclude(prepared, workspace, studies, recorder, uploader, progress, target.tracking_uri, began, console)
+        except (Interrupted, Stopped, LedgerUnavailable, ObjectStoreUnavailable, KeyboardInterrupt) as error:
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
-            if isinstance(error, LedgerLost | StorageAway):
+            if isinstance(error, LedgerUnavailable | ObjectStoreUnavailable):
                 raise Stopped(str(error)) from error
             raise
         finally:
-            caretaker.close()
-            say_what_waits(console, spool, courier, target.tracking_uri)
+            collector.close()
+            report_pending(console, spool, uploader, target.tracking_uri)
 
 
 @contextmanager
-def _session(spec: SweepSpec, interruption: Interruption, lost: Callable[[str], None]) -> Iterator[None]:
+def _session(spec: SweepSpec, signals: SignalHandler, lost: Callable[[str], None]) -> Iterator[None]:
     """The Ray session; a signal while it starts is heeded once it has: a half-started one crashes the process."""
     from orchestrator.cluster.liveness import lifeline_of_ray
     from orchestrator.cluster.session import ray_session
 
     with ExitStack() as stack:
-        with interruption.patient():
+        with signals.defer():
             session = ray_session(spec.address, spec.cpus_per_trial or 1.0, spec.gpus)
             stack.enter_context(session)
-            interruption.take_over()
-        if interruption.stopping.is_set():
+            signals.take_over()
+        if signals.stopping.is_set():
             raise KeyboardInterrupt
-        stack.enter_context(lifeline_of_ray(joined(spec.address) is not None, lost))
+        stack.enter_context(lifeline_of_ray(cluster_address(spec.address) is not None, lost))
         yield
 
 
-def _check_storage(storage: TrialStorage) -> None:
+def _check_storage(storage: TrialStore) -> None:
     try:
         storage.storage.check()
-    except StorageAway as error:
+    except ObjectStoreUnavailable as error:
         raise InputError(str(error)) from error
 
 
@@ -191,7 +191,7 @@ def _log_and_print(console: Console) -> Callable[[str], None]:
     return say
 
 
-def _features(prepared: Prepared, console: Console) -> tuple[FeatureSet, CrossTest | None]:
+def _features(prepared: PreparedSweep, console: Console) -> tuple[FeatureSet, CrossDatasetEval | None]:
     progress = FeatureProgress(console)
     try:
         return extract_features(prepared, progress), extract_cross_test(prepared, progress)
@@ -212,7 +212,7 @@ def _plan(spec: SweepSpec, began: float) -> Plan:
     )
 
 
-def _budget(prepared: Prepared) -> int:
+def _budget(prepared: PreparedSweep) -> int:
     spec = prepared.spec
     arms = 1 if prepared.control_space is None else 2
     confirm = (arms * min(spec.confirm, spec.trials) + 1) * spec.splits if spec.confirm else 0
@@ -220,16 +220,16 @@ def _budget(prepared: Prepared) -> int:
 
 
 def _task(
-    prepared: Prepared,
+    prepared: PreparedSweep,
     features: FeatureSet,
-    cross: CrossTest | None,
+    cross: CrossDatasetEval | None,
     workspace: Workspace,
-    storage: TrialStorage | None,
-) -> SweepTask:
-    from orchestrator.execution.sweep_context import make_task
+    storage: TrialStore | None,
+) -> SweepContext:
+    from orchestrator.execution.sweep_context import make_context
 
     spec = prepared.spec
-    return make_task(
+    return make_context(
         prepared.dataset,
         features,
         prepared.reads,
@@ -247,12 +247,12 @@ def _task(
 
 
 def _conclude(
-    prepared: Prepared,
+    prepared: PreparedSweep,
     workspace: Workspace,
-    books: Books,
+    studies: SweepStudies,
     recorder: Recorder,
-    courier: Courier,
-    tally: Tally,
+    uploader: UploaderProcess,
+    progress: SweepProgress,
     tracking_uri: str,
     began: float,
     console: Console,
@@ -264,17 +264,17 @@ def _conclude(
     from orchestrator.reporting.tables import print_pointers, print_result, write_tables
 
     with console.status("Summing up") if console.is_terminal else nullcontext():
-        busy = tally.busy_share()
-        summary = summarise(prepared, books.arms, books.confirm, workspace.trials)
+        busy = progress.busy_share()
+        summary = summarise(prepared, studies.arms, studies.confirm, workspace.trials)
         workspace.report.mkdir(exist_ok=True)
         write_tables(summary, workspace.report)
-        draw_figures(summary, books.arms, workspace)
-        record_end(prepared, workspace, recorder, summary, describe_result(prepared, summary))
-        courier.close(timeout=120)
+        draw_figures(summary, studies.arms, workspace)
+        log_sweep_end(prepared, workspace, recorder, summary, describe_result(prepared, summary))
+        uploader.close(timeout=120)
         result = summary.as_result()
         result["budget"] = prepared.spec.trials
-        result["mlflow"] = mlflow_ids(prepared.spec, tracking_uri, courier, result)
-        result["slots"] = {"count": tally.slots, "busy_share": round(busy, 3)}
+        result["mlflow"] = mlflow_ids(prepared.spec, tracking_uri, uploader, result)
+        result["slots"] = {"count": progress.slots, "busy_share": round(busy, 3)}
         result["seconds"] = round(time.monotonic() - began, 1)
     print_result(console, summary)
     print_pointers(console, workspace, result)

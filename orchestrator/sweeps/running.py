@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.sweeps.state import State, standing
-from orchestrator.execution.heartbeat import Notice, owner, register
+from orchestrator.sweeps.state import State, sweep_status
+from orchestrator.execution.heartbeat import Heartbeat, owner, register
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace, running, scan
 
@@ -21,7 +21,7 @@ _SILENT = 60.0
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningSweep:
     """A sweep that runs.
 
     Attributes:
@@ -31,7 +31,7 @@ class Running:
         silent: seconds since it said so; None where it is known to run.
     """
 
-    notice: Notice
+    notice: Heartbeat
     mine: bool
     cluster: str | None
     silent: float | None
@@ -41,7 +41,7 @@ class Running:
         return {**asdict(self.notice), "mine": self.mine, "cluster": self.cluster, "silent_seconds": self.silent}
 
 
-def running_sweeps(out: Path, address: str | None, notices: tuple[dict[str, Any], ...]) -> list[Running]:
+def running_sweeps(out: Path, address: str | None, notices: tuple[dict[str, Any], ...]) -> list[RunningSweep]:
     """All that run, one's own first, each in the order they began.
 
     Args:
@@ -50,12 +50,12 @@ def running_sweeps(out: Path, address: str | None, notices: tuple[dict[str, Any]
         notices: what sweeps have said of themselves there.
     """
     here = {notice.id: notice for workspace in _folders(out) if (notice := _of_folder(workspace))}
-    found = [Running(notice, notice.owner == owner(), None, None) for notice in here.values()]
+    found = [RunningSweep(notice, notice.owner == owner(), None, None) for notice in here.values()]
     for content in notices:
-        notice = Notice.of(content)
+        notice = Heartbeat.of(content)
         if notice is None or notice.id in here or (silent := max(0.0, time.time() - notice.at)) > _GONE:
             continue
-        found.append(Running(notice, notice.owner == owner(), address, silent if silent > _SILENT else None))
+        found.append(RunningSweep(notice, notice.owner == owner(), address, silent if silent > _SILENT else None))
     return sorted(found, key=lambda one: (not one.mine, one.notice.since))
 
 
@@ -73,21 +73,21 @@ def _folders(out: Path) -> Iterator[Workspace]:
             yield workspace
 
 
-def _of_folder(workspace: Workspace) -> Notice | None:
+def _of_folder(workspace: Workspace) -> Heartbeat | None:
     """What a sweep that is running says; before its first word, what its folder says; None where it is not running."""
     if (holder := running(workspace)) is None:
         return None
     try:
-        notice = Notice.of(json.loads(workspace.progress.read_text()))
+        notice = Heartbeat.of(json.loads(workspace.progress.read_text()))
     except (OSError, ValueError):
         notice = None
     if notice and notice.pid == holder.pid:
         return notice
     spec = load_spec(workspace.spec)
-    stands = standing(workspace, spec)
+    stands = sweep_status(workspace, spec)
     if stands.state is not State.RUNNING:
         return None
-    return Notice(
+    return Heartbeat(
         id=spec.id,
         name=spec.name,
         variant=spec.variant,

@@ -14,7 +14,7 @@ GRACE = 3.0
 """Seconds that a second signal leaves for a clean end: Ray and MLflow may take minutes to let go."""
 
 
-class Interruption:
+class SignalHandler:
     """Takes both signals over, for as long as it is entered.
 
     Args:
@@ -34,7 +34,7 @@ class Interruption:
         self._patient = False
 
     @contextmanager
-    def taken_over(self) -> Iterator[None]:
+    def installed(self) -> Iterator[None]:
         """Inside, a signal raises KeyboardInterrupt."""
         before = {number: signal.getsignal(number) for number in _SIGNALS}
         self.take_over()
@@ -52,7 +52,7 @@ class Interruption:
             signal.signal(number, self._stop)
 
     @contextmanager
-    def patient(self) -> Iterator[None]:
+    def defer(self) -> Iterator[None]:
         """Inside, the first signal is only noted, so that running epochs can end; the second raises."""
         self._patient = True
         try:

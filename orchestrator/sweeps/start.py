@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 
-from orchestrator.core.disk_space import free_bytes, is_disk_full, spelled
+from orchestrator.core.disk_space import free_bytes, is_disk_full, format_bytes
 from orchestrator.core.cli import FAILED, INTERRUPTED
 from orchestrator.core.errors import InputError
-from orchestrator.sweeps.resume_hint import again, ends_at_once
-from orchestrator.core.logging_setup import log_to
+from orchestrator.sweeps.resume_hint import resume_command, exit_immediately
+from orchestrator.core.logging_setup import send_logs_to
 from orchestrator.core.spec import SweepSpec, load_spec, sources, with_defaults
-from orchestrator.core.workspace import Workspace, archive_of, find_sweep, held
+from orchestrator.core.workspace import Workspace, archive_of, find_sweep, lock_sweep
 
 if TYPE_CHECKING:
-    from orchestrator.execution.prepare import Prepared
+    from orchestrator.execution.prepare import PreparedSweep
 
 _PLAIN_WIDTH = 140
 
 
-def run_sweep(
+def start_or_resume(
     spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_changed: bool, stream: TextIO | None = None
 ) -> None:
     """Runs a sweep, goes on with an unfinished one of the same name, or shows the result of a finished one.
@@ -53,7 +53,7 @@ def run_sweep(
     workspace = Workspace((out / spec.name).absolute())
     if archive_of(out, spec.name).is_file() and not workspace.spec.is_file():
         find_sweep(spec.name, out)
-    with held(workspace):
+    with lock_sweep(workspace):
         if workspace.spec.is_file():
             before = load_spec(workspace.spec)
             spec = _continued(spec, before, out)
@@ -86,7 +86,7 @@ def resume_sweep(
     console = make_console(sys.stderr if as_json else sys.stdout)
     workspace = find_sweep(reference, out)
     out = workspace.root.parent
-    with held(workspace):
+    with lock_sweep(workspace):
         before = load_spec(workspace.spec)
         if trials is not None:
             check_budget(workspace, trials)
@@ -102,7 +102,7 @@ def resume_sweep(
         print(json.dumps(result, allow_nan=False))
 
 
-def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> Prepared:
+def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> PreparedSweep:
     """The sweep, checked; one that goes on must be what it was when it began."""
     from orchestrator.sweeps.fingerprint import check_unchanged
     from orchestrator.execution.prepare import prepare
@@ -130,29 +130,29 @@ def _run(
     console: Console,
     out: Path,
     allow_changed: bool,
-    prepared: Prepared | None = None,
+    prepared: PreparedSweep | None = None,
 ) -> dict[str, Any]:
-    from orchestrator.sweeps.run import Interrupted, Stopped, conduct
-    from orchestrator.sweeps.signals import Interruption
-    from orchestrator.sweeps.fingerprint import save
-    from orchestrator.core.output_capture import output_to_log
+    from orchestrator.sweeps.run import Interrupted, Stopped, execute_sweep
+    from orchestrator.sweeps.signals import SignalHandler
+    from orchestrator.sweeps.fingerprint import save_fingerprint
+    from orchestrator.core.output_capture import redirect_output
 
     resumed = workspace.spec.is_file()
     _say_where(spec, resumed, console)
     prepared = prepared or _prepare(spec, workspace, console, allow_changed)
-    interruption = Interruption()
+    signals = SignalHandler()
     try:
-        with interruption.taken_over():  # before there is a sweep that a signal could leave without a word
+        with signals.installed():  # before there is a sweep that a signal could leave without a word
             if not resumed:
                 _begin(prepared, workspace, console)
-                save(prepared, workspace)
+                save_fingerprint(prepared, workspace)
             _say_what_is_left_out(console, prepared)
-            log_to(logging.FileHandler(workspace.log))
-            with output_to_log(workspace.log) as (out_stream, err_stream):
+            send_logs_to(logging.FileHandler(workspace.log))
+            with redirect_output(workspace.log) as (out_stream, err_stream):
                 stream = err_stream if console.file is sys.stderr else out_stream
                 shown = make_console(stream)
-                interruption.last_word = ends_at_once(shown, spec, out, INTERRUPTED)
-                result = conduct(prepared, workspace, shown, interruption, ends_at_once(shown, spec, out, FAILED))
+                signals.last_word = exit_immediately(shown, spec, out, INTERRUPTED)
+                result = execute_sweep(prepared, workspace, shown, signals, exit_immediately(shown, spec, out, FAILED))
         _say_if_ended_early(result, spec, console, out)
         return result
     except InputError:
@@ -162,15 +162,15 @@ def _run(
     except (Interrupted, KeyboardInterrupt):
         if not workspace.spec.is_file():
             raise
-        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {resume_command(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         full = is_disk_full(error) and workspace.spec.is_file()
         if not full and not isinstance(error, Stopped):
             raise
-        room = f"The disk is full ({spelled(free_bytes(workspace.root))} free at {workspace.root})."
+        room = f"The disk is full ({format_bytes(free_bytes(workspace.root))} free at {workspace.root})."
         console.print(f"\n{room if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {again(spec, out)}", soft_wrap=True)
+        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {resume_command(spec, out)}", soft_wrap=True)
         raise typer.Exit(FAILED) from None
 
 
@@ -189,7 +189,7 @@ def make_console(stream: TextIO) -> Console:
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
 
 
-def _begin(prepared: Prepared, workspace: Workspace, console: Console) -> None:
+def _begin(prepared: PreparedSweep, workspace: Workspace, console: Console) -> None:
     """Writes what is tried first and with what; before the spec, whose presence says that the folder is whole."""
     from orchestrator.tracking.provenance import provenance
 
@@ -205,7 +205,7 @@ def _say_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Consol
     budget = result.get("budget", 0)
     if budget and (done := sum(result["counts"].values())) < budget:
         console.print(
-            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n  {again(spec, out)}",
+            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n  {resume_command(spec, out)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -213,18 +213,18 @@ def _say_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Consol
 
 def _continued(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
     """The settings a sweep began with, those of where and how fast as they are given now."""
-    from orchestrator.core.spec import RUN_ONLY
+    from orchestrator.core.spec import RESUMABLE_SETTINGS
 
     given = spec.model_fields_set
     changed = {key: (theirs, mine) for key, (mine, theirs) in spec.differences(before).items() if key in given}
     if changed:
         told = "; ".join(f"{key} was {theirs}, now {mine}" for key, (theirs, mine) in sorted(changed.items()))
         more = set(changed) == {"trials"} and spec.trials > before.trials
-        advice = f"Raise its budget with: {again(before, out)} --trials {spec.trials}" if more else ""
+        advice = f"Raise its budget with: {resume_command(before, out)} --trials {spec.trials}" if more else ""
         raise InputError(
             f"A sweep named {before.name} exists with other settings ({told}). {advice or 'Give another --name.'}"
         )
-    return before.model_copy(update={key: getattr(spec, key) for key in given & RUN_ONLY})
+    return before.model_copy(update={key: getattr(spec, key) for key in given & RESUMABLE_SETTINGS})
 
 
 def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path) -> dict[str, Any] | None:
@@ -245,19 +245,19 @@ def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) ->
     spool = Spool(workspace.spool)
     if not spool.left():
         return
-    from orchestrator.tracking.sweep_run import say_what_waits
-    from orchestrator.tracking.uploader import Drain
+    from orchestrator.tracking.sweep_run import report_pending
+    from orchestrator.tracking.uploader import SpoolUploader
     from orchestrator.tracking.destination import settle_target
 
     target = settle_target(spec, spool)
-    drain = Drain(spool, target.open)
-    drain.start()
-    say_what_waits(console, spool, drain, target.tracking_uri)
+    uploader = SpoolUploader(spool, target.open)
+    uploader.start()
+    report_pending(console, spool, uploader, target.tracking_uri)
 
 
 def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
     from orchestrator.execution.prepare import prepare
-    from orchestrator.sweeps.dry_run import rehearse
+    from orchestrator.sweeps.dry_run import dry_run
     from orchestrator.reporting.live_view import FeatureProgress
 
     progress = FeatureProgress(console)
@@ -266,14 +266,14 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
     finally:
         progress.close()
     prepared.first_trials()
-    estimate = rehearse(prepared)
+    estimate = dry_run(prepared)
     if as_json:
         print(json.dumps(estimate.as_dict()))
     else:
         estimate.show(console)
 
 
-def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
+def _say_what_is_left_out(console: Console, prepared: PreparedSweep) -> None:
     cross = prepared.cross
     for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
         for reason, names in dataset.quarantined_names().items():

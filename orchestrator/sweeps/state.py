@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.core.errors import InputError
 from orchestrator.search.outcome import Outcome
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Holder, Workspace, running, scan
+from orchestrator.core.workspace import LockOwner, Workspace, running, scan
 
 
 class State(StrEnum):
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class SweepStatus:
     """What a list says of a sweep.
 
     Attributes:
@@ -54,7 +54,7 @@ class Standing:
     trials: int | None = None
     budget: int | None = None
     test_srcc: float | None = None
-    holder: Holder | None = None
+    holder: LockOwner | None = None
     reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,19 +62,19 @@ class Standing:
         return {**asdict(self), "state": str(self.state)}
 
 
-def standings(out: Path) -> list[Standing]:
+def standings(out: Path) -> list[SweepStatus]:
     """Every sweep in a folder, archived ones included, oldest first; those without a readable spec come last."""
     from orchestrator.sweeps.archive import archived
 
-    found = [standing(workspace, spec) for workspace, spec in scan(out)]
+    found = [sweep_status(workspace, spec) for workspace, spec in scan(out)]
     found += [of_archive(name, spec, result) for name, spec, result in archived(out)]
     return sorted(found, key=lambda one: (one.created is None, one.created or one.name))
 
 
-def standing(workspace: Workspace, spec: SweepSpec | InputError) -> Standing:
+def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepStatus:
     """Where the sweep in a folder stands."""
     if isinstance(spec, InputError):
-        return Standing(workspace.name, State.DAMAGED, reason=str(spec))
+        return SweepStatus(workspace.name, State.DAMAGED, reason=str(spec))
     try:
         if holder := running(workspace):
             trials = sum(counts(workspace)["search"].values())
@@ -87,10 +87,10 @@ def standing(workspace: Workspace, spec: SweepSpec | InputError) -> Standing:
         return replace(_of(spec, State.DAMAGED), reason=f"{type(error).__name__}: {error}")
 
 
-def of_archive(name: str, spec: SweepSpec | InputError, result: str | None) -> Standing:
+def of_archive(name: str, spec: SweepSpec | InputError, result: str | None) -> SweepStatus:
     """Where an archived sweep stood."""
     if isinstance(spec, InputError):
-        return Standing(name, State.DAMAGED, reason=str(spec))
+        return SweepStatus(name, State.DAMAGED, reason=str(spec))
     return _finished(spec, result, State.ARCHIVED) if result else _of(spec, State.ARCHIVED)
 
 
@@ -113,8 +113,8 @@ def _asked(workspace: Workspace) -> dict[str, list[Any]]:
     return read_studies(workspace)
 
 
-def _of(spec: SweepSpec, state: State) -> Standing:
-    return Standing(
+def _of(spec: SweepSpec, state: State) -> SweepStatus:
+    return SweepStatus(
         name=spec.name,
         state=state,
         id=spec.id,
@@ -125,7 +125,7 @@ def _of(spec: SweepSpec, state: State) -> Standing:
     )
 
 
-def _finished(spec: SweepSpec, result: str, state: State) -> Standing:
+def _finished(spec: SweepSpec, result: str, state: State) -> SweepStatus:
     found = json.loads(result)
     test = (found.get("best") or {}).get("test")
     trials = sum(found["counts"].values()) if "counts" in found else None

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 from orchestrator.execution.job import Study
 from orchestrator.execution.plan import Arm
-from orchestrator.execution.prepare import CONTROL, Prepared
-from orchestrator.search.initial_trials import FirstTrials
+from orchestrator.execution.prepare import CONTROL, PreparedSweep
+from orchestrator.search.initial_trials import InitialTrials
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.open_storage import open_storage, study_name
-from orchestrator.tracking.spool_index import Told
+from orchestrator.tracking.spool_index import SpoolIndex
 from orchestrator.core.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Books:
+class SweepStudies:
     """The ledgers of a sweep: one a study, all in one storage."""
 
     arms: tuple[Arm, ...]
@@ -34,13 +34,13 @@ class Books:
         return {**{arm.study: arm.ledger for arm in self.arms}, "confirm": self.confirm}
 
 
-def open_books(
-    prepared: Prepared,
+def open_studies(
+    prepared: PreparedSweep,
     workspace: Workspace,
-    told: Told | None = None,
+    told: SpoolIndex | None = None,
     say: Callable[[str], None] = logger.warning,
     stopping: threading.Event | None = None,
-) -> Books:
+) -> SweepStudies:
     """The sweep's ledgers, opened or made; `--enqueue`, `--warm-start` and the known-good default come first.
 
     Args:
@@ -56,7 +56,7 @@ def open_books(
     if prepared.control_space is not None:
         searches.append(("control", CONTROL, spec.variant, prepared.control_space))
     known_first = workspace.first.is_file()  # a sweep of an earlier version has no such file
-    first = FirstTrials.load(workspace.first) if known_first else prepared.first_trials()[0]
+    first = InitialTrials.load(workspace.first) if known_first else prepared.first_trials()[0]
     arms = []
     for study, variant, of, space in searches:
         ledger = Ledger(storage, study_name(spec.ledger, spec.id, study), space)
@@ -64,7 +64,7 @@ def open_books(
             say(f"The ledger had lost its end; {len(restored)} trials of {study} got their parameters back.")
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
-        ledger.use(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
+        ledger.set_sampler_and_pruner(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
         # They are a ledger's first trials, in this order: those that a kill left out are the rest.
         for params in getattr(first, study)[known:]:
             ledger.enqueue(params)
@@ -73,4 +73,4 @@ def open_books(
     lost = told.attributes("confirm") if told else {}
     while (number := len(confirm)) in lost:
         confirm.enqueue({}, lost[number])
-    return Books(tuple(arms), confirm)
+    return SweepStudies(tuple(arms), confirm)

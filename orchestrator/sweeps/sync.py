@@ -10,11 +10,11 @@ from rich.console import Console
 
 from orchestrator.core.credentials import refuse_password
 from orchestrator.core.spec import load_spec
-from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.uploader import SpoolUploader
 from orchestrator.tracking.orphaned_runs import close_open_runs, left_behind
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import Target, remember, remembered_target, settle_target
-from orchestrator.core.workspace import Held, Workspace, find_sweep, held
+from orchestrator.tracking.destination import TrackingDestination, remember, remembered_target, settle_target
+from orchestrator.core.workspace import SweepLocked, Workspace, find_sweep, lock_sweep
 
 
 def sync(reference: str | None, out: Path, tracking_uri: str | None, wait: float, console: Console) -> bool:
@@ -57,16 +57,16 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
     spool = Spool(workspace.spool)
     died = workspace in left_behind(workspace.root.parent)
     try:
-        with held(workspace):
+        with lock_sweep(workspace):
             if died and (closed := close_open_runs(spool)):
                 say(f"it was killed; {closed} runs that it left open are closed as interrupted.")
             target = _target(workspace, spool, tracking_uri)
             before = spool.left()
-            drain = Drain(spool, target.open)
-            left = drain.finish(wait)
+            uploader = SpoolUploader(spool, target.open)
+            left = uploader.finish(wait)
             if not left:
-                _fill_in_runs(workspace, target, drain)
-    except Held as error:
+                _fill_in_runs(workspace, target, uploader)
+    except SweepLocked as error:
         left = spool.left()
         say(f"{left or 'no'} events are left. {error} It sends them itself.")
         return not left
@@ -75,7 +75,7 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
     if not before:
         say("nothing was left.")
     elif left:
-        say(f"{before - left} events went to {target.tracking_uri}, {left} are left: {drain.error}.")
+        say(f"{before - left} events went to {target.tracking_uri}, {left} are left: {uploader.error}.")
     else:
         say(f"all {before} events that were left went to {target.tracking_uri}.")
     if refused := spool.refused():
@@ -83,7 +83,7 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
     return not left
 
 
-def _target(workspace: Workspace, spool: Spool, tracking_uri: str | None) -> Target:
+def _target(workspace: Workspace, spool: Spool, tracking_uri: str | None) -> TrackingDestination:
     target = remembered_target(spool) or settle_target(load_spec(workspace.spec), spool)
     if tracking_uri:
         target = replace(target, tracking_uri=refuse_password("--tracking-uri", tracking_uri))
@@ -91,16 +91,16 @@ def _target(workspace: Workspace, spool: Spool, tracking_uri: str | None) -> Tar
     return target
 
 
-def _fill_in_runs(workspace: Workspace, target: Target, drain: Drain) -> None:
+def _fill_in_runs(workspace: Workspace, target: TrackingDestination, uploader: SpoolUploader) -> None:
     """A result that was written while MLflow was away learns where its runs are."""
-    if not drain.sink or not workspace.result.is_file():
+    if not uploader.sink or not workspace.result.is_file():
         return
     from orchestrator.tracking.sweep_run import mlflow_ids
 
     result = json.loads(workspace.result.read_text())
     if result.get("mlflow", {}).get("run_id") is not None and result["mlflow"]["tracking_uri"] == target.tracking_uri:
         return
-    result["mlflow"] = mlflow_ids(load_spec(workspace.spec), target.tracking_uri, drain, result)
+    result["mlflow"] = mlflow_ids(load_spec(workspace.spec), target.tracking_uri, uploader, result)
     draft = workspace.result.with_suffix(".draft")
     draft.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
     draft.replace(workspace.result)

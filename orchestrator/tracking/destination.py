@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from orchestrator.core.credentials import keep_apart, refuse_password, without_passwords
+from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.user_profile import find_setting
 from orchestrator.tracking.spool import Spool
@@ -17,7 +17,7 @@ _FILE = "target.json"
 
 
 @dataclass(frozen=True)
-class Target:
+class TrackingDestination:
     """Where a spool's events go.
 
     Attributes:
@@ -37,9 +37,9 @@ class Target:
     def open(self) -> Sink:
         """Connects to MLflow; takes seconds the first time, when a fresh database gets its tables."""
         from orchestrator.tracking.mlflow_sink import MlflowSink
-        from orchestrator.tracking.sqlite_init import one_at_a_time
+        from orchestrator.tracking.sqlite_init import locked_sqlite
 
-        with one_at_a_time(self.tracking_uri):
+        with locked_sqlite(self.tracking_uri):
             return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
 
 
@@ -54,7 +54,7 @@ def resolve_tracking_uri(given: str | None) -> str:
         return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     if setting.source is None:
         return refuse_password("--tracking-uri", setting.value)
-    return keep_apart(setting.source, setting.value)
+    return move_to_environment(setting.source, setting.value)
 
 
 def experiment_name(spec: SweepSpec) -> str:
@@ -63,16 +63,16 @@ def experiment_name(spec: SweepSpec) -> str:
     return f"{spec.variant} on {Path(dataset).stem if spec.dataset.startswith('csv:') else dataset}"
 
 
-def remembered_target(spool: Spool) -> Target | None:
+def remembered_target(spool: Spool) -> TrackingDestination | None:
     """Where this spool's events went before, None where that is not known."""
     try:
         content = json.loads((spool.folder / _FILE).read_text())
-        return Target(**{**content, "asked": tuple(content["asked"])})
+        return TrackingDestination(**{**content, "asked": tuple(content["asked"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def settle_target(spec: SweepSpec, spool: Spool) -> Target:
+def settle_target(spec: SweepSpec, spool: Spool) -> TrackingDestination:
     """Where a sweep's events go, remembered with its spool.
 
     A tracking URI that its settings name for the first time; else the one it went to before, so that it goes on there
@@ -84,13 +84,13 @@ def settle_target(spec: SweepSpec, spool: Spool) -> Target:
         asked, uri = (*asked, spec.tracking_uri), spec.tracking_uri
     else:
         uri = before.tracking_uri if before else resolve_tracking_uri(spec.tracking_uri)
-    uri, asked = keep_apart("--tracking-uri", uri), tuple(without_passwords(one) for one in asked)
-    target = Target(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
+    uri, asked = move_to_environment("--tracking-uri", uri), tuple(without_passwords(one) for one in asked)
+    target = TrackingDestination(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
     remember(spool, target)
     return target
 
 
-def remember(spool: Spool, target: Target) -> None:
+def remember(spool: Spool, target: TrackingDestination) -> None:
     """Keeps the target with the spool; where it is another MLflow than before, everything is told again there."""
     before = remembered_target(spool)
     if before == target:

@@ -8,13 +8,13 @@ import socket
 import threading
 from pathlib import Path
 
-from orchestrator.core.workspace import Held, Workspace, held
+from orchestrator.core.workspace import SweepLocked, Workspace, lock_sweep
 from orchestrator.tracking.destination import remembered_target
 from orchestrator.tracking.event import NewerSpool
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Event, Spool
-from orchestrator.tracking.spool_index import what_was_told
-from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.uploader import SpoolUploader
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def close_open_runs(spool: Spool) -> int:
 
     The caller holds the sweep.
     """
-    keys = [key for key, run in what_was_told(spool).runs.items() if run.open]
+    keys = [key for key, run in index_spool(spool).runs.items() if run.open]
     for key in sorted(keys, key=lambda key: key == SWEEP):
         spool.append(Event("tags", key, {"tags": {"outcome": "interrupted"}}))
         spool.append(Event("end", key, {"status": "KILLED"}))
@@ -62,9 +62,9 @@ def _close_all(sweeps: list[Workspace]) -> None:
     for workspace in sweeps:
         spool = Spool(workspace.spool)
         try:
-            with held(workspace):
+            with lock_sweep(workspace):
                 closed = close_open_runs(spool)
-        except (Held, NewerSpool):
+        except (SweepLocked, NewerSpool):
             continue
         except OSError as error:
             logger.warning("the open runs of %s could not be closed: %s", workspace.name, error)
@@ -72,4 +72,4 @@ def _close_all(sweeps: list[Workspace]) -> None:
         target = remembered_target(spool)
         if closed and target:
             logger.info("%d runs of the killed sweep %s are closed", closed, workspace.name)
-            Drain(spool, target.open).finish(_PATIENCE)
+            SpoolUploader(spool, target.open).finish(_PATIENCE)

@@ -8,7 +8,6 @@ import platform
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +65,7 @@ def run_tags(
     }
 
     def tags(job: Job) -> dict[str, Any]:
-        content = json.dumps(asdict(job))
+        content = json.dumps(job.as_dict())
         # Half a job is none: a run without it is trained again from the sweep's ledger.
         own = {"job": content} if len(content) <= TAG_LIMIT else {}
         return {**common, "split_hash": splits[job.split], **own}

@@ -53,15 +53,15 @@ def _load_pyfunc(data_path: str) -> ScoringModel:
         ScorerError: the files are not those that were logged, or not those of the registered version that MLflow was
             asked for, or cannot be scored with.
     """
-    from orchestrator.scoring import ScorerError
+    from orchestrator.scoring import ModelLoadError
 
     folder = Path(data_path)
     root, found = folder.parents[1], folder_digest(folder)
     if _said(root / "MLmodel") != found:
-        raise ScorerError(f"The model in {folder} is not the one that was logged: its files have changed.")
+        raise ModelLoadError(f"The model in {folder} is not the one that was logged: its files have changed.")
     vouched = _vouched(root / "registered_model_meta")
     if vouched is not None and vouched != found:
-        raise ScorerError(f"The model in {folder} is not one that the registry vouches for: it is not loaded.")
+        raise ModelLoadError(f"The model in {folder} is not one that the registry vouches for: it is not loaded.")
     return ScoringModel(folder)
 
 
@@ -84,7 +84,7 @@ def _vouched(file: Path) -> str | None:
     if not name or not mlflow.is_tracking_uri_set():
         return None
     from orchestrator.core.errors import reason
-    from orchestrator.scoring import ScorerError
+    from orchestrator.scoring import ModelLoadError
     from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 
     try:
@@ -92,7 +92,7 @@ def _vouched(file: Path) -> str | None:
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # a note of another registry's, or of a deleted version
             return None
-        raise ScorerError(f"MLflow cannot be asked who vouches for {name}/{number}: {reason(error)}") from error
+        raise ModelLoadError(f"MLflow cannot be asked who vouches for {name}/{number}: {reason(error)}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.execution.epoch_log import History
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.epoch_log import EpochLog
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.recorder import STATUS, Recorder, finite
-from orchestrator.tracking.spool_index import ToldRun
+from orchestrator.tracking.recorder import STATUS, Recorder, finite_metrics
+from orchestrator.tracking.spool_index import SpooledRun
 
 _HISTORY = "epochs.jsonl"
 
@@ -37,23 +37,23 @@ def _mend(recorder: Recorder, job: Job, trial: LedgerTrial, history: Path) -> bo
     told = recorder.told(job.key)
     mended = False
     if told.start is None:
-        recorder.started(job)
+        recorder.on_job_start(job)
         mended = True
     missing = sorted(trial.epochs.keys() - told.steps)
-    found = History(history).legible() if missing else {}
+    found = EpochLog(history).legible() if missing else {}
     for number in missing:
-        recorder.epoch(job, found.get(number) or _bare(job, number, trial.epochs[number]), retold=True)
+        recorder.on_epoch(job, found.get(number) or _bare(job, number, trial.epochs[number]), retold=True)
         mended = True
     if trial.outcome is not None and not _is_ended(told, trial):
         attributes = trial.attributes
-        recorder.ended(job, trial.outcome, attributes.get("final") or {}, attributes.get("error"), retold=True)
+        recorder.on_job_end(job, trial.outcome, attributes.get("final") or {}, attributes.get("error"), retold=True)
         mended = True
     return mended
 
 
-def _is_ended(told: ToldRun, trial: LedgerTrial) -> bool:
+def _is_ended(told: SpooledRun, trial: LedgerTrial) -> bool:
     outcome = trial.outcome or Outcome.FAILED
-    figures = finite(trial.attributes.get("final") or {})
+    figures = finite_metrics(trial.attributes.get("final") or {})
     return (
         told.status == STATUS[outcome]
         and told.tags.get("outcome") == str(outcome)
@@ -61,7 +61,7 @@ def _is_ended(told: ToldRun, trial: LedgerTrial) -> bool:
     )
 
 
-def _bare(job: Job, number: int, objective: float) -> Epoch:
+def _bare(job: Job, number: int, objective: float) -> EpochReport:
     """An epoch of which only the ledger's objective is left; what baselines are given as one is no curve."""
     metrics = {"val_srcc": objective} if job.variant else {}
-    return Epoch(number, objective, metrics, seconds=0.0, time=0.0)
+    return EpochReport(number, objective, metrics, seconds=0.0, time=0.0)

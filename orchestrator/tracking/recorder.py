@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import Told, ToldRun
+from orchestrator.tracking.spool_index import SpooledRun, SpoolIndex
 from orchestrator.tracking.staged_artifacts import worth_uploading
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ _TAG_CHARACTERS = 4000
 """What of a traceback is shown as a tag; the whole of a longer one is the file `error.txt`."""
 
 
-def complete_ones(job: Job, outcome: Outcome) -> bool:
+def keep_completed(job: Job, outcome: Outcome) -> bool:
     """The rule where none is given: checkpoints of trials that trained to their end are uploaded."""
     return outcome is Outcome.COMPLETE
 
@@ -56,16 +56,16 @@ class Recorder:
         spool: Spool,
         trials: Path,
         about: Callable[[Job], Mapping[str, Any]] = lambda job: {},
-        told: Told | None = None,
-        keeps: Callable[[Job, Outcome], bool] = complete_ones,
+        told: SpoolIndex | None = None,
+        keeps: Callable[[Job, Outcome], bool] = keep_completed,
     ) -> None:
         self._spool = spool
         self._trials = trials
         self._about = about
-        self._told = told or Told()
+        self._told = told or SpoolIndex()
         self._keeps = keeps
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         """Opens the job's run, or opens it again."""
         params = {"variant": job.variant or "baselines", **job.params}
         tags = {
@@ -74,19 +74,21 @@ class Recorder:
             "split": job.split,
             "seed": job.seed,
             **({"source": job.source} if job.source else {}),
-            **({"control_of": job.of} if job.of else {}),
+            **({"control_of": job.control_of} if job.control_of else {}),
         }
         self.record("start", job.key, name=job.title, params=params, tags=tags)
 
-    def epoch(self, job: Job, epoch: Epoch, **more: Any) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport, **more: Any) -> None:
         """One point on each of the run's curves, and where it was trained."""
         if epoch.number not in self.told(job.key).steps:
-            metrics = finite(epoch.metrics)
+            metrics = finite_metrics(epoch.metrics)
             self.record("metrics", job.key, int(epoch.time * 1000), step=epoch.number, metrics=metrics, **more)
             if not epoch.place.items() <= self.told(job.key).tags.items():  # began elsewhere than the driver runs
                 self.record("tags", job.key, tags=epoch.place)
 
-    def ended(self, job: Job, outcome: Outcome, final: Mapping[str, float], error: str | None, **more: Any) -> None:
+    def on_job_end(
+        self, job: Job, outcome: Outcome, final: Mapping[str, float], error: str | None, **more: Any
+    ) -> None:
         """Final figures, outcome, checkpoint, status."""
         told = self.told(job.key)
         # Told again after a kill they have to have the time they had.
@@ -108,12 +110,12 @@ class Recorder:
         if self._keeps(job, outcome) and folder.is_dir():
             self.upload(job.key, worth_uploading(folder), "checkpoint" if job.variant else "baselines")
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         """Closed as KILLED until the sweep goes on."""
         self.record("tags", job.key, tags={"outcome": "interrupted"})
         self.record("end", job.key, status="KILLED")
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         """Adds a line to the run's tag `notes`."""
         before = str(self.told(job.key).tags.get("notes", ""))
         if note not in before.splitlines():
@@ -121,7 +123,7 @@ class Recorder:
 
     def figures(self, run: str, final: Mapping[str, float], time_ms: int | None = None, **more: Any) -> None:
         """Final figures of a run; those that were told before are not told again."""
-        figures = finite(final)
+        figures = finite_metrics(final)
         if not figures.items() <= self.told(run).final.items():
             self.record("metrics", run, time_ms, step=0, metrics=figures, **more)
 
@@ -130,14 +132,14 @@ class Recorder:
         if not paths:
             return
         try:
-            self.record("artifacts", run, kept=self._spool.keep(run, paths), into=into)
+            self.record("artifacts", run, kept=self._spool.stage(run, paths), into=into)
         except OSError as error:
             logger.warning("the files of %s are not kept for MLflow: %s", run, error)
 
     def model(self, run: str, folder: Path, **described: Any) -> None:
         """A saved scorer as the run's model, kept for as long as MLflow is away."""
         try:
-            where: dict[str, Any] = {"kept": self._spool.keep(run, [folder]), "path": folder.name}
+            where: dict[str, Any] = {"kept": self._spool.stage(run, [folder]), "path": folder.name}
         except OSError as error:
             logger.warning("the model of %s is not kept for MLflow: %s", run, error)
             where = {"path": str(folder)}
@@ -149,12 +151,12 @@ class Recorder:
         self.told(run).take(event)
         self._spool.append(event)
 
-    def told(self, run: str) -> ToldRun:
+    def told(self, run: str) -> SpooledRun:
         """What was told of a run until now."""
-        return self._told.runs.setdefault(run, ToldRun())
+        return self._told.runs.setdefault(run, SpooledRun())
 
 
-def finite(metrics: Mapping[str, float]) -> dict[str, float]:
+def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics that MLflow can draw: NaN and infinity are said by the outcome, not by a point."""
     return {key: value for key, value in metrics.items() if math.isfinite(value)}
 

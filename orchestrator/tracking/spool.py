@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.tracking.event import Damaged, Event, Kind, decode, encode
-from orchestrator.tracking.staged_artifacts import keep, release, worth_uploading
+from orchestrator.tracking.staged_artifacts import release, stage, worth_uploading
 
 __all__ = ["Event", "Kind", "Spool"]
 
@@ -110,7 +110,7 @@ class Spool:
             raise
         return file
 
-    def keep(self, run: str, paths: Sequence[Path]) -> str:
+    def stage(self, run: str, paths: Sequence[Path]) -> str:
         """Links files and folders into the spool, so that they are there when MLflow is, whoever deletes them.
 
         Returns:
@@ -119,7 +119,7 @@ class Spool:
         Raises:
             OSError: they cannot be linked, nor copied.
         """
-        return keep(self.folder, run, paths)
+        return stage(self.folder, run, paths)
 
     # Reading
 
@@ -192,7 +192,7 @@ class Spool:
                 continue
             paths = [folder / Path(event.data["path"]).name] if event.kind == "model" else worth_uploading(folder)
             if paths and all(path.exists() for path in paths):
-                keep(self.folder, event.run, paths, name)
+                stage(self.folder, event.run, paths, name)
 
     def set_aside(self, event: Event, reason: str) -> None:
         """Writes an event that MLflow will never take into `refused.jsonl`, with the reason."""

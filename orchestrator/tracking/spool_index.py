@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.execution.job import TITLES
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
 
 
 @dataclass
-class ToldRun:
+class SpooledRun:
     """What was told of one run.
 
     Attributes:
@@ -53,7 +53,7 @@ class ToldRun:
 
 
 @dataclass
-class Told:
+class SpoolIndex:
     """What was told of every run of a sweep.
 
     Attributes:
@@ -61,7 +61,7 @@ class Told:
         kept: names of the folders with files that have not arrived yet.
     """
 
-    runs: dict[str, ToldRun] = field(default_factory=dict)
+    runs: dict[str, SpooledRun] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
 
     def params(self, study: str) -> dict[int, dict[str, Any]]:
@@ -79,7 +79,7 @@ class Told:
         }
 
     def _starts(self, study: str) -> list[tuple[int, Mapping[str, Any]]]:
-        titles: Mapping[str, str] = {str(name): title for name, title in TITLES.items()}
+        titles: Mapping[str, str] = {str(name): title for name, title in KEY_PREFIX.items()}
         found = []
         for key, run in self.runs.items():
             title, _, number = key.rpartition("-")
@@ -88,15 +88,15 @@ class Told:
         return sorted(found, key=lambda pair: pair[0])
 
 
-def what_was_told(spool: Spool) -> Told:
+def index_spool(spool: Spool) -> SpoolIndex:
     """Reads the whole spool once.
 
     Raises:
         NewerSpool: it was written by a later version.
     """
-    told, sent = Told(), spool.sent()
+    told, sent = SpoolIndex(), spool.sent()
     for event, place in spool.entries():
-        told.runs.setdefault(event.run, ToldRun()).take(event)
+        told.runs.setdefault(event.run, SpooledRun()).take(event)
         if place > sent and "kept" in event.data:
             told.kept.add(event.data["kept"])
     return told

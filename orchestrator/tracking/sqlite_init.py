@@ -23,7 +23,7 @@ _PATIENCE = 300.0
 
 
 @contextmanager
-def one_at_a_time(tracking_uri: str, patience: float = _PATIENCE) -> Iterator[None]:
+def locked_sqlite(tracking_uri: str, patience: float = _PATIENCE) -> Iterator[None]:
     """Inside, no other process is inside with the same SQLite file, which has its tables; a server sees to its own.
 
     Whoever cannot lock, because the folder cannot be written, or has waited for long enough, goes on without.

@@ -12,7 +12,7 @@ from pathlib import Path
 _FILES = "files"
 
 
-def keep(spool: Path, run: str, paths: Sequence[Path], name: str | None = None) -> str:
+def stage(spool: Path, run: str, paths: Sequence[Path], name: str | None = None) -> str:
     """Links `paths` into a folder `files/<run>/…` of the spool; returns its name within the spool.
 
     Args:
@@ -48,7 +48,7 @@ def release(spool: Path, name: str) -> None:
         folder.parent.parent.rmdir()
 
 
-def tidy(spool: Path, wanted: set[str]) -> None:
+def remove_stale(spool: Path, wanted: set[str]) -> None:
     """Removes what was kept for events that have arrived, or that a kill has left unwritten.
 
     Args:

@@ -12,19 +12,19 @@ from rich.console import Console
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.prepare import Prepared
+from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.tracking.destination import experiment_name
 from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.uploader import Drain
-from orchestrator.tracking.uploader_process import Courier
+from orchestrator.tracking.uploader import SpoolUploader
+from orchestrator.tracking.uploader_process import UploaderProcess
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
     from orchestrator.execution.job import Job
 
 
-def record_beginning(prepared: Prepared, workspace: Workspace, recorder: Recorder) -> None:
+def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Recorder) -> None:
     """Opens the sweep's run: its settings, where it comes from, its data set and splits."""
     from orchestrator.execution.device import device_name
     from orchestrator.reporting.run_description import describe_beginning
@@ -89,7 +89,9 @@ def public_spec(workspace: Workspace) -> Path:
     return copy
 
 
-def record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, summary: Any, description: str) -> None:
+def log_sweep_end(
+    prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, summary: Any, description: str
+) -> None:
     """Models, report and headline figures, and that the sweep is complete."""
     for line in summary.confirmed:
         if line.representative:
@@ -109,7 +111,9 @@ def record_end(prepared: Prepared, workspace: Workspace, recorder: Recorder, sum
     recorder.record("end", SWEEP, status="FINISHED")
 
 
-def mlflow_ids(spec: SweepSpec, tracking_uri: str, carrier: Drain | Courier, result: dict[str, Any]) -> dict[str, Any]:
+def mlflow_ids(
+    spec: SweepSpec, tracking_uri: str, carrier: SpoolUploader | UploaderProcess, result: dict[str, Any]
+) -> dict[str, Any]:
     """Where the sweep is in MLflow; fills in the runs of the best configurations where they have arrived."""
     sink: Any = carrier.sink
     ids: dict[str, Any] = {
@@ -124,7 +128,7 @@ def mlflow_ids(spec: SweepSpec, tracking_uri: str, carrier: Drain | Courier, res
     return ids
 
 
-def job_tags(prepared: Prepared, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
+def job_tags(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
     """Tags that say where a job's run comes from."""
     from orchestrator.tracking.provenance import run_tags
 
@@ -142,7 +146,7 @@ def device_of(spec: SweepSpec) -> str:
     return "cuda" if spec.gpus else "cpu"
 
 
-def say_what_waits(console: Console, spool: Spool, carrier: Drain | Courier, tracking_uri: str) -> None:
+def report_pending(console: Console, spool: Spool, carrier: SpoolUploader | UploaderProcess, tracking_uri: str) -> None:
     """Closes what carries the spool, with a word about what has not arrived."""
     if left := carrier.close(timeout=60):
         why = f" ({carrier.error})" if carrier.error else ""

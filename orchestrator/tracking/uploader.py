@@ -44,7 +44,7 @@ class Busy(Exception):
     """Another process is carrying this spool."""
 
 
-class Drain:
+class SpoolUploader:
     """Carries the spool to a sink in batches. One drain at a time carries a spool, in any process.
 
     Args:
@@ -70,7 +70,7 @@ class Drain:
         """Begins to carry, in a thread."""
         self._thread.start()
 
-    def ends(self) -> None:
+    def finish_soon(self) -> None:
         """Lets `run` return once all has been carried, or at the next failure."""
         self._finish.set()
 
@@ -79,7 +79,7 @@ class Drain:
 
         Where the sink fails, ten seconds are enough: what is left waits on disk.
         """
-        self.ends()
+        self.finish_soon()
         if self._thread.ident is not None:
             began = time.monotonic()
             while self._thread.is_alive():
@@ -95,16 +95,16 @@ class Drain:
         try:
             while True:
                 last = self._finish.is_set()
-                more = self.attempt()
+                more = self.upload_batch()
                 if last and (not more or self.error):
                     return
                 pause = min(2 * pause, LONGEST_PAUSE) if self.error else self._interval
                 if not more or self.error:
                     self._finish.wait(pause)
         finally:
-            self.let_go()
+            self.release()
 
-    def attempt(self) -> bool:
+    def upload_batch(self) -> bool:
         """Sends one batch; `error` says why it failed, and whatever it is, the sweep goes on. False: nothing left."""
         try:
             more = self.carry()
@@ -154,7 +154,7 @@ class Drain:
         give_up = time.monotonic() + patience
         pause = self._interval
         try:
-            while self.attempt():
+            while self.upload_batch():
                 if not self.error:
                     give_up, pause = time.monotonic() + patience, self._interval
                 elif time.monotonic() + pause > give_up:
@@ -163,10 +163,10 @@ class Drain:
                     time.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
         finally:
-            self.let_go()
+            self.release()
         return self._spool.left()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Lets another process carry."""
         if self._own.is_locked:
             self._own.release()

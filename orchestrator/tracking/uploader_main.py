@@ -16,14 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.logging_setup import log_to
+from orchestrator.core.logging_setup import send_logs_to
 from orchestrator.tracking.destination import remembered_target
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.uploader import Drain, Sink
+from orchestrator.tracking.uploader import Sink, SpoolUploader
 from orchestrator.tracking.uploader_process import FINISH
 
 
-class TellingDrain(Drain):
+class ReportingUploader(SpoolUploader):
     """A drain that says what changed after every batch.
 
     Args:
@@ -38,9 +38,9 @@ class TellingDrain(Drain):
         self._said: dict[str, Any] = {}
         self._told: dict[str, str] = {}
 
-    def attempt(self) -> bool:
+    def upload_batch(self) -> bool:
         """Sends one batch."""
-        more = super().attempt()
+        more = super().upload_batch()
         said: dict[str, Any] = {"error": self.error}
         if self.sink is not None and self.error is None:
             sink: Any = self.sink
@@ -60,7 +60,7 @@ def main(folder: Path) -> int:
     os.nice(5)  # trials come first
     said = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is for the log
-    log_to(logging.StreamHandler(sys.stderr))
+    send_logs_to(logging.StreamHandler(sys.stderr))
 
     def say(words: dict[str, Any]) -> None:
         print(json.dumps(words), file=said)
@@ -69,9 +69,9 @@ def main(folder: Path) -> int:
         target = remembered_target(Spool(folder))
         if target is None:
             raise FileNotFoundError(f"{folder} does not say which MLflow it goes to")
-        drain = TellingDrain(Spool(folder), target.open, say)
-        threading.Thread(target=_heed, args=(drain,), daemon=True).start()
-        drain.run()
+        uploader = ReportingUploader(Spool(folder), target.open, say)
+        threading.Thread(target=_heed, args=(uploader,), daemon=True).start()
+        uploader.run()
     except Exception as error:
         logging.getLogger(__name__).exception("the events are not carried")
         say({"error": f"{type(error).__name__}: {error}"})
@@ -79,10 +79,10 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _heed(drain: Drain) -> None:
+def _heed(uploader: SpoolUploader) -> None:
     """Lets the drain finish when the driver says so, and ends with the driver."""
     if sys.stdin.buffer.readline() == FINISH:
-        drain.ends()
+        uploader.finish_soon()
         sys.stdin.buffer.read()
     os._exit(1)
 

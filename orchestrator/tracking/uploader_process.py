@@ -31,7 +31,7 @@ _END = 5.0
 
 
 @dataclass
-class Runs:
+class MlflowRunIds:
     """Where a sweep's runs are in MLflow, as far as it is known.
 
     Attributes:
@@ -47,7 +47,7 @@ class Runs:
         return self.run_ids.get(key)
 
 
-class Courier:
+class UploaderProcess:
     """Carries the spool to the target that is remembered with it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Courier:
         self._spool = spool
         self._pause = pause
         self.error: str | None = None
-        self.sink: Runs | None = None
+        self.sink: MlflowRunIds | None = None
         self._finish = threading.Event()
         self._given_up = False
         self._refused = False
@@ -162,4 +162,4 @@ class Courier:
         self.error, self._refused = said["error"], said["error"] is not None
         if experiment := said.get("experiment_id"):
             before = self.sink.run_ids if self.sink else {}
-            self.sink = Runs(experiment, before | said["run_ids"])
+            self.sink = MlflowRunIds(experiment, before | said["run_ids"])

@@ -5,7 +5,7 @@ from orchestrator.training.losses import build_loss, list_losses
 from orchestrator.training.metrics import Correlations, WithinGroup, correlations, within_group_srcc
 from orchestrator.training.result import BestEpoch, EpochResult
 from orchestrator.training.settings import FitSettings
-from orchestrator.training.trainer import Training, TrainingState, fit
+from orchestrator.training.trainer import Trainer, TrainingState, fit
 from orchestrator.training.training_data import ScoreScale, TrainingData
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "EpochResult",
     "FitSettings",
     "ScoreScale",
-    "Training",
+    "Trainer",
     "TrainingData",
     "TrainingState",
     "WithinGroup",

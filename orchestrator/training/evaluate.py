@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from orchestrator.training.feature_batches import FeatureRows
+from orchestrator.training.feature_batches import FeatureBatches
 from orchestrator.training.metrics import Correlations, correlations
 from orchestrator.training.training_data import ScoreScale, TrainingData
 
@@ -16,7 +16,7 @@ _BATCH_ROWS = 512
 
 def predict(
     model: nn.Module,
-    features: Mapping[str, Tensor] | FeatureRows,
+    features: Mapping[str, Tensor] | FeatureBatches,
     rows: Tensor,
     scale: ScoreScale,
     device: torch.device | None = None,
@@ -29,9 +29,9 @@ def predict(
     Raises:
         ValueError: a feature that the model reads is missing.
     """
-    if not isinstance(features, FeatureRows):
+    if not isinstance(features, FeatureBatches):
         home = device or next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-        features = FeatureRows(features, reads_of(model), home)
+        features = FeatureBatches(features, reads_of(model), home)
     training = model.training
     model.eval()
     try:

@@ -13,7 +13,7 @@ _CALIBRATION_BYTES = 128 * 2**20
 _CALIBRATION_IMAGES = 512
 
 
-class FeatureRows:
+class FeatureBatches:
     """The features a model reads, on its device; `batch` gathers rows as float32.
 
     Small features are converted to float32 once, if together they take less than 512 MB; large maps stay

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown
+from orchestrator.core.lookup import unknown_name_message
 from orchestrator.training.losses import build_loss
 
 # What a search-space file can get wrong: a list or a mapping where one value belongs.
@@ -87,7 +87,7 @@ class FitSettings:
             return ()
         if isinstance(given, Mapping):
             if strange := [name for name in given if name not in targets]:
-                raise InputError(f"target_weights: {unknown('target', strange[0], targets)}")
+                raise InputError(f"target_weights: {unknown_name_message('target', strange[0], targets)}")
             return tuple(given.get(target, 1.0) for target in targets)
         if len(given) != len(targets):
             raise InputError(f"target_weights has {len(given)} numbers, the targets are {', '.join(targets)}.")

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from orchestrator.core.errors import InputError
 from orchestrator.training.batch_sampler import prompt_batches, shuffled_batches
 from orchestrator.training.evaluate import compare, predict, reads_of
-from orchestrator.training.feature_batches import FeatureRows
+from orchestrator.training.feature_batches import FeatureBatches
 from orchestrator.training.losses import LossBatch, build_loss
 from orchestrator.training.optimizer import AdamW, lr_share
 from orchestrator.training.result import BestEpoch, EpochResult
 from orchestrator.training.settings import FitSettings
 from orchestrator.training.training_data import ScoreScale, TrainingData
-from orchestrator.training.weight_ema import AveragedWeights
+from orchestrator.training.weight_ema import WeightEMA
 
 _CPU = torch.device("cpu")
 
@@ -41,7 +41,7 @@ class TrainingState:
     meta: Mapping[str, Any]
 
 
-class Training:
+class Trainer:
     """Trains a scoring model on one split and evaluates it after every epoch.
 
     The model has `reads`, `calibrate(features)` and `forward(features) -> (B, T)` in standardised units.
@@ -72,7 +72,7 @@ class Training:
         self._diverged = False
         self._loss = build_loss(settings.loss, settings.weights_of(data.targets))
         self._loss.check_std("the data has none" if data.stds is None else None)
-        self._features = FeatureRows(data.features, reads_of(model), device)
+        self._features = FeatureBatches(data.features, reads_of(model), device)
         self._targets = self.scale.standardise(data.scores).to(device)
         self._stds = None if data.stds is None else (data.stds / self.scale.std).to(device)
         self._prompt_ids = data.prompt_ids.to(device)
@@ -80,7 +80,7 @@ class Training:
         calibrate: Any = model.calibrate
         calibrate(self._features.calibration(data.train.to(device)))
         self._optimizer = AdamW(self.model, settings)
-        self._average = AveragedWeights(self.model, settings.ema) if settings.ema else None
+        self._average = WeightEMA(self.model, settings.ema) if settings.ema else None
 
     @property
     def finished(self) -> bool:
@@ -218,7 +218,7 @@ def fit(
     model: nn.Module, data: TrainingData, settings: FitSettings, device: torch.device = _CPU
 ) -> Iterator[EpochResult]:
     """Train to the end, yielding every epoch; at the end the model holds the best epoch's weights."""
-    training = Training(model, data, settings, device)
+    training = Trainer(model, data, settings, device)
     while not training.finished:
         yield training.run_epoch()
     training.restore_best()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class AveragedWeights:
+class WeightEMA:
     """Average of a model's trainable parameters.
 
     The first steps average over fewer (decay min(d, (1 + t) / (10 + t)), as in TensorFlow's

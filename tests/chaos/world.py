@@ -14,7 +14,7 @@ import requests
 import yaml
 
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.job import TITLES
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.read_ledger import read_studies
 
 REPOSITORY = Path(__file__).parents[2]
@@ -160,7 +160,7 @@ class World:
         """Keys of the trials that will be gone on with: what lies in the folders of others is read no more."""
         studies = read_studies(self.workspace)
         return sorted(
-            f"{TITLES[study]}-{trial.number:04d}"  # type: ignore[index]
+            f"{KEY_PREFIX[study]}-{trial.number:04d}"  # type: ignore[index]
             for study, trials in studies.items()
             for trial in trials
             if trial.outcome is None

@@ -19,8 +19,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from orchestrator.cluster.inspect import look
-from orchestrator.cluster.process_registry import Record, records
+from orchestrator.cluster.inspect import inspect_cluster
+from orchestrator.cluster.process_registry import StartedNode, records
 
 PASSWORD = "hunter2-and-more"
 PORTS = range(21400, 21600)
@@ -42,7 +42,7 @@ class Host:
             timeout=500,
         )
 
-    def start(self, *arguments: str) -> Record:
+    def start(self, *arguments: str) -> StartedNode:
         small = ("--num-cpus", "1", "--object-store-memory", "80MB")
         before = {record.name for record in records()}
         done = self.run("cluster", *arguments, *small)
@@ -66,12 +66,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="module")
-def ours(host: Host) -> Record:
+def ours(host: Host) -> StartedNode:
     return host.start("up", "--head")
 
 
 @pytest.fixture(scope="module")
-def theirs(host: Host, ours: Record) -> Record:
+def theirs(host: Host, ours: StartedNode) -> StartedNode:
     theirs = ["--name", "theirs", "--token-path", str(host.folder / "their-token")]
     theirs += ["--spill-dir", str(host.folder / "spilled")]
     ports = ["--ports", f"{PORTS[0]}-{PORTS[-1]}", "--port", str(PORTS[7])]
@@ -79,7 +79,7 @@ def theirs(host: Host, ours: Record) -> Record:
 
 
 @pytest.fixture(scope="module")
-def worker(host: Host, ours: Record, theirs: Record) -> Record:
+def worker(host: Host, ours: StartedNode, theirs: StartedNode) -> StartedNode:
     return host.start("join", ours.address)
 
 
@@ -115,8 +115,8 @@ def test_each_has_a_port_a_folder_and_a_token_of_its_own_and_only_this_host_reac
             assert not any(secret in argument for secret in secrets for argument in process.cmdline())
             outer = [one.laddr for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
             assert {address.ip for address in outer} <= {"127.0.0.1", "::ffff:127.0.0.1"}
-    assert len(look(ours.address).hosts) == 2 and len(look(theirs.address).hosts) == 1
-    assert f"does not take the token in {theirs.token}" in str(look(ours.address, token=theirs.token).error)
+    assert len(inspect_cluster(ours.address).hosts) == 2 and len(inspect_cluster(theirs.address).hosts) == 1
+    assert f"does not take the token in {theirs.token}" in str(inspect_cluster(ours.address, token=theirs.token).error)
 
 
 def test_all_that_a_host_opens_comes_from_the_range_it_was_given(host, theirs):
@@ -183,14 +183,14 @@ def test_a_sweep_needs_a_profile_and_no_flag_and_leaves_no_password_behind(host,
     sweep.start()
     seen = None
     while sweep.is_alive() and not seen:
-        seen = look(worker.address).notices
+        seen = inspect_cluster(worker.address).notices
     sweep.join()
     [finished] = done
     assert finished.returncode == 0, finished.stderr[-2000:]
     assert f"Ray cluster: {worker.address} (the profile team in {profile})" in finished.stdout
     assert f"MLflow: http://127.0.0.1:{mlflow.server_port} (MLFLOW_TRACKING_URI)" in finished.stdout
     assert seen and (seen[0]["name"], seen[0]["owner"], seen[0]["slots"]) == ("mine", getpass.getuser(), 2)
-    assert look(worker.address).notices == ()
+    assert inspect_cluster(worker.address).notices == ()
     basic = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
     assert mlflow.heard == {f"Basic {basic}"}  # type: ignore[attr-defined]
     token = Path(worker.token or "").read_text()

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from orchestrator.cluster.liveness import Lifeline
+from orchestrator.cluster.liveness import LivenessProbe
 
 PARTS = {"head": ("10.0.0.1", 6379), "raylet": ("10.0.0.2", 7000)}
 
@@ -27,11 +27,11 @@ def ray():
 
         def at(self, now: float, *away: str) -> bool:
             self.clock.now, self.away = now, {PARTS[part] for part in away}
-            return self.line.look()
+            return self.line.probe()
 
     world = World()
     world.told = []
-    world.line = Lifeline(PARTS, 2.0, world.told.append, lambda address: address not in world.away, world.clock)
+    world.line = LivenessProbe(PARTS, 2.0, world.told.append, lambda address: address not in world.away, world.clock)
     return world
 
 
@@ -55,6 +55,6 @@ def test_once_it_is_left_nothing_is_told_whatever_goes(ray):
 def test_a_listening_socket_is_there_and_a_closed_one_is_not():
     with socket.create_server(("127.0.0.1", 0)) as server:
         told: list[str] = []
-        line = Lifeline({"head": server.getsockname()}, 0.0, told.append)
-        assert not line.look() and told == []
-    assert line.look() and len(told) == 1
+        line = LivenessProbe({"head": server.getsockname()}, 0.0, told.append)
+        assert not line.probe() and told == []
+    assert line.probe() and len(told) == 1

@@ -18,9 +18,9 @@ from orchestrator.cluster.__main__ import cluster
 from orchestrator.cluster.auth_token import ensure_token, token_file
 from orchestrator.cluster.loopback import for_ray, is_loopback, on_start, refused, split
 from orchestrator.cluster.ports import choose_port, free_port
-from orchestrator.cluster.process_registry import Process, Record, records
-from orchestrator.cluster.start import Start, address_of, start_head
-from orchestrator.cluster.stop import end_processes
+from orchestrator.cluster.process_registry import Process, StartedNode, records
+from orchestrator.cluster.start import NodeOptions, address_of, start_head
+from orchestrator.cluster.stop import stop_processes
 from orchestrator.core.errors import InputError
 
 
@@ -96,7 +96,7 @@ class TestRefused:
 def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch):
     tried = []
 
-    def start(asked: Start, role: str, address: str, options: list[str]) -> str:
+    def start(asked: NodeOptions, role: str, address: str, options: list[str]) -> str:
         tried.append(split(address)[1])
         if len(tried) == 1:
             taken.append(socket.create_server(("127.0.0.1", tried[0] or 0)))
@@ -105,12 +105,12 @@ def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch):
 
     taken: list[socket.socket] = []
     monkeypatch.setattr("orchestrator.cluster.start._start", start)
-    found = start_head(Start("127.0.0.1", None), None)
+    found = start_head(NodeOptions("127.0.0.1", None), None)
     taken.pop().close()
     assert found == f"127.0.0.1:{tried[1]}" and tried[0] != tried[1]
     tried.clear()
     with pytest.raises(InputError, match="has taken port .* meanwhile"):
-        start_head(Start("127.0.0.1", None), free_port())
+        start_head(NodeOptions("127.0.0.1", None), free_port())
     taken.pop().close()
 
 
@@ -136,7 +136,7 @@ def test_trials_inherit_no_secret_but_the_stores(monkeypatch):
     needed |= {"TOKENIZERS_PARALLELISM", "SSL_CERT_FILE", "NCCL_DEBUG"}
     for name in secret | needed:
         monkeypatch.setenv(name, "something")
-    found = start_module._environment(Start("127.0.0.1", None))
+    found = start_module._environment(NodeOptions("127.0.0.1", None))
     assert not secret & set(found) and needed <= set(found)
 
 
@@ -186,12 +186,14 @@ def test_only_those_very_processes_are_ended(tmp_path):
         reused = replace(known[1], since=known[1].since - 100)
         folder = tmp_path / "ray"
         folder.mkdir()
-        record = Record("head-1", "head", "127.0.0.1:1", "127.0.0.1", None, str(folder), True, "", (known[0], reused))
+        record = StartedNode(
+            "head-1", "head", "127.0.0.1:1", "127.0.0.1", None, str(folder), True, "", (known[0], reused)
+        )
         record.save()
         assert records() == [record]
         while len(record.alive()) < 2:
             pass
-        assert end_processes(record) == 2
+        assert stop_processes(record) == 2
         assert ours.poll() is not None and theirs.poll() is None
         assert not records() and not folder.exists() and known[0].alive() is None
     finally:

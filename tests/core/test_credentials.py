@@ -6,7 +6,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from orchestrator.core.credentials import keep_apart, refuse_password, without_passwords
+from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace
@@ -58,7 +58,7 @@ def test_a_databases_cannot_be(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hunter2@db/mlflow")
     with pytest.raises(InputError, match="MLFLOW_TRACKING_URI holds a password.*PGPASSWORD"):
         resolve_tracking_uri(None)
-    assert keep_apart("", "postgresql://me@db/mlflow") == "postgresql://me@db/mlflow"
+    assert move_to_environment("", "postgresql://me@db/mlflow") == "postgresql://me@db/mlflow"
 
 
 def test_a_sweep_that_began_with_one_goes_on_without(tmp_path):

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from orchestrator.core.disk_space import DiskFull, free_bytes, is_disk_full, spelled
+from orchestrator.core.disk_space import DiskFull, format_bytes, free_bytes, is_disk_full
 
 
 def caused(error: Exception, by: Exception) -> Exception:
@@ -50,4 +50,4 @@ def test_what_is_free(tmp_path):
     ("size", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (812e6, "812 MB"), (3e15, "3000 TB")]
 )
 def test_spelled(size, words):
-    assert spelled(size) == words
+    assert format_bytes(size) == words

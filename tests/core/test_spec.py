@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.spec import RUN_ONLY, SweepSpec, build_spec, load_spec, with_defaults
+from orchestrator.core.spec import RESUMABLE_SETTINGS, SweepSpec, build_spec, load_spec, with_defaults
 from orchestrator.core.spec_migrations import MIGRATIONS, SCHEMA_VERSION
 
 
@@ -58,7 +58,7 @@ def test_differences_are_those_that_decide_numbers():
     assert first.differences(build_spec({"name": "b", "concurrency": 3, "tracking_uri": "x", "max_hours": 2})) == {}
     other = build_spec({"name": "a", "trials": 9, "seed": 1})
     assert first.differences(other) == {"trials": (12, 9), "seed": (0, 1)}
-    assert set(SweepSpec.model_fields) > RUN_ONLY
+    assert set(SweepSpec.model_fields) > RESUMABLE_SETTINGS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cluster.process_registry import joined
+from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec, sources, with_defaults
 from orchestrator.core.user_profile import config_folder, find_setting
@@ -25,15 +25,15 @@ def test_a_flag_comes_before_the_environment_and_that_before_the_profile(profile
     assert find_setting("tracking_uri").value == "http://all:5000"
     assert find_setting("address") is None  # the team's, which is not chosen
     monkeypatch.setenv("HYPERASSESS_PROFILE", "team")
-    assert joined(None) == "head:6379" and resolve_tracking_uri(None) == "http://all:5000"
+    assert cluster_address(None) == "head:6379" and resolve_tracking_uri(None) == "http://all:5000"
     assert with_defaults(SweepSpec(name="a")).ledger == "sqlite:////l.db"
     monkeypatch.setenv("RAY_ADDRESS", "other:6379")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment")
     monkeypatch.setenv("HYPERASSESS_LEDGER", "sqlite:////m.db")
-    assert joined(None) == "other:6379" and resolve_tracking_uri(None) == "http://environment"
+    assert cluster_address(None) == "other:6379" and resolve_tracking_uri(None) == "http://environment"
     assert with_defaults(SweepSpec(name="a")).ledger == "sqlite:////m.db"
-    assert joined("mine:1") == "mine:1" and resolve_tracking_uri("http://mine") == "http://mine"
-    assert joined("local") is None
+    assert cluster_address("mine:1") == "mine:1" and resolve_tracking_uri("http://mine") == "http://mine"
+    assert cluster_address("local") is None
 
 
 def test_what_was_not_given_by_hand_is_said_with_where_it_came_from(profile, monkeypatch):
@@ -52,9 +52,9 @@ def test_a_file_of_ones_own_or_none(profile, tmp_path, monkeypatch):
     other = tmp_path / "other.toml"
     other.write_text('address = "there:1"\n')
     monkeypatch.setenv("HYPERASSESS_PROFILE", str(other))
-    assert joined(None) == "there:1" and find_setting("tracking_uri") is None
+    assert cluster_address(None) == "there:1" and find_setting("tracking_uri") is None
     monkeypatch.setenv("HYPERASSESS_PROFILE", "")
-    assert joined(None) is None and find_setting("tracking_uri") is None
+    assert cluster_address(None) is None and find_setting("tracking_uri") is None
 
 
 def test_a_password_in_it_is_for_its_owner_alone(profile, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace, find_sweep, held, list_sweeps
+from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps, lock_sweep
 
 HOLD = """
 import sys, time
@@ -36,7 +36,7 @@ def holder(workspace):
 def test_a_held_sweep_says_by_whom_and_is_free_when_the_holder_dies(workspace):
     process = holder(workspace)
     try:
-        with pytest.raises(InputError) as caught, held(workspace):
+        with pytest.raises(InputError) as caught, lock_sweep(workspace):
             pytest.fail("two hold it")
         message = str(caught.value)
         assert "mine is running" in message and socket.gethostname() in message and f"pid {process.pid}" in message
@@ -44,15 +44,15 @@ def test_a_held_sweep_says_by_whom_and_is_free_when_the_holder_dies(workspace):
         process.kill()
         process.wait()
     assert (workspace.root / ".holder.json").exists(), "it was killed, so nobody tidied up"
-    with held(workspace):
+    with lock_sweep(workspace):
         assert json.loads((workspace.root / ".holder.json").read_text())["pid"] == os.getpid()
     assert not (workspace.root / ".holder.json").exists()
 
 
 def test_an_error_inside_lets_go(workspace):
-    with pytest.raises(ZeroDivisionError), held(workspace):
+    with pytest.raises(ZeroDivisionError), lock_sweep(workspace):
         raise ZeroDivisionError
-    with held(workspace):
+    with lock_sweep(workspace):
         pass
 
 
@@ -60,7 +60,7 @@ def test_a_holder_who_has_not_said_who_it_is(workspace):
     process = holder(workspace)
     try:
         (workspace.root / ".holder.json").write_text("{")
-        with pytest.raises(InputError, match=r"The sweep mine is running\."), held(workspace):
+        with pytest.raises(InputError, match=r"The sweep mine is running\."), lock_sweep(workspace):
             pass
     finally:
         process.kill()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.data import verify_images as verify_images_module
-from orchestrator.data.verify_images import Verdict, verify_images
+from orchestrator.data.verify_images import ImageCheck, verify_images
 
 NAMES = ["a.png", "b.png", "c.png"]
 
@@ -20,9 +20,9 @@ def paths(write_images: Callable[[Sequence[str]], Path]) -> list[Path]:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read, as they are."""
     seen: list[str] = []
-    verify = verify_images._verify
+    verify = verify_images_module._verify
 
-    def spy(path: str) -> Verdict:
+    def spy(path: str) -> ImageCheck:
         seen.append(Path(path).name)
         return verify(path)
 
@@ -51,7 +51,7 @@ def test_a_changed_file_is_read_again(paths: list[Path], read: list[str]) -> Non
 def test_a_file_that_comes_back_is_no_longer_missing(paths: list[Path]) -> None:
     content = paths[2].read_bytes()
     paths[2].unlink()
-    assert verify_images(paths, paths[0].parent)[2] == Verdict(reason="missing")
+    assert verify_images(paths, paths[0].parent)[2] == ImageCheck(reason="missing")
     paths[2].write_bytes(content)
     assert verify_images(paths, paths[0].parent)[2].reason is None
 

@@ -54,7 +54,7 @@ def serve() -> Iterator[Serve]:
 
 
 def levels(findings: list[Finding]) -> list[tuple[str, Level]]:
-    assert all(one.mend for one in findings if one.level is not Level.OK)
+    assert all(one.fix for one in findings if one.level is not Level.OK)
     return [(one.check, one.level) for one in findings]
 
 
@@ -66,7 +66,7 @@ class TestPackages:
     def test_each_hole_is_open_before_its_fix_and_closed_by_it(self, advisory):
         def said(version: str) -> str:
             found = check_packages({advisory.package: version}.get)
-            return " ".join(f"{one.level} {one.said} {one.mend}" for one in found)
+            return " ".join(f"{one.level} {one.said} {one.fix}" for one in found)
 
         before = advisory.since or "1.0"
         level = "fail" if advisory.reached else "warn"
@@ -95,7 +95,7 @@ class TestMlflow:
     def test_a_password_is_asked_for_and_shown(self, serve, monkeypatch):
         uri = serve(password="Basic bWU6aHVudGVyMg==")
         found = check_mlflow(uri)
-        assert found[0].level is Level.FAIL and "MLFLOW_TRACKING_PASSWORD" in (found[0].mend or "")
+        assert found[0].level is Level.FAIL and "MLFLOW_TRACKING_PASSWORD" in (found[0].fix or "")
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2")
         assert levels(check_mlflow(uri))[0] == ("MLflow", Level.OK)
@@ -103,7 +103,7 @@ class TestMlflow:
     def test_one_that_others_reach_and_that_asks_for_no_password(self, serve, monkeypatch):
         monkeypatch.setattr(services, "is_loopback", lambda host: False)
         [warned] = [one for one in check_mlflow(serve()) if one.level is Level.WARN]
-        assert "lets everybody change its runs" in warned.said and "mlflow.sh" in (warned.mend or "")
+        assert "lets everybody change its runs" in warned.said and "mlflow.sh" in (warned.fix or "")
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2")
         said = [one.said for one in check_mlflow(serve(password="Basic bWU6aHVudGVyMg=="))]
@@ -142,7 +142,7 @@ class TestOtherPlaces:
 
     def test_a_cluster_that_is_away(self):
         [found] = check_cluster("127.0.0.1:9")
-        assert found.level is Level.FAIL and "cluster up --head" in (found.mend or "")
+        assert found.level is Level.FAIL and "cluster up --head" in (found.fix or "")
         assert levels(check_cluster(None)) == [("cluster", Level.OK)]
 
     def test_a_token_that_others_read(self, tmp_path):
@@ -151,7 +151,7 @@ class TestOtherPlaces:
         token.write_text("a")
         token.chmod(0o644)
         [found] = check_token(token)
-        assert found.level is Level.WARN and found.mend == f"chmod 600 {token}"
+        assert found.level is Level.WARN and found.fix == f"chmod 600 {token}"
         token.chmod(0o600)
         assert levels(check_token(token)) == [("token", Level.OK)]
 

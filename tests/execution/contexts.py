@@ -9,9 +9,9 @@ import torch
 
 from models import variant_info
 from orchestrator.data.splits import Split
-from orchestrator.execution.cross_dataset_eval import CrossTest
+from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 from orchestrator.execution.job import Job
-from orchestrator.execution.sweep_context import SweepTask
+from orchestrator.execution.sweep_context import SweepContext
 
 ROWS, PER_PROMPT = 144, 6
 SHAPES = {
@@ -39,7 +39,7 @@ class MadeFeatures:
         return {name: torch.randn(ROWS, *SHAPES[name], generator=generator).half() for name in SHAPES}
 
 
-def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: str = "text_hyper") -> SweepTask:
+def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: str = "text_hyper") -> SweepContext:
     reads = variant_info(variant).reads
     kinds = {"image", *(name.partition(".")[0] for name in reads)}
     features = MadeFeatures({name: SHAPES[name] for name in reads}, {kind: f"made {kind} 1" for kind in sorted(kinds)})
@@ -49,7 +49,7 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
     signal = tensors[reads[-1]].float().flatten(1)[:, :3].numpy()
     scores = np.stack([3 + signal @ random.normal(size=3) for _ in targets], 1) + random.normal(0, 0.1, (ROWS, 1))
     prompt_ids = np.arange(ROWS) // PER_PROMPT
-    return SweepTask(
+    return SweepContext(
         features=features,  # type: ignore[arg-type]
         reads=reads,
         encoders={kind: f"made_{kind}" for kind in kinds},
@@ -67,7 +67,7 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
     )
 
 
-def make_cross(task: SweepTask, targets: tuple[str, ...] | None = None, seed: int = 9) -> CrossTest:
+def make_cross(task: SweepContext, targets: tuple[str, ...] | None = None, seed: int = 9) -> CrossDatasetEval:
     """Other rows, the last of each prompt left out, scored by the rule that scored the task's, in other units."""
     features = replace(task.features, seed=seed)  # type: ignore[type-var]
     targets = targets or task.targets
@@ -78,7 +78,7 @@ def make_cross(task: SweepTask, targets: tuple[str, ...] | None = None, seed: in
     design = np.column_stack([known, np.ones(ROWS)])
     columns = [task.targets.index(target) for target in targets]
     rule = np.linalg.lstsq(design, task.scores[:, columns], rcond=None)[0]
-    return CrossTest(
+    return CrossDatasetEval(
         label="elsewhere",
         features=features,  # type: ignore[arg-type]
         rows=rows,

@@ -9,8 +9,8 @@ from typing import Any
 
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from orchestrator.execution.controller import Desk, Nothing
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.controller import NoJob, SweepController
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.tune_adapter import take_in
 from orchestrator.search.ledger import Ledger
@@ -34,19 +34,19 @@ class Watched:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         self.told.append(("started", job.key))
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         self.told.append(("epoch", job.key, epoch.number))
 
-    def ended(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
+    def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         self.told.append(("ended", job.key, str(outcome)))
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         self.told.append(("noted", job.key, note))
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         self.told.append(("interrupted", job.key))
 
     def of(self, what: str) -> list[Any]:
@@ -108,13 +108,15 @@ class FakeExecutor:
     """Does what Tune does with a desk, in virtual time.
 
     Args:
-        desk: whose jobs are run.
+        controller: whose jobs are run.
         work: what they find.
         clock: a list of one number, seconds; moved on.
     """
 
-    def __init__(self, desk: Desk, work: Work, slots: int = 2, clock: list[float] | None = None) -> None:
-        self.desk, self.work, self.slots = desk, work, slots
+    def __init__(
+        self, controller: SweepController, work: Work, slots: int = 2, clock: list[float] | None = None
+    ) -> None:
+        self.controller, self.work, self.slots = controller, work, slots
         self.clock = clock if clock is not None else [0.0]
         self.most = 0
         self._order = itertools.count()
@@ -131,7 +133,7 @@ class FakeExecutor:
             self.clock[0], _, job = heapq.heappop(self._running)
             message = (self.work.first(job) if job.key in self._new else None) or self.work.next(job)
             self._new.discard(job.key)
-            if take_in(self.desk, job, {"message": [message]}):
+            if take_in(self.controller, job, {"message": [message]}):
                 self._push(job)
         return False
 
@@ -142,11 +144,11 @@ class FakeExecutor:
 
     def _fill(self) -> None:
         while len(self._running) < self.slots:
-            job = self.desk.next_job()
-            if job is Nothing.NOW:
+            job = self.controller.next_job()
+            if job is NoJob.NOW:
                 assert self._running, "nothing runs and the desk says to wait: the sweep would hang"
                 return
-            if isinstance(job, Nothing):
+            if isinstance(job, NoJob):
                 return
             self._new.add(job.key)
             self._push(job)
@@ -178,16 +180,18 @@ class FakeSweep:
     pruner: str = "none"
     sampler: str = "random"
 
-    def desk(self, *watchers: Any) -> Desk:
+    def controller(self, *callbacks: Any) -> SweepController:
         self.arms = [self._arm("search", "text_hyper", None, SPACE)]
         if self.control:
             self.arms.append(self._arm("control", "plain_head", "text_hyper", SPACE.without_hypernet()))
         self.confirm = Ledger(self.storage, "confirm", None)
-        return Desk(self.plan, self.arms, self.confirm, watchers)
+        return SweepController(self.plan, self.arms, self.confirm, callbacks)
 
     def _arm(self, study: Any, variant: str, of: str | None, space: SearchSpace) -> Arm:
         ledger = Ledger(self.storage, study, space)
-        ledger.use(build_sampler(self.sampler, len(ledger)), build_pruner(self.pruner, self.plan.epochs))
+        ledger.set_sampler_and_pruner(
+            build_sampler(self.sampler, len(ledger)), build_pruner(self.pruner, self.plan.epochs)
+        )
         return Arm(study, variant, of, space, ledger)
 
     def assert_done(self) -> None:

@@ -9,10 +9,10 @@ from orchestrator.cluster.session import ray_session
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution import heartbeat
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.progress import Tally
-from orchestrator.execution.trainable import Worker
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.tune_runner import run_jobs
 from tests.execution.contexts import make_task
 from tests.execution.fakes import FakeSweep
@@ -23,7 +23,7 @@ SECONDS = 0.1
 _MANY = 100_000
 
 
-class Sleeper(Worker):
+class Sleeper(JobTrainable):
     """Sleeps where a worker would train, goes on where the job was put back, and ends once its number is `below`."""
 
     def step(self):
@@ -48,19 +48,19 @@ class Diary:
     def _write(self, *words: object) -> None:
         print(*words, round(time.time(), 2), file=self._file)
 
-    def started(self, job: Job) -> None:
+    def on_job_start(self, job: Job) -> None:
         self._write("started", job.key)
 
-    def epoch(self, job: Job, epoch: Epoch) -> None:
+    def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         self._write("epoch", job.key, epoch.number)
 
-    def ended(self, job: Job, outcome: object, final: object, error: object) -> None:
+    def on_job_end(self, job: Job, outcome: object, final: object, error: object) -> None:
         self._write("ended", job.key, outcome)
 
-    def noted(self, job: Job, note: str) -> None:
+    def on_message(self, job: Job, note: str) -> None:
         self._write("noted", job.key, note)
 
-    def interrupted(self, job: Job) -> None:
+    def on_job_interrupted(self, job: Job) -> None:
         self._write("interrupted", job.key)
 
 
@@ -73,15 +73,15 @@ def main(address: str, folder: Path, priority: float, trials: int) -> None:
     with ray_session(address, 1, 0) as slots:
         import ray
 
-        tally = Tally(budget=trials, epochs=_MANY, slots=slots)
-        here = heartbeat.Presence(
-            spec, workspace, tally, shared=True, room=lambda _: int(ray.cluster_resources()["CPU"])
+        progress = SweepProgress(budget=trials, epochs=_MANY, slots=slots)
+        here = heartbeat.HeartbeatPublisher(
+            spec, workspace, progress, shared=True, room=lambda _: int(ray.cluster_resources()["CPU"])
         )
-        desk = FakeSweep(plan, control=False).desk(tally, Diary(folder / "diary"))
+        controller = FakeSweep(plan, control=False).controller(progress, Diary(folder / "diary"))
         with here:
-            here.guide(desk)
-            run_jobs(desk, make_task(folder), folder / "tune", slots, 1, 0, worker=Sleeper)
-    assert desk.finished()
+            here.guide(controller)
+            run_jobs(controller, make_task(folder), folder / "tune", slots, 1, 0, worker=Sleeper)
+    assert controller.finished()
 
 
 if __name__ == "__main__":

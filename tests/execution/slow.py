@@ -2,10 +2,10 @@
 
 import time
 
-from orchestrator.execution.trainable import Worker
+from orchestrator.execution.trainable import JobTrainable
 
 
-class Slow(Worker):
+class Slow(JobTrainable):
     """Waits a little before every step, until there is a file `hurry` beside the trials."""
 
     def step(self):

@@ -8,13 +8,13 @@ import pytest
 import torch
 from optuna.storages import InMemoryStorage
 
-from orchestrator.core.object_store import Storage, StorageAway
+from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.checkpoint_gc import Caretaker, Limits, collect_garbage
-from orchestrator.execution.job import TITLES, Epoch, Job
-from orchestrator.execution.retention import Rule
-from orchestrator.execution.trial_store import Mirror, TrialStorage
+from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, RetentionLimits, collect_garbage
+from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job
+from orchestrator.execution.retention import RetentionPolicy
+from orchestrator.execution.trial_store import TrialStore, TrialSync
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
@@ -52,19 +52,19 @@ def trials(tmp_path) -> Path:
 
 def make_ledgers(storage=None):
     storage = storage or InMemoryStorage()
-    return {study: Ledger(storage, study, None) for study in TITLES}
+    return {study: Ledger(storage, study, None) for study in KEY_PREFIX}
 
 
-def caretaker(trials, rule="best:1", ledgers=None, splits=2, **more) -> Caretaker:
+def collector(trials, rule="best:1", ledgers=None, splits=2, **more) -> CheckpointGarbageCollector:
     free, storage = more.pop("free", lambda folder: 10**12), more.pop("storage", None)
-    limits = Limits(Rule.parse(rule), **more)
-    return Caretaker(trials, limits, splits, ledgers or make_ledgers(), free=free, storage=storage)
+    limits = RetentionLimits(RetentionPolicy.parse(rule), **more)
+    return CheckpointGarbageCollector(trials, limits, splits, ledgers or make_ledgers(), free=free, storage=storage)
 
 
-def end(watcher: Caretaker, job: Job, objective: float, outcome: Outcome = Outcome.COMPLETE) -> None:
-    watcher.started(job)
-    watcher.epoch(job, Epoch(1, objective, {}, 1.0, 1e9))
-    watcher.ended(job, outcome, {"best_val_srcc": objective}, None)
+def end(callback: CheckpointGarbageCollector, job: Job, objective: float, outcome: Outcome = Outcome.COMPLETE) -> None:
+    callback.on_job_start(job)
+    callback.on_epoch(job, EpochReport(1, objective, {}, 1.0, 1e9))
+    callback.on_job_end(job, outcome, {"best_val_srcc": objective}, None)
 
 
 def searched(number: int) -> Job:
@@ -72,19 +72,19 @@ def searched(number: int) -> Job:
 
 
 def test_when_a_trial_ends_the_rule_holds(trials):
-    watcher = caretaker(trials)
+    callback = collector(trials)
     for number in range(3):
         write(trials, f"trial-{number:04d}")
-    watcher.started(searched(2))
-    end(watcher, searched(0), 0.5)
-    assert watcher.tend() > 0
+    callback.on_job_start(searched(2))
+    end(callback, searched(0), 0.5)
+    assert callback.collect() > 0
     assert parts(trials / "trial-0000") == {"best"} and load_best(trials / "trial-0000")
-    end(watcher, searched(1), 0.7)
-    watcher.tend()
+    end(callback, searched(1), 0.7)
+    callback.collect()
     assert parts(trials / "trial-0000") == set() and parts(trials / "trial-0001") == {"best"}
     assert parts(trials / "trial-0002") == {"best", "last"}, "it still runs"
     assert len(list((trials / "trial-0002").glob("last-*"))) == 2, "with the checkpoint before"
-    assert watcher.tend() == 0
+    assert callback.collect() == 0
 
 
 def test_it_begins_with_what_the_ledgers_know(trials):
@@ -96,7 +96,7 @@ def test_it_begins_with_what_the_ledgers_know(trials):
         if objective:
             ledgers["search"].report(number, 1, objective)
             ledgers["search"].finish(number, Outcome.COMPLETE, final={"best_val_srcc": objective})
-    caretaker(trials, "none", ledgers).tend()
+    collector(trials, "none", ledgers).collect()
     assert [parts(trials / f"trial-{number:04d}") for number in range(3)] == [set(), set(), {"best", "last"}]
 
 
@@ -105,11 +105,11 @@ def confirm(number: int, split: int, source: str = "trial-0000") -> Job:
 
 
 def test_the_models_that_stand_for_a_configuration_stay(trials):
-    watcher = caretaker(trials, "none", splits=3)
+    callback = collector(trials, "none", splits=3)
     for number, value in enumerate([0.5, 0.9, 0.7]):
         write(trials, f"confirm-{number:04d}", model=True)
-        end(watcher, confirm(number, number + 1), value)
-        watcher.tend()
+        end(callback, confirm(number, number + 1), value)
+        callback.collect()
         if number < 2:
             assert all(parts(trials / f"confirm-{n:04d}") == {"model"} for n in range(number + 1)), "any may come to"
     assert [parts(trials / f"confirm-{n:04d}") for n in range(3)] == [set(), set(), {"model"}]
@@ -118,10 +118,10 @@ def test_the_models_that_stand_for_a_configuration_stay(trials):
 def test_a_budget_is_met_before_the_next_trial_ends(trials):
     for number in range(3):
         write(trials, f"trial-{number:04d}")
-    watcher = caretaker(trials, "all", budget=1200)
+    callback = collector(trials, "all", budget=1200)
     for number in range(3):
-        end(watcher, searched(number), 0.1 * number)
-    watcher.tend()
+        end(callback, searched(number), 0.1 * number)
+    callback.collect()
     assert sum(path.stat().st_size for path in trials.glob("*/*.safetensors")) <= 1200
     assert parts(trials / "trial-0002") == {"best", "last"} and parts(trials / "trial-0000") == {"best"}
 
@@ -130,52 +130,52 @@ def test_a_nearly_full_disk_takes_what_the_rule_would_have_kept(trials):
     free = [10**9]
     for number in range(2):
         write(trials, f"trial-{number:04d}")
-    watcher = caretaker(trials, "all", min_free=1000, free=lambda folder: free[0])
-    end(watcher, searched(0), 0.1)
-    watcher.started(searched(1))
-    watcher.tend()
+    callback = collector(trials, "all", min_free=1000, free=lambda folder: free[0])
+    end(callback, searched(0), 0.1)
+    callback.on_job_start(searched(1))
+    callback.collect()
     assert parts(trials / "trial-0000") == {"best", "last"}
     free[0] = 900
-    assert watcher.tend() >= 100, "without any trial's end"
+    assert callback.collect() >= 100, "without any trial's end"
     assert parts(trials / "trial-0000") == {"best"}
     free[0] = 0
-    watcher.tend()
+    callback.collect()
     assert parts(trials / "trial-0000") == set() and parts(trials / "trial-0001") == {"best", "last"}
 
 
 @pytest.fixture
-def stored(trials, tmp_path) -> TrialStorage:
+def stored(trials, tmp_path) -> TrialStore:
     """A trial that a worker elsewhere left in a storage; its folder here is another one."""
     trials.mkdir()
-    storage = TrialStorage(Storage(str(tmp_path / "shared")))
+    storage = TrialStore(ObjectStore(str(tmp_path / "shared")))
     write(tmp_path / "elsewhere", "trial-0000")
-    Mirror(storage, "trial-0000", tmp_path / "elsewhere" / "trial-0000").begin()
+    TrialSync(storage, "trial-0000", tmp_path / "elsewhere" / "trial-0000").begin()
     return storage
 
 
 def test_the_driver_s_full_disk_takes_nothing_from_a_storage(trials, stored):
-    watcher = caretaker(trials, "all", min_free=10**6, free=lambda folder: 0, storage=stored)
-    end(watcher, searched(0), 0.5)
-    assert watcher.tend() == 0 and set(stored.sizes("trial-0000")) == {"best", "last"}
+    callback = collector(trials, "all", min_free=10**6, free=lambda folder: 0, storage=stored)
+    end(callback, searched(0), 0.5)
+    assert callback.collect() == 0 and set(stored.sizes("trial-0000")) == {"best", "last"}
 
 
 def test_what_a_storage_that_was_away_kept_goes_when_it_is_back(trials, stored, monkeypatch):
-    watcher = caretaker(trials, "none", storage=stored)
-    end(watcher, searched(0), 0.5)
-    monkeypatch.setattr(Storage, "read", lambda self, name: (_ for _ in ()).throw(StorageAway("away")))
-    with pytest.raises(StorageAway):
-        watcher.tend()
+    callback = collector(trials, "none", storage=stored)
+    end(callback, searched(0), 0.5)
+    monkeypatch.setattr(ObjectStore, "read", lambda self, name: (_ for _ in ()).throw(ObjectStoreUnavailable("away")))
+    with pytest.raises(ObjectStoreUnavailable):
+        callback.collect()
     monkeypatch.undo()
-    watcher.tend()
+    callback.collect()
     assert not stored.sizes("trial-0000")
 
 
 def test_its_thread_does_it(trials):
     write(trials, "trial-0000")
-    watcher = caretaker(trials, "none")
-    watcher.start()
-    end(watcher, searched(0), 0.5)
-    watcher.close()
+    callback = collector(trials, "none")
+    callback.start()
+    end(callback, searched(0), 0.5)
+    callback.close()
     assert parts(trials / "trial-0000") == set()
     assert "caretaker" not in {thread.name for thread in threading.enumerate()}
 
@@ -187,11 +187,11 @@ def test_an_error_does_not_end_it(trials, monkeypatch, caplog):
         calls.append(1)
         raise OSError("the disk is away")
 
-    monkeypatch.setattr(Caretaker, "tend", broken)
-    watcher = caretaker(trials)
-    watcher.start()
-    end(watcher, searched(0), 0.5)
-    watcher.close()
+    monkeypatch.setattr(CheckpointGarbageCollector, "collect", broken)
+    callback = collector(trials)
+    callback.start()
+    end(callback, searched(0), 0.5)
+    callback.close()
     assert calls and "the disk is away" in caplog.text
 
 
@@ -201,19 +201,19 @@ def test_an_error_does_not_end_it(trials, monkeypatch, caplog):
 )
 def test_which_checkpoints_go_to_mlflow(trials, rule, kept):
     """Asked when each trial ends, of trials that were better and worse than those before."""
-    watcher, answers = caretaker(trials, rule), []
+    callback, answers = collector(trials, rule), []
     for number, objective in enumerate([0.5, 0.3, 0.7]):
         job = searched(number)
-        watcher.started(job)
-        watcher.epoch(job, Epoch(1, objective, {}, 1.0, 1e9))
-        before = watcher.keeps(job, Outcome.COMPLETE)
-        watcher.ended(job, Outcome.COMPLETE, {"best_val_srcc": objective}, None)
-        assert watcher.keeps(job, Outcome.COMPLETE) is before
+        callback.on_job_start(job)
+        callback.on_epoch(job, EpochReport(1, objective, {}, 1.0, 1e9))
+        before = callback.keeps(job, Outcome.COMPLETE)
+        callback.on_job_end(job, Outcome.COMPLETE, {"best_val_srcc": objective}, None)
+        assert callback.keeps(job, Outcome.COMPLETE) is before
         answers.append(before)
     assert [number for number, answer in enumerate(answers) if answer] == kept
-    assert not watcher.keeps(searched(3), Outcome.FAILED)
-    assert watcher.keeps(confirm(0, 1), Outcome.COMPLETE) is (rule != "none")
-    assert watcher.keeps(make_job(9, test=True, variant=""), Outcome.COMPLETE)
+    assert not callback.keeps(searched(3), Outcome.FAILED)
+    assert callback.keeps(confirm(0, 1), Outcome.COMPLETE) is (rule != "none")
+    assert callback.keeps(make_job(9, test=True, variant=""), Outcome.COMPLETE)
 
 
 def test_garbage_of_a_sweep_that_does_not_run(tmp_path):

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.execution import controller as desk_module
-from orchestrator.execution.controller import Nothing
-from orchestrator.execution.failures import Failure, Kind
-from orchestrator.execution.job import Epoch
+from orchestrator.execution import controller as controller_module
+from orchestrator.execution.controller import NoJob
+from orchestrator.execution.failures import Failure, FailureKind
+from orchestrator.execution.job import EpochReport
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.tune_adapter import take_in
 from orchestrator.search.outcome import Outcome
@@ -21,19 +21,19 @@ from tests.execution.fakes import FakeExecutor, FakeSweep, Watched, Work, epoch
 PLAN = Plan(trials=4, confirm=2, splits=2, seed=7, epochs=3)
 
 
-def run(sweep, work=None, slots=2, *watchers):
-    desk = sweep.desk(*watchers)
-    executor = FakeExecutor(desk, work or Work(), slots)
+def run(sweep, work=None, slots=2, *callbacks):
+    controller = sweep.controller(*callbacks)
+    executor = FakeExecutor(controller, work or Work(), slots)
     assert executor.run()
-    return desk, executor
+    return controller, executor
 
 
 @pytest.mark.parametrize("control", [True, False])
 @pytest.mark.parametrize("slots", [1, 2, 5, 50])
 def test_budgets_are_met_exactly(control, slots):
     sweep = FakeSweep(PLAN, control=control)
-    desk, _ = run(sweep, slots=slots)
-    assert desk.finished()
+    controller, _ = run(sweep, slots=slots)
+    assert controller.finished()
     sweep.assert_done()
 
 
@@ -63,22 +63,22 @@ def test_an_arm_is_confirmed_when_it_is_done_and_not_before():
 
 def test_what_is_confirmed_are_the_best_on_every_split_with_seeds_of_their_own():
     sweep = FakeSweep(PLAN)
-    desk, _ = run(sweep)
+    controller, _ = run(sweep)
     best = {trial.number for trial in sorted(sweep.arms[0].ledger.trials(), key=lambda t: -t.objective)[:2]}
     confirmed = [t for t in sweep.confirm.all() if (t.attributes["source"] or "").startswith("trial")]
     assert {int(t.attributes["source"].split("-")[1]) for t in confirmed} == best
-    jobs = [desk._confirm_job(trial) for trial in confirmed]
+    jobs = [controller._confirm_job(trial) for trial in confirmed]
     assert {(job.split, job.seed) for job in jobs} == {(1, 8), (2, 9)}
-    assert all(job.test and job.model == desk.job_of(job.source).model for job in jobs)
-    assert all(job.params == desk.job_of(job.source).params for job in jobs)
+    assert all(job.test and job.model == controller.job_of(job.source).model for job in jobs)
+    assert all(job.params == controller.job_of(job.source).params for job in jobs)
 
 
 def test_searched_jobs_train_on_split_0_and_never_see_test():
-    desk = FakeSweep(PLAN).desk()
-    job = desk.next_job()
+    controller = FakeSweep(PLAN).controller()
+    job = controller.next_job()
     assert (job.split, job.test, job.seed, job.training["epochs"]) == (0, False, 7, 3)
-    control = desk.next_job()
-    assert (control.variant, control.of) == ("plain_head", "text_hyper") and "rank" not in control.params
+    control = controller.next_job()
+    assert (control.variant, control.control_of) == ("plain_head", "text_hyper") and "rank" not in control.params
 
 
 def test_without_confirm_there_is_neither_confirm_run_nor_baseline():
@@ -121,8 +121,8 @@ def test_a_diverged_trial_trains_no_further():
 def test_every_trial_may_fail():
     wrong = {f"{arm}-{n:04d}": ("failed", 1) for arm in ("trial", "control") for n in range(4)}
     sweep = FakeSweep(PLAN)
-    desk, _ = run(sweep, Work(wrong))
-    assert desk.finished()
+    controller, _ = run(sweep, Work(wrong))
+    assert controller.finished()
     sweep.assert_done()
     assert {t.attributes["source"] for t in sweep.confirm.all()} == {None}
 
@@ -130,10 +130,10 @@ def test_every_trial_may_fail():
 def test_the_same_error_in_every_trial_stops_the_sweep_early_and_it_can_go_on():
     wrong = {f"{arm}-{n:04d}": ("alike", 1) for arm in ("trial", "control") for n in range(4)}
     sweep = FakeSweep(PLAN)
-    desk, _ = run(sweep, Work(wrong))
-    assert desk.stopped_because == "Every trial so far (3) failed in the same way: alike"
-    assert not desk.finished() and desk.stopping.is_set()
-    desk.interrupt()
+    controller, _ = run(sweep, Work(wrong))
+    assert controller.stopped_because == "Every trial so far (3) failed in the same way: alike"
+    assert not controller.finished() and controller.stopping.is_set()
+    controller.interrupt()
     resumed, _ = run(sweep, Work())
     assert resumed.finished() and resumed.stopped_because is None
     sweep.assert_done()
@@ -143,70 +143,70 @@ def test_one_good_trial_and_the_sweep_goes_on_whatever_the_others_do():
     wrong = {f"{arm}-{n:04d}": ("alike", 1) for arm in ("trial", "control") for n in range(4)}
     del wrong["trial-0001"]
     sweep = FakeSweep(PLAN)
-    desk, _ = run(sweep, Work(wrong), 3)
-    assert desk.finished() and desk.stopped_because is None
+    controller, _ = run(sweep, Work(wrong), 3)
+    assert controller.finished() and controller.stopped_because is None
 
 
 class TestFailures:
     @pytest.fixture
-    def desk(self):
+    def controller(self):
         self.sweep, self.watched = FakeSweep(PLAN), Watched()
-        return self.sweep.desk(self.watched)
+        return self.sweep.controller(self.watched)
 
-    def failed(self, desk, job, kind, epoch=0, text="Traceback\nConnectionError: away"):
-        desk.failed(job, Failure(kind, epoch, text))
+    def failed(self, controller, job, kind, epoch=0, text="Traceback\nConnectionError: away"):
+        controller.failed(job, Failure(kind, epoch, text))
         return self.sweep.arms[0].ledger.trial(job.number)
 
-    def test_after_a_death_the_job_is_handed_out_next_and_people_are_told(self, desk):
-        job = desk.next_job()
-        assert self.failed(desk, job, Kind.DEATH).outcome is None
-        assert not desk.is_live(job) and desk.next_job() == job
+    def test_after_a_death_the_job_is_handed_out_next_and_people_are_told(self, controller):
+        job = controller.next_job()
+        assert self.failed(controller, job, FailureKind.DEATH).outcome is None
+        assert not controller.is_live(job) and controller.next_job() == job
         ((key, note),) = self.watched.of("noted")
         assert key == "trial-0000" and "death after epoch 0" in note
         assert len(self.watched.of("started")) == 2
 
-    def test_two_deaths_after_the_same_epoch_are_infeasible(self, desk):
-        job = desk.next_job()
-        self.failed(desk, job, Kind.DEATH, 1)
-        assert self.failed(desk, desk.next_job(), Kind.DEATH, 1).outcome is Outcome.INFEASIBLE
+    def test_two_deaths_after_the_same_epoch_are_infeasible(self, controller):
+        job = controller.next_job()
+        self.failed(controller, job, FailureKind.DEATH, 1)
+        assert self.failed(controller, controller.next_job(), FailureKind.DEATH, 1).outcome is Outcome.INFEASIBLE
 
-    def test_a_resumed_sweep_remembers_the_first_death(self, desk):
-        self.failed(desk, desk.next_job(), Kind.DEATH, 1)
-        desk = self.sweep.desk(self.watched)
-        assert self.failed(desk, desk.next_job(), Kind.DEATH, 1).outcome is Outcome.INFEASIBLE
+    def test_a_resumed_sweep_remembers_the_first_death(self, controller):
+        self.failed(controller, controller.next_job(), FailureKind.DEATH, 1)
+        controller = self.sweep.controller(self.watched)
+        assert self.failed(controller, controller.next_job(), FailureKind.DEATH, 1).outcome is Outcome.INFEASIBLE
 
-    def test_a_worker_that_was_put_down_is_a_hang_and_tried_once_more(self, desk):
-        job = desk.next_job()
-        desk.hangs(job, "no epoch within 2 s")
-        assert self.failed(desk, job, Kind.DEATH).attributes["failures"][0]["kind"] == "hang"
-        assert desk.next_job() == job
-        desk.hangs(job, "no epoch within 2 s")
-        trial = self.failed(desk, job, Kind.DEATH)
+    def test_a_worker_that_was_put_down_is_a_hang_and_tried_once_more(self, controller):
+        job = controller.next_job()
+        controller.hangs(job, "no epoch within 2 s")
+        assert self.failed(controller, job, FailureKind.DEATH).attributes["failures"][0]["kind"] == "hang"
+        assert controller.next_job() == job
+        controller.hangs(job, "no epoch within 2 s")
+        trial = self.failed(controller, job, FailureKind.DEATH)
         assert trial.outcome is Outcome.FAILED and trial.attributes["error"] == "no epoch within 2 s"
 
-    def test_a_full_disk_stops_the_sweep_and_fails_no_trial(self, desk):
-        job = desk.next_job()
-        assert self.failed(desk, job, Kind.DISK, text="OSError: No space left on device").outcome is None
-        assert "No space left" in desk.stopped_because and desk.next_job() is Nothing.EVER
-        assert desk.interrupt() == [job]
+    def test_a_full_disk_stops_the_sweep_and_fails_no_trial(self, controller):
+        job = controller.next_job()
+        assert self.failed(controller, job, FailureKind.DISK, text="OSError: No space left on device").outcome is None
+        assert "No space left" in controller.stopped_because and controller.next_job() is NoJob.EVER
+        assert controller.interrupt() == [job]
 
-    def test_a_host_is_left_out_once_and_its_jobs_go_on_elsewhere_without_a_failure(self, desk):
-        jobs = [desk.next_job(), desk.next_job()]
+    def test_a_host_is_left_out_once_and_its_jobs_go_on_elsewhere_without_a_failure(self, controller):
+        jobs = [controller.next_job(), controller.next_job()]
         for job in jobs:
-            desk.leave_out("b", job, "The node b has other code. Mend it.")
-            desk.leave_out("b", job, "The node b has other code. Mend it.")
+            controller.leave_out("b", job, "The node b has other code. Mend it.")
+            controller.leave_out("b", job, "The node b has other code. Mend it.")
         said = (
             "The node b has other code; it is left out until Ray is started anew there, and the trial starts elsewhere"
         )
-        assert self.watched.of("noted") == [(jobs[0].key, said)] and desk.left_out == {"b"}
-        assert {desk.next_job().key, desk.next_job().key} == {job.key for job in jobs}
-        assert "failures" not in self.sweep.arms[0].ledger.trial(0).attributes and not desk.stopping.is_set()
+        assert self.watched.of("noted") == [(jobs[0].key, said)] and controller.left_out == {"b"}
+        assert {controller.next_job().key, controller.next_job().key} == {job.key for job in jobs}
+        assert "failures" not in self.sweep.arms[0].ledger.trial(0).attributes and not controller.stopping.is_set()
 
-    def test_a_second_word_on_a_failure_changes_nothing(self, desk):
-        job = desk.next_job()
-        self.failed(desk, job, Kind.ERROR)
+    def test_a_second_word_on_a_failure_changes_nothing(self, controller):
+        job = controller.next_job()
+        self.failed(controller, job, FailureKind.ERROR)
         told = list(self.watched.told)
-        self.failed(desk, job, Kind.DEATH)
+        self.failed(controller, job, FailureKind.DEATH)
         assert self.watched.told == told
 
 
@@ -225,12 +225,12 @@ def test_pruned_trials_stop_early_and_confirm_runs_are_never_pruned():
 
 
 def test_a_pruned_trial_keeps_its_best_epoch_as_its_final_figures():
-    desk = FakeSweep(PLAN).desk()
-    job = desk.next_job()
+    controller = FakeSweep(PLAN).controller()
+    job = controller.next_job()
     for number, value in ((1, 0.2), (2, 0.6)):
-        desk.epoch(job, Epoch(**epoch(number, value)))
-    desk.end(job, Outcome.PRUNED)
-    final = desk._arms["search"].ledger.trial(0).attributes["final"]
+        controller.epoch(job, EpochReport(**epoch(number, value)))
+    controller.end(job, Outcome.PRUNED)
+    final = controller._arms["search"].ledger.trial(0).attributes["final"]
     assert final == {"best_val_srcc": 0.6, "best_epoch": 2}
 
 
@@ -244,11 +244,11 @@ def test_no_more_jobs_at_a_time_than_asked_for(limit):
 
 def test_after_the_deadline_no_more_trials_but_what_there_is_gets_confirmed(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(desk_module, "time", SimpleNamespace(time=lambda: clock[0]))
+    monkeypatch.setattr(controller_module, "time", SimpleNamespace(time=lambda: clock[0]))
     sweep = FakeSweep(replace(PLAN, trials=50, deadline=7.0))
-    desk = sweep.desk()
-    assert FakeExecutor(desk, Work(seconds=lambda job: 1.0), 2, clock).run()
-    assert desk.finished()
+    controller = sweep.controller()
+    assert FakeExecutor(controller, Work(seconds=lambda job: 1.0), 2, clock).run()
+    assert controller.finished()
     asked = [len(arm.ledger.all()) for arm in sweep.arms]
     assert asked == [3, 3] and all(arm.ledger.terminal() == 3 for arm in sweep.arms)
     assert len(sweep.confirm.all()) == (2 + 2 + 1) * 2 and all(t.outcome for t in sweep.confirm.all())
@@ -256,20 +256,20 @@ def test_after_the_deadline_no_more_trials_but_what_there_is_gets_confirmed(monk
 
 def test_stopping_lets_running_epochs_end_and_hands_out_nothing_more():
     sweep, watched, work = FakeSweep(PLAN), Watched(), Work()
-    desk = sweep.desk(watched)
-    executor = FakeExecutor(desk, work)
+    controller = sweep.controller(watched)
+    executor = FakeExecutor(controller, work)
     executor.run(4)
-    desk.stopping.set()
-    assert executor.run() and desk.next_job() is Nothing.EVER
-    open_jobs = desk.interrupt()
+    controller.stopping.set()
+    assert executor.run() and controller.next_job() is NoJob.EVER
+    open_jobs = controller.interrupt()
     assert {job.key for job in open_jobs} == set(watched.of("interrupted")) and len(open_jobs) == 2
-    assert not desk.finished()
+    assert not controller.finished()
     assert {trial.number for trial in sweep.arms[0].ledger.unfinished()} | {0} == {0}
 
 
 def messages_of_a_whole_sweep(plan, pruner):
     sweep, executor = FakeSweep(plan, pruner=pruner), None
-    executor = FakeExecutor(sweep.desk(), Work())
+    executor = FakeExecutor(sweep.controller(), Work())
     count = 0
     while not executor.run(1):
         count += 1
@@ -281,17 +281,17 @@ def finish_after_stops(plan, pruner, stops, politely, slots=2, wrong=None):
     sweep, work, watched = FakeSweep(plan, pruner=pruner), Work(wrong or {}), []
     for stop in [*stops, math.inf]:
         watched.append(Watched())
-        desk = sweep.desk(watched[-1])
-        executor = FakeExecutor(desk, work, slots)
+        controller = sweep.controller(watched[-1])
+        executor = FakeExecutor(controller, work, slots)
         done = executor.run(stop)
         if done:
-            assert desk.finished()
+            assert controller.finished()
             break
         if politely:
-            desk.stopping.set()
+            controller.stopping.set()
             executor.run()
-            desk.interrupt()
-        if desk.finished():  # which a command takes for the end of the sweep
+            controller.interrupt()
+        if controller.finished():  # which a command takes for the end of the sweep
             break
     return sweep, work, watched
 
@@ -337,9 +337,9 @@ def test_however_often_it_is_stopped(stops, politely, slots, pruner, wrong):
 
 def test_unfinished_jobs_come_first_and_are_the_same_jobs():
     sweep = FakeSweep(PLAN)
-    desk = sweep.desk()
-    before = [desk.next_job() for _ in range(3)]
-    resumed = sweep.desk()
+    controller = sweep.controller()
+    before = [controller.next_job() for _ in range(3)]
+    resumed = sweep.controller()
     after = [resumed.next_job() for _ in range(3)]
     assert sorted(before, key=lambda job: job.key) == sorted(after, key=lambda job: job.key)
     assert resumed.next_job().key not in {job.key for job in before}
@@ -347,16 +347,16 @@ def test_unfinished_jobs_come_first_and_are_the_same_jobs():
 
 def test_late_and_unknown_messages_change_nothing():
     sweep, watched = FakeSweep(PLAN), Watched()
-    desk = sweep.desk(watched)
+    controller = sweep.controller(watched)
     ledger = sweep.arms[0].ledger
-    job, other = desk.next_job(), sweep.desk().next_job()
-    desk.end(job, Outcome.FAILED, error="first word")
+    job, other = controller.next_job(), sweep.controller().next_job()
+    controller.end(job, Outcome.FAILED, error="first word")
     told = list(watched.told)
     late = {"message": [{"epochs": [epoch(1, 0.9)], "outcome": "complete", "final": {}}]}
-    assert take_in(desk, job, late) is False
+    assert take_in(controller, job, late) is False
     unknown = replace(other, number=99)
-    assert take_in(desk, unknown, late) is False
-    desk.end(job, Outcome.COMPLETE)
+    assert take_in(controller, unknown, late) is False
+    controller.end(job, Outcome.COMPLETE)
     assert watched.told == told
     trial = ledger.trial(0)
     assert trial.outcome is Outcome.FAILED and trial.attributes["error"] == "first word"
@@ -366,17 +366,17 @@ def test_a_second_executor_in_vain():
     """A sweep that is done hands out nothing and is done again at once."""
     sweep = FakeSweep(PLAN)
     run(sweep)
-    desk = sweep.desk()
-    assert desk.finished() and desk.next_job() is Nothing.EVER
+    controller = sweep.controller()
+    assert controller.finished() and controller.next_job() is NoJob.EVER
     sweep.assert_done()
 
 
 def test_enqueued_configurations_are_tried_first_in_their_order():
     sweep = FakeSweep(PLAN)
-    desk = sweep.desk()
+    controller = sweep.controller()
     for lr in (2e-3, 3e-3):
         sweep.arms[0].ledger.enqueue({"depth": 1, "width_1": 9, "rank": 1, "lr": lr})
-    jobs = [desk.next_job() for _ in range(6)]
+    jobs = [controller.next_job() for _ in range(6)]
     searched = [job.params["lr"] for job in jobs if job.study == "search"]
     assert searched[:2] == [2e-3, 3e-3] and len(searched) == 3
 
@@ -384,16 +384,16 @@ def test_enqueued_configurations_are_tried_first_in_their_order():
 def test_stopped_as_the_last_trial_ends_the_confirm_runs_are_still_to_do():
     """They are queued when a slot is filled again, which a stopped sweep does not do."""
     sweep = FakeSweep(replace(PLAN, trials=1), control=False)
-    desk = sweep.desk()
-    trial, baselines = desk.next_job(), [desk.next_job(), desk.next_job()]
+    controller = sweep.controller()
+    trial, baselines = controller.next_job(), [controller.next_job(), controller.next_job()]
     for job in baselines:
-        desk.end(job, Outcome.COMPLETE)
-    desk.epoch(trial, Epoch(**epoch(1, 0.5)))
-    desk.stopping.set()
-    desk.end(trial, Outcome.PRUNED)
-    assert desk.next_job() is Nothing.EVER
-    assert not desk.finished()
-    assert FakeExecutor(sweep.desk(), Work()).run()
+        controller.end(job, Outcome.COMPLETE)
+    controller.epoch(trial, EpochReport(**epoch(1, 0.5)))
+    controller.stopping.set()
+    controller.end(trial, Outcome.PRUNED)
+    assert controller.next_job() is NoJob.EVER
+    assert not controller.finished()
+    assert FakeExecutor(sweep.controller(), Work()).run()
     sweep.assert_done()
 
 
@@ -402,14 +402,14 @@ class TestAmongOthers:
 
     def test_it_gives_way_after_an_epoch_and_goes_on_without_repeating_one(self):
         sweep, work, watched = FakeSweep(PLAN), Work(), Watched()
-        desk = sweep.desk(watched)
-        executor = FakeExecutor(desk, work, slots=4)
+        controller = sweep.controller(watched)
+        executor = FakeExecutor(controller, work, slots=4)
         executor.run(events=5)
-        desk.allowed = 1
+        controller.allowed = 1
         executor.run(events=12)
         given_up = len(watched.of("interrupted"))
         assert given_up >= 3 and executor.running == 1
-        desk.allowed = None
+        controller.allowed = None
         assert executor.run()
         sweep.assert_done()
         assert len(watched.of("interrupted")) == given_up
@@ -418,35 +418,35 @@ class TestAmongOthers:
 
     def test_one_job_always_may_run(self):
         sweep = FakeSweep(PLAN)
-        desk = sweep.desk()
-        desk.allowed = 0
-        assert FakeExecutor(desk, Work(), slots=4).run()
+        controller = sweep.controller()
+        controller.allowed = 0
+        assert FakeExecutor(controller, Work(), slots=4).run()
         sweep.assert_done()
 
     @pytest.mark.parametrize(("slots", "most"), [(1, 2), (2, 3), (8, 10)])
     def test_no_more_is_handed_out_than_fits_and_a_little_ahead(self, slots, most):
         sweep = FakeSweep(replace(PLAN, trials=20))
-        desk = sweep.desk()
-        desk.use_slots(slots)
-        executor = FakeExecutor(desk, Work(), slots=100)
+        controller = sweep.controller()
+        controller.use_slots(slots)
+        executor = FakeExecutor(controller, Work(), slots=100)
         executor.run()
         assert executor.most == most
         sweep.assert_done()
 
     def test_a_limit_of_ones_own_holds_beside(self):
         sweep = FakeSweep(replace(PLAN, concurrency=2))
-        desk = sweep.desk()
-        desk.allowed = 3
-        executor = FakeExecutor(desk, Work(), slots=4)
+        controller = sweep.controller()
+        controller.allowed = 3
+        executor = FakeExecutor(controller, Work(), slots=4)
         executor.run()
         assert executor.most == 2
         sweep.assert_done()
 
     def test_a_job_in_its_last_epoch_is_let_finish(self):
         watched = Watched()
-        desk = FakeSweep(replace(PLAN, epochs=1)).desk(watched)
-        executor = FakeExecutor(desk, Work(), slots=4)
+        controller = FakeSweep(replace(PLAN, epochs=1)).controller(watched)
+        executor = FakeExecutor(controller, Work(), slots=4)
         executor.run(events=1)
-        desk.allowed = 1
+        controller.allowed = 1
         executor.run()
         assert watched.of("interrupted") == []

@@ -12,8 +12,8 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.prepare import extract_cross_test, extract_features, prepare
-from orchestrator.sweeps.dry_run import rehearse
-from orchestrator.sweeps.fingerprint import check_unchanged, save
+from orchestrator.sweeps.dry_run import dry_run
+from orchestrator.sweeps.fingerprint import check_unchanged, save_fingerprint
 
 PROMPTS = 30
 
@@ -146,7 +146,7 @@ def test_it_is_part_of_what_a_sweep_is(spec, tmp_path):
     one = spec(other)
     assert one.differences(spec(None, id=one.id))["test_dataset"] == (f"csv:{other}", None)
     assert one.differences(spec(other, test_data_root=tmp_path)) == {}, "where it lies may change"
-    save(prepare(one), workspace)
+    save_fingerprint(prepare(one), workspace)
     check_unchanged(prepare(one), workspace)
     other.write_text(other.read_text().replace("scene 2 3,", "scene 2 three,"))
     with pytest.raises(InputError, match="mine cannot go on: test data changed since"):
@@ -155,7 +155,7 @@ def test_it_is_part_of_what_a_sweep_is(spec, tmp_path):
 
 def test_a_sweep_of_before_there_were_second_data_sets_goes_on(spec, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
-    save(prepare(spec(None)), workspace)
+    save_fingerprint(prepare(spec(None)), workspace)
     before = json.loads(workspace.identity.read_text())
     del before["test_data"]
     workspace.identity.write_text(json.dumps(before))
@@ -163,10 +163,10 @@ def test_a_sweep_of_before_there_were_second_data_sets_goes_on(spec, tmp_path):
 
 
 def test_the_dry_run_says_what_would_be_scored(spec, tmp_path):
-    estimate = rehearse(prepare(spec(draw(tmp_path / "other", 2))))
+    estimate = dry_run(prepare(spec(draw(tmp_path / "other", 2))))
     assert estimate.as_dict()["cross"]["images"] == 60 and json.dumps(estimate.as_dict())
     assert "Confirm runs also score 60 images" in estimate.cross_sentences[0]
-    assert rehearse(prepare(spec(None))).as_dict()["cross"] is None
+    assert dry_run(prepare(spec(None))).as_dict()["cross"] is None
 
 
 def test_features_are_the_same_encoders_and_rows_in_their_order(spec, tmp_path):

@@ -10,10 +10,10 @@ import torch
 from scipy import stats
 
 from orchestrator.execution import cross_dataset_eval
-from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossTest
-from orchestrator.execution.sweep_context import SweepTask
-from orchestrator.execution.trainable import Worker
-from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
+from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossDatasetEval
+from orchestrator.execution.sweep_context import SweepContext
+from orchestrator.execution.trainable import JobTrainable
+from orchestrator.execution.training_job import PREDICTIONS, TrainingJob
 from tests.execution.contexts import make_cross, make_job, make_task
 
 BASELINES = {"study": "confirm", "variant": "", "model": {}, "source": None, "training": {"epochs": 1}, "params": {}}
@@ -21,19 +21,19 @@ FIGURES = {"srcc", "plcc", "krcc", "plcc_fitted", "srcc_within_generator", "srcc
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> SweepTask:
+def task(tmp_path: Path) -> SweepContext:
     task = make_task(tmp_path)
     return replace(task, cross=make_cross(task))
 
 
-def elsewhere(task: SweepTask) -> Path:
+def elsewhere(task: SweepContext) -> Path:
     """Another folder for jobs."""
     (task.trials / "b").mkdir()
     return task.trials / "b"
 
 
 def final(job, task) -> dict[str, float]:
-    worker = Worker.__new__(Worker)
+    worker = JobTrainable.__new__(JobTrainable)
     worker.setup(job.as_config(), task)
     while True:
         result = worker.step()
@@ -43,7 +43,7 @@ def final(job, task) -> dict[str, float]:
             return message["final"]
 
 
-def test_a_confirm_run_scores_every_row_of_it_with_the_best_epochs_model(task: SweepTask) -> None:
+def test_a_confirm_run_scores_every_row_of_it_with_the_best_epochs_model(task: SweepContext) -> None:
     found = final(make_job(5, test=True), task)
     table = pd.read_csv(task.trials / "confirm-0005" / CROSS_PREDICTIONS)
     assert list(table["name"]) == list(task.cross.names) and set(table["part"]) == {"cross"}
@@ -54,7 +54,7 @@ def test_a_confirm_run_scores_every_row_of_it_with_the_best_epochs_model(task: S
     assert found["cross_elsewhere_plcc"] == pytest.approx(stats.pearsonr(predicted, truth).statistic, abs=1e-5)
     assert found["cross_elsewhere_krcc"] == pytest.approx(stats.kendalltau(predicted, truth).statistic)
 
-    steps = TrainingSteps(make_job(5, test=True), task)  # from its last checkpoint, best epoch and all
+    steps = TrainingJob(make_job(5, test=True), task)  # from its last checkpoint, best epoch and all
     steps._training.restore_best()
     features = {name: tensor[task.cross.rows] for name, tensor in task.cross.features.tensors().items()}
     model, scale = steps._training.model.eval(), steps._training.scale
@@ -63,7 +63,7 @@ def test_a_confirm_run_scores_every_row_of_it_with_the_best_epochs_model(task: S
     np.testing.assert_allclose(predicted, scores[:, 0], rtol=1e-4)
 
 
-def test_the_ordinary_figures_are_what_they_were_without_it(task: SweepTask, tmp_path: Path) -> None:
+def test_the_ordinary_figures_are_what_they_were_without_it(task: SweepContext, tmp_path: Path) -> None:
     alone = make_task(tmp_path / "alone")
     for job in (make_job(5, test=True), make_job(6, test=True, **BASELINES)):
         with_it, without = final(job, task), final(job, alone)
@@ -76,19 +76,19 @@ def test_the_ordinary_figures_are_what_they_were_without_it(task: SweepTask, tmp
             pd.testing.assert_frame_equal(ours, theirs)
 
 
-def test_a_searched_trial_never_sees_it(task: SweepTask) -> None:
+def test_a_searched_trial_never_sees_it(task: SweepContext) -> None:
     found = final(make_job(0), task)
     assert not any("cross" in name for name in found)
     assert not (task.trials / "trial-0000" / CROSS_PREDICTIONS).exists()
 
 
-def test_scores_in_other_units_change_nothing(task: SweepTask) -> None:
+def test_scores_in_other_units_change_nothing(task: SweepContext) -> None:
     one = final(make_job(5, test=True), task)
     scaled = replace(task, cross=replace(task.cross, scores=100 + 20 * task.cross.scores), trials=elsewhere(task))
     assert final(make_job(5, test=True), scaled) == pytest.approx(one)
 
 
-def test_the_logistic_curve_is_of_the_training_datas_validation_rows(task: SweepTask, monkeypatch) -> None:
+def test_the_logistic_curve_is_of_the_training_datas_validation_rows(task: SweepContext, monkeypatch) -> None:
     seen = []
     real = cross_dataset_eval.flat_agreement
     monkeypatch.setattr(
@@ -102,7 +102,7 @@ def test_the_logistic_curve_is_of_the_training_datas_validation_rows(task: Sweep
     assert set(table["part"]) == {"validation", "cross"}
 
 
-def test_in_batches_it_is_the_same(task: SweepTask, monkeypatch) -> None:
+def test_in_batches_it_is_the_same(task: SweepContext, monkeypatch) -> None:
     one = final(make_job(5, test=True), task)
     monkeypatch.setattr(cross_dataset_eval, "_ROWS_AT_ONCE", 7)
     assert final(make_job(5, test=True), replace(task, trials=elsewhere(task))) == pytest.approx(one, rel=1e-5)
@@ -121,7 +121,7 @@ def test_of_several_targets_those_that_it_has(tmp_path: Path) -> None:
         assert ("quality" in table) == (len(targets) > 1)
 
 
-def test_baselines_score_it_or_say_why_not(task: SweepTask) -> None:
+def test_baselines_score_it_or_say_why_not(task: SweepContext) -> None:
     found = final(make_job(6, test=True, **BASELINES), task)
     table = pd.read_csv(task.trials / "confirm-0006" / f"ridge_{CROSS_PREDICTIONS}")
     assert list(table["name"]) == list(task.cross.names)
@@ -132,14 +132,14 @@ def test_baselines_score_it_or_say_why_not(task: SweepTask) -> None:
     assert not (task.trials / "confirm-0006" / f"prompt_mean_{CROSS_PREDICTIONS}").exists()
 
 
-def test_generators_that_nobody_trained_on_have_no_correlation(task: SweepTask) -> None:
+def test_generators_that_nobody_trained_on_have_no_correlation(task: SweepContext) -> None:
     strangers = replace(task.cross, generators=("new",) * len(task.cross.rows))
     found = final(make_job(6, test=True, **BASELINES), replace(task, cross=strangers))
     assert np.isnan(found["generator_mean_cross_elsewhere_srcc"]) and found["ridge_cross_elsewhere_srcc"] > 0.5
 
 
-def test_it_travels(task: SweepTask) -> None:
+def test_it_travels(task: SweepContext) -> None:
     import pickle
 
-    sent: CrossTest = pickle.loads(pickle.dumps(task)).cross
+    sent: CrossDatasetEval = pickle.loads(pickle.dumps(task)).cross
     assert sent.names == task.cross.names and sent.prefix == "cross_elsewhere_"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from orchestrator.execution.evaluation import agreement, flat_agreement, mean_agreement
+from orchestrator.execution.evaluation import evaluate_table, flat_agreement, mean_agreement
 from orchestrator.training.logistic_fit import fit_logistic
 
 METRICS = {"srcc", "plcc", "krcc", "rmse", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt"}
@@ -42,11 +42,11 @@ def inside(table: pd.DataFrame, target: str, column: str) -> float:
 def test_another_part_has_the_same_figures_but_no_error_in_units() -> None:
     table = made()
     elsewhere = table.assign(part=table["part"].replace("test", "cross"))
-    ours, theirs = agreement(table, "quality").metrics, agreement(elsewhere, "quality", "cross").metrics
+    ours, theirs = evaluate_table(table, "quality").metrics, evaluate_table(elsewhere, "quality", "cross").metrics
     assert set(theirs) == METRICS - {"rmse"} and ours == {**theirs, "rmse": ours["rmse"]}
     strange = elsewhere[elsewhere["part"] == "cross"].assign(predicted_quality=0.0)
     both = pd.concat([table, strange])
-    assert agreement(both, "quality").metrics == ours, "a part is judged by itself"
+    assert evaluate_table(both, "quality").metrics == ours, "a part is judged by itself"
     flat = flat_agreement(elsewhere, ("quality",), "cross_x_", "cross")
     assert flat == {f"cross_x_{name}": value for name, value in theirs.items()}
 
@@ -55,7 +55,7 @@ def test_the_figures_are_of_the_test_rows_and_the_curve_of_the_validation_rows()
     table = made()
     test, validation = (table[table["part"] == part] for part in ("test", "validation"))
     predicted, truth = test["predicted_quality"], test["quality"]
-    found = agreement(table, "quality")
+    found = evaluate_table(table, "quality")
     assert set(found.metrics) == METRICS and found.reasons == {}
     assert found.metrics["srcc"] == pytest.approx(stats.spearmanr(predicted, truth).statistic)
     assert found.metrics["plcc"] == pytest.approx(stats.pearsonr(predicted, truth).statistic)
@@ -73,13 +73,13 @@ def test_test_scores_have_no_say_in_the_curve() -> None:
     shuffled = table.copy()
     test = shuffled["part"] == "test"
     shuffled.loc[test, "quality"] = shuffled.loc[test, "quality"].sample(frac=1, random_state=0).to_numpy()
-    assert abs(agreement(shuffled, "quality").metrics["plcc_fitted"]) < 0.2
-    assert agreement(table, "quality").metrics["plcc_fitted"] > 0.8
+    assert abs(evaluate_table(shuffled, "quality").metrics["plcc_fitted"]) < 0.2
+    assert evaluate_table(table, "quality").metrics["plcc_fitted"] > 0.8
 
 
 @pytest.mark.parametrize("per_prompt, defined", [(4, False), (5, True)])
 def test_prompts_of_fewer_than_five_images_have_no_order_of_their_own(per_prompt: int, defined: bool) -> None:
-    found = agreement(made(per_prompt), "quality")
+    found = evaluate_table(made(per_prompt), "quality")
     assert math.isfinite(found.metrics["srcc_within_prompt"]) == defined
     assert found.reasons == (
         {} if defined else {"srcc_within_prompt": "no prompt has 5 test images whose scores and predictions differ"}
@@ -89,13 +89,13 @@ def test_prompts_of_fewer_than_five_images_have_no_order_of_their_own(per_prompt
 def test_what_has_no_figure_says_why() -> None:
     table = made()
     table.loc[table["part"] == "test", "predicted_quality"] = 2.0
-    found = agreement(table, "quality")
+    found = evaluate_table(table, "quality")
     assert all(math.isnan(found.metrics[name]) for name in METRICS - {"rmse"})
     assert set(found.reasons) == METRICS - {"rmse"}
     assert found.reasons["srcc"] == "predictions are constant"
     assert found.reasons["plcc_fitted"] == "after the logistic fit, predictions are constant"
 
-    without = agreement(made().query("part == 'test'"), "quality")
+    without = evaluate_table(made().query("part == 'test'"), "quality")
     assert without.reasons == {"plcc_fitted": "no logistic fit: fewer than 5 validation rows"}
 
 
@@ -105,7 +105,7 @@ def test_several_targets_have_their_mean_and_their_own() -> None:
     names = {f"test_{name}{suffix}" for name in METRICS for suffix in ("", "_quality", "_alignment")}
     assert set(flat) == names
     for name in METRICS:
-        own = [agreement(table, target).metrics[name] for target in ("quality", "alignment")]
+        own = [evaluate_table(table, target).metrics[name] for target in ("quality", "alignment")]
         assert flat[f"test_{name}"] == pytest.approx(np.mean(own))
         assert [flat[f"test_{name}_quality"], flat[f"test_{name}_alignment"]] == own
     assert set(flat_agreement(table, ("quality",), "test_")) == {f"test_{name}" for name in METRICS}
@@ -114,7 +114,7 @@ def test_several_targets_have_their_mean_and_their_own() -> None:
 def test_a_mean_over_a_target_without_a_figure_is_none_for_its_reason() -> None:
     table = made()
     table["predicted_alignment"] = 1.0
-    mean = mean_agreement({target: agreement(table, target) for target in ("quality", "alignment")})
+    mean = mean_agreement({target: evaluate_table(table, target) for target in ("quality", "alignment")})
     assert math.isnan(mean.metrics["srcc"]) and mean.reasons["srcc"] == "predictions are constant"
     assert math.isfinite(mean.metrics["rmse"]) and "rmse" not in mean.reasons
 

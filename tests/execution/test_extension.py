@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.execution import controller as desk_module
+from orchestrator.execution import controller as controller_module
 from orchestrator.execution.plan import Plan
 from tests.execution.fakes import FakeExecutor, FakeSweep, Watched, Work
 
@@ -14,10 +14,10 @@ PLAN = Plan(trials=3, confirm=2, splits=2, seed=7, epochs=2)
 LONGER = replace(PLAN, trials=9)
 
 
-def run(sweep, work, *watchers, events=float("inf"), slots=2):
-    desk = sweep.desk(*watchers)
-    done = FakeExecutor(desk, work, slots).run(events)
-    desk.interrupt()
+def run(sweep, work, *callbacks, events=float("inf"), slots=2):
+    controller = sweep.controller(*callbacks)
+    done = FakeExecutor(controller, work, slots).run(events)
+    controller.interrupt()
     return done
 
 
@@ -62,7 +62,7 @@ def test_extended_wherever_it_was_stopped(slots):
         sweep.plan = LONGER
         watched = Watched()
         assert run(sweep, work, watched, slots=slots)
-        assert sweep.desk().finished()
+        assert sweep.controller().finished()
         assert max(Counter(work.trained).values()) == 1
         assert len(confirmed(sweep)) == len(sweep.confirm.all()), "a configuration is confirmed twice on a split"
         assert all(trial.outcome for trial in sweep.confirm.all())
@@ -74,13 +74,13 @@ def test_extended_wherever_it_was_stopped(slots):
 
 def test_a_search_that_time_ended_goes_on_to_its_budget(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(desk_module, "time", SimpleNamespace(time=lambda: clock[0]))
+    monkeypatch.setattr(controller_module, "time", SimpleNamespace(time=lambda: clock[0]))
     plan = replace(PLAN, trials=20, deadline=6.0)
     sweep, work, watched = FakeSweep(plan), Work(seconds=lambda job: 1.0), Watched()
-    desk = sweep.desk(watched)
-    assert FakeExecutor(desk, work, 2, clock).run()
+    controller = sweep.controller(watched)
+    assert FakeExecutor(controller, work, 2, clock).run()
     asked = [len(arm.ledger.all()) for arm in sweep.arms]
-    assert desk.finished() and max(asked) < 20
+    assert controller.finished() and max(asked) < 20
     assert all(len(t.epochs) == 2 for arm in sweep.arms for t in arm.ledger.trials()), "what ran was trained to its end"
     assert clock[0] > 6.0 and {"complete"} == {outcome for _, outcome in watched.of("ended")}
     before = confirmed(sweep)
@@ -93,9 +93,9 @@ def test_a_search_that_time_ended_goes_on_to_its_budget(monkeypatch):
 
 def test_no_time_at_all_is_a_sweep_of_baselines(monkeypatch):
     clock = [10.0]
-    monkeypatch.setattr(desk_module, "time", SimpleNamespace(time=lambda: clock[0]))
+    monkeypatch.setattr(controller_module, "time", SimpleNamespace(time=lambda: clock[0]))
     sweep = FakeSweep(replace(PLAN, deadline=1.0))
-    desk = sweep.desk()
-    assert FakeExecutor(desk, Work(), 2, clock).run() and desk.finished()
+    controller = sweep.controller()
+    assert FakeExecutor(controller, Work(), 2, clock).run() and controller.finished()
     assert [len(arm.ledger.all()) for arm in sweep.arms] == [0, 0]
     assert {source for source, _ in confirmed(sweep)} == {None}

@@ -8,17 +8,17 @@ import pytest
 from PIL import Image
 
 from orchestrator.core.spec import build_spec
-from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossTest
+from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossDatasetEval
 from orchestrator.execution.job import Job
 from orchestrator.execution.prepare import extract_features, prepare
-from orchestrator.execution.sweep_context import SweepTask, make_task
-from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
+from orchestrator.execution.sweep_context import SweepContext, make_context
+from orchestrator.execution.training_job import PREDICTIONS, TrainingJob
 from orchestrator.scoring import load_scorer
 from tests.execution.contexts import make_job
 
 
 @pytest.fixture(scope="module")
-def task(module_folder) -> SweepTask:
+def task(module_folder) -> SweepContext:
     random = np.random.default_rng(0)
     rows = []
     for number in range(40):
@@ -31,7 +31,7 @@ def task(module_folder) -> SweepTask:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HYPERASSESS_CACHE", str(module_folder / "cache"))
         features = extract_features(prepared, lambda done, total, what: None)
-    return make_task(
+    return make_context(
         prepared.dataset,
         features,
         prepared.reads,
@@ -50,15 +50,15 @@ def job(**changes: object) -> Job:
     return make_job(test=True, epochs=2, model=model, backbone={"frozen_parts": 4, "test_crops": 2}, **changes)
 
 
-def figures(steps: TrainingSteps) -> list[dict[str, float]]:
+def figures(steps: TrainingJob) -> list[dict[str, float]]:
     messages = [steps.step(), steps.step()]
     assert messages[-1]["outcome"] == "complete"
     found = [epoch["metrics"] for message in messages for epoch in message["epochs"]]
     return [{k: v for k, v in metrics.items() if "seconds" not in k} for metrics in (*found, messages[-1]["final"])]
 
 
-def test_the_exported_model_scores_images_as_it_was_measured(task: SweepTask) -> None:
-    whole = figures(TrainingSteps(job(), task))
+def test_the_exported_model_scores_images_as_it_was_measured(task: SweepContext) -> None:
+    whole = figures(TrainingJob(job(), task))
     folder = task.trials / job().key
     table = pd.read_csv(folder / PREDICTIONS)
     rows = [task.names.index(name) for name in table["name"]]
@@ -68,19 +68,19 @@ def test_the_exported_model_scores_images_as_it_was_measured(task: SweepTask) ->
     assert table["predicted_alignment"].std() > 0
 
     killed = replace(task, trials=root / "killed")
-    TrainingSteps(job(), killed).step()
-    np.testing.assert_equal(figures(TrainingSteps(job(), killed)), whole, "bit for bit the same")  # NaN is NaN
+    TrainingJob(job(), killed).step()
+    np.testing.assert_equal(figures(TrainingJob(job(), killed)), whole, "bit for bit the same")  # NaN is NaN
 
 
-def test_a_second_data_set_is_scored_from_its_pixels(task: SweepTask) -> None:
+def test_a_second_data_set_is_scored_from_its_pixels(task: SweepContext) -> None:
     """Of which some rows are the task's test rows, so that one knows their scores."""
     rows = task.splits[1].test
     names = tuple(task.names[row] for row in rows)
     strangers = ("unknown",) * len(rows)
-    cross = CrossTest(
+    cross = CrossDatasetEval(
         "same", task.features, rows, names, strangers, task.prompt_ids[rows], task.scores[rows], task.targets
     )
-    figures(TrainingSteps(job(number=3), replace(task, cross=cross)))
+    figures(TrainingJob(job(number=3), replace(task, cross=cross)))
     folder = task.trials / job(number=3).key
     own = pd.read_csv(folder / PREDICTIONS)
     found = pd.read_csv(folder / CROSS_PREDICTIONS)
@@ -90,7 +90,7 @@ def test_a_second_data_set_is_scored_from_its_pixels(task: SweepTask) -> None:
     )
 
 
-def test_ridge_keeps_to_the_frozen_features(task: SweepTask) -> None:
+def test_ridge_keeps_to_the_frozen_features(task: SweepContext) -> None:
     data = task.training_data(1)
     assert set(data.features) == {*task.reads, "image.pixels"} and "image.pixels" not in task.reads
     assert data.features["image.pixels"].shape == (40, 3, 73, 73)

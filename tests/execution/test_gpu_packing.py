@@ -7,14 +7,14 @@ import pytest
 import ray
 import torch
 
-from orchestrator.cluster.session import fitting, slots_on
+from orchestrator.cluster.session import require_slots, slots_on
 from orchestrator.core.errors import InputError
 from orchestrator.execution import gpu_packing
 from orchestrator.execution.gpu_packing import (
     CONTEXT_BYTES,
-    Measured,
-    Share,
-    keep_to_share,
+    GpuProbe,
+    ResourceShare,
+    limit_gpu_memory,
     pack,
     share_of,
     trials_per_gpu,
@@ -46,11 +46,11 @@ def node(cpus: float, gpus: float = 0, alive: bool = True) -> dict:
     ],
 )
 def test_as_many_as_memory_and_cpus_and_people_allow(peak, cpus_per_gpu, cpus, concurrency, wanted):
-    assert trials_per_gpu(Measured("H", 80 * GB, peak), cpus_per_gpu, cpus, concurrency) == wanted
+    assert trials_per_gpu(GpuProbe("H", 80 * GB, peak), cpus_per_gpu, cpus, concurrency) == wanted
 
 
 def test_what_does_not_fit_alone_is_not_packed():
-    assert trials_per_gpu(Measured("H", 80 * GB, 5 * GB, fits=False), 16, None, None) == 1
+    assert trials_per_gpu(GpuProbe("H", 80 * GB, 5 * GB, fits=False), 16, None, None) == 1
 
 
 @pytest.mark.parametrize("per_gpu", [1, 3, 7, 9, 16])
@@ -67,7 +67,7 @@ def test_slots_are_counted_node_by_node_and_gpu_by_gpu():
     assert slots_on([node(32, 4)], 1, 0.3) == 12
     assert slots_on([node(32, 4), node(32, 4, alive=False)], 1, 2) == 2
     with pytest.raises(InputError, match="asks for 3 CPUs and 0 GPUs; the cluster's largest node has 2 CPUs"):
-        fitting([node(2), node(2)], 3, 0)
+        require_slots([node(2), node(2)], 3, 0)
     assert slots_on([node(2), node(2)], 3, 0) == 0
 
 
@@ -107,7 +107,7 @@ def test_the_probe_trains_the_largest_model_of_every_search(gpu, arms, tmp_path,
     monkeypatch.setattr(
         gpu_packing, "_short_training", lambda task, job: (trained.append(job.variant), build(task, job))
     )
-    assert gpu_packing.measure(task, jobs) == Measured("Made 80", 80 * GB, 4 * GB)
+    assert gpu_packing.measure(task, jobs) == GpuProbe("Made 80", 80 * GB, 4 * GB)
     assert trained == ["text_hyper", "plain_head"]
     assert not list(task.trials.iterdir())  # a probe leaves nothing behind
 
@@ -131,7 +131,7 @@ def test_a_model_that_no_gpu_holds_is_told(gpu, arms, tmp_path, monkeypatch):
     ("gpus", "wanted"), [(0.25, 0.25 - CONTEXT_BYTES / (80 * GB)), (0.01, 0.005), (1.0, None), (2.0, None)]
 )
 def test_a_trial_is_kept_to_its_share(gpu, gpus, wanted):
-    keep_to_share(gpus)
+    limit_gpu_memory(gpus)
     assert gpu.fraction == (None if wanted is None else pytest.approx(wanted))
 
 
@@ -140,7 +140,7 @@ class TestPack:
 
     @pytest.fixture
     def cluster(self, monkeypatch):
-        made = SimpleNamespace(nodes=[node(16, 1), node(4)], found=Measured("Made 80", 80 * GB, 9 * GB), error=None)
+        made = SimpleNamespace(nodes=[node(16, 1), node(4)], found=GpuProbe("Made 80", 80 * GB, 9 * GB), error=None)
         made.waits, made.cancelled = 0.0, []
 
         def probe(task, jobs):
@@ -161,13 +161,13 @@ class TestPack:
 
     def test_it_says_what_was_found(self, cluster, tmp_path):
         share, said = pack(make_task(tmp_path), [], None, None, print)
-        assert share == Share(cpus=2.0, gpus=0.125)
+        assert share == ResourceShare(cpus=2.0, gpus=0.125)
         assert said == "The largest trial takes 9.0 GB of a Made 80 (80.0 GB): 8 trials a GPU, 2 CPUs each."
 
     def test_without_a_gpu_trials_run_on_cpus(self, cluster, tmp_path):
         cluster.nodes = [node(4), node(8, 1, alive=False)]
         assert pack(make_task(tmp_path), [], None, None, print) == (
-            Share(1.0, 0.0),
+            ResourceShare(1.0, 0.0),
             "The cluster has no GPU: trials run on CPUs.",
         )
 

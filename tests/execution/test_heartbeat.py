@@ -11,9 +11,9 @@ from ray.experimental import internal_kv
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution import heartbeat as presence_module
-from orchestrator.execution.heartbeat import GONE, Notice, Presence
+from orchestrator.execution.heartbeat import GONE, Heartbeat, HeartbeatPublisher
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.progress import Tally
+from orchestrator.execution.progress import SweepProgress
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work
 
 
@@ -38,11 +38,11 @@ def make(folder, name, room=8, shared=True, **settings):
     spec = build_spec({"name": name, **settings})
     workspace = Workspace(folder / name)
     workspace.root.mkdir()
-    found = Presence(
-        spec, workspace, Tally(budget=40, epochs=3, slots=room), shared, lambda left_out: room - len(left_out)
+    found = HeartbeatPublisher(
+        spec, workspace, SweepProgress(budget=40, epochs=3, slots=room), shared, lambda left_out: room - len(left_out)
     )
     slots: list[int] = []
-    found._desk = SimpleNamespace(allowed=None, left_out=set(), use_slots=slots.append, slots=slots)  # type: ignore[assignment]
+    found._controller = SimpleNamespace(allowed=None, left_out=set(), use_slots=slots.append, slots=slots)  # type: ignore[assignment]
     return found
 
 
@@ -57,15 +57,15 @@ def test_sweeps_share_a_cluster_by_priority_while_both_run(store, tmp_path):
     first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
     with first:
         wait_for(lambda: store)
-        assert first._desk.allowed is None
+        assert first._controller.allowed is None
         with second:
-            wait_for(lambda: (first._desk.allowed, second._desk.allowed) == (2, 6))
-            assert (first._tally.slots, second._tally.slots) == (2, 6)
-            assert first._desk.slots[-1] == second._desk.slots[-1] == 8
+            wait_for(lambda: (first._controller.allowed, second._controller.allowed) == (2, 6))
+            assert (first._progress.slots, second._progress.slots) == (2, 6)
+            assert first._controller.slots[-1] == second._controller.slots[-1] == 8
             said = {json.loads(value)["name"]: json.loads(value) for value in store.values()}
             assert said["second"]["priority"] == 3 and said["first"]["wanted"] == 8
-        wait_for(lambda: first._desk.allowed is None)
-        assert first._tally.slots == 8
+        wait_for(lambda: first._controller.allowed is None)
+        assert first._progress.slots == 8
     assert store == {} and not list((tmp_path / "register").iterdir())
 
 
@@ -73,9 +73,9 @@ def test_a_desk_knows_its_share_before_it_hands_anything_out(store, tmp_path):
     first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
     with first:
         wait_for(lambda: store)
-        desk = SimpleNamespace(allowed=None, left_out=set(), use_slots=lambda slots: None)
-        second.guide(desk)
-        assert desk.allowed == 6
+        controller = SimpleNamespace(allowed=None, left_out=set(), use_slots=lambda slots: None)
+        second.guide(controller)
+        assert controller.allowed == 6
 
 
 def test_what_others_say_may_be_nonsense_and_the_room_is_told_all_the_same(store, tmp_path):
@@ -83,13 +83,13 @@ def test_what_others_say_may_be_nonsense_and_the_room_is_told_all_the_same(store
     store[b"sweep-other"] = b"no JSON"
     with mine:
         wait_for(lambda: b"sweep-" + mine._spec.id.encode() in store)
-    assert mine._desk.slots[-1] == 8
+    assert mine._controller.slots[-1] == 8
 
 
 def test_what_a_sweep_cannot_use_is_the_others(store, tmp_path):
     small, large = make(tmp_path, "small", concurrency=1, priority=100), make(tmp_path, "large")
     with small, large:
-        wait_for(lambda: (small._desk.allowed, large._desk.allowed) == (1, 7))
+        wait_for(lambda: (small._controller.allowed, large._controller.allowed) == (1, 7))
 
 
 def test_on_a_session_of_its_own_nobody_is_heard(store, tmp_path):
@@ -97,20 +97,20 @@ def test_on_a_session_of_its_own_nobody_is_heard(store, tmp_path):
     with other, alone:
         wait_for(lambda: alone._workspace.progress.exists() and store)
         time.sleep(0.1)
-        assert alone._desk.allowed is None and len(store) == 1
+        assert alone._controller.allowed is None and len(store) == 1
 
 
 def test_a_sweep_that_fell_silent_has_no_claim_whatever_its_clock_says(store, tmp_path, monkeypatch):
     mine, other = make(tmp_path, "mine"), make(tmp_path, "other").notice()
     other = replace(other, at=1.0)  # a host whose clock is decades behind
     mine.settle([other])
-    assert mine._desk.allowed == 4
+    assert mine._controller.allowed == 4
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + GONE + 1)
     mine.settle([other])
-    assert mine._desk.allowed is None
+    assert mine._controller.allowed is None
     mine.settle([replace(other, at=2.0)])
-    assert mine._desk.allowed == 4
+    assert mine._controller.allowed == 4
 
 
 def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
@@ -118,37 +118,37 @@ def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
     for room, slots in ((32, 20), (3, 3)):
         found._room = found._fit = room
         found.settle([])
-        assert found._tally.slots == slots
+        assert found._progress.slots == slots
 
 
 def test_a_sweep_on_gpus_and_one_on_cpus_are_not_in_each_others_way(store, tmp_path):
     on_gpus = make(tmp_path, "on-gpus", room=8, gpus_per_trial=1, cpus_per_trial=8)
     on_cpus = make(tmp_path, "on-cpus", room=256)
-    on_cpus._tally.budget = 1000
+    on_cpus._progress.budget = 1000
     on_gpus.settle([on_cpus.notice()])
-    assert on_gpus._desk.allowed is None
+    assert on_gpus._controller.allowed is None
     on_cpus.settle([on_gpus.notice()])
-    assert on_cpus._desk.allowed == 256 - 8 * 8
+    assert on_cpus._controller.allowed == 256 - 8 * 8
     third = replace(on_cpus.notice(), id="third")
     on_cpus.settle([on_gpus.notice(), third])
-    assert on_cpus._desk.allowed == (256 - 8 * 8) / 2
+    assert on_cpus._controller.allowed == (256 - 8 * 8) / 2
 
 
 def test_another_versions_word_is_passed_over(store, tmp_path):
     store[b"sweep-abc"] = json.dumps({"name": "of a later version", "mood": "good"}).encode()
     with make(tmp_path, "mine") as mine:
         wait_for(lambda: mine._workspace.progress.exists())
-        assert mine._desk.allowed is None
-    assert Notice.of({"name": "x"}) is None
+        assert mine._controller.allowed is None
+    assert Heartbeat.of({"name": "x"}) is None
 
 
 def test_a_sweep_that_goes_on_wants_what_is_left_of_its_budget(store, tmp_path):
     sweep = FakeSweep(Plan(trials=20, confirm=0, splits=1, seed=0, epochs=3), control=False)
-    FakeExecutor(sweep.desk(), Work(), slots=4).run(events=55)
-    desk, found = sweep.desk(), make(tmp_path, "mine")
-    found._tally.budget = 20
-    found._tally.knows(desk.known())
-    ended = sum(trial.outcome is not None for _, trial in desk.known())
+    FakeExecutor(sweep.controller(), Work(), slots=4).run(events=55)
+    controller, found = sweep.controller(), make(tmp_path, "mine")
+    found._progress.budget = 20
+    found._progress.load_finished(controller.known())
+    ended = sum(trial.outcome is not None for _, trial in controller.known())
     notice = found.notice()
     assert 16 < ended < 20 and (notice.ended, notice.wanted) == (ended, 20 - ended)
-    assert found._tally.best("search") is not None and found._tally.counts()["complete"] == ended
+    assert found._progress.best("search") is not None and found._progress.counts()["complete"] == ended

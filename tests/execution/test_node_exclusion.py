@@ -14,7 +14,7 @@ from orchestrator.cluster.session import ray_session
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.spec import build_spec
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.resources import room_for
+from orchestrator.execution.resources import count_slots
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_task
@@ -47,8 +47,8 @@ def test_a_sweep_goes_on_without_hosts_that_join_with_other_code(nodes, tmp_path
     (torn / "__init__.py").write_text("the rest of it is mis")
     watched, errors = Watched(), []
     sweep = FakeSweep(Plan(trials=2, confirm=0, splits=1, seed=3, epochs=150), control=False)
-    desk = sweep.desk(watched)
-    room = room_for(build_spec({"name": "made"}))
+    controller = sweep.controller(watched)
+    room = count_slots(build_spec({"name": "made"}))
     counted = []
 
     def come():
@@ -57,18 +57,18 @@ def test_a_sweep_goes_on_without_hosts_that_join_with_other_code(nodes, tmp_path
             for number, code in enumerate((edited, torn), 2):  # one after the other: two would take the same ports
                 nodes.join(instead={PACKAGE: code})
                 wait_for(lambda number=number: room(()) == number, 60)
-            wait_for(lambda: len(desk.left_out) == 2, 120)
-            counted.extend([room(()), room(desk.left_out)])
+            wait_for(lambda: len(controller.left_out) == 2, 120)
+            counted.extend([room(()), room(controller.left_out)])
             (tmp_path / "hurry").touch()
         except BaseException as error:
             errors.append(error)
-            desk.stop("the test failed")
+            controller.stop("the test failed")
 
     with ray_session(nodes.address, 1, 0) as slots:
         thread = threading.Thread(target=come)
         thread.start()
         task = replace(make_task(tmp_path), code=code_digest())
-        run_jobs(desk, task, tmp_path / "tune", slots, 1, 0, worker=Slow)
+        run_jobs(controller, task, tmp_path / "tune", slots, 1, 0, worker=Slow)
         thread.join()
     assert not errors, errors
     sweep.assert_done()

@@ -15,10 +15,10 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec, load_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.prepare import prepare
-from orchestrator.execution.sweep_context import make_task
+from orchestrator.execution.sweep_context import make_context
 from orchestrator.search.space import FINETUNE, load_space
-from orchestrator.sweeps.dry_run import rehearse
-from orchestrator.sweeps.fingerprint import check_unchanged, save
+from orchestrator.sweeps.dry_run import dry_run
+from orchestrator.sweeps.fingerprint import check_unchanged, save_fingerprint
 from orchestrator.training import FitSettings
 from tests.execution.contexts import MadeFeatures
 
@@ -50,7 +50,7 @@ def criteria(tmp_path):
 @pytest.mark.parametrize("variant", list_variants())
 def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec, criteria, variant):
     prepared = prepare(spec(variant=variant, **({"criteria": criteria} if variant == "criteria_hyper" else {})))
-    small, large = rehearse(prepared).corners
+    small, large = dry_run(prepared).corners
     assert 0 < small.parameters < large.parameters and small.epoch_seconds > 0
     assert set(prepared.splits) == {0, 1, 2}
     assert (prepared.control_space is None) == (variant in {"plain_head", "imagereward_head"})
@@ -138,7 +138,7 @@ def test_encoders_that_do_not_go_together_are_said_before_anything_runs(spec, no
 def test_a_saved_sweep_is_prepared_again_and_is_the_same(spec, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     prepared = prepare(spec())
-    save(prepared, workspace)
+    save_fingerprint(prepared, workspace)
     again = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
     check_unchanged(again, workspace)
     assert again.space == prepared.space
@@ -149,7 +149,7 @@ def test_a_saved_sweep_is_prepared_again_and_is_the_same(spec, tmp_path):
 def test_what_changed_is_named(spec, csv, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     one = spec()
-    save(prepare(one), workspace)
+    save_fingerprint(prepare(one), workspace)
     csv.write_text(csv.read_text().replace("thing 3", "thing three"))
     with pytest.raises(InputError, match=r"mine cannot go on: data and splits changed .*--allow-changed"):
         check_unchanged(prepare(one), workspace)
@@ -194,8 +194,8 @@ def test_a_loss_that_needs_deviations_is_refused_where_the_data_has_none(spec, c
         prepare(searched)
     table.assign(alignment_std=0.5).to_csv(csv, index=False)
     prepared = prepare(searched)
-    assert rehearse(prepared).corners
-    task = make_task(
+    assert dry_run(prepared).corners
+    task = make_context(
         prepared.dataset, MadeFeatures({}, {}), (), {}, ("alignment",), prepared.splits, csv.parent, 1, "cpu"
     )
     assert task.stds.shape == (60, 1) and set(task.stds[:, 0]) == {0.5}
@@ -207,9 +207,9 @@ def test_targets_are_weighted_from_the_space(spec, changed_space, tmp_path, weig
     for space in (prepared.space, prepared.control_space):
         training = space.configuration(space.default_params()).training
         assert FitSettings.from_dict(training).weights_of(prepared.targets) == (1.0, 0.5)
-    assert rehearse(prepared).corners
+    assert dry_run(prepared).corners
     workspace = Workspace(tmp_path / "sweeps" / "mine")
-    save(prepared, workspace)
+    save_fingerprint(prepared, workspace)
     assert load_space(workspace.space) == prepared.space
 
 
@@ -255,7 +255,7 @@ class TestFinetuning:
         assert prepared.identity()["space"] != frozen.identity()["space"]
 
     def test_it_is_rehearsed_with_its_backbone(self, tuned):
-        small, large = rehearse(prepare(tuned(variant="image_hyper"))).corners
+        small, large = dry_run(prepare(tuned(variant="image_hyper"))).corners
         assert 4_000_000 < small.parameters < large.parameters and small.epoch_seconds > 0
         assert small.configuration["frozen_parts"] == 0
 
@@ -265,7 +265,7 @@ class TestFinetuning:
         given = {"variant": "image_hyper", "space": tmp_path / "own.yaml"}
         prepared = prepare(tuned(**given))
         assert prepared.space == load_space(tmp_path / "own.yaml")
-        save(prepared, Workspace(tmp_path / "sweeps" / "mine"))
+        save_fingerprint(prepared, Workspace(tmp_path / "sweeps" / "mine"))
         again = load_space(Workspace(tmp_path / "sweeps" / "mine").space)
         check_unchanged(prepare(tuned(**given), space=again), Workspace(tmp_path / "sweeps" / "mine"))
         assert prepare(spec(**given)).space.backbone == {}, "frozen, nothing of it is left"

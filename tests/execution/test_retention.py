@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.execution.job import TITLES
-from orchestrator.execution.retention import Holding, Podium, Rule, removable
+from orchestrator.execution.job import KEY_PREFIX
+from orchestrator.execution.retention import RetentionPolicy, TopK, TrialCheckpoint, removable
 from orchestrator.search.outcome import Outcome
 
 RULES = ["all", "last", "none", "best:1", "best:3"]
@@ -15,10 +15,10 @@ PARTS = ["last", "best", "spare", "model"]
 
 
 @st.composite
-def holdings(draw) -> list[Holding]:
-    studies = draw(st.lists(st.sampled_from(sorted(TITLES)), max_size=12))
+def holdings(draw) -> list[TrialCheckpoint]:
+    studies = draw(st.lists(st.sampled_from(sorted(KEY_PREFIX)), max_size=12))
     return [
-        Holding(
+        TrialCheckpoint(
             key=f"{study}-{number}",
             study=study,
             number=number,
@@ -32,7 +32,7 @@ def holdings(draw) -> list[Holding]:
     ]
 
 
-rules = st.sampled_from(RULES).map(Rule.parse)
+rules = st.sampled_from(RULES).map(RetentionPolicy.parse)
 budgets = st.none() | st.integers(0, 2000)
 
 
@@ -40,9 +40,9 @@ def flat(going) -> set[tuple[str, str]]:
     return {(key, part) for key, parts in going.items() for part in parts}
 
 
-def without(there, going) -> list[Holding]:
+def without(there, going) -> list[TrialCheckpoint]:
     return [
-        Holding(**{**vars(h), "sizes": {p: s for p, s in h.sizes.items() if p not in going.get(h.key, ())}})
+        TrialCheckpoint(**{**vars(h), "sizes": {p: s for p, s in h.sizes.items() if p not in going.get(h.key, ())}})
         for h in there
     ]
 
@@ -81,13 +81,13 @@ def test_the_budget_is_met_wherever_it_can_be(there, rule, budget):
 
 @given(holdings(), budgets, st.integers(1, 5))
 def test_more_of_the_best_keep_no_less(there, budget, k):
-    assert flat(removable(there, Rule("best", k + 1))) <= flat(removable(there, Rule("best", k)))
+    assert flat(removable(there, RetentionPolicy("best", k + 1))) <= flat(removable(there, RetentionPolicy("best", k)))
 
 
-def trial(number: int, objective: float | None, outcome=Outcome.COMPLETE, study="search", **more) -> Holding:
+def trial(number: int, objective: float | None, outcome=Outcome.COMPLETE, study="search", **more) -> TrialCheckpoint:
     sizes = {"last": 30, "best": 10, "spare": 40}
-    return Holding(
-        f"{TITLES[study]}-{number:04d}", study, number, outcome, objective, {"n": number}, sizes=sizes, **more
+    return TrialCheckpoint(
+        f"{KEY_PREFIX[study]}-{number:04d}", study, number, outcome, objective, {"n": number}, sizes=sizes, **more
     )
 
 
@@ -95,24 +95,24 @@ def test_the_best_of_each_study_keep_their_best_epoch():
     there = [trial(n, value) for n, value in enumerate([0.1, 0.5, 0.3])]
     there += [trial(3, 0.9, Outcome.PRUNED), trial(4, None, Outcome.FAILED), trial(5, None, None)]
     there += [trial(n, value, study="control") for n, value in enumerate([0.2, 0.1])]
-    kept = {h.key for h in without(there, removable(there, Rule.parse("best:2"))) if "best" in h.sizes}
+    kept = {h.key for h in without(there, removable(there, RetentionPolicy.parse("best:2"))) if "best" in h.sizes}
     # A pruned trial comes after every complete one, as where configurations are chosen.
     assert kept == {"trial-0001", "trial-0002", "trial-0005", "control-0000", "control-0001"}
 
 
 def test_the_same_configuration_counts_once():
     there = [
-        Holding(f"t{n}", "search", n, Outcome.COMPLETE, 0.9 - n / 10, {"lr": n // 2}, sizes={"best": 1})
+        TrialCheckpoint(f"t{n}", "search", n, Outcome.COMPLETE, 0.9 - n / 10, {"lr": n // 2}, sizes={"best": 1})
         for n in range(4)
     ]
-    assert flat(removable(there, Rule.parse("best:2"))) == {("t1", "best"), ("t3", "best")}
+    assert flat(removable(there, RetentionPolicy.parse("best:2"))) == {("t1", "best"), ("t3", "best")}
 
 
 @pytest.mark.parametrize(
     ("rule", "kept"), [("all", {"last", "best"}), ("last", {"last"}), ("best:1", {"best"}), ("none", set())]
 )
 def test_each_rule(rule, kept):
-    (left,) = without([trial(0, 0.5)], removable([trial(0, 0.5)], Rule.parse(rule)))
+    (left,) = without([trial(0, 0.5)], removable([trial(0, 0.5)], RetentionPolicy.parse(rule)))
     assert set(left.sizes) == kept
 
 
@@ -120,7 +120,7 @@ def test_over_budget_last_states_go_before_best_models_and_those_of_the_worst_fi
     there = [trial(n, value) for n, value in enumerate([0.1, 0.5, 0.3])]
     order = []
     for budget in range(120, -1, -10):
-        gone = flat(removable(there, Rule("all"), budget)) - {(h.key, "spare") for h in there}
+        gone = flat(removable(there, RetentionPolicy("all"), budget)) - {(h.key, "spare") for h in there}
         order += sorted(gone - set(order))
     assert order == [
         *(("trial-0000", "last"), ("trial-0002", "last"), ("trial-0001", "last")),
@@ -131,24 +131,26 @@ def test_over_budget_last_states_go_before_best_models_and_those_of_the_worst_fi
 @pytest.mark.parametrize("wrong", ["", "best", "best:", "best:0", "best:-1", "best:x", "most", "best:3 "])
 def test_a_rule_that_is_none(wrong):
     with pytest.raises(ValueError, match="best:K"):
-        Rule.parse(wrong)
+        RetentionPolicy.parse(wrong)
 
 
 def test_without_an_objective_there_is_no_place():
     there = [trial(0, None, Outcome.DIVERGED), trial(1, -math.inf)]
-    assert {h.key for h in without(there, removable(there, Rule("best", 1))) if "best" in h.sizes} == {"trial-0001"}
+    assert {h.key for h in without(there, removable(there, RetentionPolicy("best", 1))) if "best" in h.sizes} == {
+        "trial-0001"
+    }
 
 
 @given(holdings(), st.integers(1, 3))
 def test_a_podium_has_room_for_those_whose_best_epoch_is_kept(there, k):
-    podium, ended = Podium(k), []
+    top, ended = TopK(k), []
     for one in [holding for holding in there if holding.study == "search"]:
-        ended.append(Holding(**{**vars(one), "sizes": {"best": 1}}))
-        asked_before = podium.has_room_for(one)
-        podium.add(one)
-        kept = [h.key for h in ended if "best" not in removable(ended, Rule("best", k)).get(h.key, ())]
+        ended.append(TrialCheckpoint(**{**vars(one), "sizes": {"best": 1}}))
+        asked_before = top.has_room_for(one)
+        top.add(one)
+        kept = [h.key for h in ended if "best" not in removable(ended, RetentionPolicy("best", k)).get(h.key, ())]
         if one.outcome is not None:
-            assert asked_before == podium.has_room_for(one) == (one.key in kept)
-        assert [h.key for h in ended if h.outcome and podium.has_room_for(h)] == [
+            assert asked_before == top.has_room_for(one) == (one.key in kept)
+        assert [h.key for h in ended if h.outcome and top.has_room_for(h)] == [
             key for key in kept if next(h for h in ended if h.key == key).outcome
         ]

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from orchestrator.cluster import data_placement
-from orchestrator.cluster.data_placement import NodeView, check, look_at_nodes, place
+from orchestrator.cluster.data_placement import NodeProbe, check, distribute_features, probe_nodes
 from orchestrator.cluster.session import ray_session, slots_on
-from orchestrator.cluster.shared_features import SharedArray, Sharing, files_of
+from orchestrator.cluster.shared_features import FeatureSharer, SharedArray, files_of
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.errors import InputError
-from orchestrator.core.object_store import Storage
+from orchestrator.core.object_store import ObjectStore
 from orchestrator.data.array_files import StoredArray
 from orchestrator.data.feature_set import Feature, FeatureSet
-from orchestrator.execution.failures import FolderUnseen
+from orchestrator.execution.failures import TrialDirNotVisible
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.trial_download import Fetching
-from orchestrator.execution.trial_store import TrialStorage
+from orchestrator.execution.trial_download import TrialDownloader
+from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_cross, make_task
@@ -65,8 +65,8 @@ class Timed(Watched):
         self.times = {}
         self.began = {}
 
-    def epoch(self, job, epoch):
-        super().epoch(job, epoch)
+    def on_epoch(self, job, epoch):
+        super().on_epoch(job, epoch)
         self.times[job.key, epoch.number] = epoch.time
 
     def wait_for(self, key, number, seconds=60.0):
@@ -79,7 +79,7 @@ class Timed(Watched):
 def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_server, tmp_path):
     hidden, cache = tmp_path / "sweep", tmp_path / "store"
     hidden.mkdir()
-    trials = TrialStorage(Storage(f"s3://{BUCKET}/apart"))
+    trials = TrialStore(ObjectStore(f"s3://{BUCKET}/apart"))
     task = make_task(hidden)
     features = stored(cache, task)
     nodes.head()
@@ -94,14 +94,14 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         while len([node for node in ray.nodes() if node["Alive"]]) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        views = look_at_nodes(_made(task.trials), tuple(files_of(features)), trials.storage)
+        views = probe_nodes(_made(task.trials), tuple(files_of(features)), trials.storage)
         assert sorted((len(view.unseen), view.sees_folder) for view in views) == [(0, True), (len(task.reads), False)]
         with pytest.raises(InputError, match="does not see .*: give --storage-path a folder"):
-            place(features, None, task.trials, None)
-        shared, _ = place(features, None, task.trials, trials.storage)
+            distribute_features(features, None, task.trials, None)
+        shared, _ = distribute_features(features, None, task.trials, trials.storage)
         assert all(isinstance(one.array, SharedArray) for one in shared.features.values())
-        fetching = Fetching(trials, task.trials, lambda job, outcome: job.test)
-        desk = sweep.desk(fetching, watched)
+        downloader = TrialDownloader(trials, task.trials, lambda job, outcome: job.test)
+        controller = sweep.controller(downloader, watched)
         errors = []
 
         def come_and_go():
@@ -129,7 +129,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
                 figures["its first job works"] = time.monotonic() - joined
             except BaseException as error:
                 errors.append(error)
-                desk.stop("the test failed")
+                controller.stop("the test failed")
 
         thread = threading.Thread(target=come_and_go)
         thread.start()
@@ -142,12 +142,12 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         counter = threading.Thread(target=count)
         counter.start()
         try:
-            run_jobs(desk, replace(task, features=shared, storage=trials), tmp_path / "tune", first, 1, 0)
+            run_jobs(controller, replace(task, features=shared, storage=trials), tmp_path / "tune", first, 1, 0)
         finally:
             done.set()
             counter.join()
         thread.join()
-        fetching.after(desk.known(), lambda job, outcome: None)
+        downloader.after(controller.known(), lambda job, outcome: None)
     assert not errors, errors
     sweep.assert_done()
     assert {trial.outcome for arm in sweep.arms for trial in arm.ledger.all()} == {Outcome.COMPLETE}
@@ -163,7 +163,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
     ]
     assert len(again) <= 1 and all(number > figures["epoch"] for number in again)
     # Only the confirm run's files are wanted here, and they are.
-    confirm = task.trials / next(job.key for job, _ in desk.known() if job.variant and job.test)
+    confirm = task.trials / next(job.key for job, _ in controller.known() if job.variant and job.test)
     assert (confirm / "predictions.csv").is_file() and (confirm / "model" / "model.safetensors").is_file()
     assert not list(task.trials.glob("trial-*/*.safetensors"))
 
@@ -210,7 +210,7 @@ def test_what_lies_here_is_mapped_and_elsewhere_the_object_is_taken(tmp_path, mo
     task = make_task(tmp_path)
     features = stored(tmp_path / "store", task)
     objects = []
-    shared = Sharing(put=lambda array: objects.append(array) or len(objects) - 1).share(features)
+    shared = FeatureSharer(put=lambda array: objects.append(array) or len(objects) - 1).share(features)
     assert len(objects) == len(task.reads) and all(type(array) is np.ndarray for array in objects)
     assert isinstance(shared.features[task.reads[0]].read(), np.memmap)
     assert shared.nbytes == features.nbytes and shared.shapes == features.shapes
@@ -229,10 +229,10 @@ def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monke
     import ray
 
     features = stored(tmp_path / "store", make_task(tmp_path))
-    views = [NodeView(name, store * features.nbytes, (), True) for name in "ab"]
-    monkeypatch.setattr(data_placement, "look_at_nodes", lambda trials, files, storage: views)
+    views = [NodeProbe(name, store * features.nbytes, (), True) for name in "ab"]
+    monkeypatch.setattr(data_placement, "probe_nodes", lambda trials, files, storage: views)
     monkeypatch.setattr(ray, "put", lambda array: "reference")
-    shared, _ = place(features, None, tmp_path / "trials", None)
+    shared, _ = distribute_features(features, None, tmp_path / "trials", None)
     assert {type(one.array) for one in shared.features.values()} == {SharedArray if shares else StoredArray}
 
 
@@ -241,9 +241,9 @@ def test_a_node_without_the_features_ends_no_trial(tmp_path):
     features = stored(tmp_path / "store", task)
     (lost, *_) = files_of(features)
     lost.unlink()
-    with pytest.raises(FolderUnseen, match=f"does not see {lost}. Let it see the folder HYPERASSESS_CACHE"):
+    with pytest.raises(TrialDirNotVisible, match=f"does not see {lost}. Let it see the folder HYPERASSESS_CACHE"):
         replace(task, features=features).training_data(0)
-    with pytest.raises(FolderUnseen, match=f"does not see {lost}"):
+    with pytest.raises(TrialDirNotVisible, match=f"does not see {lost}"):
         replace(make_cross(task), features=features).other_rows()
 
 
@@ -266,20 +266,20 @@ GB = 10**9
 @pytest.mark.parametrize(
     ("view", "said"),
     [
-        (NodeView("a", 2 * GB, (), False), "The node a does not see .*: give --storage-path"),
-        (NodeView("b", GB // 2, ("level1.npy",), True), "features take 800 MB, .* node b .500 MB.: start .* 1000"),
-        (NodeView("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800 MB"),
-        (NodeView("d", 2 * GB, (), True, "It is away."), "The node d cannot use the storage: It is away. Set AWS_"),
-        (NodeView("e", 2 * GB, (), True, None, "0" * 64), "The node e has other code of this project than this host"),
+        (NodeProbe("a", 2 * GB, (), False), "The node a does not see .*: give --storage-path"),
+        (NodeProbe("b", GB // 2, ("level1.npy",), True), "features take 800 MB, .* node b .500 MB.: start .* 1000"),
+        (NodeProbe("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800 MB"),
+        (NodeProbe("d", 2 * GB, (), True, "It is away."), "The node d cannot use the storage: It is away. Set AWS_"),
+        (NodeProbe("e", 2 * GB, (), True, None, "0" * 64), "The node e has other code of this project than this host"),
     ],
 )
 def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
     view = replace(view, unseen=tuple(map(Path, view.unseen)))
     files = {Path("level1.npy"): 8 * GB // 10, Path("pixels.npy"): 8 * GB // 10}
-    storage = Storage("/shared") if view.trouble else None
+    storage = ObjectStore("/shared") if view.trouble else None
     with pytest.raises(InputError, match=said):
-        check([NodeView("fine", 2 * GB, (), True), view], files, tmp_path, storage)
-    check([NodeView("fine", GB, tuple(files)[:1], True, None, code_digest())], files, tmp_path, storage)
+        check([NodeProbe("fine", 2 * GB, (), True), view], files, tmp_path, storage)
+    check([NodeProbe("fine", GB, tuple(files)[:1], True, None, code_digest())], files, tmp_path, storage)
 
 
 def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
@@ -299,6 +299,6 @@ def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
         for look in (without_the_project, of_another_release, with_a_broken_store, data_placement._look):
             with monkeypatch.context() as patch:
                 patch.setattr(data_placement, "_look", look)
-                [view] = look_at_nodes(_made(tmp_path / "trials"), (), None)
+                [view] = probe_nodes(_made(tmp_path / "trials"), (), None)
             found.append((view.code, view.trouble))
     assert found == [("", None), ("", None), (None, "no such bucket"), (code_digest(), None)]

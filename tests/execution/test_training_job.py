@@ -21,9 +21,9 @@ from orchestrator.execution import trainable as worker_module
 from orchestrator.execution import training_job
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.evaluation import flat_agreement
-from orchestrator.execution.trainable import Worker
-from orchestrator.execution.training_job import PREDICTIONS, TrainingSteps
-from orchestrator.scoring import ScorerError, load_scorer
+from orchestrator.execution.trainable import JobTrainable
+from orchestrator.execution.training_job import PREDICTIONS, TrainingJob
+from orchestrator.scoring import ModelLoadError, load_scorer
 from tests.execution.contexts import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_task
 
 
@@ -32,9 +32,9 @@ def task(tmp_path):
     return make_task(tmp_path)
 
 
-def start(job, task) -> Worker:
+def start(job, task) -> JobTrainable:
     """The trainable as Tune would make it, but in this process."""
-    worker = Worker.__new__(Worker)
+    worker = JobTrainable.__new__(JobTrainable)
     worker.setup(job.as_config(), task)
     return worker
 
@@ -158,14 +158,14 @@ class TestGoneWrong:
         def greedy(*arguments):
             raise error
 
-        monkeypatch.setattr(training_job.Training, "run_epoch", greedy)
+        monkeypatch.setattr(training_job.Trainer, "run_epoch", greedy)
         (message,) = finish(start(make_job(), task))
         assert message["failure"]["kind"] == "memory" and type(error).__name__ in message["failure"]["text"]
 
     def test_the_failure_says_after_which_epoch(self, task, monkeypatch):
         worker = start(make_job(), task)
         worker.step()
-        monkeypatch.setattr(training_job.Training, "run_epoch", lambda training: 1 / 0)
+        monkeypatch.setattr(training_job.Trainer, "run_epoch", lambda training: 1 / 0)
         assert finish(worker)[-1]["failure"]["epoch"] == 1
 
     def test_a_transient_error_waits_before_it_is_told(self, task, monkeypatch):
@@ -175,7 +175,7 @@ class TestGoneWrong:
         def away(training):
             raise ConnectionResetError("the file server")
 
-        monkeypatch.setattr(training_job.Training, "run_epoch", away)
+        monkeypatch.setattr(training_job.Trainer, "run_epoch", away)
         (message,) = finish(start(make_job(), task))
         assert message["failure"]["kind"] == "transient" and slept == [worker_module.PAUSE]
 
@@ -183,7 +183,7 @@ class TestGoneWrong:
         def spoilt(training):
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-        monkeypatch.setattr(training_job.Training, "run_epoch", spoilt)
+        monkeypatch.setattr(training_job.Trainer, "run_epoch", spoilt)
         with pytest.raises(RuntimeError, match="illegal memory"):
             start(make_job(), task).step()
 
@@ -199,7 +199,7 @@ class TestGoneWrong:
         def wordy(training):
             raise RuntimeError("x" * 20000 + "the end")
 
-        monkeypatch.setattr(training_job.Training, "run_epoch", wordy)
+        monkeypatch.setattr(training_job.Trainer, "run_epoch", wordy)
         (message,) = finish(start(make_job(), task))
         text = message["failure"]["text"]
         assert len(text) <= 8000 and text.rstrip().endswith("the end")
@@ -322,7 +322,7 @@ class TestAnotherConfiguration:
 
 class TestFullDisk:
     def steps(self, task, job, free):
-        return TrainingSteps(job, task, free=lambda folder: free[0])
+        return TrainingJob(job, task, free=lambda folder: free[0])
 
     def run(self, steps):
         messages = [steps.step()]
@@ -363,7 +363,7 @@ class TestFullDisk:
     @pytest.mark.parametrize("which", ["safetensors", "checkpoint", "epochs"])
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
     def test_a_write_that_finds_no_room_costs_no_epoch(self, task, tmp_path, monkeypatch, which, code):
-        whole = self.run(TrainingSteps(make_job(epochs=4), make_task(tmp_path / "whole")))
+        whole = self.run(TrainingJob(make_job(epochs=4), make_task(tmp_path / "whole")))
         full = [False]
 
         def refuse(path: Path) -> None:
@@ -392,7 +392,7 @@ class TestFullDisk:
         monkeypatch.setattr(Path, "write_bytes", write_bytes)
         monkeypatch.setattr(Path, "write_text", write_text)
         monkeypatch.setattr(Path, "open", open_)
-        steps, folder = TrainingSteps(make_job(epochs=4), task), task.trials / "trial-0000"
+        steps, folder = TrainingJob(make_job(epochs=4), task), task.trials / "trial-0000"
         messages = [steps.step()]
         full[0] = True
         messages += [steps.step(), steps.step()]
@@ -401,7 +401,7 @@ class TestFullDisk:
         full[0] = False
         messages += [steps.step()]
         assert numbers(messages) == numbers(whole) and len(notes_of(messages)) == 1
-        again = TrainingSteps(make_job(epochs=4), task).step()
+        again = TrainingJob(make_job(epochs=4), task).step()
         assert epochs_of([again]) == epochs_of(messages), "the history has every epoch, once"
 
     def test_any_other_error_is_one(self, task, monkeypatch):
@@ -555,7 +555,7 @@ class TestScorer:
             raise MissingWeightsError("made", "a file", "made.pth", "no network")
 
         monkeypatch.setattr(MadePrompts, "identity", property(identity))
-        with pytest.raises(ScorerError, match="weights of made are not on this machine"):
+        with pytest.raises(ModelLoadError, match="weights of made are not on this machine"):
             load_scorer(confirmed / "model")
 
     def test_nothing_to_score(self, confirmed, made_encoders):
@@ -571,7 +571,7 @@ class TestScorer:
 
     def test_other_encoders_are_refused(self, confirmed, made_encoders, monkeypatch):
         monkeypatch.setattr(MadePrompts, "identity", "made prompt 2")
-        with pytest.raises(ScorerError, match="prompt encoder is not the one"):
+        with pytest.raises(ModelLoadError, match="prompt encoder is not the one"):
             load_scorer(confirmed / "model")
 
     @pytest.mark.parametrize(
@@ -587,7 +587,7 @@ class TestScorer:
     )
     def test_a_damaged_folder_is_refused_in_a_sentence(self, confirmed, made_encoders, damage):
         damage(confirmed / "model")
-        with pytest.raises(ScorerError, match="holds no model that can be read"):
+        with pytest.raises(ModelLoadError, match="holds no model that can be read"):
             load_scorer(confirmed / "model")
 
     def test_nothing_in_the_folder_is_code(self, confirmed):
@@ -597,5 +597,5 @@ class TestScorer:
 def test_steps_are_made_again_from_the_folder_alone(task):
     """What a confirm run found can be told again after its worker is gone."""
     first = finish(start(make_job(5, test=True), task))[-1]
-    again = TrainingSteps(make_job(5, test=True), task).step()
+    again = TrainingJob(make_job(5, test=True), task).step()
     assert again["outcome"] == "complete" and again["final"] == first["final"]

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from orchestrator.execution.training_job import TrainingSteps
-from orchestrator.execution.trial_dir import FolderHeld, TrialFolder, read_worker
+from orchestrator.execution.training_job import TrainingJob
+from orchestrator.execution.trial_dir import LockedTrialDir, TrialDirLocked, read_worker
 from tests.execution.contexts import make_job, make_task
 
 HOLD = """
@@ -23,12 +23,12 @@ time.sleep(60)
 
 
 def test_another_worker_waits_and_is_told_who_holds_it(tmp_path):
-    held = TrialFolder(tmp_path / "trial-0000")
-    with pytest.raises(FolderHeld, match=f"trial-0000 is still written to by another worker, pid {os.getpid()} on"):
-        TrialFolder(tmp_path / "trial-0000", wait=0.05)
+    held = LockedTrialDir(tmp_path / "trial-0000")
+    with pytest.raises(TrialDirLocked, match=f"trial-0000 is still written to by another worker, pid {os.getpid()} on"):
+        LockedTrialDir(tmp_path / "trial-0000", wait=0.05)
     held.close()
     held.close()
-    TrialFolder(tmp_path / "trial-0000", wait=0).close()
+    LockedTrialDir(tmp_path / "trial-0000", wait=0).close()
 
 
 def test_a_killed_worker_lets_go(tmp_path):
@@ -37,12 +37,12 @@ def test_a_killed_worker_lets_go(tmp_path):
         assert process.stdout.readline() == "held\n"
         worker = read_worker(tmp_path / "t")
         assert worker.pid == process.pid and abs(worker.started - time.time()) < 60 and worker.node is None
-        with pytest.raises(FolderHeld):
-            TrialFolder(tmp_path / "t", wait=0)
+        with pytest.raises(TrialDirLocked):
+            LockedTrialDir(tmp_path / "t", wait=0)
     finally:
         process.kill()
         process.wait()
-    TrialFolder(tmp_path / "t", wait=5).close()
+    LockedTrialDir(tmp_path / "t", wait=5).close()
     assert read_worker(tmp_path / "t").pid == os.getpid()
     assert read_worker(tmp_path / "t").token != worker.token
 
@@ -57,23 +57,23 @@ def test_a_card_that_cannot_be_read_is_nobody(tmp_path, content):
 
 def test_a_job_holds_its_folder_until_its_last_message(tmp_path):
     task = make_task(tmp_path)
-    steps = TrainingSteps(make_job(epochs=2), task)
+    steps = TrainingJob(make_job(epochs=2), task)
     steps.step()
-    with pytest.raises(FolderHeld):
-        TrialFolder(task.trials / "trial-0000", wait=0)
+    with pytest.raises(TrialDirLocked):
+        LockedTrialDir(task.trials / "trial-0000", wait=0)
     assert steps.step()["outcome"] == "complete"
-    TrialFolder(task.trials / "trial-0000", wait=0).close()
+    LockedTrialDir(task.trials / "trial-0000", wait=0).close()
 
 
 def test_a_job_that_cannot_begin_lets_go(tmp_path):
     task = make_task(tmp_path)
     with pytest.raises(ValueError, match="wings"):
-        TrainingSteps(make_job(model={"wings": 2}), task)
-    TrialFolder(task.trials / "trial-0000", wait=0).close()
+        TrainingJob(make_job(model={"wings": 2}), task)
+    LockedTrialDir(task.trials / "trial-0000", wait=0).close()
 
 
 def test_the_same_job_claims_its_folder_again(tmp_path):
-    folder = TrialFolder(tmp_path / "trial-0000")
+    folder = LockedTrialDir(tmp_path / "trial-0000")
     assert folder.claim(make_job()) is None
     (folder.path / "x").write_text("")
     assert folder.claim(make_job(params={"lr": "spelled otherwise"})) is None

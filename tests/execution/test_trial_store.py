@@ -9,13 +9,13 @@ from uuid import uuid4
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.object_store import Storage, StorageAway, storage_url
+from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable, storage_url
 from orchestrator.data.cache import cache_dir
-from orchestrator.execution.synced_job import MirroredSteps
-from orchestrator.execution.training_job import MODEL, PREDICTIONS, TrainingSteps
-from orchestrator.execution.trial_dir import FolderHeld
-from orchestrator.execution.trial_download import Fetching
-from orchestrator.execution.trial_store import MANIFEST, Mirror, TrialStorage
+from orchestrator.execution.synced_job import SyncedJob
+from orchestrator.execution.training_job import MODEL, PREDICTIONS, TrainingJob
+from orchestrator.execution.trial_dir import TrialDirLocked
+from orchestrator.execution.trial_download import TrialDownloader
+from orchestrator.execution.trial_store import MANIFEST, TrialStore, TrialSync
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import Recorder
@@ -29,18 +29,18 @@ from tests.s3 import BUCKET
 def storage(request, tmp_path):
     if request.param == "s3":
         request.getfixturevalue("s3_server")
-        return Storage(f"s3://{BUCKET}/{uuid4().hex}")
-    return Storage(str(tmp_path / "shared"))
+        return ObjectStore(f"s3://{BUCKET}/{uuid4().hex}")
+    return ObjectStore(str(tmp_path / "shared"))
 
 
 @pytest.fixture
 def trials(storage):
-    return TrialStorage(storage.under("sweep-1"))
+    return TrialStore(storage.under("sweep-1"))
 
 
 def steps(trials, tmp_path, job, patience=5.0):
     """A worker's, on a node of its own."""
-    return MirroredSteps(job, make_task(tmp_path / uuid4().hex), trials, TrainingSteps, patience)
+    return SyncedJob(job, make_task(tmp_path / uuid4().hex), trials, TrainingJob, patience)
 
 
 def times(trials, key, folder):
@@ -114,14 +114,14 @@ def test_a_torn_upload_is_never_taken_for_a_checkpoint(trials, tmp_path, monkeyp
     job = make_job(epochs=5)
     one = steps(trials, tmp_path, job)
     one.step(), one.step()
-    write = Storage.write
+    write = ObjectStore.write
 
     def torn(self, name, content):
         if name.endswith(MANIFEST):
             raise SystemExit
         write(self, name, content[: len(content) // 2])
 
-    monkeypatch.setattr(Storage, "write", torn)
+    monkeypatch.setattr(ObjectStore, "write", torn)
     with pytest.raises(SystemExit):
         one.step()
     monkeypatch.undo()
@@ -151,7 +151,7 @@ def test_a_worker_that_was_replaced_writes_no_more(trials, tmp_path):
     old = steps(trials, tmp_path, job)
     old.step()
     new = steps(trials, tmp_path, job)
-    with pytest.raises(FolderHeld, match="is written to by pid"):
+    with pytest.raises(TrialDirLocked, match="is written to by pid"):
         old.step()
     old.close()
     new.step()
@@ -164,7 +164,7 @@ def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back
     job = make_job(epochs=9)
     old = steps(trials, tmp_path, job)
     old.step()
-    write, others = Storage.write, []
+    write, others = ObjectStore.write, []
 
     def slow(self, name, content):
         write(self, name, content)
@@ -172,8 +172,8 @@ def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back
             others.append(name)
             others.append(steps(trials, tmp_path, job))
 
-    monkeypatch.setattr(Storage, "write", slow)
-    with pytest.raises(FolderHeld, match="is written to by pid"):
+    monkeypatch.setattr(ObjectStore, "write", slow)
+    with pytest.raises(TrialDirLocked, match="is written to by pid"):
         old.step()
     new = others[1]
     assert trials.manifest(job.key).writer.token == new._mirror._card.token
@@ -183,7 +183,7 @@ def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back
 def test_a_job_clears_away_what_dead_processes_of_its_own_host_left(tmp_path, monkeypatch):
     """The cache may be shared: another host's process of a number that is free here is alive."""
     monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "cache"))
-    trials = TrialStorage(Storage(str(tmp_path / "shared")))
+    trials = TrialStore(ObjectStore(str(tmp_path / "shared")))
     dead = subprocess.Popen(["true"])
     dead.wait()
     one = steps(trials, tmp_path, make_job())
@@ -202,7 +202,7 @@ def test_an_emptied_folder_does_not_replace_what_is_stored(trials, tmp_path):
     one = steps(trials, tmp_path, job)
     one.step(), one.step()
     shutil.rmtree(one.folder)
-    with pytest.raises(FolderHeld, match="was emptied"):
+    with pytest.raises(TrialDirLocked, match="was emptied"):
         one._mirror.save()
     assert "last-2.safetensors" in trials.manifest(job.key).files
 
@@ -212,13 +212,13 @@ def test_a_storage_that_is_away_costs_checkpoints_and_not_epochs(trials, tmp_pat
     one = steps(trials, tmp_path, job, patience=0.0)
 
     def away(self, name, content):
-        raise StorageAway("The storage does not answer: nobody there")
+        raise ObjectStoreUnavailable("The storage does not answer: nobody there")
 
     one.step()
-    monkeypatch.setattr(Storage, "write", away)
+    monkeypatch.setattr(ObjectStore, "write", away)
     assert one.step()["notes"] == ["The storage does not answer: nobody there: checkpoints are paused."]
     assert "notes" not in one.step()
-    with pytest.raises(StorageAway):
+    with pytest.raises(ObjectStoreUnavailable):
         steps(trials, tmp_path, make_job(number=1), patience=0.0)
     monkeypatch.undo()
     assert one.step()["outcome"] == "complete"
@@ -234,22 +234,22 @@ def test_what_was_missed_while_the_storage_was_away_comes_at_the_end_and_goes_to
         one.step()
         one.close()
     keeps = lambda job, outcome: job.number < 2  # noqa: E731
-    fetching, recorder = Fetching(trials, here, keeps), Recorder(spool, here, keeps=keeps)
+    downloader, recorder = TrialDownloader(trials, here, keeps), Recorder(spool, here, keeps=keeps)
     asked = []
 
     def away(self, name):
         asked.append(name)
-        raise StorageAway("nobody there")
+        raise ObjectStoreUnavailable("nobody there")
 
-    monkeypatch.setattr(Storage, "read", away)
+    monkeypatch.setattr(ObjectStore, "read", away)
     for job in jobs:
-        fetching.ended(job, Outcome.COMPLETE, {}, None)
-        recorder.ended(job, Outcome.COMPLETE, {}, None)
+        downloader.on_job_end(job, Outcome.COMPLETE, {}, None)
+        recorder.on_job_end(job, Outcome.COMPLETE, {}, None)
     assert len(asked) == 1, "not for every trial in turn"
     monkeypatch.undo()
     known = [(job, LedgerTrial(job.number, {}, {}, {1: 0.5}, Outcome.COMPLETE, None, None)) for job in jobs]
     for _ in range(2):  # the second time, nothing is left to do
-        fetching.after(known, recorder.files)
+        downloader.after(known, recorder.files)
     assert [bool(list((here / job.key).glob("best-*"))) for job in jobs] == [True, True, False]
     assert all((here / job.key / "epochs.jsonl").is_file() for job in jobs)
     assert [event.run for event in spool.read()[0] if event.kind == "artifacts"] == [job.key for job in jobs[:2]]
@@ -257,21 +257,21 @@ def test_what_was_missed_while_the_storage_was_away_comes_at_the_end_and_goes_to
 
 def test_a_confirm_run_waits_for_the_storage(trials, tmp_path, monkeypatch):
     one = steps(trials, tmp_path, make_job(epochs=1, test=True), patience=0.0)
-    monkeypatch.setattr(Mirror, "save", lambda self: (_ for _ in ()).throw(StorageAway("away")))
-    with pytest.raises(StorageAway):
+    monkeypatch.setattr(TrialSync, "save", lambda self: (_ for _ in ()).throw(ObjectStoreUnavailable("away")))
+    with pytest.raises(ObjectStoreUnavailable):
         one.step()
     one.close()
 
 
 def test_what_cannot_be_reached_says_so_in_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageAway, match="does not answer: "):
-        Storage(str(tmp_path / "file" / "below")).check()
+    with pytest.raises(ObjectStoreUnavailable, match="does not answer: "):
+        ObjectStore(str(tmp_path / "file" / "below")).check()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-words")
-    with pytest.raises(StorageAway, match="s3://nowhere/x does not answer") as caught:
-        Storage("s3://nowhere/x").check()
+    with pytest.raises(ObjectStoreUnavailable, match="s3://nowhere/x does not answer") as caught:
+        ObjectStore("s3://nowhere/x").check()
     assert "secret-words" not in str(caught.value) and "\n" not in str(caught.value)
 
 

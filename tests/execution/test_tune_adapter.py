@@ -13,10 +13,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from orchestrator.core.errors import LedgerLost
+from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.execution.job import Job
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.tune_adapter import DeskScheduler, DeskSearcher, register_desk
+from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 from orchestrator.search.outcome import Outcome
 from tests.execution.fakes import FakeSweep, Watched, Work, epoch
 
@@ -30,9 +30,9 @@ def sweep():
 
 @pytest.fixture
 def hooks(sweep):
-    desk = sweep.desk()
-    register_desk("the key", desk)
-    return desk, DeskSearcher("the key"), DeskScheduler("the key")
+    controller = sweep.desk()
+    register_controller("the key", controller)
+    return controller, ControllerSearcher("the key"), ControllerScheduler("the key")
 
 
 class _Pending:
@@ -44,25 +44,25 @@ def trial_of(config):
 
 
 def test_the_searcher_gives_jobs_then_nothing_now_then_nothing_ever(hooks):
-    desk, searcher, _ = hooks
+    controller, searcher, _ = hooks
     jobs = []
     while isinstance(config := searcher.suggest(f"t{len(jobs)}"), dict):
         jobs.append(Job.from_config(config))
     assert [job.key for job in jobs] == ["trial-0000", "control-0000", "trial-0001", "control-0001", "confirm-0000"]
     assert config is None
-    desk.stopping.set()
+    controller.stopping.set()
     assert searcher.suggest("t9") == Searcher.FINISHED
 
 
 def test_pickled_they_serve_the_same_desk(hooks):
-    desk, searcher, scheduler = hooks
+    controller, searcher, scheduler = hooks
     config = searcher.suggest("t0")
     searcher, scheduler = pickle.loads(pickle.dumps((searcher, scheduler)))
     message = {"message": [{"epochs": [epoch(1, 0.5)]}]}
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.CONTINUE
     done = {"message": [{"epochs": [epoch(2, 0.6)], "outcome": "complete", "final": {}}]}
     assert scheduler.on_trial_result(None, trial_of(config), done) == TrialScheduler.STOP
-    assert not desk.is_live(Job.from_config(config))
+    assert not controller.is_live(Job.from_config(config))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def line():
     starting, first, second, new, ended = (_Pending() for _ in range(5))
     actors = {starting: "starts", first: "asks first", second: "asks second"}
     stopped = []
-    controller = SimpleNamespace(
+    tune = SimpleNamespace(
         trials=(starting, first, second, new),
         stopped=stopped,
         _pending_trials_list=[ended, starting, new],  # those that asked have left it
@@ -81,27 +81,27 @@ def line():
         _actor_manager=SimpleNamespace(pending_actors=["asks first", "of another", "asks second"]),
         request_stop_trial=stopped.append,
     )
-    return SimpleNamespace(_tune_controller=controller, get_trials=lambda: [starting])
+    return SimpleNamespace(_tune_controller=tune, get_trials=lambda: [starting])
 
 
 def test_no_trial_whose_process_starts_is_given_one_that_is_kept(hooks, line):
     """Tune would end the process that starts, and start another for the next in line."""
-    scheduler, controller = hooks[-1], line._tune_controller
-    starting, first, second, new = controller.trials
-    asking = controller._actor_manager.pending_actors
+    scheduler, tune = hooks[-1], line._tune_controller
+    starting, first, second, new = tune.trials
+    asking = tune._actor_manager.pending_actors
     for trial in (first, second):
         assert scheduler.choose_trial_to_run(line) is trial
-        asking.remove(controller._trial_to_actor[trial])
+        asking.remove(tune._trial_to_actor[trial])
     assert scheduler.choose_trial_to_run(line) is new
-    controller._trial_to_actor[new] = "starts, too"
-    assert scheduler.choose_trial_to_run(line) is None and not controller.stopped
-    del controller._actor_to_trial  # in another version of Ray the first in line is
+    tune._trial_to_actor[new] = "starts, too"
+    assert scheduler.choose_trial_to_run(line) is None and not tune.stopped
+    del tune._actor_to_trial  # in another version of Ray the first in line is
     assert scheduler.choose_trial_to_run(line) is starting
 
 
 def test_what_waits_begins_no_more_once_the_sweep_stops(hooks, line):
-    desk, _, scheduler = hooks
-    desk.stopping.set()
+    controller, _, scheduler = hooks
+    controller.stopping.set()
     assert scheduler.choose_trial_to_run(line) is None
     assert line._tune_controller.stopped == list(line._tune_controller.trials[1:])
 
@@ -179,17 +179,17 @@ def test_a_job_whose_worker_died_is_handed_out_again(hooks, dead_trial):
 
 @pytest.mark.parametrize("result", [{}, {"message": []}, {"message": [{"epochs": [{"numbr": 1}]}]}])
 def test_an_error_inside_stops_the_trial_and_goes_no_further(hooks, sweep, result, caplog):
-    desk, searcher, scheduler = hooks
+    controller, searcher, scheduler = hooks
     config = searcher.suggest("t0")
     assert scheduler.on_trial_result(None, trial_of(config), result) == TrialScheduler.STOP
     assert "failed" in caplog.text
     # A job that stays open would have the sweep wait for it for ever.
-    assert not desk.is_live(Job.from_config(config))
+    assert not controller.is_live(Job.from_config(config))
     assert sweep.arms[0].ledger.trial(0).outcome is Outcome.FAILED
 
 
 def test_a_ledger_that_breaks_stops_the_sweep_until_it_is_mended(hooks, sweep, monkeypatch):
-    desk, searcher, scheduler = hooks
+    controller, searcher, scheduler = hooks
     config = searcher.suggest("t0")
 
     def broken(*arguments, **attributes):
@@ -201,8 +201,8 @@ def test_a_ledger_that_breaks_stops_the_sweep_until_it_is_mended(hooks, sweep, m
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
     scheduler.on_trial_complete(None, trial_of(config), message)
     searcher.on_trial_complete("t0", error=True)
-    assert desk.stopping.is_set() and "no room on the disk" in desk.stopped_because
-    desk.interrupt()
+    assert controller.stopping.is_set() and "no room on the disk" in controller.stopped_because
+    controller.interrupt()
     assert sweep.arms[0].ledger.trial(0).outcome is None, "it can go on when there is room again"
 
 
@@ -213,16 +213,16 @@ def test_a_trial_of_nobody(hooks):
 
 def test_a_watcher_that_raises_costs_its_trial_and_not_the_sweep(sweep):
     class Bad(Watched):
-        def epoch(self, job, epoch):
+        def on_epoch(self, job, epoch):
             raise RuntimeError("a bug in a watcher")
 
-    desk = sweep.desk(Bad())
-    register_desk("bad", desk)
-    searcher, scheduler = DeskSearcher("bad"), DeskScheduler("bad")
+    controller = sweep.desk(Bad())
+    register_controller("bad", controller)
+    searcher, scheduler = ControllerSearcher("bad"), ControllerScheduler("bad")
     config = searcher.suggest("t0")
     message = {"message": [Work().next(Job.from_config(config))]}
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
-    assert not desk.is_live(Job.from_config(config))
+    assert not controller.is_live(Job.from_config(config))
 
 
 class Full:
@@ -242,9 +242,9 @@ class Full:
 @pytest.mark.parametrize("what", ["started", "epoch", "ended", "the ledger", "the worker"])
 def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what):
     watched = Watched()
-    desk = sweep.desk(watched, Full(what))
-    register_desk("the key", desk)
-    searcher, scheduler = DeskSearcher("the key"), DeskScheduler("the key")
+    controller = sweep.desk(watched, Full(what))
+    register_controller("the key", controller)
+    searcher, scheduler = ControllerSearcher("the key"), ControllerScheduler("the key")
     config = searcher.suggest("t0")
     message = {"epochs": [epoch(1, 0.5)], "outcome": "complete"}
     if what == "the ledger":
@@ -261,7 +261,7 @@ def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what
         scheduler.on_trial_complete(None, trial_of(config), {"message": [message]})
         searcher.on_trial_complete("t0")
     assert searcher.suggest("t1") == Searcher.FINISHED
-    assert desk.stopping.is_set() and desk.stopped_because
+    assert controller.stopping.is_set() and controller.stopped_because
     assert "failed" not in {told[-1] for told in watched.told}
     again = sweep.desk()
     outcomes = {trial.outcome for arm in sweep.arms for trial in arm.ledger.trials()}
@@ -272,11 +272,11 @@ def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what
 
 @pytest.mark.parametrize("call", ["report", "finish"])
 def test_a_lost_ledger_interrupts_the_jobs_and_ends_the_search(sweep, hooks, monkeypatch, call):
-    desk, searcher, scheduler = hooks
+    controller, searcher, scheduler = hooks
     config = searcher.suggest("t0")
 
     def lost(*args, **options):
-        raise LedgerLost("away")
+        raise LedgerUnavailable("away")
 
     monkeypatch.setattr(sweep.arms[0].ledger, call, lost)
     monkeypatch.setattr(sweep.arms[0].ledger, "ask", lost)
@@ -285,5 +285,5 @@ def test_a_lost_ledger_interrupts_the_jobs_and_ends_the_search(sweep, hooks, mon
     scheduler.on_trial_complete(None, trial_of(config), message)
     searcher.on_trial_complete("t0")
     assert searcher.suggest("t1") == Searcher.FINISHED
-    assert [job.key for job in desk.interrupt()] == ["trial-0000"] and "away" in desk.stopped_because
+    assert [job.key for job in controller.interrupt()] == ["trial-0000"] and "away" in controller.stopped_because
     assert sweep.arms[0].ledger.trial(0).outcome is None

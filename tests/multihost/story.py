@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from orchestrator.execution.failures import Kind
+from orchestrator.execution.failures import FailureKind
 from orchestrator.search.outcome import Outcome
 from tests.multihost.host import Host, Lan
 from tests.multihost.leaks import in_arguments, in_files, in_runs
@@ -183,7 +183,7 @@ def _lose(host: Host, sweep: Sweep, story: Story) -> list[str]:
     failures = {key: failure for key in keys for failure in trials[key].attributes.get("failures", ())}
     story.step("the driver knows: " + ", ".join(f"{key}, {failure['kind']}" for key, failure in failures.items()))
     for failure in failures.values():
-        assert failure["kind"] == Kind.NODE_LOST, failure["text"]
+        assert failure["kind"] == FailureKind.NODE_LOST, failure["text"]
     return list(keys)
 
 

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.job import TITLES
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.ledger_trial import LedgerTrial, read_trial
 from orchestrator.search.open_storage import open_storage, study_name
 from tests.multihost.host import Host
@@ -72,7 +72,7 @@ class Sweep:
         studies = {s.study_name.removeprefix(prefix): s._study_id for s in storage.get_all_studies()}
         return {
             f"{title}-{trial.number:04d}": read_trial(trial)
-            for study, title in TITLES.items()
+            for study, title in KEY_PREFIX.items()
             for trial in storage.get_all_trials(studies[study], deepcopy=False)
             if trial.state is not TrialState.WAITING
         }

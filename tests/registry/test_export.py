@@ -5,7 +5,7 @@ import pytest
 
 from orchestrator.core.errors import InputError
 from orchestrator.registry.export import export_model
-from orchestrator.registry.resolved_model import FoundModel, from_export
+from orchestrator.registry.resolved_model import ResolvedModel, from_export
 
 
 def test_an_export_names_its_version_and_tells_nothing_of_this_machine(made, tmp_path):
@@ -14,7 +14,7 @@ def test_an_export_names_its_version_and_tells_nothing_of_this_machine(made, tmp
         "dataset": "csv:/home/somebody/ratings.csv",
         "sweep": "of https://somebody:secret@example.org/x",
     }
-    export_model(FoundModel(made.model, "m", about=about), tmp_path / "fox")
+    export_model(ResolvedModel(made.model, "m", about=about), tmp_path / "fox")
     said = json.loads((tmp_path / "fox" / "export.json").read_text())["about"]
     assert (said["registered"], said["dataset"]) == ("text_hyper/1", "csv:ratings.csv")
     written = "".join((tmp_path / "fox" / name).read_text() for name in ("export.json", "README.md"))
@@ -27,11 +27,11 @@ def test_a_card_that_is_none_is_said(made, tmp_path, change):
     card = tmp_path / "model" / "model.json"
     card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
     with pytest.raises(InputError, match="holds no model that can be read"):
-        export_model(FoundModel(card.parent, "m"), tmp_path / "fox")
+        export_model(ResolvedModel(card.parent, "m"), tmp_path / "fox")
 
 
 def test_a_readme_that_is_no_text_is_said(made, tmp_path):
-    export_model(FoundModel(made.model, "m"), tmp_path / "fox")
+    export_model(ResolvedModel(made.model, "m"), tmp_path / "fox")
     (tmp_path / "fox" / "README.md").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"README\.md cannot be read"):
         from_export(tmp_path / "fox")

@@ -14,7 +14,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from orchestrator.scoring import ScorerError
+from orchestrator.scoring import ModelLoadError
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.pyfunc import _load_pyfunc
 from tests.registry.served import asked, served
@@ -89,7 +89,7 @@ def test_files_that_changed_since_are_not_loaded(artifact):
     content = card.read_text()
     card.write_text(content.replace("3.0", "4.0"))
     try:
-        with pytest.raises(ScorerError, match="its files have changed"):
+        with pytest.raises(ModelLoadError, match="its files have changed"):
             _load_pyfunc(str(card.parent))
     finally:
         card.write_text(content)
@@ -100,7 +100,7 @@ def test_files_whose_hash_nobody_wrote_down_are_not_loaded(made, tmp_path, descr
     shutil.copytree(made.model, tmp_path / "data" / "model")
     if described is not None:
         (tmp_path / "MLmodel").write_text(described)
-    with pytest.raises(ScorerError, match="is not the one that was logged"):
+    with pytest.raises(ModelLoadError, match="is not the one that was logged"):
         _load_pyfunc(str(tmp_path / "data" / "model"))
 
 
@@ -118,7 +118,7 @@ def test_a_registered_version_whose_files_and_hash_were_both_changed_is_not_load
     if tagged:
         client.set_model_version_tag(name, "1", "sha256", before)
     mlflow.set_tracking_uri(made.uri)
-    with pytest.raises(ScorerError, match="is not one that the registry vouches for"):
+    with pytest.raises(ModelLoadError, match="is not one that the registry vouches for"):
         mlflow.pyfunc.load_model(f"models:/{name}/1")
 
 
@@ -129,7 +129,7 @@ def test_a_registry_that_cannot_be_asked_is_not_taken_for_one_that_vouches(made,
     mlflow.set_tracking_uri(made.uri)
     (artifact / "registered_model_meta").write_text("{model_name: text_hyper, model_version: 1}")
     monkeypatch.setattr(MlflowClient, "get_model_version", away)
-    with pytest.raises(ScorerError, match="cannot be asked who vouches for text_hyper/1: nobody is there"):
+    with pytest.raises(ModelLoadError, match="cannot be asked who vouches for text_hyper/1: nobody is there"):
         _load_pyfunc(str(artifact / "data" / "model"))
 
 

@@ -16,7 +16,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
 from orchestrator.registry.download import scorer_folder
 from orchestrator.registry.export import export_model
-from orchestrator.registry.resolve import found_model
+from orchestrator.registry.resolve import resolve_model
 from orchestrator.scoring.percentiles import from_tag
 from orchestrator.tracking.digest import folder_digest
 
@@ -58,9 +58,9 @@ def test_a_model_by_any_of_its_names_is_the_same_model(made, finished, kind, tmp
         "zip": str(tmp_path / "export.zip"),
     }[kind]
     if kind in {"export", "zip"}:
-        with found_model("text_hyper@champion", Path("none"), made.uri) as found:
+        with resolve_model("text_hyper@champion", Path("none"), made.uri) as found:
             export_model(found, Path(reference))
-    with found_model(reference, finished, made.uri) as found:
+    with resolve_model(reference, finished, made.uri) as found:
         assert found.verify() == folder_digest(made.model)
         assert (found.sha256 is None) == (kind in {"sweep", "folder"})  # nobody else vouches for one's own files
         if kind not in {"run", "sweep", "folder"}:
@@ -106,19 +106,19 @@ def test_python_scores_with_the_champion_and_nothing_of_it_is_unpickled(made, mo
     ],
 )
 def test_what_is_not_there_is_said_in_a_sentence(made, reference, sentence):
-    with pytest.raises(InputError, match=sentence), found_model(reference, Path("sweeps"), made.uri):
+    with pytest.raises(InputError, match=sentence), resolve_model(reference, Path("sweeps"), made.uri):
         pass
 
 
 def test_a_run_without_a_model_is_said(made):
     client = made.client
     run = client.create_run(client.get_run(made.run_id).info.experiment_id)
-    with pytest.raises(InputError, match="has no model"), found_model(run.info.run_id, Path("sweeps"), made.uri):
+    with pytest.raises(InputError, match="has no model"), resolve_model(run.info.run_id, Path("sweeps"), made.uri):
         pass
 
 
 def test_a_version_that_nobody_vouches_for_is_refused(made, foreign):
-    with pytest.raises(InputError, match="has no tag sha256"), found_model(f"{foreign}/1", Path("sweeps"), made.uri):
+    with pytest.raises(InputError, match="has no tag sha256"), resolve_model(f"{foreign}/1", Path("sweeps"), made.uri):
         pass
 
 
@@ -128,20 +128,20 @@ def test_a_run_whose_logged_model_has_no_hash_is_refused(made):
     run = client.create_run(experiment).info.run_id
     model = client.create_logged_model(experiment, "m", run)
     client.finalize_logged_model(model.model_id, "READY")
-    with pytest.raises(InputError, match="has no tag sha256"), found_model(run, Path("sweeps"), made.uri):
+    with pytest.raises(InputError, match="has no tag sha256"), resolve_model(run, Path("sweeps"), made.uri):
         pass
 
 
 def test_a_version_with_another_hash_is_refused(made, foreign):
     made.client.set_model_version_tag(foreign, "1", "sha256", "0" * 64)
     refused = pytest.raises(InputError, match="is not the one that was recorded")
-    with refused as error, found_model(f"{foreign}/1", Path("sweeps"), made.uri):
+    with refused as error, resolve_model(f"{foreign}/1", Path("sweeps"), made.uri):
         pass
     assert "\n" not in str(error.value)
 
 
 def test_a_tampered_export_is_refused(made, tmp_path):
-    with found_model(str(made.model), Path("none")) as found:
+    with resolve_model(str(made.model), Path("none")) as found:
         export_model(found, tmp_path / "export")
     card = tmp_path / "export" / "model" / "model.json"
     card.write_text(card.read_text().replace("3.0", "4.0"))
@@ -153,7 +153,7 @@ def test_a_tampered_export_is_refused(made, tmp_path):
 def test_quantiles_in_a_tag_that_are_none_are_left_out(made, foreign, tag):
     made.client.set_model_version_tag(foreign, "1", "sha256", folder_digest(made.model))
     made.client.set_model_version_tag(foreign, "1", "mos_quantiles", tag)
-    with found_model(f"{foreign}/1", Path("sweeps"), made.uri) as found:
+    with resolve_model(f"{foreign}/1", Path("sweeps"), made.uri) as found:
         assert from_tag(found.mos_quantiles) == {}
 
 
@@ -187,7 +187,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
 def test_nothing_that_was_downloaded_stays(made, monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    with found_model("text_hyper@champion", Path("sweeps"), made.uri) as found:
+    with resolve_model("text_hyper@champion", Path("sweeps"), made.uri) as found:
         assert found.folder.is_relative_to(tmp_path)
     assert not list(tmp_path.glob("*/**/model.safetensors"))
 
@@ -199,5 +199,5 @@ def test_a_registry_that_is_away_is_said(monkeypatch):
     monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", away)
     monkeypatch.setattr(MlflowClient, "search_registered_models", away)
     gone = pytest.raises(InputError, match="does not answer")
-    with gone, found_model("text_hyper@champion", Path("sweeps"), "http://127.0.0.1:9"):
+    with gone, resolve_model("text_hyper@champion", Path("sweeps"), "http://127.0.0.1:9"):
         pass

@@ -12,12 +12,12 @@ from models import variant_info
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
 from orchestrator.data import Dataset
-from orchestrator.execution.cross_dataset import CrossData
+from orchestrator.execution.cross_dataset import CrossDataset
 from orchestrator.execution.job import Job
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.prepare import Prepared
-from orchestrator.execution.sweep_context import SweepTask
-from orchestrator.execution.trainable import Worker
+from orchestrator.execution.prepare import PreparedSweep
+from orchestrator.execution.sweep_context import SweepContext
+from orchestrator.execution.trainable import JobTrainable
 from orchestrator.reporting.summary import Summary, summarise
 from tests.execution.contexts import make_cross, make_task
 from tests.execution.fakes import SPACE, FakeExecutor, FakeSweep, Work
@@ -27,11 +27,11 @@ from tests.execution.fakes import SPACE, FakeExecutor, FakeSweep, Work
 class RealWork(Work):
     """Trains for real, in this process; what is to go wrong does."""
 
-    task: SweepTask | None = None
-    workers: dict[str, Worker] = field(default_factory=dict)
+    task: SweepContext | None = None
+    workers: dict[str, JobTrainable] = field(default_factory=dict)
 
     def first(self, job: Job) -> dict[str, Any] | None:
-        self.workers[job.key] = Worker.__new__(Worker)
+        self.workers[job.key] = JobTrainable.__new__(JobTrainable)
         self.workers[job.key].setup(job.as_config(), self.task)
         return None
 
@@ -43,11 +43,11 @@ class RealWork(Work):
 
 @dataclass
 class Made:
-    prepared: Prepared
+    prepared: PreparedSweep
     sweep: FakeSweep
     workspace: Workspace
-    task: SweepTask
-    watchers: tuple[Any, ...] = ()
+    task: SweepContext
+    callbacks: tuple[Any, ...] = ()
 
     def summary(self) -> Summary:
         return summarise(self.prepared, self.sweep.arms, self.sweep.confirm, self.workspace.trials)
@@ -59,7 +59,7 @@ def run_sweep() -> Callable[..., Made]:
         folder: Path,
         targets: tuple[str, ...] = ("alignment",),
         wrong: dict[str, tuple[str, int]] | None = None,
-        watchers: tuple[Any, ...] = (),
+        callbacks: tuple[Any, ...] = (),
         cross: tuple[str, ...] = (),
         **settings: Any,
     ) -> Made:
@@ -71,7 +71,7 @@ def run_sweep() -> Callable[..., Made]:
         task = replace(task, cross=make_cross(task, cross)) if cross else task
         table = pd.DataFrame({"name": task.names, "prompt": task.prompts, "generator": task.generators})
         dataset = Dataset("made", table.assign(image=table["name"]), targets, (), "hash")
-        prepared = Prepared(
+        prepared = PreparedSweep(
             spec=spec,
             dataset=dataset,
             targets=targets,
@@ -85,19 +85,19 @@ def run_sweep() -> Callable[..., Made]:
         )
         plan = Plan(trials=spec.trials, confirm=spec.confirm, splits=spec.splits, seed=0, epochs=spec.epochs)
         sweep = FakeSweep(plan)
-        assert FakeExecutor(sweep.desk(*watchers), RealWork(wrong or {}, task=task)).run()
-        return Made(prepared, sweep, workspace, task, watchers)
+        assert FakeExecutor(sweep.controller(*callbacks), RealWork(wrong or {}, task=task)).run()
+        return Made(prepared, sweep, workspace, task, callbacks)
 
     return run
 
 
-def _cross_data(task: SweepTask, targets: tuple[str, ...]) -> CrossData:
+def _cross_data(task: SweepContext, targets: tuple[str, ...]) -> CrossDataset:
     """What preparation would have said of a task's second data set."""
     cross, rows = task.cross, 144
     table = pd.DataFrame({"name": [f"{row:03d}" for row in range(rows)], "prompt": [str(n // 6) for n in range(rows)]})
     dataset = Dataset("csv:some/elsewhere.csv", table, cross.targets, (), "other hash")
     missing = tuple(target for target in targets if target not in cross.targets)
-    return CrossData(dataset, cross.targets, missing, cross.rows, {"prompt": rows - len(cross.rows)})
+    return CrossDataset(dataset, cross.targets, missing, cross.rows, {"prompt": rows - len(cross.rows)})
 
 
 @pytest.fixture(scope="session")

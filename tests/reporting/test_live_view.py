@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from orchestrator.execution import progress as tally_module
-from orchestrator.execution.job import Epoch
+from orchestrator.execution.job import EpochReport
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.progress import Tally
-from orchestrator.reporting.live_view import FeatureProgress, TerminalView, duration
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.reporting.live_view import FeatureProgress, LiveView, duration
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_job
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work, epoch
@@ -21,10 +21,10 @@ from tests.execution.fakes import FakeExecutor, FakeSweep, Work, epoch
 
 def run(terminal: bool, wrong=None):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
-    tally = Tally(budget=4 + 3, epochs=3, slots=2)
+    tally = SweepProgress(budget=4 + 3, epochs=3, slots=2)
     sweep = FakeSweep(Plan(trials=2, confirm=1, splits=1, seed=0, epochs=3))
-    with TerminalView(console, tally, "a sweep") as view:
-        assert FakeExecutor(sweep.desk(tally, view), Work(wrong or {})).run()
+    with LiveView(console, tally, "a sweep") as view:
+        assert FakeExecutor(sweep.controller(tally, view), Work(wrong or {})).run()
         drawn = view._draw()
     console.print(drawn)
     return console.file.getvalue(), tally
@@ -43,12 +43,12 @@ def test_plain_lines_where_the_output_is_no_terminal():
 @pytest.mark.parametrize("terminal", [False, True])
 def test_an_error_that_comes_again_is_said_once(terminal):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
-    tally = Tally(budget=3, epochs=3, slots=1)
-    view = TerminalView(console, tally, "a sweep")
+    tally = SweepProgress(budget=3, epochs=3, slots=1)
+    view = LiveView(console, tally, "a sweep")
     for number, error in enumerate(("Traceback …\nno features", "Traceback …\nno features", "another")):
-        tally.started(make_job(number))
-        tally.ended(make_job(number), Outcome.FAILED, {}, error)
-        view.ended(make_job(number), Outcome.FAILED, {}, error)
+        tally.on_job_start(make_job(number))
+        tally.on_job_end(make_job(number), Outcome.FAILED, {}, error)
+        view.on_job_end(make_job(number), Outcome.FAILED, {}, error)
     text = console.file.getvalue()
     assert text.count("no features") == 1 and "trial 1: the same error as trial 0" in text
     assert "trial 2: another" in text
@@ -60,34 +60,34 @@ def test_a_live_table_where_it_is_one():
 
 
 def test_the_tally_counts_and_knows_the_best():
-    tally = Tally(budget=3, epochs=3, slots=1)
+    tally = SweepProgress(budget=3, epochs=3, slots=1)
     first, second = make_job(0), make_job(1)
     for job in (first, second):
-        tally.started(job)
+        tally.on_job_start(job)
     for number, value in ((1, 0.5), (2, math.nan), (3, 0.4)):
-        tally.epoch(first, Epoch(**epoch(number, value)))
-    tally.epoch(second, Epoch(**epoch(1, math.nan)))
+        tally.on_epoch(first, EpochReport(**epoch(number, value)))
+    tally.on_epoch(second, EpochReport(**epoch(1, math.nan)))
     assert tally.best("search").job is first and tally.best("search").best == 0.5 and tally.best("control") is None
-    tally.ended(first, Outcome.COMPLETE, {}, None)
-    tally.ended(second, Outcome.DIVERGED, {}, None)
+    tally.on_job_end(first, Outcome.COMPLETE, {}, None)
+    tally.on_job_end(second, Outcome.DIVERGED, {}, None)
     assert tally.counts() == {"complete": 1, "diverged": 1} and tally.running() == []
 
 
 def test_time_left_and_busy_share(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(tally_module.time, "monotonic", lambda: now[0])
-    tally = Tally(budget=10, epochs=4, slots=2)
+    tally = SweepProgress(budget=10, epochs=4, slots=2)
     assert tally.busy_share() == 0.0 and tally.seconds_left() is None and tally.rate() == 0.0
     jobs = [make_job(n) for n in range(2)]
     for job in jobs:
-        tally.started(job)
+        tally.on_job_start(job)
     for number in range(1, 5):
         now[0] += 1.0
         for job in jobs:
-            tally.epoch(job, Epoch(**epoch(number, 0.1)))
+            tally.on_epoch(job, EpochReport(**epoch(number, 0.1)))
     assert tally.rate() == pytest.approx(8 / 3)
     for job in jobs:
-        tally.ended(job, Outcome.COMPLETE, {}, None)
+        tally.on_job_end(job, Outcome.COMPLETE, {}, None)
     # 8 jobs of 4 epochs are ahead.
     assert tally.seconds_left() == pytest.approx(32 / (8 / 3))
     assert 0 < tally.busy_share() <= 1

@@ -11,7 +11,7 @@ from rich.console import Console
 from orchestrator.reporting.figures import draw_figures
 from orchestrator.reporting.run_description import describe_beginning, describe_result
 from orchestrator.reporting.summary import BASELINES
-from orchestrator.reporting.tables import HEADER, markdown_table, print_result, result_rows, verdict, write_tables
+from orchestrator.reporting.tables import HEADER, conclusions, markdown_table, print_result, result_rows, write_tables
 
 
 def shown(summary, width=160):
@@ -34,7 +34,7 @@ def test_a_row_for_every_configuration_and_baseline(made):
 
 
 def test_a_baseline_without_figures_has_a_sentence(made):
-    assert any("no prompt of these images was seen in training" in sentence for sentence in verdict(made.summary()))
+    assert any("no prompt of these images was seen in training" in sentence for sentence in conclusions(made.summary()))
 
 
 def test_several_targets_have_a_row_each_beneath_their_configuration(two):
@@ -100,7 +100,7 @@ def test_the_verdict_follows_the_interval(made, low, high, word):
     comparison = next(c for c in summary.comparisons if c.against == "control")
     difference = replace(comparison.difference, estimate=(low + high) / 2, low=low, high=high)
     summary = replace(summary, comparisons=(replace(comparison, difference=difference),))
-    sentence = verdict(summary)[0]
+    sentence = conclusions(summary)[0]
     assert word in sentence and "plain_head" in sentence
 
 
@@ -110,7 +110,7 @@ def test_a_sweep_of_which_nothing_came_is_still_reported(run_sweep, tmp_path):
     summary = made.summary()
     write_tables(summary, tmp_path)
     draw_figures(summary, made.sweep.arms, made.workspace)
-    assert shown(summary) and verdict(summary) and describe_result(made.prepared, summary)
+    assert shown(summary) and conclusions(summary) and describe_result(made.prepared, summary)
 
 
 @pytest.mark.parametrize("confirm", [0, 1])

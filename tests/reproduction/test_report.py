@@ -8,7 +8,7 @@ import pytest
 from orchestrator.core.errors import InputError
 from orchestrator.reproduction.paper_claims import CLAIMS, choose_claims
 from orchestrator.reproduction.report import HEADER, Conditions, collect_rows, notes, write_report
-from orchestrator.reproduction.runner import Reproduction, _paper_space, _spec
+from orchestrator.reproduction.runner import PaperReproduction, _paper_space, _spec
 from orchestrator.search.space import load_space
 
 CONDITIONS = Conditions("agiqa3k", 10, {"paper": 30, "shipped": 15})
@@ -34,15 +34,15 @@ def result(srcc):
 
 @pytest.fixture
 def rows():
-    reproduction = Reproduction(dataset="agiqa3k", name="made", tables=("III", "VII"))
+    reproduction = PaperReproduction(dataset="agiqa3k", name="made", tables=("III", "VII"))
     results = {run: result(0.5 if run.form == "paper" else 0.6) for run in reproduction.runs}
     return collect_rows(reproduction.claims, reproduction.runs_of, results)
 
 
 def test_a_run_serves_every_row_that_it_answers():
-    reproduction = Reproduction(dataset="agiqa3k", name="made")
+    reproduction = PaperReproduction(dataset="agiqa3k", name="made")
     assert len(reproduction.runs) == 6 * 2 * 2, "six systems, two protocols, two forms; the hybrid has two rows"
-    slots = Reproduction(dataset="aigciqa2023", name="made", tables=("V",), forms=("paper",))
+    slots = PaperReproduction(dataset="aigciqa2023", name="made", tables=("V",), forms=("paper",))
     assert [run.protocol for run in slots.runs] == ["slots", "random"]
 
 
@@ -77,7 +77,7 @@ def test_the_report_says_paper_correction_and_ours(rows, tmp_path):
 
 
 def test_what_no_relabelling_recovers_is_said_in_its_rows():
-    reproduction = Reproduction(dataset="aigciqa2023", name="made", tables=("VIII",), protocols=("own",))
+    reproduction = PaperReproduction(dataset="aigciqa2023", name="made", tables=("VIII",), protocols=("own",))
     made = {run: result(0.5) for run in reproduction.runs}
     rows = collect_rows(reproduction.claims, reproduction.runs_of, made)
     assert [row.cells()[4] for row in rows] == ["not recoverable"] * 3
@@ -85,7 +85,7 @@ def test_what_no_relabelling_recovers_is_said_in_its_rows():
 
 
 def test_a_run_that_came_to_nothing_leaves_its_cell_empty(tmp_path):
-    reproduction = Reproduction(dataset="agiqa3k", name="made", tables=("V",), forms=("paper",))
+    reproduction = PaperReproduction(dataset="agiqa3k", name="made", tables=("V",), forms=("paper",))
     nothing = {"best": None, "control": None, "baselines": {}, "comparisons": []}
     rows = collect_rows(reproduction.claims, reproduction.runs_of, dict.fromkeys(reproduction.runs, nothing))
     assert all(not row.ours and row.cells()[5] == "" for row in rows)
@@ -95,7 +95,7 @@ def test_a_run_that_came_to_nothing_leaves_its_cell_empty(tmp_path):
 def test_fine_tuned_are_the_systems_whose_controls_read_images_too(tmp_path):
     """In the paper's form the text hypernet sees no image, and image_text_hyper's control does not either."""
     made = {"dataset": "agiqa3k", "name": "made", "protocols": ("random",), "backbone": "finetune", "epochs": 3}
-    reproduction = Reproduction(**made, splits=1)
+    reproduction = PaperReproduction(**made, splits=1)
     trained = {form: {run.variant for run in reproduction.runs if run.form == form} for form in ("paper", "shipped")}
     assert trained["paper"] == {"image_hyper", "semantic_hyper", "hybrid_hyper"}
     assert trained["shipped"] == trained["paper"] | {"image_text_hyper", "text_hyper"}
@@ -114,7 +114,7 @@ def test_fine_tuned_are_the_systems_whose_controls_read_images_too(tmp_path):
     assert not any("nothing to fine-tune" in note for note in notes([row for row in rows if len(row.ours) == 2], True))
 
     with pytest.raises(InputError, match="nothing that is asked for reads arrays of images"):
-        Reproduction(**made, tables=("V",), forms=("paper",))
+        PaperReproduction(**made, tables=("V",), forms=("paper",))
 
 
 def test_the_whole_encoder_is_tuned_in_the_papers_form(tmp_path):
@@ -148,7 +148,7 @@ def test_every_claim_is_a_pair_of_correlations_of_something_that_is_registered()
 )
 def test_wrong_input_is_one_sentence(given, message):
     with pytest.raises(InputError, match=message):
-        Reproduction(**{"dataset": "agiqa3k", "name": "made", **given})
+        PaperReproduction(**{"dataset": "agiqa3k", "name": "made", **given})
 
 
 def test_tables_are_chosen_in_the_papers_order():

@@ -6,7 +6,7 @@ from PIL import Image
 
 from models import build_variant
 from models.encoders import build_encoder
-from orchestrator.scoring import ScorerCard, save_scorer
+from orchestrator.scoring import ModelConfig, save_scorer
 
 ENCODERS = {"image": "efficientnet_lite0", "prompt": "minilm", "image_prompt": "conse"}
 QUANTILES = {"alignment": tuple(1 + 4 * place / 100 for place in range(101))}
@@ -25,7 +25,7 @@ def save_model(folder, quantiles=QUANTILES):
         model.calibrate({name: 0.05 * torch.randn(32, *shapes[name]) for name in model.reads})
     read = {name: shapes[name] for name in model.reads}
     identities = {kind: encoder.identity for kind, encoder in encoders.items()}
-    card = ScorerCard(
+    card = ModelConfig(
         "text_hyper", parameters, ("alignment",), (3.0,), (1.0,), ENCODERS, identities, read, mos_quantiles=quantiles
     )
     save_scorer(folder, card, model)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.data.images import UnusableImage
-from orchestrator.scoring.image_input import name_of, open_picture
+from orchestrator.scoring.image_input import name_of, open_image_input
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ def path(tmp_path):
 
 
 def test_every_form_of_an_image_is_the_same_image(path):
-    content, wanted = path.read_bytes(), np.asarray(open_picture(path))
+    content, wanted = path.read_bytes(), np.asarray(open_image_input(path))
     text = base64.b64encode(content).decode()
     wrapped = "\n".join(text[start : start + 76] for start in range(0, len(text), 76))
     with Image.open(path) as image:
         forms = [str(path), content, text, wrapped, f"data:image/png;base64,{text}", image, np.asarray(image)]
         for form in forms:
-            assert np.array_equal(np.asarray(open_picture(form)), wanted)
+            assert np.array_equal(np.asarray(open_image_input(form)), wanted)
 
 
 def test_a_sideways_photograph_in_memory_is_turned_as_its_file_is(tmp_path):
@@ -32,7 +32,7 @@ def test_a_sideways_photograph_in_memory_is_turned_as_its_file_is(tmp_path):
     exif[0x0112] = 6
     Image.linear_gradient("L").resize((40, 20)).save(tmp_path / "side.jpg", exif=exif)
     with Image.open(tmp_path / "side.jpg") as image:
-        assert open_picture(image).size == open_picture(tmp_path / "side.jpg").size == (20, 40)
+        assert open_image_input(image).size == open_image_input(tmp_path / "side.jpg").size == (20, 40)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_a_sideways_photograph_in_memory_is_turned_as_its_file_is(tmp_path):
 )
 def test_what_cannot_be_scored_has_a_reason(source, reason):
     with pytest.raises(UnusableImage, match=reason):
-        open_picture(source)
+        open_image_input(source)
 
 
 def test_a_broken_image_in_memory_has_a_reason(path):
     file = BytesIO()
     Image.effect_noise((64, 64), 90).save(file, "PNG")
     with Image.open(BytesIO(file.getvalue()[:2000])) as torn, pytest.raises(UnusableImage, match="unreadable"):
-        open_picture(torn)
+        open_image_input(torn)
 
 
 def test_a_path_names_itself_and_the_rest_has_a_number(path):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from orchestrator.scoring import ScorerError, load_scorer
+from orchestrator.scoring import ModelLoadError, load_scorer
 from tests.scoring.made_model import save_images, save_model
 
 
@@ -71,14 +71,14 @@ def test_progress_ends_at_all_of_them(scorer, tmp_path):
 @pytest.mark.parametrize("name", ["weights.pkl", "model.py", ".hidden", "python_model.pkl"])
 def test_a_folder_with_more_than_a_model_is_refused(copied, name):
     (copied / name).write_bytes(pickle.dumps({}))
-    with pytest.raises(ScorerError, match=f"holds {name}, which is no part of a model"):
+    with pytest.raises(ModelLoadError, match=f"holds {name}, which is no part of a model"):
         load_scorer(copied)
 
 
 @pytest.mark.parametrize("content", [b"\x80\x04}.", pickle.dumps({"a": 1})])
 def test_weights_that_are_a_pickle_are_refused(copied, content):
     (copied / "model.safetensors").write_bytes(content)
-    with pytest.raises(ScorerError, match="holds no model that can be read"):
+    with pytest.raises(ModelLoadError, match="holds no model that can be read"):
         load_scorer(copied)
 
 
@@ -100,7 +100,7 @@ def test_weights_that_are_a_pickle_are_refused(copied, content):
 def test_a_card_that_asks_for_something_else_is_refused_in_a_sentence(copied, change):
     card = json.loads((copied / "model.json").read_text())
     (copied / "model.json").write_text(json.dumps({**card, **change}))
-    with pytest.raises(ScorerError) as refused:
+    with pytest.raises(ModelLoadError) as refused:
         load_scorer(copied)
     assert "\n" not in str(refused.value)
 

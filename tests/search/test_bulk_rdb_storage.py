@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 from sqlalchemy import event, inspect, text
 
-from orchestrator.search.bulk_rdb_storage import TerseStorage
+from orchestrator.search.bulk_rdb_storage import BulkRDBStorage
 
 SPACE = {
     "lr": FloatDistribution(1e-5, 1e-1, log=True),
@@ -32,7 +32,7 @@ def urls(request, tmp_path):
     return [postgres.create_database().replace("postgresql://", "postgresql+psycopg://") for _ in "ab"]
 
 
-def storage_of(url: str, kind: type[RDBStorage] = TerseStorage) -> tuple[RDBStorage, int]:
+def storage_of(url: str, kind: type[RDBStorage] = BulkRDBStorage) -> tuple[RDBStorage, int]:
     storage = kind(url, {})
     return storage, storage.create_new_study([StudyDirection.MAXIMIZE], "search")
 
@@ -67,7 +67,7 @@ def statements(storage: RDBStorage):
 
 def test_the_rows_are_optunas_own(urls):
     written = []
-    for url, kind in zip(urls, (TerseStorage, RDBStorage), strict=True):
+    for url, kind in zip(urls, (BulkRDBStorage, RDBStorage), strict=True):
         storage, study = storage_of(url, kind)
         storage.create_new_trial(study, create_trial(state=TrialState.WAITING, system_attrs={"fixed_params": PARAMS}))
         for number in range(3):
@@ -125,7 +125,7 @@ def test_a_parameter_is_drawn_from_one_distribution(urls):
     changed = create_trial(
         state=TrialState.RUNNING, params={"loss": "l1"}, distributions={"loss": CategoricalDistribution(["l1"])}
     )
-    for one in (storage, TerseStorage(urls[0], {})):  # one that wrote the first trial, and one that reads it
+    for one in (storage, BulkRDBStorage(urls[0], {})):  # one that wrote the first trial, and one that reads it
         before = rows(one)
         with pytest.raises(ValueError, match="CategoricalDistribution"):
             one.create_new_trial(study, changed)

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from orchestrator.search.cached_storage import RememberingStorage
+from orchestrator.search.cached_storage import CachedStorage
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.rdb_storage import open_database
 
@@ -45,7 +45,7 @@ def change(storage: BaseStorage, study: int) -> None:
     assert storage.set_trial_state_values(trial - 3, TrialState.RUNNING)
 
 
-def spelled(storage: BaseStorage, study: int, states=None) -> list[str]:
+def format_bytes(storage: BaseStorage, study: int, states=None) -> list[str]:
     """All that is known of each trial, its moments to the minute: the storage's are its own."""
     trials = storage.get_all_trials(study, states=states)
     for trial in trials:
@@ -58,11 +58,11 @@ def spelled(storage: BaseStorage, study: int, states=None) -> list[str]:
 
 def test_what_it_remembers_is_what_was_written(behind, study):
     change(behind, study)  # known from before
-    remembering = RememberingStorage(behind)
+    remembering = CachedStorage(behind)
     change(remembering, study)
-    assert spelled(remembering, study) == spelled(behind, study)
+    assert format_bytes(remembering, study) == format_bytes(behind, study)
     for states in [(state,) for state in TrialState] + [(TrialState.WAITING, TrialState.COMPLETE)]:
-        assert spelled(remembering, study, states) == spelled(behind, study, states)
+        assert format_bytes(remembering, study, states) == format_bytes(behind, study, states)
         assert remembering.get_n_trials(study, states) == behind.get_n_trials(study, states)
         assert remembering.get_n_trials(study, states[0]) == behind.get_n_trials(study, states[0])
     assert remembering.get_n_trials(study) == 8
@@ -76,14 +76,14 @@ def test_what_it_remembers_is_what_was_written(behind, study):
 def test_an_attribute_is_what_it_is_after_json(tmp_path):
     journal = open_journal(tmp_path / "journal")
     study = journal.create_new_study([StudyDirection.MAXIMIZE], "search")
-    remembering = RememberingStorage(journal)
+    remembering = CachedStorage(journal)
     trial = remembering.create_new_trial(study)
     remembering.set_trial_user_attr(trial, "widths", {1: (64, 32)})
     assert remembering.get_trial(trial).user_attrs == journal.get_trial(trial).user_attrs == {"widths": {"1": [64, 32]}}
 
 
 def test_what_is_refused_is_not_remembered(behind, study):
-    remembering = RememberingStorage(behind)
+    remembering = CachedStorage(behind)
     trial = remembering.create_new_trial(study)
     remembering.set_trial_state_values(trial, TrialState.FAIL)
     with pytest.raises(UpdateFinishedTrialError):
@@ -92,7 +92,7 @@ def test_what_is_refused_is_not_remembered(behind, study):
 
 
 def test_a_trial_that_was_given_out_stays_as_it_was(behind, study):
-    remembering = RememberingStorage(behind)
+    remembering = CachedStorage(behind)
     trial = remembering.create_new_trial(study)
     before = remembering.get_trial(trial)
     remembering.set_trial_intermediate_value(trial, 1, 0.5)
@@ -102,7 +102,7 @@ def test_a_trial_that_was_given_out_stays_as_it_was(behind, study):
 
 
 def test_nothing_is_read_again(behind, study):
-    remembering = RememberingStorage(behind)
+    remembering = CachedStorage(behind)
     trial = remembering.create_new_trial(study)
     behind.get_all_trials = behind.get_trial = None  # type: ignore[assignment,method-assign]
     remembering.set_trial_intermediate_value(trial, 1, 0.5)
@@ -124,7 +124,7 @@ def words(behind: BaseStorage) -> list[str]:
 
 
 def test_a_draft_is_written_whole_and_at_once(behind, study):
-    remembering, called = RememberingStorage(behind), words(behind)
+    remembering, called = CachedStorage(behind), words(behind)
     with remembering.draft():
         trial = remembering.create_new_trial(study)
         for number in range(5):
@@ -133,15 +133,15 @@ def test_a_draft_is_written_whole_and_at_once(behind, study):
         assert remembering.get_trial(trial).params["x4"] == 4.1 and remembering.get_n_trials(study) == 1
         assert called == []
     assert called == ["create_new_trial"]
-    assert spelled(remembering, study) == spelled(behind, study)
+    assert format_bytes(remembering, study) == format_bytes(behind, study)
     (only,) = remembering.get_all_trials(study)
     assert only.state is TrialState.RUNNING and len(only.params) == 5 and only._trial_id != trial
     remembering.set_trial_intermediate_value(only._trial_id, 1, 0.5)
-    assert spelled(remembering, study) == spelled(behind, study)
+    assert format_bytes(remembering, study) == format_bytes(behind, study)
 
 
 def test_a_draft_that_fails_leaves_nothing(behind, study):
-    remembering = RememberingStorage(behind)
+    remembering = CachedStorage(behind)
     with pytest.raises(ValueError, match="no sample"), remembering.draft():
         remembering.create_new_trial(study)
         raise ValueError("no sample")
@@ -152,7 +152,7 @@ def test_a_draft_that_fails_leaves_nothing(behind, study):
 
 
 def test_a_waiting_trial_is_not_a_draft(behind, study):
-    remembering = RememberingStorage(behind)
+    remembering = CachedStorage(behind)
     waiting = remembering.create_new_trial(study, create_trial(state=TrialState.WAITING))
     with remembering.draft():
         assert remembering.set_trial_state_values(waiting, TrialState.RUNNING)

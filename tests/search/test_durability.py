@@ -20,7 +20,7 @@ def test_it_waits_for_the_disk_at_a_configuration_an_epoch_and_an_outcome(tmp_pa
     monkeypatch.setattr(journal_module.os, "fsync", noting)
     number = ledger.ask().number
     assert synced == [(tmp_path / "journal").stat().st_size], "the whole configuration is on disk when it is given out"
-    ledger.note(number, failures=[])
+    ledger.set_attributes(number, failures=[])
     assert len(synced) == 1
     ledger.report(number, 1, 0.5)
     ledger.finish(number, Outcome.COMPLETE, final={})

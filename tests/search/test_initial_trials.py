@@ -8,7 +8,7 @@ import pytest
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
-from orchestrator.search.initial_trials import WARM_TRIALS, FirstTrials, choose_first, read_enqueued
+from orchestrator.search.initial_trials import WARM_TRIALS, InitialTrials, choose_first, read_enqueued
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
@@ -149,9 +149,9 @@ class TestWarmStart:
 
 
 def test_saved_and_read_back(tmp_path):
-    first = FirstTrials((params(2e-3), DEFAULT), (bare(1e-3),))
+    first = InitialTrials((params(2e-3), DEFAULT), (bare(1e-3),))
     first.save(tmp_path / "first.json")
-    assert FirstTrials.load(tmp_path / "first.json") == first
+    assert InitialTrials.load(tmp_path / "first.json") == first
 
 
 def test_without_anything_it_is_the_default():

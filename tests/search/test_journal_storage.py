@@ -10,9 +10,9 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from orchestrator.core.errors import InputError, LedgerLost
+from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.search import journal_storage as journal_module
-from orchestrator.search.journal_storage import mend_journal, open_journal, seal
+from orchestrator.search.journal_storage import add_checksum, open_journal, truncate_damaged_tail
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import build_pruner
@@ -78,7 +78,7 @@ def test_a_damaged_end_is_cut_kept_and_said(path, damage):
     assert damaged == whole + kept.read_bytes() and before.startswith(whole)
     seen = open_ledger(path, said)
     assert seen.trial(0) == ledger.trial(0)
-    for trial in seen.reopen():
+    for trial in seen.resume_unfinished():
         train(seen, number=trial.number)
     assert train(seen, 0.7) == 2 and open_ledger(path, said).terminal() == 3 and len(said) == 1
 
@@ -88,7 +88,7 @@ def test_a_second_cut_does_not_write_over_what_the_first_one_kept(path):
     for torn in (b"first", b"second"):
         with path.open("ab") as file:
             file.write(torn)
-        assert mend_journal(path) is not None
+        assert truncate_damaged_tail(path) is not None
     assert [kept.read_bytes() for kept in sorted(path.parent.glob("*.cut-*"))] == [b"first", b"second"]
 
 
@@ -104,7 +104,7 @@ def test_damage_with_good_lines_after_it_is_refused(path, line):
 
 
 def test_every_flipped_bit_is_noticed(tmp_path):
-    line = seal({"op_code": 6, "worker_id": "a", "trial_id": 1, "step": 2, "intermediate_value": 0.5})
+    line = add_checksum({"op_code": 6, "worker_id": "a", "trial_id": 1, "step": 2, "intermediate_value": 0.5})
     path = tmp_path / "journal"
     for position in range(len(line) * 8):
         flipped = bytearray(line)
@@ -112,9 +112,9 @@ def test_every_flipped_bit_is_noticed(tmp_path):
         path.write_bytes(line + bytes(flipped) + line)
         if flipped.endswith(b"\n"):
             with pytest.raises(InputError, match="line 2"):
-                mend_journal(path)
+                truncate_damaged_tail(path)
         else:  # the line and the one after it have become one, which is the last
-            assert mend_journal(path) is not None and path.read_bytes() == line
+            assert truncate_damaged_tail(path) is not None and path.read_bytes() == line
 
 
 def test_a_line_that_could_not_be_written_leaves_no_half_of_it(path, monkeypatch):
@@ -134,7 +134,7 @@ def test_a_line_that_could_not_be_written_leaves_no_half_of_it(path, monkeypatch
     monkeypatch.setattr(journal_module.os, "fsync", failing)
     ledger.report(number, 1, 0.5)
     assert not full and path.read_bytes().startswith(before)
-    assert open_ledger(path).trial(number).epochs == {1: 0.5} and mend_journal(path) is None
+    assert open_ledger(path).trial(number).epochs == {1: 0.5} and truncate_damaged_tail(path) is None
     assert path.read_bytes().count(b'"step":1') == 1
 
 
@@ -150,10 +150,10 @@ def test_a_disk_that_stays_full_stops_the_sweep(path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(journal_module.os, "fsync", failing)
-        with pytest.raises(LedgerLost, match="no space left on device"):
+        with pytest.raises(LedgerUnavailable, match="no space left on device"):
             ledger.report(number, 1, 0.5)
     assert stopping.is_set() and len(said) == 1 and path.read_bytes() == before
-    assert [trial.number for trial in open_ledger(path).reopen()] == [number]
+    assert [trial.number for trial in open_ledger(path).resume_unfinished()] == [number]
 
 
 def test_the_lock_of_a_dead_writer_does_not_block(path):
@@ -178,8 +178,8 @@ def test_killed_after_any_line_it_goes_on(path, tmp_path):
         torn = tmp_path / f"{count}.journal"
         torn.write_bytes(b"".join(lines[:count]) + b'{"op_co')
         seen = open_ledger(torn)
-        seen.use(build_sampler("tpe", 0), build_pruner("halving", 5))
-        for trial in seen.reopen():
+        seen.set_sampler_and_pruner(build_sampler("tpe", 0), build_pruner("halving", 5))
+        for trial in seen.resume_unfinished():
             SPACE.configuration(trial.params)
             train(seen, *([0.5] if 1 not in trial.epochs else []), number=trial.number)
         while seen.terminal() < 2:

@@ -77,7 +77,7 @@ def ledger(reopen: Open) -> Ledger:
 
 def make(reopen: Open, study: str = "search", sampler: str = "random", pruner: str = "none") -> Ledger:
     ledger = Ledger(reopen(), study, SPACE)
-    ledger.use(build_sampler(sampler, len(ledger)), build_pruner(pruner, 5))
+    ledger.set_sampler_and_pruner(build_sampler(sampler, len(ledger)), build_pruner(pruner, 5))
     return ledger
 
 
@@ -315,7 +315,7 @@ class TestConformance:
                 ledger.finish(0, outcome, final={"srcc": 0.5})
         seen = make(reopen)
         assert [trial.number for trial in seen.unfinished()] == [0] and seen.trial(0).outcome is None
-        assert seen.reopen() == []
+        assert seen.resume_unfinished() == []
         trial = seen.trial(0)
         assert (trial.outcome, trial.objective, trial.attributes) == (outcome, 0.5, {"final": {"srcc": 0.5}})
         assert seen.terminal() == 1
@@ -336,7 +336,7 @@ class TestConformance:
             with pytest.raises(SystemExit):
                 ledger.finish(0, Outcome.FAILED, final={}, error="why")
         seen = make(reopen)
-        assert [trial.number for trial in seen.reopen()] == [0]
+        assert [trial.number for trial in seen.resume_unfinished()] == [0]
         assert seen.finish(0, Outcome.FAILED, final={}, error="why").attributes == {"final": {}, "error": "why"}
 
     def test_restored_after_the_end_was_lost(self, ledger, reopen):
@@ -348,7 +348,7 @@ class TestConformance:
         restored = seen.restore({0: lost[0], 1: lost[1] | {"of another space": 1}, 2: lost[2], 4: lost[4]})
         assert restored == [1, 2, 4] and seen.restore({1: lost[1], 2: lost[2]}) == []
         again = make(reopen)
-        assert [trial.params for trial in again.reopen()] == [lost[1]]
+        assert [trial.params for trial in again.resume_unfinished()] == [lost[1]]
         assert again.trial(0).params != lost[0] and again.terminal() == 1
         asked = [again.ask() for _ in range(4)]
         assert [trial.number for trial in asked] == [2, 3, 4, 5]
@@ -379,7 +379,7 @@ class TestConformance:
         ledger._study.set_user_attr("schema_version", 1)
         ledger.note(0, outcome="complete")
         seen = make(reopen)
-        assert [(trial.number, trial.attributes) for trial in seen.reopen()] == [(0, {}), (1, {})]
+        assert [(trial.number, trial.attributes) for trial in seen.resume_unfinished()] == [(0, {}), (1, {})]
         assert seen.finish(0, Outcome.FAILED, error="why").attributes == {"error": "why"}
         assert make(reopen)._study.user_attrs == {"schema_version": SCHEMA_VERSION}
 
@@ -401,7 +401,7 @@ class TestConformance:
             trials = {f"{trial.number}:{epoch}" for trial in seen.trials() for epoch in trial.epochs}
             trials |= {f"{trial.number}:end" for trial in seen.trials() if trial.outcome}
             assert trials >= set(acknowledged)
-            unfinished = seen.reopen()
+            unfinished = seen.resume_unfinished()
             assert len(unfinished) <= 1
             for trial in unfinished:
                 SPACE.configuration(trial.params)

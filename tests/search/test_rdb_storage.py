@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.errors import InputError, LedgerLost
+from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import delete_studies, study_name
 from orchestrator.search.outcome import Outcome
@@ -168,13 +168,13 @@ class TestPostgres:
         number = ledger.ask().number
         postgres.stop()
         try:
-            with pytest.raises(LedgerLost, match="is away"):
+            with pytest.raises(LedgerUnavailable, match="is away"):
                 ledger.report(number, 1, 0.5)
             assert stopping.is_set()
         finally:
             postgres.start()
         seen = Ledger(open_database(url), "search", SPACE)
-        assert seen.terminal() == 1 and [trial.number for trial in seen.reopen()] == [number]
+        assert seen.terminal() == 1 and [trial.number for trial in seen.resume_unfinished()] == [number]
 
 
 def test_the_file_is_where_it_was_said(tmp_path: Path):

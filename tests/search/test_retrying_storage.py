@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from optuna.storages import InMemoryStorage
 
-from orchestrator.core.errors import LedgerLost
+from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.retrying_storage import PatientStorage
+from orchestrator.search.retrying_storage import RetryingStorage
 from tests.search.test_ledger import SPACE
 
 WRITES = {
@@ -61,7 +61,7 @@ for write in WRITES:
 
 def patient(storage: Flaky, stopping: threading.Event | None = None, patience: float = 30) -> tuple[Ledger, list[str]]:
     said: list[str] = []
-    wrapped = PatientStorage(
+    wrapped = RetryingStorage(
         storage, lambda error: isinstance(error, ConnectionError), "there", said.append, stopping, patience
     )
     return Ledger(wrapped, "search", SPACE), said
@@ -95,11 +95,11 @@ def test_waiting_in_vain_stops_the_sweep_and_is_not_done_twice():
     number = ledger.ask().number
     storage.away = True
     for _ in range(2):
-        with pytest.raises(LedgerLost, match=r"The ledger there is away \(gone\)\."):
+        with pytest.raises(LedgerUnavailable, match=r"The ledger there is away \(gone\)\."):
             ledger.report(number, 1, 0.5)
         assert stopping.is_set() and len(said) == 1
     storage.away = False
-    with pytest.raises(LedgerLost):
+    with pytest.raises(LedgerUnavailable):
         ledger.ask()
     assert [trial.epochs for trial in ledger.all()] == [{}], "what could not be written is not known either"
 
@@ -110,5 +110,5 @@ def test_nothing_is_waited_for_once_the_sweep_stops():
     number = ledger.ask().number
     storage.away = True
     stopping.set()
-    with pytest.raises(LedgerLost):
+    with pytest.raises(LedgerUnavailable):
         ledger.report(number, 1, 0.5)

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.pruners import SuccessiveHalvingPruner
 
-from orchestrator.search.successive_halving import HalvingPruner
+from orchestrator.search.successive_halving import CachedSuccessiveHalvingPruner
 
 
 def decisions(make, seed: int, direction: str, anew: int | None = None) -> tuple[list[tuple[int, int]], list[dict]]:
@@ -43,5 +43,5 @@ def test_the_decisions_and_the_notes_are_optunas(seed, direction):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     theirs = decisions(lambda: SuccessiveHalvingPruner(min_resource=2, reduction_factor=3), seed, direction)
     assert 20 < len(theirs[0]) < 60, "some are stopped, some are not"
-    assert decisions(lambda: HalvingPruner(2, 3), seed, direction) == theirs
-    assert decisions(lambda: HalvingPruner(2, 3), seed, direction, anew=100) == theirs
+    assert decisions(lambda: CachedSuccessiveHalvingPruner(2, 3), seed, direction) == theirs
+    assert decisions(lambda: CachedSuccessiveHalvingPruner(2, 3), seed, direction, anew=100) == theirs

@@ -10,8 +10,8 @@ from optuna.samplers import TPESampler
 from optuna.samplers._tpe import sampler as optunas
 from optuna.trial import TrialState
 
-from orchestrator.search.cached_storage import RememberingStorage
-from orchestrator.search.windowed_sampler import BoundedHistory
+from orchestrator.search.cached_storage import CachedStorage
+from orchestrator.search.windowed_sampler import WindowedSampler
 from tests.search.test_ledger import SPACE
 
 
@@ -25,7 +25,7 @@ def run(sampler, trials: int, after=None, running: int = 3) -> list[dict]:
     """Parameters of every trial; `running` of them are always open, a third is pruned, a tenth fails."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
-        direction="maximize", sampler=sampler, storage=RememberingStorage(optuna.storages.InMemoryStorage())
+        direction="maximize", sampler=sampler, storage=CachedStorage(optuna.storages.InMemoryStorage())
     )
     open_trials, luck = [], random.Random(0)
     for _ in range(trials):
@@ -47,7 +47,7 @@ def run(sampler, trials: int, after=None, running: int = 3) -> list[dict]:
 
 
 def test_a_history_within_the_bound_is_seen_whole():
-    assert run(BoundedHistory(plain_tpe(0), newest=60), 60) == run(plain_tpe(0), 60)
+    assert run(WindowedSampler(plain_tpe(0), newest=60), 60) == run(plain_tpe(0), 60)
 
 
 def test_the_good_ones_are_those_of_the_whole_history(monkeypatch):
@@ -63,7 +63,7 @@ def test_the_good_ones_are_those_of_the_whole_history(monkeypatch):
         return below, above
 
     monkeypatch.setattr(optunas, "_split_trials", spy)
-    run(BoundedHistory(plain_tpe(0), newest=250), 420)
+    run(WindowedSampler(plain_tpe(0), newest=250), 420)
     late = [one for one in seen if one[3] >= 300]
     assert len(late) > 50
     for looked_at, good, of_all, _ in late:
@@ -76,7 +76,7 @@ def test_one_that_begins_with_a_resumed_sweep_knows_what_was_there():
 
     def anew(study):
         if len(study.trials) == 30:
-            study.sampler = BoundedHistory(plain_tpe(1), newest=12, best=2)
+            study.sampler = WindowedSampler(plain_tpe(1), newest=12, best=2)
         if len(study.trials) == 40:
             excerpt = study.sampler._show(study, study.trials[-1])
             numbers.extend(trial.number for trial in excerpt.get_trials())
@@ -85,7 +85,7 @@ def test_one_that_begins_with_a_resumed_sweep_knows_what_was_there():
             running = [t.number for t in study.trials if t.state is TrialState.RUNNING]
             assert set(numbers) == {t.number for t in [*told[-12:], *best]} | set(running)
 
-    run(BoundedHistory(plain_tpe(0), newest=12, best=2), 45, anew)
+    run(WindowedSampler(plain_tpe(0), newest=12, best=2), 45, anew)
     assert numbers == sorted(numbers) and len(numbers) >= 15
 
 
@@ -94,7 +94,7 @@ def test_it_works_behind_every_pruners_view(pruner):
     from orchestrator.search.pruners import build_pruner
 
     study = optuna.create_study(
-        direction="maximize", sampler=BoundedHistory(plain_tpe(0), newest=10), pruner=build_pruner(pruner, 10)
+        direction="maximize", sampler=WindowedSampler(plain_tpe(0), newest=10), pruner=build_pruner(pruner, 10)
     )
     for _ in range(20):
         trial = study.ask()
@@ -112,7 +112,7 @@ def test_one_that_begins_with_a_resumed_hyperband_knows_every_bracket():
     storage = optuna.storages.InMemoryStorage()
     make = {"direction": "maximize", "storage": storage, "study_name": "x", "load_if_exists": True}
     for trials in (20, 1):  # the second is another process's
-        sampler, pruner = BoundedHistory(plain_tpe(0), newest=50), build_pruner("hyperband", 30)
+        sampler, pruner = WindowedSampler(plain_tpe(0), newest=50), build_pruner("hyperband", 30)
         study = optuna.create_study(**make, sampler=sampler, pruner=pruner)
         pruner._try_initialization(study)
         for _ in range(trials):

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.sweeps import archive as module
 from orchestrator.sweeps.archive import archive_sweep, restore_sweep
 from orchestrator.core.errors import InputError
-from orchestrator.core.workspace import archive_of, find_sweep, held
+from orchestrator.core.workspace import archive_of, find_sweep, lock_sweep
 
 
 def contents(workspace):
@@ -40,7 +40,7 @@ def test_one_that_mlflow_has_not_heard_all_of_is_refused(make):
 
 def test_a_running_one_is_refused(make, out):
     workspace = make("mine", trials=2)
-    with held(workspace), pytest.raises(InputError, match="mine is running"):
+    with lock_sweep(workspace), pytest.raises(InputError, match="mine is running"):
         archive_sweep(workspace)
     assert workspace.spec.is_file() and not archive_of(out, "mine").exists()
 

@@ -9,7 +9,7 @@ from orchestrator.core.spec import load_spec
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.destination import settle_target
-from orchestrator.core.workspace import held
+from orchestrator.core.workspace import lock_sweep
 
 
 @pytest.fixture
@@ -55,6 +55,6 @@ def test_what_made_a_registered_model_stays(recorded):
 
 def test_a_running_one_is_refused(recorded):
     workspace, _ = recorded
-    with held(workspace), pytest.raises(InputError, match="mine is running"):
+    with lock_sweep(workspace), pytest.raises(InputError, match="mine is running"):
         delete_sweep(workspace)
     assert workspace.spec.is_file()

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 from orchestrator.sweeps.running import running_sweeps
 from orchestrator.execution.job import Job
-from orchestrator.execution.heartbeat import Notice, Presence, owner, register
-from orchestrator.execution.progress import Tally
+from orchestrator.execution.heartbeat import Heartbeat, HeartbeatPublisher, owner, register
+from orchestrator.execution.progress import SweepProgress
 from orchestrator.search.outcome import Outcome
 from orchestrator.core.spec import load_spec
 from orchestrator.status import status
-from orchestrator.core.workspace import held
+from orchestrator.core.workspace import lock_sweep
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +22,12 @@ def own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-def tally_of_two() -> Tally:
-    tally = Tally(budget=6, epochs=3, slots=2)
+def tally_of_two() -> SweepProgress:
+    progress = SweepProgress(budget=6, epochs=3, slots=2)
     for number in range(2):
-        tally.started(job(number))
-    tally.ended(job(0), Outcome.COMPLETE, {}, None)
-    return tally
+        progress.on_job_start(job(number))
+    progress.on_job_end(job(0), Outcome.COMPLETE, {}, None)
+    return progress
 
 
 def job(number: int) -> Job:
@@ -45,11 +45,11 @@ def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make,
     workspace = make("one", trials=2)
     spec = load_spec(workspace.spec)
     elsewhere = tmp_path / "elsewhere"
-    with held(workspace):
+    with lock_sweep(workspace):
         before = running_sweeps(workspace.root.parent, None, ())
         assert [(one.notice.name, one.notice.ended, one.notice.slots) for one in before] == [("one", 1, 0)]
         assert running_sweeps(elsewhere, None, ()) == []
-        with Presence(spec, workspace, tally_of_two(), False, lambda: 2):
+        with HeartbeatPublisher(spec, workspace, tally_of_two(), False, lambda: 2):
             wait_for(workspace.progress)
             [found] = running_sweeps(elsewhere, None, ())
             notice = found.notice
@@ -63,7 +63,7 @@ def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypa
     workspace = make("one")
     out = ["--out", str(workspace.root.parent)]
     assert "No sweep is running." in CliRunner().invoke(status, out).stdout
-    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
+    with lock_sweep(workspace), HeartbeatPublisher(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
         wait_for(workspace.progress)
         line = CliRunner().invoke(status, out, env={"COLUMNS": "200"}).stdout.splitlines()[-1].split()
         assert [line[at] for at in (0, 1, 4, 5)] == ["one", "you", "1/6", "1/2"]
@@ -85,9 +85,9 @@ def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):
 
 def test_a_cluster_tells_of_everybody_and_ones_own_come_first(make, tmp_path):
     workspace = make("mine")
-    with held(workspace), Presence(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
+    with lock_sweep(workspace), HeartbeatPublisher(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
         wait_for(workspace.progress)
-        local = Notice(**json.loads(workspace.progress.read_text()))
+        local = Heartbeat(**json.loads(workspace.progress.read_text()))
         theirs = replace(local, id="1", name="theirs", owner="ann", since="2000")
         silent = replace(theirs, id="2", name="silent", since="2001", at=time.time() - 120)
         gone = replace(theirs, id="3", at=time.time() - 3600)

@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.sweeps.archive import archive_sweep
 from orchestrator.sweeps.listing import print_list
 from orchestrator.sweeps.state import State, standings
-from orchestrator.core.workspace import held
+from orchestrator.core.workspace import lock_sweep
 
 
 def by_name(out):
@@ -24,7 +24,7 @@ def test_every_word(make, out):
     make("stopped", trials=2)
     make("done", trials=3, finished=True)
     archive_sweep(make("put-away", trials=3, finished=True))
-    with held(make("busy", trials=2)):
+    with lock_sweep(make("busy", trials=2)):
         found = by_name(out)
         assert {name: str(one.state) for name, one in found.items()} == {
             "new": "unfinished",

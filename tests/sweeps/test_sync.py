@@ -11,9 +11,9 @@ from orchestrator.core.spec import SweepSpec
 from orchestrator.sync import sync
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import Target, settle_target
-from orchestrator.tracking.spool_index import what_was_told
-from orchestrator.core.workspace import Workspace, held
+from orchestrator.tracking.destination import TrackingDestination, settle_target
+from orchestrator.tracking.spool_index import index_spool
+from orchestrator.core.workspace import Workspace, lock_sweep
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep
 
 
@@ -21,7 +21,7 @@ from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_swee
 def mlflow(monkeypatch, tmp_path):
     """One MLflow in memory for every sweep."""
     tracked = MemoryTracked(tmp_path / "unused")
-    monkeypatch.setattr(Target, "open", lambda target: tracked.sink())
+    monkeypatch.setattr(TrackingDestination, "open", lambda target: tracked.sink())
     return tracked
 
 
@@ -69,7 +69,7 @@ def test_without_an_argument_every_sweep_with_something_left(elsewhere, mlflow):
 
 def test_a_running_sweep_sends_its_own(elsewhere, mlflow):
     workspace, spool = made(elsewhere, "mine")
-    with held(workspace):
+    with lock_sweep(workspace):
         code, out, _ = call("mine")
         assert code == 1 and f"{spool.left()} events are left. The sweep mine is running on" in out
         assert "It sends them itself." in out and mlflow.mlflow.runs == []
@@ -80,12 +80,12 @@ def test_a_running_sweep_sends_its_own(elsewhere, mlflow):
 def test_open_runs_of_a_killed_sweep_are_closed(elsewhere, mlflow):
     workspace, spool = made(elsewhere, "mine")
     recorder = Recorder(spool, workspace.trials)
-    recorder.started(job(1))
+    recorder.on_job_start(job(1))
     record_epoch(recorder, job(1), 1)
     (workspace.root / ".holder.json").write_text(json.dumps({"host": socket.gethostname(), "pid": 1, "since": "then"}))
     code, out, _ = call()
     assert code == 0 and "1 runs that it left open are closed as interrupted" in out
-    assert mlflow.shown()["trial-0001"]["status"] == "KILLED" and not what_was_told(spool).runs["trial-0001"].open
+    assert mlflow.shown()["trial-0001"]["status"] == "KILLED" and not index_spool(spool).runs["trial-0001"].open
 
 
 def test_damage_and_refusals_are_said(elsewhere, mlflow):

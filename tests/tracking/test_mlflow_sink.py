@@ -7,7 +7,7 @@ import pytest
 import requests
 from mlflow.entities import LoggedModelOutput
 
-from orchestrator.execution.job import Epoch
+from orchestrator.execution.job import EpochReport
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG, MlflowSink
 from orchestrator.tracking.recorder import SWEEP
@@ -75,22 +75,22 @@ def test_status_and_tag_of_every_outcome(tracked, outcome):
 def test_an_interrupted_trial_goes_on_in_the_same_run(tracked):
     recorder = tracked.recorder
     recorder.record("start", SWEEP, name="s", params={}, tags={})
-    recorder.started(job(0))
-    recorder.epoch(job(0), Epoch(1, 0.1, {"val_srcc": 0.1}, 1.0, 1.7e9 + 1))
-    recorder.interrupted(job(0))
+    recorder.on_job_start(job(0))
+    recorder.on_epoch(job(0), EpochReport(1, 0.1, {"val_srcc": 0.1}, 1.0, 1.7e9 + 1))
+    recorder.on_job_interrupted(job(0))
     recorder.record("end", SWEEP, status="KILLED")
     tracked.send_all()
     before = tracked.runs()
     assert {run.info.status for run in before.values()} == {"KILLED"}
     sent = len(tracked.spool.read()[0])
     recorder.record("start", SWEEP, name="s", params={}, tags={})
-    recorder.started(job(0))
+    recorder.on_job_start(job(0))
     sink = tracked.sink()
     sink.send(tracked.spool.read()[0][sent:])
     assert {run.info.status for run in tracked.runs().values()} == {"RUNNING"}
     sent = len(tracked.spool.read()[0])
-    recorder.epoch(job(0), Epoch(2, 0.2, {"val_srcc": 0.2}, 1.0, 1.7e9 + 2))
-    recorder.ended(job(0), Outcome.COMPLETE, {}, None)
+    recorder.on_epoch(job(0), EpochReport(2, 0.2, {"val_srcc": 0.2}, 1.0, 1.7e9 + 2))
+    recorder.on_job_end(job(0), Outcome.COMPLETE, {}, None)
     sink.send(tracked.spool.read()[0][sent:])
     run = tracked.runs()["trial-0000"]
     assert run.info.run_id == before["trial-0000"].info.run_id and run.info.status == "FINISHED"
@@ -258,7 +258,7 @@ def test_requests_a_trial(server, tmp_path, monkeypatch, record_property):
 def test_what_mlflow_calls_invalid_is_refused_and_the_rest_arrives(tracked):
     recorder = tracked.recorder
     recorder.record("start", SWEEP, name="s", params={"a": 1}, tags={})
-    tracked.drain().finish(0)
+    tracked.uploader().finish(0)
     recorder.record("params", SWEEP, params={"a": 2})  # MLflow never lets a parameter change
     recorder.record("metrics", SWEEP, step=1, metrics={"b": 0.5})
     record_trial(recorder, job(0))
@@ -274,11 +274,11 @@ def test_what_mlflow_calls_invalid_is_refused_and_the_rest_arrives(tracked):
 
 def test_a_drain_sets_aside_what_is_refused_and_goes_on(tracked):
     tracked.recorder.record("start", SWEEP, name="s", params={"a": 1}, tags={})
-    tracked.drain().finish(0)
+    tracked.uploader().finish(0)
     tracked.recorder.record("params", SWEEP, params={"a": 2})
     tracked.recorder.record("end", SWEEP, status="FINISHED")
-    drain = tracked.drain()
-    assert drain.finish(0) == 0 and drain.error is None and tracked.spool.refused() == 1
+    uploader = tracked.uploader()
+    assert uploader.finish(0) == 0 and uploader.error is None and tracked.spool.refused() == 1
     (line,) = (tracked.spool.folder / "refused.jsonl").read_text().splitlines()
     assert json.loads(line)["event"]["data"] == {"params": {"a": 2}} and json.loads(line)["reason"]
     assert tracked.runs()[SWEEP].info.status == "FINISHED"
@@ -288,28 +288,28 @@ def test_a_run_that_somebody_deletes_stays_deleted_and_the_others_go_on(tracked)
     recorder = tracked.recorder
     recorder.record("start", SWEEP, name="s", params={}, tags={})
     for number in (0, 1):
-        recorder.started(job(number))
+        recorder.on_job_start(job(number))
         record_epoch(recorder, job(number), 1)
-    drain = tracked.drain()
-    assert drain.finish(0) == 0
-    tracked.client.delete_run(drain.sink.run_id("trial-0000"))
+    uploader = tracked.uploader()
+    assert uploader.finish(0) == 0
+    tracked.client.delete_run(uploader.sink.run_id("trial-0000"))
     for fresh in (False, True):  # the sink that is open learns of it from MLflow, another one when it is opened
         before = tracked.spool.refused()
         for number in (0, 1):
             record_epoch(recorder, job(number), 3 if fresh else 2)
-        drain = tracked.drain() if fresh else drain
-        assert drain.finish(0) == 0 and drain.error is None and tracked.spool.refused() == before + 1
+        uploader = tracked.uploader() if fresh else uploader
+        assert uploader.finish(0) == 0 and uploader.error is None and tracked.spool.refused() == before + 1
     assert set(tracked.runs()) == {SWEEP, "trial-0001"} and len(tracked.curve("trial-0001", "m1")) == 3
     assert "deleted in MLflow" in (tracked.spool.folder / "refused.jsonl").read_text()
 
 
 def test_an_experiment_deleted_on_the_way_comes_back_with_its_runs(tracked):
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
-    drain = tracked.drain()
-    assert drain.finish(0) == 0
-    tracked.client.delete_experiment(drain.sink.experiment_id)
+    uploader = tracked.uploader()
+    assert uploader.finish(0) == 0
+    tracked.client.delete_experiment(uploader.sink.experiment_id)
     tracked.recorder.record("metrics", SWEEP, step=1, metrics={"a": 1})
-    assert drain.finish(10) == 0 and tracked.spool.refused() == 0
+    assert uploader.finish(10) == 0 and tracked.spool.refused() == 0
     assert tracked.runs()[SWEEP].data.metrics == {"a": 1}
 
 
@@ -343,7 +343,7 @@ def test_a_run_made_before_its_start_was_told_gets_its_name(tracked):
     sink = tracked.send_all()
     assert tracked.run("trial-0000").info.run_name == "trial-0000"
     sink.send([Event("start", SWEEP, {"name": "mine", "params": {"a": 1}})])
-    tracked.recorder.started(job(0))
+    tracked.recorder.on_job_start(job(0))
     sink.send(tracked.spool.read()[0][1:])
     trial = tracked.run("trial-0000")
     assert trial.info.run_name == "trial 0" and trial.data.params["depth"] == "2" and trial.data.tags["seed"] == "7"

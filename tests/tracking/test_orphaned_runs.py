@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from orchestrator.core.workspace import Workspace, held
-from orchestrator.tracking.destination import Target, remember
+from orchestrator.core.workspace import Workspace, lock_sweep
+from orchestrator.tracking.destination import TrackingDestination, remember
 from orchestrator.tracking.orphaned_runs import close_open_runs, close_orphans, left_behind
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.tracking.spool_index import index_spool
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_trial
 
 HOLD = """
@@ -28,7 +28,7 @@ with held(Workspace(Path(sys.argv[1]))):
 @pytest.fixture
 def own(tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "own")
-    with held(workspace):
+    with lock_sweep(workspace):
         yield workspace
 
 
@@ -36,7 +36,7 @@ def own(tmp_path):
 def mlflow(monkeypatch):
     """Every target's MLflow, by its URI."""
     opened = {}
-    monkeypatch.setattr(Target, "open", lambda target: opened[target.tracking_uri].sink())
+    monkeypatch.setattr(TrackingDestination, "open", lambda target: opened[target.tracking_uri].sink())
     return opened
 
 
@@ -46,10 +46,10 @@ def left(tmp_path, mlflow, name, host=None):
     tracked = mlflow[f"memory:{name}"] = MemoryTracked(workspace.root)
     tracked.recorder.record("start", SWEEP, name=name, params={}, tags={})
     record_trial(tracked.recorder, job(0))
-    tracked.drain().finish(0)
-    tracked.recorder.started(job(1))
+    tracked.uploader().finish(0)
+    tracked.recorder.on_job_start(job(1))
     record_epoch(tracked.recorder, job(1), 1)
-    remember(tracked.spool, Target(f"memory:{name}", "e", name, "test"))
+    remember(tracked.spool, TrackingDestination(f"memory:{name}", "e", name, "test"))
     holder = {"host": host or socket.gethostname(), "pid": 1, "since": "then"}
     (workspace.root / ".holder.json").write_text(json.dumps(holder))
     return workspace, tracked
@@ -68,7 +68,7 @@ def test_open_runs_of_a_killed_sweep_are_closed_where_it_recorded(own, tmp_path,
         "trial-0001": ("KILLED", "interrupted"),
     }
     assert tracked.spool.left() == 0 and not (workspace.root / ".holder.json").exists()
-    with held(workspace):
+    with lock_sweep(workspace):
         pass  # and nobody holds it any longer
 
 
@@ -80,7 +80,7 @@ def test_a_living_sweep_and_one_of_another_machine_are_left_alone(own, tmp_path,
         assert process.stdout.readline() == "held\n"
         close_orphans(own).join(20)
         for workspace, of in ((living, tracked), (elsewhere, other)):
-            assert what_was_told(of.spool).runs["trial-0001"].open and of.spool.left() == 2
+            assert index_spool(of.spool).runs["trial-0001"].open and of.spool.left() == 2
             assert (workspace.root / ".holder.json").exists()
     finally:
         process.kill()
@@ -91,9 +91,9 @@ def test_where_mlflow_is_away_it_waits_in_their_own_spool(own, tmp_path, mlflow)
     _, tracked = left(tmp_path, mlflow, "dead")
     tracked.mlflow.away = True
     close_orphans(own).join(30)
-    assert not what_was_told(tracked.spool).runs["trial-0001"].open and tracked.spool.left() == 6
+    assert not index_spool(tracked.spool).runs["trial-0001"].open and tracked.spool.left() == 6
     tracked.mlflow.away = False
-    assert tracked.drain().finish(0) == 0 and statuses(tracked)[SWEEP] == ("KILLED", "interrupted")
+    assert tracked.uploader().finish(0) == 0 and statuses(tracked)[SWEEP] == ("KILLED", "interrupted")
 
 
 def test_a_later_versions_sweep_is_left_alone(own, tmp_path, mlflow):
@@ -114,7 +114,7 @@ def test_closing_closes_once(tmp_path):
     spool = Spool(tmp_path / "spool")
     tracked = MemoryTracked(tmp_path)
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
-    tracked.recorder.started(job(0))
+    tracked.recorder.on_job_start(job(0))
     assert close_open_runs(spool) == 2 and close_open_runs(spool) == 0
     ends = [event.run for event in spool.read()[0] if event.kind == "end"]
     assert ends == ["trial-0000", SWEEP]

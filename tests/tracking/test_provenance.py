@@ -22,7 +22,7 @@ def test_a_run_says_all_that_its_training_needs():
     assert (found["data_hash"], found["split_hash"], found["encoder.image"]) == ("d4ta", "s0", "lite0; weights abc")
     assert found["device"].startswith("cpu: ") and len(found["device"]) > 5
     assert SweepSpec.model_validate_json(found["spec"]) == spec
-    assert Job(**json.loads(found["job"])) == JOB
+    assert Job.from_dict(json.loads(found["job"])) == JOB
     assert all(len(str(value)) < TAG_LIMIT for value in found.values())
 
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Plan
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.reconcile import reconcile
 from orchestrator.tracking.recorder import STATUS, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.tracking.spool_index import index_spool
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work
 from tests.tracking.tracked import MemoryTracked
 
@@ -36,7 +36,7 @@ def spool(tmp_path):
 
 
 def recorder(spool):
-    return Recorder(spool, spool.folder.parent / "trials", told=what_was_told(spool))
+    return Recorder(spool, spool.folder.parent / "trials", told=index_spool(spool))
 
 
 def mend(spool, *known):
@@ -48,7 +48,7 @@ def history(spool, epochs, sealed=True):
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for n in range(1, epochs + 1):
-        content = asdict(Epoch(n, n / 10, {"val_srcc": n / 10, "train_loss": 1 / n}, 1.0, 1000.0 + n))
+        content = asdict(EpochReport(n, n / 10, {"val_srcc": n / 10, "train_loss": 1 / n}, 1.0, 1000.0 + n))
         seal = {"crc32": f"{zlib.crc32(json.dumps(content).encode()):08x}"} if sealed else {}
         lines.append(json.dumps({**content, **seal}) + "\n")
     (folder / "epochs.jsonl").write_text("".join(lines))
@@ -63,7 +63,7 @@ def metrics(spool):
 def test_a_trial_of_which_nothing_was_told(spool, sealed):
     history(spool, 2, sealed)
     assert mend(spool, (JOB, trial(2, Outcome.COMPLETE, final={"best_val_srcc": 0.2}))) == 1
-    told = what_was_told(spool).runs[KEY]
+    told = index_spool(spool).runs[KEY]
     assert told.start["params"] == {"variant": "text_hyper", "lr": 0.1} and told.status == "FINISHED"
     assert told.tags["outcome"] == "complete"
     assert metrics(spool) == {
@@ -76,7 +76,7 @@ def test_a_trial_of_which_nothing_was_told(spool, sealed):
 def test_what_was_told_is_not_told_again(spool):
     history(spool, 2)
     known = (JOB, trial(2, Outcome.FAILED, final={}, error="boom"))
-    assert mend(spool, known) == 1 and what_was_told(spool).runs[KEY].tags["error"] == "boom"
+    assert mend(spool, known) == 1 and index_spool(spool).runs[KEY].tags["error"] == "boom"
     size = (spool.folder / "events.jsonl").stat().st_size
     assert mend(spool, known) == 0 and (spool.folder / "events.jsonl").stat().st_size == size
 
@@ -98,13 +98,13 @@ def test_a_run_that_orphans_closed_is_ended_as_the_ledger_says(spool, outcome):
     first.started(JOB)
     first.interrupted(JOB)
     assert mend(spool, (JOB, trial(0, outcome))) == 1
-    told = what_was_told(spool).runs[KEY]
+    told = index_spool(spool).runs[KEY]
     assert (told.status, told.tags["outcome"]) == (STATUS[outcome], str(outcome))
 
 
 def test_an_unfinished_trial_stays_open(spool):
     mend(spool, (JOB, trial(1)))
-    assert what_was_told(spool).runs[KEY].open
+    assert index_spool(spool).runs[KEY].open
 
 
 def test_baselines_have_no_curve(spool):
@@ -118,7 +118,7 @@ def test_parameters_and_attributes_for_the_ledger(spool):
     first.started(JOB)
     first.started(Job("confirm", 1, "text_hyper", None, {}, {}, 2, 9, True, source=KEY, params={"lr": 0.1}))
     first.started(Job("confirm", 0, "", None, {}, {}, 1, 8, True))
-    told = what_was_told(Spool(spool.folder))
+    told = index_spool(Spool(spool.folder))
     assert told.params("search") == {3: {"lr": 0.1}} and told.params("control") == {}
     assert told.attributes("confirm") == {0: {"source": None, "split": 1}, 1: {"source": KEY, "split": 2}}
 
@@ -184,19 +184,19 @@ def test_whatever_happens_to_the_spool_the_records_agree_in_the_end(tmp_path_fac
     spool = Spool(tracked.spool.folder)
     go_on(sweep, work, spool)
     sweep.assert_done()
-    assert tracked.drain().finish(0) == 0
+    assert tracked.uploader().finish(0) == 0
     agree(sweep, tracked.shown())
 
 
 def go_on(sweep, work, spool):
-    recorder = Recorder(spool, spool.folder.parent / "trials", told=what_was_told(spool))
-    desk = sweep.desk(recorder)
-    reconcile(recorder, desk.known(), spool.folder.parent / "trials")
-    FakeExecutor(desk, work).run()
+    recorder = Recorder(spool, spool.folder.parent / "trials", told=index_spool(spool))
+    controller = sweep.controller(recorder)
+    reconcile(recorder, controller.known(), spool.folder.parent / "trials")
+    FakeExecutor(controller, work).run()
 
 
 def write_histories(sweep, work, trials: Path):
-    for job, known in sweep.desk().known():
+    for job, known in sweep.controller().known():
         folder = trials / job.key
         folder.mkdir(parents=True, exist_ok=True)
         epochs = [e for e in (work.first(job) or {"epochs": []})["epochs"] if e["number"] in known.epochs]

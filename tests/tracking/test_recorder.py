@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import STATUS, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import what_was_told
+from orchestrator.tracking.spool_index import index_spool
 
 TRIAL = Job("search", 3, "text_hyper", None, {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.1, "depth": 2})
 CONTROL = Job("control", 1, "plain_head", "text_hyper", {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.2})
@@ -44,9 +44,9 @@ class TestRecorder:
             "worker.json",
         ):
             (folder / name).write_text(name)
-        recorder.started(TRIAL)
-        recorder.epoch(TRIAL, Epoch(1, 0.5, {"val_srcc": 0.5, "train_loss": 0.3}, 1.5, 1234.5678))
-        recorder.ended(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
+        recorder.on_job_start(TRIAL)
+        recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5, "train_loss": 0.3}, 1.5, 1234.5678))
+        recorder.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         key = "trial-0003"
         found = told(spool)
         _, _, artifacts = found.pop(4)
@@ -73,24 +73,24 @@ class TestRecorder:
 
     def test_where_a_run_comes_from_is_on_it(self, spool, tmp_path):
         recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "here", "split_hash": f"of {job.split}"})
-        recorder.started(TRIAL)
-        recorder.started(CONFIRM)
+        recorder.on_job_start(TRIAL)
+        recorder.on_job_start(CONFIRM)
         tags = [data["tags"] for _, _, data in told(spool)]
         assert [tag["split_hash"] for tag in tags] == ["of 0", "of 2"] and tags[0]["host"] == "here"
         assert tags[0]["study"] == "search"
 
     def test_trained_elsewhere_it_says_where(self, spool, tmp_path):
         recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "driver", "cpus": "2"})
-        recorder.started(TRIAL)
-        recorder.epoch(TRIAL, Epoch(1, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "driver", "cpus": "2"}))
+        recorder.on_job_start(TRIAL)
+        recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "driver", "cpus": "2"}))
         assert "tags" not in {kind for kind, _, _ in told(spool)}
-        recorder.epoch(TRIAL, Epoch(2, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "worker", "cpus": "8"}))
-        recorder.epoch(TRIAL, Epoch(3, 0.5, {"a": 0.5}, 1.0, 1.0))
+        recorder.on_epoch(TRIAL, EpochReport(2, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "worker", "cpus": "8"}))
+        recorder.on_epoch(TRIAL, EpochReport(3, 0.5, {"a": 0.5}, 1.0, 1.0))
         assert [data["tags"] for kind, _, data in told(spool) if kind == "tags"] == [{"host": "worker", "cpus": "8"}]
 
     @pytest.mark.parametrize("outcome", Outcome)
     def test_every_outcome_has_a_status_and_a_tag(self, recorder, spool, outcome):
-        recorder.ended(TRIAL, outcome, {}, "Traceback\nboom" if outcome is Outcome.FAILED else None)
+        recorder.on_job_end(TRIAL, outcome, {}, "Traceback\nboom" if outcome is Outcome.FAILED else None)
         kinds = {kind: data for kind, _, data in told(spool)}
         assert kinds["tags"]["tags"]["outcome"] == str(outcome)
         assert kinds["tags"]["tags"].get("error") == ("Traceback\nboom" if outcome is Outcome.FAILED else None)
@@ -103,37 +103,37 @@ class TestRecorder:
         (folder / "checkpoint.json").write_text("{}")
         asked = []
         recorder = Recorder(spool, tmp_path / "trials", keeps=lambda job, outcome: asked.append((job, outcome)) or True)
-        recorder.ended(TRIAL, Outcome.PRUNED, {}, None)
+        recorder.on_job_end(TRIAL, Outcome.PRUNED, {}, None)
         assert asked == [(TRIAL, Outcome.PRUNED)] and "artifacts" in {kind for kind, _, _ in told(spool)}
 
     def test_a_stopped_trial_says_at_which_epoch(self, recorder, spool):
         for number in (1, 2):
-            recorder.epoch(TRIAL, Epoch(number, 0.5, {"val_srcc": 0.5}, 1.0, 1.0 + number))
-        recorder.ended(TRIAL, Outcome.PRUNED, {"best_val_srcc": 0.5}, None)
-        assert what_was_told(spool).runs[TRIAL.key].tags == {"outcome": "pruned", "stopped_at_epoch": 2}
+            recorder.on_epoch(TRIAL, EpochReport(number, 0.5, {"val_srcc": 0.5}, 1.0, 1.0 + number))
+        recorder.on_job_end(TRIAL, Outcome.PRUNED, {"best_val_srcc": 0.5}, None)
+        assert index_spool(spool).runs[TRIAL.key].tags == {"outcome": "pruned", "stopped_at_epoch": 2}
 
     def test_a_long_traceback_is_a_file_and_its_end_a_tag(self, recorder, spool):
         error = "frame\n" * 2000 + "ValueError: boom"
-        recorder.ended(TRIAL, Outcome.FAILED, {}, error)
+        recorder.on_job_end(TRIAL, Outcome.FAILED, {}, error)
         found = {kind: data for kind, _, data in told(spool)}
         assert found["text"] == {"text": error, "into": "error.txt"}
         tag = found["tags"]["tags"]["error"]
         assert tag.endswith("ValueError: boom") and len(tag) < 4100
 
     def test_notes_add_up_over_restarts(self, recorder, spool, tmp_path):
-        recorder.noted(TRIAL, "one")
-        again = Recorder(spool, tmp_path / "trials", told=what_was_told(spool))
-        again.noted(TRIAL, "two")
-        again.noted(TRIAL, "one")
+        recorder.on_message(TRIAL, "one")
+        again = Recorder(spool, tmp_path / "trials", told=index_spool(spool))
+        again.on_message(TRIAL, "two")
+        again.on_message(TRIAL, "one")
         assert [data["tags"]["notes"] for _, _, data in told(spool)] == ["one", "one\ntwo"]
 
     def test_no_epoch_and_no_final_figure_is_written_twice(self, recorder, spool, tmp_path):
         """Not in the same process, nor after a restart, when it was trained again at another time."""
-        recorder.epoch(TRIAL, Epoch(1, 0.5, {"val_srcc": 0.5}, 1.0, 1.0))
-        recorder.ended(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
-        again = Recorder(spool, tmp_path / "trials", told=what_was_told(spool))
+        recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 1.0))
+        recorder.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
+        again = Recorder(spool, tmp_path / "trials", told=index_spool(spool))
         for one in (recorder, again):
-            one.epoch(TRIAL, Epoch(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
+            one.epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
             one.ended(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         metrics = [event for event in spool.read()[0] if event.kind == "metrics"]
         assert [(event.data["step"], event.time) for event in metrics] == [(1, 1000), (0, 1000)]
@@ -148,18 +148,18 @@ class TestRecorder:
 
         monkeypatch.setattr("os.link", full)
         monkeypatch.setattr("shutil.copy2", full)
-        recorder.ended(TRIAL, Outcome.COMPLETE, {}, None)
+        recorder.on_job_end(TRIAL, Outcome.COMPLETE, {}, None)
         assert told(spool)[-1][2] == {"status": "FINISHED"} and not (spool.folder / "files").exists()
 
     def test_only_a_complete_run_with_a_folder_has_a_checkpoint_to_log(self, recorder, spool, tmp_path):
-        recorder.ended(TRIAL, Outcome.COMPLETE, {}, None)
+        recorder.on_job_end(TRIAL, Outcome.COMPLETE, {}, None)
         (tmp_path / "trials" / TRIAL.key).mkdir(parents=True)
-        recorder.ended(TRIAL, Outcome.PRUNED, {}, None)
+        recorder.on_job_end(TRIAL, Outcome.PRUNED, {}, None)
         assert "artifacts" not in {kind for kind, _, _ in told(spool)}
 
     def test_control_confirm_and_baselines_say_what_they_are(self, recorder, spool):
         for job in (CONTROL, CONFIRM, BASELINES):
-            recorder.started(job)
+            recorder.on_job_start(job)
         control, confirm, baselines = (data for _, _, data in told(spool))
         assert (control["name"], control["tags"]["control_of"]) == ("control 1", "text_hyper")
         assert (confirm["name"], confirm["tags"]["source"]) == ("confirm trial 3, split 2", "trial-0003")
@@ -167,11 +167,11 @@ class TestRecorder:
 
     def test_a_point_that_cannot_be_drawn_is_left_out(self, recorder, spool):
         metrics = {"val_srcc": math.nan, "train_loss": math.inf, "lr": 0.1}
-        recorder.epoch(TRIAL, Epoch(1, math.nan, metrics, 1.0, 1.0, diverged=True))
+        recorder.on_epoch(TRIAL, EpochReport(1, math.nan, metrics, 1.0, 1.0, diverged=True))
         assert told(spool)[0][2]["metrics"] == {"lr": 0.1}
 
     def test_interrupted_is_killed_until_it_goes_on(self, recorder, spool):
-        recorder.interrupted(TRIAL)
+        recorder.on_job_interrupted(TRIAL)
         assert told(spool) == [
             ("tags", "trial-0003", {"tags": {"outcome": "interrupted"}}),
             ("end", "trial-0003", {"status": "KILLED"}),

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import what_was_told
-from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.uploader import SpoolUploader
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep, record_trial, wait_for
 
 
@@ -34,7 +34,7 @@ def is_whole(shown, trials):
 
 def test_everything_arrives(conforming):
     record_sweep(conforming.recorder, trials=3)
-    assert conforming.drain().finish(0) == 0
+    assert conforming.uploader().finish(0) == 0
     assert is_whole(conforming.shown(), 3)
 
 
@@ -54,10 +54,10 @@ def test_events_sent_twice_make_one_point(conforming, size):
 def test_a_run_whose_making_was_not_answered_is_made_once(conforming):
     record_sweep(conforming.recorder, trials=3)
     with conforming.answers_lost(3):
-        drain = conforming.drain()
-        drain.start()
+        uploader = conforming.uploader()
+        uploader.start()
         wait_for(lambda: conforming.spool.left() == 0)
-        assert drain.close(30) == 0
+        assert uploader.close(30) == 0
     assert is_whole(conforming.shown(), 3)
 
 
@@ -65,16 +65,16 @@ def test_a_killed_driver_and_the_one_that_goes_on_make_one_curve(conforming):
     """The new one is told epochs again, and trains one again at another time."""
     recorder = conforming.recorder
     recorder.record("start", SWEEP, name="s", params={}, tags={})
-    recorder.started(job(0))
+    recorder.on_job_start(job(0))
     for number in (1, 2):
         record_epoch(recorder, job(0), number)
-    conforming.drain().finish(0)
-    told = what_was_told(Spool(conforming.spool.folder))
+    conforming.uploader().finish(0)
+    told = index_spool(Spool(conforming.spool.folder))
     again = Recorder(conforming.spool, conforming.folder / "trials", told=told)
     again.record("start", SWEEP, name="s", params={}, tags={})
     record_trial(again, job(0))
     again.record("end", SWEEP, status="FINISHED")
-    conforming.drain().finish(0)
+    conforming.uploader().finish(0)
     assert is_whole(conforming.shown(), 1)
 
 
@@ -82,7 +82,7 @@ def test_a_killed_driver_and_the_one_that_goes_on_make_one_curve(conforming):
 def test_every_outcome(conforming, outcome):
     conforming.recorder.record("start", SWEEP, name="s", params={}, tags={})
     record_trial(conforming.recorder, job(0), outcome, error="boom" if outcome is Outcome.FAILED else None)
-    conforming.drain().finish(0)
+    conforming.uploader().finish(0)
     run = conforming.shown()["trial-0000"]
     assert run["tags"]["outcome"] == str(outcome)
     assert run["status"] == ("FINISHED" if outcome in {Outcome.COMPLETE, Outcome.PRUNED} else "FAILED")
@@ -92,7 +92,7 @@ def test_a_run_whose_start_was_lost_is_there_nevertheless(conforming):
     """A damaged line takes a start with it; the events behind it are not to be lost with it."""
     record_epoch(conforming.recorder, job(0), 1)
     conforming.recorder.record("end", "trial-0000", status="FINISHED")
-    assert conforming.drain().finish(0) == 0
+    assert conforming.uploader().finish(0) == 0
     run = conforming.shown()["trial-0000"]
     assert run["status"] == "FINISHED" and run["curves"]["m1"] == [(1, 0.1, time_of(1))]
 
@@ -103,13 +103,13 @@ def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypa
 
     monkeypatch.chdir(tmp_path)
     tracked = Tracked(tracking_server.uri, tmp_path)
-    recorder, drain = tracked.recorder, tracked.drain()
+    recorder, uploader = tracked.recorder, tracked.uploader()
     recorder.record("start", SWEEP, name="s", params={}, tags={})
-    drain.start()
+    uploader.start()
     record_trial(recorder, job(0))
     wait_for(lambda: tracked.spool.left() == 0)
     for number in (1, 2):
-        recorder.started(job(number))
+        recorder.on_job_start(job(number))
         record_epoch(recorder, job(number), 1)
     tracking_server.kill()
     began = time.monotonic()
@@ -117,13 +117,13 @@ def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypa
         for number in (1, 2):
             record_trial(recorder, job(number))
         assert time.monotonic() - began < 1
-        wait_for(lambda: drain.error)
+        wait_for(lambda: uploader.error)
         assert tracked.spool.left() > 0
     finally:
         tracking_server.start()
     recorder.record("end", SWEEP, status="FINISHED")
     wait_for(lambda: tracked.spool.left() == 0, 90)
-    assert drain.close(60) == 0 and drain.error is None
+    assert uploader.close(60) == 0 and uploader.error is None
     assert is_whole(tracked.shown(), 3)
 
 
@@ -134,7 +134,7 @@ def test_a_server_that_does_not_answer_holds_up_the_end_for_seconds_only(trackin
     monkeypatch.chdir(tmp_path)
     tracked = Tracked(tracking_server.uri, tmp_path)
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
-    first = tracked.drain()
+    first = tracked.uploader()
     assert first.finish(0) == 0
     record_trial(tracked.recorder, job(0))
     group = os.getpgid(tracking_server.process.pid)
@@ -143,17 +143,17 @@ def test_a_server_that_does_not_answer_holds_up_the_end_for_seconds_only(trackin
     try:
         began = time.monotonic()
         # The sink is open, so that the first request is the one that makes the run.
-        assert first.attempt() and "timed out" in first.error
-        first.let_go()
-        drain = tracked.drain()
-        drain.start()
-        assert drain.close(60) > 0 and time.monotonic() - began < 20
-        assert "timed out" in drain.error
+        assert first.upload_batch() and "timed out" in first.error
+        first.release()
+        uploader = tracked.uploader()
+        uploader.start()
+        assert uploader.close(60) > 0 and time.monotonic() - began < 20
+        assert "timed out" in uploader.error
     finally:
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
         os.killpg(group, signal.SIGCONT)
     tracked.recorder.record("end", SWEEP, status="FINISHED")
-    later = tracked.drain()
+    later = tracked.uploader()
     later.start()
     wait_for(lambda: tracked.spool.left() == 0, 90)
     assert later.close(60) == 0
@@ -165,11 +165,11 @@ def test_one_drain_at_a_time_carries_a_spool(tmp_path):
     """`sync` beside a sweep, or the closing of orphans: two that make runs would make them twice."""
     tracked = MemoryTracked(tmp_path)
     record_sweep(tracked.recorder)
-    first = tracked.drain()
-    assert first.attempt()
+    first = tracked.uploader()
+    assert first.upload_batch()
     tracked.recorder.record("end", SWEEP, status="FINISHED")
-    second = Drain(Spool(tmp_path / "spool"), tracked.sink, interval=0.01)
-    assert second.attempt() and second.error == "another process is sending this sweep's events"
-    first.let_go()
+    second = SpoolUploader(Spool(tmp_path / "spool"), tracked.sink, interval=0.01)
+    assert second.upload_batch() and second.error == "another process is sending this sweep's events"
+    first.release()
     assert second.finish(1) == 0 and second.error is None
     assert is_whole(tracked.shown(), 1)

@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.tracking.event import NewerSpool, encode
 from orchestrator.tracking.spool import Event, Spool
-from orchestrator.tracking.spool_index import what_was_told
-from orchestrator.tracking.staged_artifacts import tidy
+from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.staged_artifacts import remove_stale
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_later_versions_file_is_refused_untouched(folder):
     with (folder / "events.jsonl").open("ab") as file:
         file.write(b'{"v": 3, "new": "form"}\n')
     before = (folder / "events.jsonl").read_bytes()
-    for use in (Spool(folder).read, lambda: Spool(folder).append(events(1)[0]), lambda: what_was_told(Spool(folder))):
+    for use in (Spool(folder).read, lambda: Spool(folder).append(events(1)[0]), lambda: index_spool(Spool(folder))):
         with pytest.raises(NewerSpool, match="schema version 3"):
             use()
     assert (folder / "events.jsonl").read_bytes() == before
@@ -222,7 +222,7 @@ class TestKeptFiles:
 
     def test_they_survive_what_they_were_made_from(self, folder, made, tmp_path):
         spool = Spool(folder)
-        event = Event("artifacts", "sweep", {"kept": spool.keep("sweep", made), "into": "x"})
+        event = Event("artifacts", "sweep", {"kept": spool.stage("sweep", made), "into": "x"})
         spool.append(event)
         made[1].unlink()
         (found,) = spool.read()[0]
@@ -241,15 +241,15 @@ class TestKeptFiles:
             raise OSError(errno.EXDEV, "Invalid cross-device link")
 
         monkeypatch.setattr("os.link", refuse)
-        name = Spool(folder).keep("sweep", made)
+        name = Spool(folder).stage("sweep", made)
         assert (folder / name / "b").read_text() == "b" and not (folder / name / "b").samefile(made[1])
 
     def test_what_no_event_waits_for_is_tidied_away(self, folder, made):
         spool = Spool(folder)
-        sent, waiting, unwritten = (spool.keep("sweep", made) for _ in range(3))
+        sent, waiting, unwritten = (spool.stage("sweep", made) for _ in range(3))
         spool.append(Event("artifacts", "sweep", {"kept": sent, "into": "x"}))
         spool.mark_sent(spool.read()[1])
         spool.append(Event("artifacts", "sweep", {"kept": waiting, "into": "x"}))
-        tidy(folder, what_was_told(spool).kept)
+        remove_stale(folder, index_spool(spool).kept)
         there = [(folder / name).exists() for name in (sent, waiting, unwritten)]
         assert there == [False, True, False]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.tracking import mlflow_sink, sqlite_init
-from orchestrator.tracking.destination import Target
-from orchestrator.tracking.sqlite_init import one_at_a_time
+from orchestrator.tracking.destination import TrackingDestination
+from orchestrator.tracking.sqlite_init import locked_sqlite
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def most_inside(monkeypatch):
 
 def open_at_once(*uris: str) -> None:
     with ThreadPoolExecutor(len(uris)) as pool:
-        list(pool.map(lambda uri: Target(uri, "experiment", "sweep", "source").open(), uris))
+        list(pool.map(lambda uri: TrackingDestination(uri, "experiment", "sweep", "source").open(), uris))
 
 
 def test_sweeps_that_start_at_once_make_the_tables_of_a_fresh_database_in_turn(most_inside, tmp_path: Path):
@@ -51,16 +51,16 @@ def test_servers_and_other_databases_are_not_waited_for(most_inside, tmp_path: P
 def test_who_has_waited_for_long_enough_goes_on(tmp_path: Path):
     uri, entered = f"sqlite:///{tmp_path}/mlflow.db", []
     (tmp_path / "mlflow.db").touch()
-    with one_at_a_time(uri), one_at_a_time(uri, patience=0.05):
+    with locked_sqlite(uri), locked_sqlite(uri, patience=0.05):
         entered.append("both")
     assert entered == ["both"]
-    with one_at_a_time(uri, patience=0):
+    with locked_sqlite(uri, patience=0):
         entered.append("again")
     assert entered == ["both", "again"]
 
 
 def enter(uri: str) -> None:
-    with one_at_a_time(uri):
+    with locked_sqlite(uri):
         pass
 
 

@@ -12,9 +12,9 @@ import time
 import psutil
 import pytest
 
-from orchestrator.tracking.destination import Target, remember
+from orchestrator.tracking.destination import TrackingDestination, remember
 from orchestrator.tracking.recorder import SWEEP
-from orchestrator.tracking.uploader_process import Courier
+from orchestrator.tracking.uploader_process import UploaderProcess
 from tests.tracking.test_uploader import wait_for
 from tests.tracking.tracked import Tracked
 
@@ -24,7 +24,7 @@ def tracked(database, tmp_path):
     """A spool whose target is an SQLite database of MLflow's, as a sweep's on one machine is."""
     shutil.copy(database, tmp_path / "mlflow.db")
     made = Tracked(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
-    remember(made.spool, Target(made.uri, made.experiment, made.sweep_id, "test"))
+    remember(made.spool, TrackingDestination(made.uri, made.experiment, made.sweep_id, "test"))
     made.recorder.record("start", SWEEP, name="made", params={"a": 1}, tags={})
     return made
 
@@ -39,31 +39,31 @@ def alive(process_id):
 
 
 def test_all_arrives_and_the_runs_are_known(tracked):
-    courier = Courier(tracked.spool)
-    courier.start()
+    uploader = UploaderProcess(tracked.spool)
+    uploader.start()
     tell(tracked, range(50))
-    wait_for(lambda: courier.sink, 60)
-    assert courier.sink.run_id(SWEEP) == tracked.run(SWEEP).info.run_id
+    wait_for(lambda: uploader.sink, 60)
+    assert uploader.sink.run_id(SWEEP) == tracked.run(SWEEP).info.run_id
     tracked.recorder.record("start", "trial-0", name="a trial", params={}, tags={})
     tell(tracked, range(50, 60))
-    assert courier.close(60) == 0 and courier.error is None
-    assert courier.sink.run_ids == {key: run.info.run_id for key, run in tracked.runs().items()}
-    assert courier.sink.run_ids.keys() == {SWEEP, "trial-0"} and courier.sink.run_id("trial-1") is None
-    assert courier.sink.experiment_id == tracked.run(SWEEP).info.experiment_id
+    assert uploader.close(60) == 0 and uploader.error is None
+    assert uploader.sink.run_ids == {key: run.info.run_id for key, run in tracked.runs().items()}
+    assert uploader.sink.run_ids.keys() == {SWEEP, "trial-0"} and uploader.sink.run_id("trial-1") is None
+    assert uploader.sink.experiment_id == tracked.run(SWEEP).info.experiment_id
     assert [step for step, *_ in tracked.curve(SWEEP, "val_srcc")] == list(range(60))
-    assert not alive(courier.process_id) and courier.close(60) == 0
+    assert not alive(uploader.process_id) and uploader.close(60) == 0
 
 
 def test_one_that_is_killed_is_replaced_and_nothing_is_there_twice(tracked):
-    courier = Courier(tracked.spool, pause=0.1)
-    courier.start()
+    uploader = UploaderProcess(tracked.spool, pause=0.1)
+    uploader.start()
     tell(tracked, range(10))
     wait_for(lambda: tracked.spool.left() == 0, 60)
-    first = courier.process_id
+    first = uploader.process_id
     tell(tracked, range(10, 5_000))
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: courier.process_id != first)
-    assert courier.close(120) == 0 and courier.error is None
+    wait_for(lambda: uploader.process_id != first)
+    assert uploader.close(120) == 0 and uploader.error is None
     assert [step for step, *_ in tracked.curve(SWEEP, "val_srcc")] == list(range(5_000))
 
 
@@ -77,68 +77,72 @@ def test_where_no_process_can_be_started_it_is_tried_again(tracked, monkeypatch)
         return started(*arguments, **options)
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    courier = Courier(tracked.spool, pause=0.05)
-    courier.start()
-    wait_for(lambda: courier.error and "Cannot allocate memory" in courier.error)
+    uploader = UploaderProcess(tracked.spool, pause=0.05)
+    uploader.start()
+    wait_for(lambda: uploader.error and "Cannot allocate memory" in uploader.error)
     wait_for(lambda: tracked.spool.left() == 0, 60)
-    assert courier.close(60) == 0 and courier.error is None and len(tries) == 3
+    assert uploader.close(60) == 0 and uploader.error is None and len(tries) == 3
 
 
 def test_where_it_cannot_go_is_said(tracked):
     (tracked.spool.folder / "target.json").unlink()
-    courier = Courier(tracked.spool, pause=0.05)
-    courier.start()
-    wait_for(lambda: courier.error, 60)
-    assert courier.close(60) == 1 and "does not say which MLflow it goes to" in courier.error
+    uploader = UploaderProcess(tracked.spool, pause=0.05)
+    uploader.start()
+    wait_for(lambda: uploader.error, 60)
+    assert uploader.close(60) == 1 and "does not say which MLflow it goes to" in uploader.error
 
 
 def test_a_signal_to_the_terminal_does_not_end_it(tracked):
-    courier = Courier(tracked.spool)
-    courier.start()
+    uploader = UploaderProcess(tracked.spool)
+    uploader.start()
     wait_for(lambda: tracked.spool.left() == 0, 60)
     for number in (signal.SIGINT, signal.SIGTERM):
-        os.kill(courier.process_id, number)
+        os.kill(uploader.process_id, number)
     tell(tracked, range(3))
-    assert os.getsid(courier.process_id) != os.getsid(0)
-    assert courier.close(60) == 0 and len(tracked.curve(SWEEP, "val_srcc")) == 3
+    assert os.getsid(uploader.process_id) != os.getsid(0)
+    assert uploader.close(60) == 0 and len(tracked.curve(SWEEP, "val_srcc")) == 3
 
 
 def test_a_server_that_is_away_is_said_and_not_waited_for(tracked):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: refused at once
-        remember(tracked.spool, Target(f"http://127.0.0.1:{closed.getsockname()[1]}", "made", "made", "test"))
-        courier = Courier(tracked.spool)
-        courier.start()
-        wait_for(lambda: courier.error, 60)
+        remember(
+            tracked.spool, TrackingDestination(f"http://127.0.0.1:{closed.getsockname()[1]}", "made", "made", "test")
+        )
+        uploader = UploaderProcess(tracked.spool)
+        uploader.start()
+        wait_for(lambda: uploader.error, 60)
         began = time.monotonic()
-        assert courier.close(600) == 1 and time.monotonic() - began < 60
-    assert "refused" in courier.error and courier.sink is None and not alive(courier.process_id)
+        assert uploader.close(600) == 1 and time.monotonic() - began < 60
+    assert "refused" in uploader.error and uploader.sink is None and not alive(uploader.process_id)
 
 
 def test_a_server_that_never_answers_is_given_up(tracked):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        remember(tracked.spool, Target(f"http://127.0.0.1:{silent.getsockname()[1]}", "made", "made", "test"))
-        courier = Courier(tracked.spool)
-        courier.start()
+        remember(
+            tracked.spool, TrackingDestination(f"http://127.0.0.1:{silent.getsockname()[1]}", "made", "made", "test")
+        )
+        uploader = UploaderProcess(tracked.spool)
+        uploader.start()
         silent.accept()[0].close()
         connection, _ = silent.accept()
         with connection:
             began = time.monotonic()
-            assert courier.close(1) == 1 and time.monotonic() - began < 10
-    assert not alive(courier.process_id)
+            assert uploader.close(1) == 1 and time.monotonic() - began < 10
+    assert not alive(uploader.process_id)
 
 
 def test_it_ends_with_the_driver_whatever_ends_that(tracked):
     driver = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(_DRIVER), str(tracked.spool.folder)], stdout=subprocess.PIPE, text=True
     )
-    courier = int(driver.stdout.readline())
+    uploader = int(driver.stdout.readline())
     wait_for(lambda: tracked.spool.left() == 0, 60)
-    assert alive(courier)
+    assert alive(uploader)
     driver.kill()
     driver.wait()
-    wait_for(lambda: not alive(courier))
-    again = Courier(tracked.spool)  # nobody holds the spool
+    wait_for(lambda: not alive(uploader))
+    again = UploaderProcess(tracked.spool)  # nobody holds the spool
     again.start()
     tell(tracked, range(3))
     assert again.close(60) == 0 and len(tracked.curve(SWEEP, "val_srcc")) == 3

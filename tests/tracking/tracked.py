@@ -14,12 +14,12 @@ from uuid import uuid4
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_sink import KEY_TAG, MlflowSink
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.uploader import Drain
+from orchestrator.tracking.uploader import SpoolUploader
 
 
 class Server:
@@ -78,8 +78,8 @@ class Tracked:
         sink.send(self.spool.read(limit=10**6)[0])
         return sink
 
-    def drain(self):
-        return Drain(self.spool, self.sink, interval=0.02)
+    def uploader(self):
+        return SpoolUploader(self.spool, self.sink, interval=0.02)
 
     def run(self, key):
         run = self.runs()[key]
@@ -223,15 +223,15 @@ def record_trial(recorder, one, outcome=Outcome.COMPLETE, epochs=3, error=None):
     (folder / "checkpoint.json").write_text("{}")
     (folder / "best-3.safetensors").write_bytes(b"x" * 10)
     (folder / "last-3.safetensors").write_bytes(b"x" * 10)
-    recorder.started(one)
+    recorder.on_job_start(one)
     for number in range(1, epochs + 1):
         record_epoch(recorder, one, number)
-    recorder.ended(one, outcome, {"best_val_srcc": 0.3}, error)
+    recorder.on_job_end(one, outcome, {"best_val_srcc": 0.3}, error)
 
 
 def record_epoch(recorder, one, number):
     metrics = {f"m{n}": number / 10 for n in range(8)} | {"val_srcc": number / 10}
-    recorder.epoch(one, Epoch(number, number / 10, metrics, 1.0, 1.7e9 + number))
+    recorder.on_epoch(one, EpochReport(number, number / 10, metrics, 1.0, 1.7e9 + number))
 
 
 def wait_for(condition, seconds=60.0):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.training import FitSettings, Training, TrainingData, TrainingState, predict
+from orchestrator.training import FitSettings, Trainer, TrainingData, TrainingState, predict
 from orchestrator.training.checkpoint import CheckpointError, Checkpoints, has_checkpoint, load_best
 from orchestrator.training.checkpoint_files import drop, sizes
 
@@ -31,17 +31,17 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
 
 
 @pytest.fixture
-def training(make_model, data: TrainingData) -> Training:
-    training = Training(make_model(), data, SETTINGS)
+def training(make_model, data: TrainingData) -> Trainer:
+    training = Trainer(make_model(), data, SETTINGS)
     training.run_epoch()
     return training
 
 
 def test_a_training_goes_on_from_disk_bit_for_bit(
-    tmp_path: Path, make_model, data: TrainingData, training: Training
+    tmp_path: Path, make_model, data: TrainingData, training: Trainer
 ) -> None:
     save_checkpoint(tmp_path, training.state_dict())
-    resumed = Training(make_model(seed=5), data, SETTINGS)
+    resumed = Trainer(make_model(seed=5), data, SETTINGS)
     resumed.load_state_dict(load_checkpoint(tmp_path))
     while not training.finished:
         one, other = training.run_epoch(), resumed.run_epoch()
@@ -54,7 +54,7 @@ def test_a_training_goes_on_from_disk_bit_for_bit(
     assert loaded.meta == whole.meta
 
 
-def test_the_folder_holds_two_checkpoints_and_what_else_was_there(tmp_path: Path, training: Training) -> None:
+def test_the_folder_holds_two_checkpoints_and_what_else_was_there(tmp_path: Path, training: Trainer) -> None:
     (tmp_path / "epochs.jsonl").write_text("{}\n")
     while not training.finished:
         before = training.best
@@ -74,7 +74,7 @@ def test_the_folder_holds_two_checkpoints_and_what_else_was_there(tmp_path: Path
 
 @pytest.mark.parametrize("calls_before_death", range(5))
 def test_a_save_cut_off_anywhere_leaves_a_whole_checkpoint(
-    tmp_path: Path, training: Training, monkeypatch: pytest.MonkeyPatch, calls_before_death: int
+    tmp_path: Path, training: Trainer, monkeypatch: pytest.MonkeyPatch, calls_before_death: int
 ) -> None:
     save_checkpoint(tmp_path, training.state_dict())
     before = training.epoch
@@ -103,7 +103,7 @@ def test_a_save_cut_off_anywhere_leaves_a_whole_checkpoint(
 def test_the_best_epoch_scores_as_it_did_when_it_was_measured(
     tmp_path: Path, make_model, two_targets: TrainingData
 ) -> None:
-    training = Training(make_model(2), two_targets, SETTINGS)
+    training = Trainer(make_model(2), two_targets, SETTINGS)
     while not training.finished:
         training.run_epoch()
     save_checkpoint(tmp_path, training.state_dict())
@@ -118,7 +118,7 @@ def test_the_best_epoch_scores_as_it_did_when_it_was_measured(
     assert meta["targets"] == ["quality", "alignment"]
 
 
-def test_a_best_epoch_is_written_once(tmp_path: Path, training: Training) -> None:
+def test_a_best_epoch_is_written_once(tmp_path: Path, training: Trainer) -> None:
     save_checkpoint(tmp_path, training.state_dict())
     (best,) = tmp_path.glob("best-*.safetensors")
     written = best.stat().st_mtime_ns, best.stat().st_ino
@@ -133,7 +133,7 @@ def test_a_best_epoch_is_written_once(tmp_path: Path, training: Training) -> Non
 
 
 def test_a_training_without_a_best_epoch_is_kept(tmp_path: Path, make_model, data: TrainingData) -> None:
-    save_checkpoint(tmp_path, Training(make_model(), data, SETTINGS).state_dict())
+    save_checkpoint(tmp_path, Trainer(make_model(), data, SETTINGS).state_dict())
     state = load_checkpoint(tmp_path)
     assert state.best == {} and state.meta["best"] is None
     with pytest.raises(CheckpointError, match="no best epoch"):
@@ -171,7 +171,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
 def test_damage_is_found_and_the_checkpoint_before_is_used(
-    tmp_path: Path, training: Training, damage: Callable[[Path], object], message: str
+    tmp_path: Path, training: Trainer, damage: Callable[[Path], object], message: str
 ) -> None:
     assert not has_checkpoint(tmp_path) and Checkpoints(tmp_path).load().state is None
     checkpoints = Checkpoints(tmp_path)
@@ -189,7 +189,7 @@ def test_damage_is_found_and_the_checkpoint_before_is_used(
     assert again.passed_over == () and again.state is not None, "it is the newest from now on"
 
 
-def test_one_of_no_use_is_passed_over_with_the_reason(tmp_path: Path, training: Training) -> None:
+def test_one_of_no_use_is_passed_over_with_the_reason(tmp_path: Path, training: Trainer) -> None:
     checkpoints = Checkpoints(tmp_path)
     for _ in range(2):
         checkpoints.save(training.state_dict())
@@ -203,7 +203,7 @@ def test_one_of_no_use_is_passed_over_with_the_reason(tmp_path: Path, training: 
 
 @pytest.mark.parametrize("fails", range(3))
 def test_a_full_disk_leaves_what_was_there_and_nothing_else(
-    tmp_path: Path, training: Training, monkeypatch: pytest.MonkeyPatch, fails: int
+    tmp_path: Path, training: Trainer, monkeypatch: pytest.MonkeyPatch, fails: int
 ) -> None:
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(training.state_dict())
@@ -237,7 +237,7 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_else(
 def test_parts_of_an_ended_training_are_dropped(
     tmp_path: Path, make_model, data: TrainingData, parts: tuple[str, ...]
 ) -> None:
-    training, checkpoints = Training(make_model(), data, SETTINGS), Checkpoints(tmp_path)
+    training, checkpoints = Trainer(make_model(), data, SETTINGS), Checkpoints(tmp_path)
     while not training.finished:
         training.run_epoch()
         checkpoints.save(training.state_dict())
@@ -256,7 +256,7 @@ def test_parts_of_an_ended_training_are_dropped(
 
 @pytest.mark.parametrize("kind", ["last", "best"])
 @pytest.mark.parametrize("kept", [0, 7, 0.5, -1])
-def test_a_truncated_file_is_found(tmp_path: Path, training: Training, kind: str, kept: float) -> None:
+def test_a_truncated_file_is_found(tmp_path: Path, training: Trainer, kind: str, kept: float) -> None:
     save_checkpoint(tmp_path, training.state_dict())
     path = tmp_path / f"{kind}-1.safetensors"
     whole = path.read_bytes()
@@ -265,7 +265,7 @@ def test_a_truncated_file_is_found(tmp_path: Path, training: Training, kind: str
         load_checkpoint(tmp_path)
 
 
-def test_a_damaged_best_epoch_is_mended_by_the_next_save(tmp_path: Path, training: Training) -> None:
+def test_a_damaged_best_epoch_is_mended_by_the_next_save(tmp_path: Path, training: Trainer) -> None:
     save_checkpoint(tmp_path, training.state_dict())
     (tmp_path / "best-1.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError):

@@ -12,9 +12,9 @@ from models import build_variant
 from models.crops import place_crops
 from models.encoders import build_encoder
 from models.finetuned_model import PIXELS, FinetunedModel, Finetuning, finetuned
-from orchestrator.training import FitSettings, Training, TrainingData
+from orchestrator.training import FitSettings, Trainer, TrainingData
 from orchestrator.training.checkpoint import Checkpoints
-from orchestrator.training.feature_batches import FeatureRows
+from orchestrator.training.feature_batches import FeatureBatches
 from tests.models.tiny_backbone import CROP, SIZE, TinyEncoder, image_shapes, tiny_backbone
 
 SETTINGS = FitSettings(epochs=3, lr=5e-3, backbone_lr_ratio=1.0, hypernet_lr_ratio=0.5, batch_size=32, ema=0.9)
@@ -47,11 +47,11 @@ def frozen(data: TrainingData) -> TrainingData:
     return replace(data, features={f"image.{name}": array.clone() for name, array in arrays.items()})
 
 
-def moved(before: dict[str, Tensor], training: Training) -> set[str]:
+def moved(before: dict[str, Tensor], training: Trainer) -> set[str]:
     return {name for name, value in training.model.state_dict().items() if not torch.equal(value, before[name])}
 
 
-def state(training: Training) -> dict[str, Tensor]:
+def state(training: Trainer) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in training.model.state_dict().items()}
 
 
@@ -68,7 +68,7 @@ def test_learns_what_frozen_features_do_not_show(variant: str, coloured: Trainin
         torch.manual_seed(0)
         model = build_variant(variant, image_shapes(), widths=[16], dropout=0.0, input_dropout=0.1, **of)
         whole = finetuned(TinyEncoder(), model, Finetuning()) if tuned else model
-        training = Training(whole, data, settings)
+        training = Trainer(whole, data, settings)
         results = [training.run_epoch() for _ in range(settings.epochs)]
         reached.append(results[-1].objective)
     assert reached[1] > 0.9 > 0.5 > reached[0]
@@ -78,7 +78,7 @@ def test_learns_what_frozen_features_do_not_show(variant: str, coloured: Trainin
 def test_in_the_last_epoch_backbone_and_hypernet_still_learn_and_frozen_parts_never_did(
     frozen_parts: int, coloured: TrainingData
 ) -> None:
-    training = Training(build(frozen_parts=frozen_parts), coloured, SETTINGS)
+    training = Trainer(build(frozen_parts=frozen_parts), coloured, SETTINGS)
     pretrained = state(training)
     while training.epoch < SETTINGS.epochs - 1:
         training.run_epoch()
@@ -95,7 +95,7 @@ def test_in_the_last_epoch_backbone_and_hypernet_still_learn_and_frozen_parts_ne
 def test_the_backbone_and_the_hypernet_learn_at_their_own_rates(ratio: float, coloured: TrainingData) -> None:
     settings = replace(SETTINGS, epochs=1, ema=0.0, clip_norm=0.0, warmup=0.0)
     for part, key in (("backbone.", "backbone_lr_ratio"), ("scoring.hypernet.", "hypernet_lr_ratio")):
-        training = Training(build(), coloured, replace(settings, **{key: ratio}))
+        training = Trainer(build(), coloured, replace(settings, **{key: ratio}))
         before = state(training)
         training.run_epoch()
         steps = {name: float((value - before[name]).abs().max()) for name, value in training.model.state_dict().items()}
@@ -108,7 +108,7 @@ def test_the_backbone_does_not_decay(coloured: TrainingData) -> None:
     settings = replace(SETTINGS, epochs=2)
     ends = []
     for decay in (0.0, 10.0):
-        training = Training(build(), coloured, replace(settings, weight_decay=decay, batch_size=ROWS))
+        training = Trainer(build(), coloured, replace(settings, weight_decay=decay, batch_size=ROWS))
         training.run_epoch()  # one step, so that the backbone's gradients are still the same
         ends.append(state(training))
     same = {name for name in ends[0] if torch.equal(ends[0][name], ends[1][name])}
@@ -117,14 +117,14 @@ def test_the_backbone_does_not_decay(coloured: TrainingData) -> None:
 
 
 def test_goes_on_from_disk_bit_for_bit_from_every_epoch(coloured: TrainingData, tmp_path: Path) -> None:
-    whole = Training(build(test_crops=2, frozen_parts=1), coloured, SETTINGS)
+    whole = Trainer(build(test_crops=2, frozen_parts=1), coloured, SETTINGS)
     results = []
     for epoch in range(SETTINGS.epochs):
         Checkpoints(tmp_path / str(epoch)).save(whole.state_dict())
         results.append(untimed(whole.run_epoch()))
     assert results[0]["train_loss"] != results[1]["train_loss"]
     for epoch in range(SETTINGS.epochs):
-        resumed = Training(build(seed=1, test_crops=2, frozen_parts=1), coloured, SETTINGS)
+        resumed = Trainer(build(seed=1, test_crops=2, frozen_parts=1), coloured, SETTINGS)
         state = Checkpoints(tmp_path / str(epoch)).load().state
         assert state is not None
         resumed.load_state_dict(state)
@@ -135,7 +135,7 @@ def test_goes_on_from_disk_bit_for_bit_from_every_epoch(coloured: TrainingData, 
 
 
 def test_only_what_learns_is_kept_by_optimizer_and_average(coloured: TrainingData) -> None:
-    tensors = Training(build(frozen_parts=3), coloured, SETTINGS).state_dict().tensors
+    tensors = Trainer(build(frozen_parts=3), coloured, SETTINGS).state_dict().tensors
     backbone = {name for name in tensors if ".backbone." in name or name.startswith("model.backbone.")}
     assert any(name.startswith("model.backbone.blocks.0") for name in backbone)
     assert all(".blocks.3." in name for name in backbone if not name.startswith("model."))
@@ -145,11 +145,13 @@ def test_of_the_stored_images_only_a_batch_is_read(tmp_path: Path) -> None:
     mapped = np.lib.format.open_memmap(tmp_path / "pixels.npy", mode="w+", dtype=np.uint8, shape=(64, 3, 8, 8))
     mapped[:] = np.arange(64, dtype=np.uint8)[:, None, None, None]
     tensor = torch.from_numpy(np.load(tmp_path / "pixels.npy", mmap_mode="c"))
-    rows = FeatureRows({PIXELS: tensor}, [PIXELS], torch.device("cpu"))
+    rows = FeatureBatches({PIXELS: tensor}, [PIXELS], torch.device("cpu"))
     assert rows._pixels[PIXELS].data_ptr() == tensor.data_ptr(), "no copy of the whole"
     batch = rows.batch(torch.tensor([7, 3]))[PIXELS]
     assert batch.dtype == torch.uint8 and batch[:, 0, 0, 0].tolist() == [7, 3]
-    assert len(FeatureRows({PIXELS: tensor}, [PIXELS], torch.device("cpu")).calibration(torch.arange(64))[PIXELS]) == 64
+    assert (
+        len(FeatureBatches({PIXELS: tensor}, [PIXELS], torch.device("cpu")).calibration(torch.arange(64))[PIXELS]) == 64
+    )
 
 
 def test_a_step_of_a_real_encoder_moves_all_but_its_frozen_parts() -> None:
@@ -161,7 +163,7 @@ def test_a_step_of_a_real_encoder_moves_all_but_its_frozen_parts() -> None:
     rows = torch.arange(24)
     scores = torch.rand(24, 1, generator=generator)
     data = TrainingData({PIXELS: pixels}, scores, ("quality",), rows // 4, rows[:16], rows[16:20], rows[20:])
-    training = Training(model, data, FitSettings(epochs=1, batch_size=8))
+    training = Trainer(model, data, FitSettings(epochs=1, batch_size=8))
     before = state(training)
     result = training.run_epoch()
     assert np.isfinite(result.train_loss)

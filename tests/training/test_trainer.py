@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from orchestrator.core.errors import InputError
-from orchestrator.training import FitSettings, Training, TrainingData, correlations, trainer
+from orchestrator.training import FitSettings, Trainer, TrainingData, correlations, trainer
 from orchestrator.training.result import EpochResult
 
 SETTINGS = {
@@ -46,7 +46,7 @@ def test_learns(make_model, data: TrainingData, settings: FitSettings) -> None:
 def test_repeats_itself_whatever_the_global_generator_did(
     make_model, data: TrainingData, settings: FitSettings
 ) -> None:
-    trainings = [Training(make_model(), data, settings) for _ in range(2)]
+    trainings = [Trainer(make_model(), data, settings) for _ in range(2)]
     for _ in range(3):
         results = []
         for training in trainings:
@@ -68,12 +68,12 @@ def test_seeds_differ(make_model, data: TrainingData) -> None:
 def test_goes_on_bit_for_bit_from_any_epoch(
     make_model, two_targets: TrainingData, settings: FitSettings, stop: int
 ) -> None:
-    whole = Training(make_model(2), two_targets, settings)
+    whole = Trainer(make_model(2), two_targets, settings)
     states, results = [whole.state_dict()], []
     while not whole.finished:
         results.append(untimed(whole.run_epoch()))
         states.append(whole.state_dict())
-    resumed = Training(make_model(2, seed=99), two_targets, settings)
+    resumed = Trainer(make_model(2, seed=99), two_targets, settings)
     resumed.load_state_dict(states[stop])
     assert resumed.epoch == stop
     while not resumed.finished:
@@ -85,22 +85,22 @@ def test_goes_on_bit_for_bit_from_any_epoch(
 
 
 def test_a_state_of_another_training_is_refused(make_model, data: TrainingData) -> None:
-    state = Training(make_model(), data, SETTINGS["plain"]).state_dict()
+    state = Trainer(make_model(), data, SETTINGS["plain"]).state_dict()
     with pytest.raises(ValueError, match="settings differ"):
-        Training(make_model(), data, replace(SETTINGS["plain"], lr=0.5)).load_state_dict(state)
+        Trainer(make_model(), data, replace(SETTINGS["plain"], lr=0.5)).load_state_dict(state)
     with pytest.raises(ValueError, match="score mean differ"):
-        Training(make_model(), replace(data, scores=data.scores + 1), SETTINGS["plain"]).load_state_dict(state)
+        Trainer(make_model(), replace(data, scores=data.scores + 1), SETTINGS["plain"]).load_state_dict(state)
     other = make_model()
     other.head = torch.nn.Linear(8, 1, bias=False)
     with pytest.raises(ValueError, match="another model"):
-        Training(other, data, SETTINGS["plain"]).load_state_dict(state)
+        Trainer(other, data, SETTINGS["plain"]).load_state_dict(state)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_the_best_epochs_model_is_the_one_that_was_measured(
     make_model, two_targets: TrainingData, settings: FitSettings
 ) -> None:
-    training = Training(make_model(2), two_targets, settings)
+    training = Trainer(make_model(2), two_targets, settings)
     results = [training.run_epoch() for _ in range(settings.epochs)]
     best = max(results, key=lambda result: result.objective)
     assert training.best is not None and training.best.result == best
@@ -114,8 +114,8 @@ def test_the_best_epochs_model_is_the_one_that_was_measured(
 
 
 def test_averaged_weights_are_evaluated_and_raw_ones_trained(make_model, data: TrainingData) -> None:
-    raw = Training(make_model(), data, SETTINGS["plain"])
-    averaged = Training(make_model(), data, replace(SETTINGS["plain"], ema=0.99))
+    raw = Trainer(make_model(), data, SETTINGS["plain"])
+    averaged = Trainer(make_model(), data, replace(SETTINGS["plain"], ema=0.99))
     one, other = raw.run_epoch(), averaged.run_epoch()
     assert one.train_loss == other.train_loss
     assert same_tensors(raw.model.state_dict(), averaged.model.state_dict())
@@ -131,7 +131,7 @@ def test_a_training_that_diverges_says_so_and_ends(make_model, data: TrainingDat
         data = replace(data, features={**data.features, "prompt.embedding": broken})
     else:
         settings = replace(settings, lr=1e38, clip_norm=0.0, loss="mse")
-    training = Training(make_model(), data, settings)
+    training = Trainer(make_model(), data, settings)
     while not training.finished:
         result = training.run_epoch()
     assert result.diverged and isnan(result.objective) and result.reason
@@ -145,7 +145,7 @@ def test_a_constant_prediction_is_never_the_best(make_model, data: TrainingData)
     model = make_model()
     torch.nn.init.zeros_(model.head.weight)
     model.head.requires_grad_(False)
-    training = Training(model, data, SETTINGS["plain"])
+    training = Trainer(model, data, SETTINGS["plain"])
     result = training.run_epoch()
     assert isnan(result.objective) and not result.diverged
     assert result.reason == "predictions are constant"
@@ -155,18 +155,18 @@ def test_a_constant_prediction_is_never_the_best(make_model, data: TrainingData)
 def test_flat_metrics_name_targets_only_where_several(
     make_model, data: TrainingData, two_targets: TrainingData
 ) -> None:
-    one = Training(make_model(), data, SETTINGS["plain"]).run_epoch()
+    one = Trainer(make_model(), data, SETTINGS["plain"]).run_epoch()
     assert one.as_dict()["val_srcc"] == one.objective
     assert "val_srcc_quality" not in one.as_dict()
-    two = Training(make_model(2), two_targets, SETTINGS["plain"]).run_epoch().as_dict()
+    two = Trainer(make_model(2), two_targets, SETTINGS["plain"]).run_epoch().as_dict()
     assert two["val_plcc"] == pytest.approx((two["val_plcc_quality"] + two["val_plcc_alignment"]) / 2)
 
 
 def test_grouped_batches_give_the_rank_loss_its_pairs(make_model, data: TrainingData) -> None:
     settings = replace(SETTINGS["plain"], loss="rank", batch_size=8)
-    grouped = Training(make_model(), data, replace(settings, prompt_grouped=True)).run_epoch()
+    grouped = Trainer(make_model(), data, replace(settings, prompt_grouped=True)).run_epoch()
     # A batch without a pair has the loss 0; one prompt a batch always has pairs, at about log 2 untrained.
-    shuffled = Training(make_model(), data, settings).run_epoch()
+    shuffled = Trainer(make_model(), data, settings).run_epoch()
     assert grouped.train_loss > 0.4
     assert shuffled.train_loss < grouped.train_loss
 
@@ -174,12 +174,12 @@ def test_grouped_batches_give_the_rank_loss_its_pairs(make_model, data: Training
 def test_a_loss_that_needs_deviations_gets_them_in_the_models_units(make_model, data: TrainingData) -> None:
     settings = replace(SETTINGS["plain"], loss="fidelity")
     with pytest.raises(InputError, match="fidelity needs the raters' standard deviations: the data has none"):
-        Training(make_model(), data, settings)
+        Trainer(make_model(), data, settings)
     rated = replace(data, stds=torch.rand(data.scores.shape) + 0.2)
     ten_times = replace(rated, scores=10 * rated.scores, stds=10 * rated.stds)
-    one, other = (Training(make_model(), given, settings).run_epoch() for given in (rated, ten_times))
+    one, other = (Trainer(make_model(), given, settings).run_epoch() for given in (rated, ten_times))
     assert other.train_loss == pytest.approx(one.train_loss, rel=1e-5), "the unit of the scores is no matter"
-    unsure = Training(make_model(), replace(rated, stds=10 * rated.stds), settings).run_epoch()
+    unsure = Trainer(make_model(), replace(rated, stds=10 * rated.stds), settings).run_epoch()
     assert unsure.train_loss < 0.5 * one.train_loss
     learned = list(trainer(make_model(), rated, replace(settings, epochs=15)))
     assert max(result.objective for result in learned) > 0.7
@@ -210,21 +210,21 @@ def test_a_target_that_weighs_more_is_learned_better(make_model, two_targets: Tr
 
     opposed = replace(two_targets, scores=torch.cat((two_targets.scores[:, :1], -two_targets.scores[:, :1]), 1))
     for weights, sign in (({"quality": 5.0}, 1), ((1.0, 5.0), -1)):
-        training = Training(Torn(), opposed, replace(SETTINGS["plain"], lr=0.1, target_weights=weights))
+        training = Trainer(Torn(), opposed, replace(SETTINGS["plain"], lr=0.1, target_weights=weights))
         while not training.finished:
             result = training.run_epoch()
         assert sign * result.validation["quality"].srcc > 0.5
     with pytest.raises(InputError, match="target_weights has 3 numbers"):
-        Training(Torn(), opposed, replace(SETTINGS["plain"], target_weights=(1.0, 1.0, 1.0)))
+        Trainer(Torn(), opposed, replace(SETTINGS["plain"], target_weights=(1.0, 1.0, 1.0)))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_on_a_gpu_it_learns_and_goes_on(make_model, data: TrainingData, settings: FitSettings) -> None:
     device = torch.device("cuda")
-    training = Training(make_model(), data, settings, device)
+    training = Trainer(make_model(), data, settings, device)
     training.run_epoch()
-    resumed = Training(make_model(seed=3), data, settings, device)
+    resumed = Trainer(make_model(seed=3), data, settings, device)
     resumed.load_state_dict(training.state_dict())
     assert resumed.run_epoch().train_loss == pytest.approx(training.run_epoch().train_loss, rel=1e-3)
     assert training.best is not None

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from orchestrator.training import ScoreScale, TrainingData
-from orchestrator.training.feature_batches import FeatureRows
+from orchestrator.training.feature_batches import FeatureBatches
 
 
 def test_scale_restores_mos_units() -> None:
@@ -39,7 +39,7 @@ def test_data_that_does_not_fit_together_is_refused(
 
 
 def test_feature_rows_gather_float32(data: TrainingData) -> None:
-    rows = FeatureRows(data.features, ("prompt.embedding", "image.map"), torch.device("cpu"))
+    rows = FeatureBatches(data.features, ("prompt.embedding", "image.map"), torch.device("cpu"))
     batch = rows.batch(torch.tensor([5, 3]))
     assert set(batch) == {"prompt.embedding", "image.map"}
     for name, tensor in batch.items():
@@ -52,7 +52,7 @@ def test_large_maps_stay_half_until_gathered_and_calibrate_on_fewer_rows(
 ) -> None:
     monkeypatch.setattr("orchestrator.training.feature_batches._SMALL_ROW", 10)
     monkeypatch.setattr("orchestrator.training.feature_batches._CALIBRATION_BYTES", 4 * 48 * 20)
-    rows = FeatureRows(data.features, ("prompt.embedding", "image.map"), torch.device("cpu"))
+    rows = FeatureBatches(data.features, ("prompt.embedding", "image.map"), torch.device("cpu"))
     assert rows._tensors["image.map"].dtype == torch.float16
     assert rows._tensors["prompt.embedding"].dtype == torch.float32
     assert rows.batch(torch.tensor([1]))["image.map"].dtype == torch.float32
@@ -63,4 +63,4 @@ def test_large_maps_stay_half_until_gathered_and_calibrate_on_fewer_rows(
 
 def test_a_missing_feature_is_named(data: TrainingData) -> None:
     with pytest.raises(ValueError, match="image.level9"):
-        FeatureRows(data.features, ("image.level9",), torch.device("cpu"))
+        FeatureBatches(data.features, ("image.level9",), torch.device("cpu"))

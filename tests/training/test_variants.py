@@ -8,7 +8,7 @@ import torch
 
 from models import ScoringModel, build_variant, list_variants, variant_info
 from orchestrator.search.space import load_space
-from orchestrator.training import FitSettings, Training, TrainingData
+from orchestrator.training import FitSettings, Trainer, TrainingData
 from orchestrator.training.checkpoint import Checkpoints
 
 SHAPES = {
@@ -53,13 +53,13 @@ def planted() -> TrainingData:
 
 @pytest.mark.parametrize("name", list_variants())
 def test_goes_on_from_disk_bit_for_bit_from_every_epoch(name: str, planted: TrainingData, tmp_path: Path) -> None:
-    whole = Training(build(name), planted, SETTINGS)
+    whole = Trainer(build(name), planted, SETTINGS)
     results = []
     for epoch in range(SETTINGS.epochs):
         Checkpoints(tmp_path / str(epoch)).save(whole.state_dict())
         results.append({**asdict(whole.run_epoch()), "seconds": 0})
     for epoch in range(SETTINGS.epochs):
-        resumed = Training(build(name, seed=1), planted, SETTINGS)
+        resumed = Trainer(build(name, seed=1), planted, SETTINGS)
         state = Checkpoints(tmp_path / str(epoch)).load().state
         assert state is not None
         resumed.load_state_dict(state)
@@ -73,7 +73,7 @@ def test_goes_on_from_disk_bit_for_bit_from_every_epoch(name: str, planted: Trai
 @pytest.mark.parametrize("ratio", [0.0, 1e-3, 1.0])
 def test_the_hypernet_learns_at_its_own_rate_to_the_end(name: str, ratio: float, planted: TrainingData) -> None:
     """In the last epoch as well, whatever the schedule has left of the rate; with the ratio 0 not at all."""
-    training = Training(build(name), planted, FitSettings(epochs=3, hypernet_lr_ratio=ratio, batch_size=32))
+    training = Trainer(build(name), planted, FitSettings(epochs=3, hypernet_lr_ratio=ratio, batch_size=32))
     while training.epoch < 2:
         training.run_epoch()
     before = {key: value.detach().clone() for key, value in training.model.named_parameters()}

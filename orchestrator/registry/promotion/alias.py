@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from orchestrator.core.errors import InputError
-from orchestrator.registry.promotion.alias_history import History, Move, whoever
+from orchestrator.registry.promotion.alias_history import AliasHistory, Move, whoever
 from orchestrator.registry.promotion.model_version import alias_version
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 
@@ -28,7 +28,7 @@ class AliasMoved(Exception):
     """The alias is not where it was when the move was decided on."""
 
 
-def read_history(client: MlflowClient, name: str, alias: str) -> History:
+def read_history(client: MlflowClient, name: str, alias: str) -> AliasHistory:
     """The moves of an alias; empty where there is no such model, or it was never moved.
 
     Raises:
@@ -41,10 +41,10 @@ def read_history(client: MlflowClient, name: str, alias: str) -> History:
         # What cannot be read for a moment must not pass for empty: the next move would write over it.
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        return History()
+        return AliasHistory()
     tag = f"{HISTORY_TAG}.{alias}"
     try:
-        return History.loads(tags.get(tag))
+        return AliasHistory.loads(tags.get(tag))
     except ValueError as error:
         raise InputError(
             f"The tag {tag} of {name} in MLflow is no history that can be read here, and is not written over: mend it, "
@@ -52,7 +52,7 @@ def read_history(client: MlflowClient, name: str, alias: str) -> History:
         ) from error
 
 
-def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience: float = PATIENCE) -> History:
+def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience: float = PATIENCE) -> AliasHistory:
     """Moves an alias from where it was seen to where it shall be, and notes it.
 
     Args:
@@ -73,8 +73,8 @@ def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience
         history = read_history(client, name, alias)
         there = alias_version(client, name, alias)
         now = int(there.version) if there else None
-        if now != move.of:
-            raise AliasMoved(_moved(name, alias, move.of, now, history))
+        if now != move.from_version:
+            raise AliasMoved(_moved(name, alias, move.from_version, now, history))
         still_held()
         client.set_registered_model_alias(name, alias, str(move.to))
         history = history.with_move(move)
@@ -86,7 +86,7 @@ def move_alias(client: MlflowClient, name: str, alias: str, move: Move, patience
     return history
 
 
-def _moved(name: str, alias: str, judged: int | None, now: int | None, history: History) -> str:
+def _moved(name: str, alias: str, judged: int | None, now: int | None, history: AliasHistory) -> str:
     was = f"version {judged}" if judged else "nothing"
     is_now = f"version {now}" if now else "nothing"
     last = history.moves[-1] if history.moves else None
@@ -95,7 +95,7 @@ def _moved(name: str, alias: str, judged: int | None, now: int | None, history: 
 
 
 @contextmanager
-def _held(client: MlflowClient, name: str, alias: str, patience: float) -> Iterator[_StillHeld]:
+def _held(client: MlflowClient, name: str, alias: str, patience: float) -> Iterator[_LockGuard]:
     lock, token = f"{name}-{alias}-moving", uuid4().hex
     seen, since = None, time.monotonic()
     give_up = since + 3 * patience
@@ -108,14 +108,14 @@ def _held(client: MlflowClient, name: str, alias: str, patience: float) -> Itera
         elif holder is not None and time.monotonic() - since > patience:
             _release(client, lock, holder)  # whoever it was has died with it
         time.sleep(0.05)
-    held = _StillHeld(client, lock, token, patience)
+    held = _LockGuard(client, lock, token, patience)
     try:
         yield held
     finally:
         _release(client, lock, token)
 
 
-class _StillHeld:
+class _LockGuard:
     """Asks before the alias is moved whether this process was taken for dead."""
 
     def __init__(self, client: MlflowClient, lock: str, token: str, patience: float) -> None:

@@ -31,7 +31,7 @@ class Move:
 
     Attributes:
         kind: what moved it.
-        of, to: version numbers; `of` is None where it was on none.
+        from_version, to: version numbers; `from_version` is None where it was on none.
         why: in words.
         who: user and machine.
         when: UTC, to the second.
@@ -39,16 +39,25 @@ class Move:
     """
 
     kind: Literal["promote", "rollback"]
-    of: int | None
+    from_version: int | None
     to: int
     why: str
     who: str = field(default_factory=whoever)
     when: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     forced: bool = False
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the move for JSON and for the tag of a registered model."""
+        return {"of" if key == "from_version" else key: value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Move:
+        """Read what `as_dict` returned."""
+        return cls(**{"from_version" if key == "of" else key: value for key, value in content.items()})
+
 
 @dataclass(frozen=True)
-class History:
+class AliasHistory:
     """The moves of one alias, the oldest first.
 
     Attributes:
@@ -61,7 +70,7 @@ class History:
     earlier: int = 0
     since: str | None = None
 
-    def with_move(self, move: Move) -> History:
+    def with_move(self, move: Move) -> AliasHistory:
         """The same and one more."""
         short = replace(move, why=move.why if len(move.why) <= _WHY_LIMIT else f"{move.why[: _WHY_LIMIT - 1]}…")
         return replace(self, moves=(*self.moves, short))
@@ -71,11 +80,11 @@ class History:
         kept = self
         while len(text := kept._dumps()) > LIMIT and kept.moves:
             first, *rest = kept.moves
-            kept = History(tuple(rest), kept.earlier + 1, kept.since or first.when)
+            kept = AliasHistory(tuple(rest), kept.earlier + 1, kept.since or first.when)
         return text
 
     @classmethod
-    def loads(cls, text: str | None) -> History:
+    def loads(cls, text: str | None) -> AliasHistory:
         """Of a tag's value; empty where there is none.
 
         Raises:
@@ -85,7 +94,7 @@ class History:
             return cls()
         try:
             content = json.loads(text)
-            return cls(tuple(Move(**move) for move in content["moves"]), content["earlier"], content["since"])
+            return cls(tuple(Move.from_dict(move) for move in content["moves"]), content["earlier"], content["since"])
         except (TypeError, KeyError) as error:
             raise ValueError(f"not a history: {error}") from error
 
@@ -106,7 +115,7 @@ class History:
                 stack.append(version)
 
         for move in self.moves:
-            stand_on(move.of)
+            stand_on(move.from_version)
             if move.kind == "rollback" and move.to in stack:
                 while stack[-1] != move.to:
                     stack.pop()
@@ -118,7 +127,7 @@ class History:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"earlier": self.earlier, "since": self.since, "moves": [asdict(move) for move in self.moves]}
+        return {"earlier": self.earlier, "since": self.since, "moves": [move.as_dict() for move in self.moves]}
 
     def _dumps(self) -> str:
         return json.dumps(self.as_dict(), separators=(",", ":"), ensure_ascii=False)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.splits import keeps_test_apart
-from orchestrator.execution.median_run import representative
-from orchestrator.registry.promotion.sweep_results import Evidence, targets_of
+from orchestrator.execution.median_run import median_run
+from orchestrator.registry.promotion.sweep_results import SweepResults, targets_of
 from orchestrator.tracking.mlflow_sink import KEY_TAG
 from orchestrator.training.bootstrap import Metric
 
@@ -34,7 +34,7 @@ class Candidate:
         named: whether a person named the run, rather than validation.
     """
 
-    evidence: Evidence
+    evidence: SweepResults
     source: str
     runs: tuple[Run, ...]
     run: Run
@@ -72,7 +72,7 @@ class Candidate:
         return targets_of(self.table)
 
 
-def choose(sweeps: Iterable[Evidence], metric: Metric) -> Candidate | None:
+def choose(sweeps: Iterable[SweepResults], metric: Metric) -> Candidate | None:
     """The best configuration by its validation median, and of its runs the one with the median validation score.
 
     Validation that test has a part in is higher than it should be, and would win: sweeps under such a protocol are
@@ -83,7 +83,7 @@ def choose(sweeps: Iterable[Evidence], metric: Metric) -> Candidate | None:
     return _best(apart, metric) or _best(every, metric)
 
 
-def _best(sweeps: Iterable[Evidence], metric: Metric) -> Candidate | None:
+def _best(sweeps: Iterable[SweepResults], metric: Metric) -> Candidate | None:
     found = [
         candidate
         for evidence in sweeps
@@ -93,7 +93,7 @@ def _best(sweeps: Iterable[Evidence], metric: Metric) -> Candidate | None:
     return max(found, key=lambda candidate: candidate.validation, default=None)
 
 
-def candidate_of(evidence: Evidence, run: Run, metric: Metric) -> Candidate:
+def candidate_of(evidence: SweepResults, run: Run, metric: Metric) -> Candidate:
     """The candidate that a given run is.
 
     Raises:
@@ -111,11 +111,11 @@ def candidate_of(evidence: Evidence, run: Run, metric: Metric) -> Candidate:
 
 
 def _candidate(
-    evidence: Evidence, source: str, runs: list[Run], metric: Metric, chosen: Run | None = None
+    evidence: SweepResults, source: str, runs: list[Run], metric: Metric, chosen: Run | None = None
 ) -> Candidate | None:
     scores = {run.info.run_id: run.data.metrics.get(f"best_val_{metric}") for run in runs}
     known = {run_id: score for run_id, score in scores.items() if score is not None}
-    middle = representative(known)
+    middle = median_run(known)
     run = chosen or next((run for run in runs if run.info.run_id == middle), None)
     if run is None:
         return None

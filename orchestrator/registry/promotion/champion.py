@@ -11,10 +11,10 @@ from orchestrator.core.errors import InputError
 from orchestrator.data.progress import Progress, silent
 from orchestrator.registry.download import fetch_version
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.dataset import DataAtHand
-from orchestrator.registry.promotion.gate_inputs import Incumbent
+from orchestrator.registry.promotion.dataset import AvailableDataset
+from orchestrator.registry.promotion.gate_inputs import Champion
 from orchestrator.registry.promotion.score_check import CannotScore, score_rows
-from orchestrator.registry.promotion.sweep_results import evidence_of_run, test_hash, test_rows
+from orchestrator.registry.promotion.sweep_results import evidence_of_run, hash_of_test, rows_of_test
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import DIGEST
@@ -26,15 +26,15 @@ DISJOINT = "disjoint"
 """Its test prompts follow from the prompts alone, whatever the data set: no model trained under it has seen one."""
 
 
-def incumbent_beside(
+def champion_on_candidate_test(
     client: MlflowClient,
     version: ModelVersion,
     candidate: Candidate,
-    data: DataAtHand,
+    data: AvailableDataset,
     out: Path,
     scratch: Path,
     progress: Progress = silent,
-) -> Incumbent:
+) -> Champion:
     """The present holder with scores of the candidate's test images: its own, else made again.
 
     Args:
@@ -49,8 +49,8 @@ def incumbent_beside(
     number = f"version {version.version}"
     table, protocol = _own(client, version, out, scratch)
     if table is not None and version.tags.get("data_hash") == candidate.evidence.data_hash:
-        if test_hash(table) == test_hash(candidate.table):
-            return Incumbent(version, table, f"same data and test set as {number}", True)
+        if hash_of_test(table) == hash_of_test(candidate.table):
+            return Champion(version, table, f"same data and test set as {number}", True)
         what = f"{number} was tested on other images"
     elif table is not None:
         what = f"{number} was trained on other data"
@@ -58,19 +58,19 @@ def incumbent_beside(
         what = f"the predictions of {number} are gone"
     protocols = {protocol or version.tags.get("protocol"), candidate.evidence.spec.protocol}
     if protocols != {DISJOINT}:
-        return Incumbent(version, None, f"{what}, and it may have been trained on these test images", False)
+        return Champion(version, None, f"{what}, and it may have been trained on these test images", False)
     if data.dataset is None:
-        return Incumbent(version, None, f"{what}, and cannot be re-scored: {data.reason}", False)
-    names = list(test_rows(candidate.table)["name"])
+        return Champion(version, None, f"{what}, and cannot be re-scored: {data.reason}", False)
+    names = list(rows_of_test(candidate.table)["name"])
     try:
         folder = fetch_version(client, version.name, version.version, scratch / f"version-{version.version}")
         if folder_digest(folder) != version.tags.get(DIGEST):
             raise CannotScore(f"its files are not those of the {DIGEST} in the registry")
         again = score_rows(folder, data.dataset, names, progress)
     except (InputError, CannotScore) as error:
-        return Incumbent(version, None, f"{what}, and cannot be re-scored: {error}", False)
+        return Champion(version, None, f"{what}, and cannot be re-scored: {error}", False)
     told = f"{what}: re-scored on the {len(names)} test images here, whose prompts neither was trained on"
-    return Incumbent(version, again, told, False)
+    return Champion(version, again, told, False)
 
 
 def _own(

@@ -66,7 +66,7 @@ def question(answered: bool) -> Callable[[str], bool]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_libraries() -> Iterator[None]:
     """Keeps what libraries have to say from between the lines that people read."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.core.errors import InputError
-from orchestrator.execution.evaluation import agreement
-from orchestrator.registry.promotion.compared_model import Compared
+from orchestrator.execution.evaluation import evaluate_table
+from orchestrator.registry.promotion.compared_model import ComparedModel
 from orchestrator.registry.promotion.gates.format import bounds
 from orchestrator.registry.promotion.paired_bootstrap import paired_difference, shared_targets
-from orchestrator.registry.promotion.sweep_results import test_rows
+from orchestrator.registry.promotion.sweep_results import rows_of_test
 from orchestrator.reporting.aggregate import number_json
 from orchestrator.training.bootstrap import Interval
 
@@ -51,7 +51,7 @@ class TargetComparison:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelComparison:
     """Two models on the same images.
 
     Attributes:
@@ -101,7 +101,7 @@ class Comparison:
             console.print(furthest, highlight=False)
 
 
-def compare(first: Compared, second: Compared, confidence: float = 0.95) -> Comparison:
+def compare(first: ComparedModel, second: ComparedModel, confidence: float = 0.95) -> ModelComparison:
     """Compares two models on the test images that both have scored.
 
     Raises:
@@ -110,7 +110,7 @@ def compare(first: Compared, second: Compared, confidence: float = 0.95) -> Comp
     targets = shared_targets(first.table, second.table)
     if not targets:
         raise InputError(f"{first.name} and {second.name} give no score in common.")
-    one, other = test_rows(first.table), test_rows(second.table)
+    one, other = rows_of_test(first.table), rows_of_test(second.table)
     joined = one.merge(other, on="name", suffixes=("", " of B"))
     if len(joined) < 3:
         raise InputError(f"{first.name} and {second.name} were tested on other images: they share {len(joined)}.")
@@ -126,7 +126,7 @@ def compare(first: Compared, second: Compared, confidence: float = 0.95) -> Comp
         rows[f"second_{target}"] = joined[f"predicted_{target} of B"]
     names = set(rows["name"])
     tables = tuple(_only(found.table, names) for found in (first, second))
-    return Comparison(
+    return ModelComparison(
         first=first.name,
         second=second.name,
         images=len(rows),
@@ -145,7 +145,7 @@ def _only(table: pd.DataFrame, names: set[str]) -> pd.DataFrame:
 def _compare_target(
     first: pd.DataFrame, second: pd.DataFrame, rows: pd.DataFrame, target: str, confidence: float
 ) -> TargetComparison:
-    mine, theirs = agreement(first, target).metrics, agreement(second, target).metrics
+    mine, theirs = evaluate_table(first, target).metrics, evaluate_table(second, target).metrics
     ranks = {side: rows[f"{side}_{target}"].rank() for side in ("first", "second")}
     furthest = pd.DataFrame(
         {

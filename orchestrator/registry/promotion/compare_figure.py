@@ -10,12 +10,12 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from orchestrator.registry.promotion.compare import Comparison
+from orchestrator.registry.promotion.compare import ModelComparison
 
 _SIDES = (("first", "A", "#3465a4"), ("second", "B", "#c17d11"))
 
 
-def draw_comparison(comparison: Comparison, path: Path) -> None:
+def draw_comparison(comparison: ModelComparison, path: Path) -> None:
     """A row a score: the two models' predictions against the truth; the images furthest apart are ringed."""
     rows = comparison.rows
     with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):

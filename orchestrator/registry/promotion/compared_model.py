@@ -12,7 +12,7 @@ import pandas as pd
 from orchestrator.core.errors import InputError
 from orchestrator.registry.promotion.evaluate_gates import find_run
 from orchestrator.registry.promotion.model_version import alias_version
-from orchestrator.registry.promotion.sweep_results import Evidence, evidence_of_run
+from orchestrator.registry.promotion.sweep_results import SweepResults, evidence_of_run
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG
 
@@ -24,7 +24,7 @@ _ALIAS = re.compile(r"([^/@]+)@([^/@]+)")
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedModel:
     """A model with its scores of its sweep's test images.
 
     Attributes:
@@ -36,11 +36,11 @@ class Compared:
 
     name: str
     run: Run
-    evidence: Evidence
+    evidence: SweepResults
     table: pd.DataFrame
 
 
-def find_compared(client: MlflowClient, reference: str, out: Path, scratch: Path) -> Compared:
+def find_compared(client: MlflowClient, reference: str, out: Path, scratch: Path) -> ComparedModel:
     """The model that is meant by `text_hyper@champion`, `text_hyper/3`, `SWEEP/confirm-0003` or a run's id.
 
     Raises:
@@ -55,7 +55,7 @@ def find_compared(client: MlflowClient, reference: str, out: Path, scratch: Path
             f"{reference} is {evidence.name}/{key}, which has no predictions: confirm runs have them, where neither "
             "their folder nor what MLflow has of them was deleted."
         )
-    return Compared(f"{title} ({evidence.name}/{key})", run, evidence, table)
+    return ComparedModel(f"{title} ({evidence.name}/{key})", run, evidence, table)
 
 
 def _run(client: MlflowClient, reference: str, out: Path) -> tuple[Run, str]:

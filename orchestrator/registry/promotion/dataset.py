@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.progress import Progress, silent
-from orchestrator.registry.promotion.sweep_results import Evidence
+from orchestrator.registry.promotion.sweep_results import SweepResults
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset
 
 
 @dataclass(frozen=True, eq=False)
-class DataAtHand:
+class AvailableDataset:
     """The data set as the sweep saw it; where it is not, why."""
 
     dataset: Dataset | None
     reason: str = ""
 
 
-def data_at_hand(evidence: Evidence, data_root: Path | None = None, progress: Progress = silent) -> DataAtHand:
+def data_at_hand(
+    evidence: SweepResults, data_root: Path | None = None, progress: Progress = silent
+) -> AvailableDataset:
     """Reads the data set of a sweep again.
 
     Args:
@@ -39,7 +41,9 @@ def data_at_hand(evidence: Evidence, data_root: Path | None = None, progress: Pr
         if spec.criteria:
             dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
     except InputError as error:
-        return DataAtHand(None, f"the images of {spec.dataset} are not at hand: {error}")
+        return AvailableDataset(None, f"the images of {spec.dataset} are not at hand: {error}")
     if dataset.data_hash != evidence.data_hash:
-        return DataAtHand(None, f"{spec.dataset} here is not what the sweep {evidence.name} ran on: its data differ")
-    return DataAtHand(dataset)
+        return AvailableDataset(
+            None, f"{spec.dataset} here is not what the sweep {evidence.name} ran on: its data differ"
+        )
+    return AvailableDataset(dataset)

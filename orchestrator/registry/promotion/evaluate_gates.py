@@ -11,11 +11,11 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.workspace import find_sweep
 from orchestrator.data.progress import Progress, silent
 from orchestrator.registry.promotion.candidate import Candidate, candidate_of, choose
-from orchestrator.registry.promotion.champion import incumbent_beside
-from orchestrator.registry.promotion.dataset import DataAtHand, data_at_hand
-from orchestrator.registry.promotion.gate_inputs import Case, Incumbent, Rules
-from orchestrator.registry.promotion.gates import GATES, Verdict
-from orchestrator.registry.promotion.logged_model import SavedModel, saved_model
+from orchestrator.registry.promotion.champion import champion_on_candidate_test
+from orchestrator.registry.promotion.dataset import AvailableDataset, data_at_hand
+from orchestrator.registry.promotion.gate_inputs import Champion, GateInputs, GateThresholds
+from orchestrator.registry.promotion.gates import GATES, GateResult
+from orchestrator.registry.promotion.logged_model import LoggedModelFiles, saved_model
 from orchestrator.registry.promotion.model_version import alias_version
 from orchestrator.registry.promotion.score_check import reproduce
 from orchestrator.registry.promotion.sweep_results import evidence_of_run, find_evidence
@@ -33,7 +33,7 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CandidateQuery:
     """Which candidate is asked for: of all the sweeps of a variant, of one of them, or a given run.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Judged:
+class GateResults:
     """A candidate after the gates.
 
     Attributes:
@@ -64,20 +64,20 @@ class Judged:
         data: its data set.
     """
 
-    case: Case
-    verdicts: tuple[Verdict, ...]
+    case: GateInputs
+    verdicts: tuple[GateResult, ...]
     asked: tuple[str, ...]
     held: ModelVersion | None
-    model: SavedModel
-    data: DataAtHand
+    model: LoggedModelFiles
+    data: AvailableDataset
 
     @property
-    def refusals(self) -> tuple[Verdict, ...]:
+    def refusals(self) -> tuple[GateResult, ...]:
         """Those that stand in the way."""
         return tuple(verdict for verdict in self.verdicts if not verdict.passed and verdict.gate in self.asked)
 
 
-def find_candidate(client: MlflowClient, wanted: Wanted, out: Path, scratch: Path) -> Candidate:
+def find_candidate(client: MlflowClient, wanted: CandidateQuery, out: Path, scratch: Path) -> Candidate:
     """The candidate that is meant.
 
     Raises:
@@ -138,17 +138,17 @@ def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
     )
 
 
-def judge(
+def evaluate_gates(
     client: MlflowClient,
     candidate: Candidate,
     alias: str,
-    rules: Rules,
+    rules: GateThresholds,
     out: Path,
     scratch: Path,
     data_root: Path | None = None,
     progress: Progress = silent,
     dry_run: bool = False,
-) -> Judged:
+) -> GateResults:
     """Brings the case together and asks every gate; whatever the alias, it is compared with the champion.
 
     Args:
@@ -170,15 +170,15 @@ def judge(
     logged = candidate.run.data.metrics.get("test_srcc", float("nan"))
     name = candidate.evidence.spec.variant
     held = alias_version(client, name, alias)
-    champion = held if alias == CHAMPION else alias_version(client, name, CHAMPION)
-    incumbent: Incumbent | None = None
-    if champion is not None:
-        incumbent = incumbent_beside(client, champion, candidate, data, out, scratch, progress)
+    version = held if alias == CHAMPION else alias_version(client, name, CHAMPION)
+    champion: Champion | None = None
+    if version is not None:
+        champion = champion_on_candidate_test(client, version, candidate, data, out, scratch, progress)
     threads = candidate.evidence.spec.threads
     again = reproduce(model.folder, candidate.table, logged, data, threads, progress)
-    case = Case(candidate, incumbent, again, rules)
+    case = GateInputs(candidate, champion, again, rules)
     asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
-    return Judged(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)
+    return GateResults(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)
 
 
 def _condition(client: MlflowClient, sweep: str | None, out: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.score_check import Reproduction
+from orchestrator.registry.promotion.score_check import ScoreCheck
 from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rules:
+class GateThresholds:
     """How differences are judged.
 
     Attributes:
@@ -31,7 +31,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Incumbent:
+class Champion:
     """Who holds the alias now, and its scores of the images that the candidate is judged on.
 
     Attributes:
@@ -48,17 +48,17 @@ class Incumbent:
 
 
 @dataclass(frozen=True)
-class Case:
+class GateInputs:
     """A candidate, whom it is to replace, and by which rules.
 
     Attributes:
         candidate: who asks.
-        incumbent: who holds the alias; None where nobody does.
+        champion: who holds the alias; None where nobody does.
         reproduction: what came of loading the candidate's model and scoring the test images again.
         rules: of the comparison.
     """
 
     candidate: Candidate
-    incumbent: Incumbent | None
-    reproduction: Reproduction
-    rules: Rules
+    champion: Champion | None
+    reproduction: ScoreCheck
+    rules: GateThresholds

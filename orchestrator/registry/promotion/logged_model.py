@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SavedModel:
+class LoggedModelFiles:
     """A model's files as MLflow gives them.
 
     Attributes:
@@ -34,7 +34,7 @@ class SavedModel:
     digest: str
 
 
-def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_run: bool = False) -> SavedModel:
+def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_run: bool = False) -> LoggedModelFiles:
     """The candidate's model out of MLflow. Of a run that the sweep logged none for, it is logged now.
 
     Args:
@@ -57,7 +57,7 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_r
                 f"{candidate.name} has no model in MLflow, and its sweep's folder, which would have one, is not here."
             )
         if dry_run:
-            return SavedModel("", folder, folder_digest(folder))
+            return LoggedModelFiles("", folder, folder_digest(folder))
         from orchestrator.tracking.mlflow_model import log_model
 
         spec = candidate.evidence.spec
@@ -77,7 +77,7 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_r
         raise InputError(
             f"The model of {candidate.name} in MLflow is not the one that was logged: its files have changed since."
         )
-    return SavedModel(found.model_id, folder, digest)
+    return LoggedModelFiles(found.model_id, folder, digest)
 
 
 def logged_model(client: MlflowClient, run: Any) -> LoggedModel | None:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from orchestrator.data.splits import is_optimistic
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.gates import Verdict
+from orchestrator.registry.promotion.gates import GateResult
 from orchestrator.registry.promotion.licences import licence_of
-from orchestrator.registry.promotion.sweep_results import test_rows
+from orchestrator.registry.promotion.sweep_results import rows_of_test
 from orchestrator.reporting.aggregate import Figures, table_figures
 
 _METRICS = {
@@ -24,7 +24,7 @@ _METRICS = {
 }
 
 
-def model_card(candidate: Candidate, verdicts: Sequence[Verdict], encoders: dict[str, str], outcome: str) -> str:
+def model_card(candidate: Candidate, verdicts: Sequence[GateResult], encoders: dict[str, str], outcome: str) -> str:
     """Markdown of a few screens.
 
     Args:
@@ -34,7 +34,7 @@ def model_card(candidate: Candidate, verdicts: Sequence[Verdict], encoders: dict
         outcome: what came of the judgement, in a sentence.
     """
     spec, tags = candidate.evidence.spec, candidate.run.data.tags
-    test = test_rows(candidate.table)
+    test = rows_of_test(candidate.table)
     sweep_tags = candidate.evidence.sweep.data.tags
     figures = table_figures([candidate.table], candidate.targets)
     lines = [
@@ -113,7 +113,7 @@ def _number(figures: Figures, metric: str) -> str:
     return f"{value:.4f}" + (f" [{found.low:.3f}, {found.high:.3f}]" if found and found.low == found.low else "")
 
 
-def _word(verdict: Verdict) -> str:
+def _word(verdict: GateResult) -> str:
     return "✓" if verdict.passed else "✗ failed:"
 
 

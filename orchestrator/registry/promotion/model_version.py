@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.gates import Verdict
-from orchestrator.registry.promotion.logged_model import SavedModel
-from orchestrator.registry.promotion.sweep_results import test_hash
+from orchestrator.registry.promotion.gates import GateResult
+from orchestrator.registry.promotion.logged_model import LoggedModelFiles
+from orchestrator.registry.promotion.sweep_results import hash_of_test
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
 from orchestrator.tracking.pyfunc import DIGEST
@@ -42,7 +42,7 @@ def versions(client: MlflowClient, name: str) -> list[int]:
     return sorted(int(version.version) for version in client.search_model_versions(f"name = '{name}'"))
 
 
-def register(client: MlflowClient, name: str, candidate: Candidate, model: SavedModel) -> ModelVersion:
+def register(client: MlflowClient, name: str, candidate: Candidate, model: LoggedModelFiles) -> ModelVersion:
     """The run's model as a version of the registered model; the one that there is, where it was registered before.
 
     Raises:
@@ -79,7 +79,7 @@ def describe(client: MlflowClient, version: ModelVersion, tags: Mapping[str, Any
     client.update_model_version(version.name, version.version, _cut(description))
 
 
-def identity_tags(candidate: Candidate, model: SavedModel, dataset: Dataset | None) -> dict[str, Any]:
+def identity_tags(candidate: Candidate, model: LoggedModelFiles, dataset: Dataset | None) -> dict[str, Any]:
     """What says which model a version is, and what its loader checks."""
     spec, run = candidate.evidence.spec, candidate.run
     found: dict[str, Any] = {
@@ -91,7 +91,7 @@ def identity_tags(candidate: Candidate, model: SavedModel, dataset: Dataset | No
         SWEEP_TAG: run.data.tags[SWEEP_TAG],
         "variant": spec.variant,
         "data_hash": candidate.evidence.data_hash,
-        "test_hash": test_hash(candidate.table),
+        "test_hash": hash_of_test(candidate.table),
         DIGEST: model.digest,
     }
     if dataset is not None:
@@ -111,7 +111,7 @@ def training_quantiles(dataset: Dataset, candidate: Candidate) -> dict[str, list
     return {target: [float(f"{q:.4g}") for q in found[:, column]] for column, target in enumerate(candidate.targets)}
 
 
-def verdict_tags(refusals: Sequence[Verdict], forced: str | None) -> dict[str, str]:
+def verdict_tags(refusals: Sequence[GateResult], forced: str | None) -> dict[str, str]:
     """What came of the judgement: which gates stood in the way, and why they were overruled, which is kept for good."""
     return {
         "verdict": "passed" if not refusals else "forced" if forced else "refused",
@@ -120,7 +120,7 @@ def verdict_tags(refusals: Sequence[Verdict], forced: str | None) -> dict[str, s
     }
 
 
-def gates_tag(verdicts: Sequence[Verdict]) -> dict[str, str]:
+def gates_tag(verdicts: Sequence[GateResult]) -> dict[str, str]:
     """Every gate with its figures, as JSON; for people they stand in the description."""
     return {"gates": json.dumps([_finite(verdict.as_dict()) for verdict in verdicts])}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from orchestrator.registry.promotion.sweep_results import targets_of, test_rows
+from orchestrator.registry.promotion.sweep_results import rows_of_test, targets_of
 from orchestrator.training.bootstrap import Interval, Metric, paired_interval
 
 Pair = tuple[pd.DataFrame, pd.DataFrame]
@@ -46,6 +46,6 @@ def shared_targets(one: pd.DataFrame, other: pd.DataFrame) -> tuple[str, ...]:
 
 def _aligned(one: pd.DataFrame, other: pd.DataFrame) -> Pair:
     """The test rows of both, of the images that both have, by name."""
-    mine, theirs = test_rows(one), test_rows(other)
+    mine, theirs = rows_of_test(one), rows_of_test(other)
     common = set(mine["name"]) & set(theirs["name"])
     return tuple(rows[rows["name"].isin(common)].reset_index(drop=True) for rows in (mine, theirs))  # type: ignore[return-value]

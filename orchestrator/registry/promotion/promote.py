@@ -14,8 +14,14 @@ from orchestrator.core.cli import FAILED
 from orchestrator.core.errors import InputError
 from orchestrator.registry.promotion.alias import AliasMoved, move_alias, read_history
 from orchestrator.registry.promotion.alias_history import Move
-from orchestrator.registry.promotion.evaluate_gates import CHAMPION, Judged, Wanted, find_candidate, judge
-from orchestrator.registry.promotion.gate_inputs import Rules
+from orchestrator.registry.promotion.evaluate_gates import (
+    CHAMPION,
+    CandidateQuery,
+    GateResults,
+    evaluate_gates,
+    find_candidate,
+)
+from orchestrator.registry.promotion.gate_inputs import GateThresholds
 from orchestrator.registry.promotion.model_card import model_card
 from orchestrator.registry.promotion.model_version import (
     alias_version,
@@ -38,7 +44,7 @@ Confirm = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Wish:
+class PromotionOptions:
     """How a promotion is to be done.
 
     Attributes:
@@ -54,9 +60,9 @@ class Wish:
 
 def promote_best(
     client: MlflowClient,
-    wanted: Wanted,
-    rules: Rules,
-    wish: Wish,
+    wanted: CandidateQuery,
+    rules: GateThresholds,
+    wish: PromotionOptions,
     out: Path,
     scratch: Path,
     console: Console,
@@ -79,7 +85,7 @@ def promote_best(
             markup=False,
             soft_wrap=True,
         )
-        judged = judge(client, candidate, wish.alias, rules, out, scratch, data_root, progress, wish.dry_run)
+        judged = evaluate_gates(client, candidate, wish.alias, rules, out, scratch, data_root, progress, wish.dry_run)
     finally:
         progress.close()
     show_verdicts(console, judged.verdicts, judged.asked)
@@ -175,7 +181,7 @@ def roll_back(
     return 0
 
 
-def _outcome(judged: Judged, wish: Wish, refused: bool) -> str:
+def _outcome(judged: GateResults, wish: PromotionOptions, refused: bool) -> str:
     if refused:
         return f"Refused for `{wish.alias}`: {', '.join(verdict.gate for verdict in judged.refusals)}."
     if judged.refusals:
@@ -198,7 +204,7 @@ def _encoders(folder: Path) -> dict[str, str]:
     return {str(kind): str(name) for kind, name in card["encoders"].items()}
 
 
-def _say_refusals(console: Console, judged: Judged) -> None:
+def _say_refusals(console: Console, judged: GateResults) -> None:
     for verdict in judged.refusals:
         console.print(
             f"Refused by “{verdict.gate}”: {verdict.sentence}.",

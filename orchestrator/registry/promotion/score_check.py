@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.data.progress import Progress, silent
-from orchestrator.registry.promotion.dataset import DataAtHand
+from orchestrator.registry.promotion.dataset import AvailableDataset
 from orchestrator.registry.promotion.stored_feature_scores import score_stored
-from orchestrator.registry.promotion.sweep_results import targets_of, test_rows
+from orchestrator.registry.promotion.sweep_results import rows_of_test, targets_of
 from orchestrator.training.metrics import srcc
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _FIGURE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class ScoreCheck:
     """Scores of the test images then and again.
 
     Attributes:
@@ -70,10 +70,10 @@ def reproduce(
     folder: Path,
     table: pd.DataFrame,
     logged: float,
-    data: DataAtHand,
+    data: AvailableDataset,
     threads: int = 1,
     progress: Progress = silent,
-) -> Reproduction:
+) -> ScoreCheck:
     """Scores the test images of a table of predictions again.
 
     Args:
@@ -84,22 +84,22 @@ def reproduce(
         threads: of its training.
         progress: told while images are scored.
     """
-    then = test_rows(table)
+    then = rows_of_test(table)
     if data.dataset is None:
-        return Reproduction(data.reason)
+        return ScoreCheck(data.reason)
     try:
         now = score_rows(folder, data.dataset, list(then["name"]), progress)  # says what is wrong with the files
         stored = score_stored(folder, data.dataset, list(then["name"]), threads)
     except (CannotScore, ValueError, KeyError) as error:
-        return Reproduction(str(error))
+        return ScoreCheck(str(error))
     targets = targets_of(table)
     columns = [f"predicted_{target}" for target in targets]
     if missing := [column for column in columns if column not in now]:
-        return Reproduction(f"the saved model gives no {missing[0].removeprefix('predicted_')}")
+        return ScoreCheck(f"the saved model gives no {missing[0].removeprefix('predicted_')}")
     # Scores are float32; a table has their shortest decimal form.
     before, after = (rows[columns].to_numpy(np.float32) for rows in (then, now))
     scores = after if stored is None else stored
-    return Reproduction(
+    return ScoreCheck(
         images=len(then),
         largest=_largest(before, after),
         stored=None if stored is None else _largest(before, stored),
@@ -119,7 +119,7 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
     Raises:
         CannotScore: it cannot be loaded here, or an image cannot be read.
     """
-    from orchestrator.scoring import ScorerError, load_scorer
+    from orchestrator.scoring import ModelLoadError, load_scorer
     from orchestrator.scoring.scorer import REASON
 
     by_name = dataset.table.assign(prompt_id=dataset.prompt_ids).set_index("name")
@@ -131,7 +131,7 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
         scorer = load_scorer(folder)
         criteria = list(rows["criteria"]) if "criteria" in rows else None
         scored = scorer(list(rows["image"]), list(rows["prompt"]), criteria, progress)
-    except (ScorerError, ValueError, OSError) as error:
+    except (ModelLoadError, ValueError, OSError) as error:
         raise CannotScore(f"the saved model does not score them: {error}") from error
     if scored[REASON].notna().any():
         image, why = scored.loc[scored[REASON].notna(), ["image", REASON]].iloc[0]

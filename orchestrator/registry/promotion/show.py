@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.registry.promotion.alias_history import History
-from orchestrator.registry.promotion.gates import Verdict
+from orchestrator.registry.promotion.alias_history import AliasHistory
+from orchestrator.registry.promotion.gates import GateResult
 
 
-def show_verdicts(console: Console, verdicts: Sequence[Verdict], asked: Sequence[str]) -> None:
+def show_verdicts(console: Console, verdicts: Sequence[GateResult], asked: Sequence[str]) -> None:
     """A row a gate, in the order in which they judge.
 
     Args:
@@ -29,7 +29,7 @@ def show_verdicts(console: Console, verdicts: Sequence[Verdict], asked: Sequence
     console.print(table, highlight=False)
 
 
-def show_history(console: Console, name: str, alias: str, history: History) -> None:
+def show_history(console: Console, name: str, alias: str, history: AliasHistory) -> None:
     """A row a move, the latest first."""
     if not history.moves:
         console.print(f"{name}@{alias} has never been moved by promote or rollback.", highlight=False)
@@ -37,7 +37,7 @@ def show_history(console: Console, name: str, alias: str, history: History) -> N
     table = Table("when", "who", "", "from", "to", "why", box=None, pad_edge=False)
     for move in reversed(history.moves):
         kind = f"{move.kind}, forced" if move.forced else move.kind
-        table.add_row(move.when, escape(move.who), kind, str(move.of or "–"), str(move.to), escape(move.why))
+        table.add_row(move.when, escape(move.who), kind, str(move.from_version or "–"), str(move.to), escape(move.why))
     console.print(table, highlight=False)
     if history.earlier:
         console.print(f"… and {history.earlier} earlier moves since {history.since}.", highlight=False)

@@ -14,7 +14,7 @@ from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.spec import SweepSpec, parse_spec
 from orchestrator.core.workspace import Workspace, list_sweeps
-from orchestrator.execution.job import TITLES
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
@@ -28,7 +28,7 @@ PARENT_TAG = "mlflow.parentRunId"
 _PREDICTED = "predicted_"
 
 
-class Evidence:
+class SweepResults:
     """One sweep, as it can be read afterwards.
 
     Args:
@@ -59,7 +59,7 @@ class Evidence:
         """Of the data set that it ran on."""
         return str(self.sweep.data.tags["data_hash"])
 
-    def configurations(self, title: str = TITLES["search"]) -> dict[str, list[Run]]:
+    def configurations(self, title: str = KEY_PREFIX["search"]) -> dict[str, list[Run]]:
         """Key of the searched trial → its complete confirm runs by split; of the control with its title."""
         found: dict[str, list[Run]] = {}
         for run in self._runs:
@@ -125,7 +125,7 @@ class Evidence:
 
 def find_evidence(
     client: MlflowClient, out: Path, scratch: Path, condition: str = "", tags: dict[str, str] | None = None
-) -> Iterator[Evidence]:
+) -> Iterator[SweepResults]:
     """The finished sweeps that MLflow knows, the newest first.
 
     Args:
@@ -146,14 +146,14 @@ def find_evidence(
         yield evidence_of(client, run, local.get(run.data.tags[SWEEP_TAG]), scratch)
 
 
-def evidence_of(client: MlflowClient, sweep: Run, workspace: Workspace | None, scratch: Path) -> Evidence:
+def evidence_of(client: MlflowClient, sweep: Run, workspace: Workspace | None, scratch: Path) -> SweepResults:
     """What the sweep of a run left behind."""
     mine = f"tags.{SWEEP_TAG} = '{sweep.data.tags[SWEEP_TAG]}' and tags.study = 'confirm'"
     runs = [run for run in _search(client, [sweep.info.experiment_id], mine) if "split" in run.data.tags]
-    return Evidence(client, sweep, runs, workspace, scratch)
+    return SweepResults(client, sweep, runs, workspace, scratch)
 
 
-def evidence_of_run(client: MlflowClient, run: Run, out: Path, scratch: Path) -> Evidence:
+def evidence_of_run(client: MlflowClient, run: Run, out: Path, scratch: Path) -> SweepResults:
     """What the sweep left behind that a confirm run belongs to.
 
     Raises:
@@ -171,14 +171,14 @@ def targets_of(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(name.removeprefix(_PREDICTED) for name in table.columns if name.startswith(_PREDICTED))
 
 
-def test_rows(table: pd.DataFrame) -> pd.DataFrame:
+def rows_of_test(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that judge, by name."""
     return table[table["part"] == "test"].sort_values("name", ignore_index=True)
 
 
-def test_hash(table: pd.DataFrame) -> str:
+def hash_of_test(table: pd.DataFrame) -> str:
     """Hash of the test set in a table of predictions: its images' names and true scores."""
-    rows = test_rows(table)
+    rows = rows_of_test(table)
     content = [list(rows["name"]), *(list(map(float, rows[target])) for target in targets_of(table))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

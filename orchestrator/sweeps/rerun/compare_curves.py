@@ -13,7 +13,7 @@ from orchestrator.sweeps.rerun.original_run import FINAL, Curve
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CurveComparison:
     """A training then and now.
 
     Attributes:

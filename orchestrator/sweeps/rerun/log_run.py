@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 
-from orchestrator.sweeps.rerun.compare_curves import Comparison
-from orchestrator.sweeps.rerun.original_run import Origin
+from orchestrator.sweeps.rerun.compare_curves import CurveComparison
+from orchestrator.sweeps.rerun.original_run import OriginalRun
 from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.tracking.provenance import provenance
 from orchestrator.tracking.destination import experiment_name, resolve_tracking_uri
 
 
-def log_rerun(origin: Origin, comparison: Comparison, tracking_uri: str | None) -> str:
+def log_rerun(origin: OriginalRun, comparison: CurveComparison, tracking_uri: str | None) -> str:
     """Makes a run tagged `rerun_of` with the new curve; gives its id. It does not count among the sweep's runs.
 
     Raises:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.execution.job import TITLES, Job, Study
+from orchestrator.execution.job import KEY_PREFIX, Job, Study
 from orchestrator.execution.plan import Plan, confirm_job, searched_job
-from orchestrator.execution.prepare import CONTROL, Prepared, control_of
+from orchestrator.execution.prepare import CONTROL, PreparedSweep, control_of
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies
@@ -29,7 +29,7 @@ _KEY = re.compile(r"(?:trial|control|confirm)-\d+")
 
 
 @dataclass(frozen=True)
-class Origin:
+class OriginalRun:
     """A run that is to be trained again.
 
     Attributes:
@@ -54,7 +54,7 @@ class Origin:
     job: Job | None = None
     run_id: str | None = None
 
-    def job_of(self, prepared: Prepared) -> Job:
+    def job_of(self, prepared: PreparedSweep) -> Job:
         """The job that it was."""
         if self.job is not None:
             return self.job
@@ -63,12 +63,12 @@ class Origin:
         plan = Plan(spec.trials, spec.confirm, spec.splits, spec.seed, spec.epochs)
         if self.study != "confirm":
             return _searched(prepared, self.study, self.trial, plan)
-        source: Study = "search" if self.trial.attributes["source"].startswith(TITLES["search"]) else "control"
+        source: Study = "search" if self.trial.attributes["source"].startswith(KEY_PREFIX["search"]) else "control"
         assert self.searched is not None
         return confirm_job(self.trial, plan, _searched(prepared, source, self.searched, plan))
 
 
-def _searched(prepared: Prepared, study: Study, trial: LedgerTrial, plan: Plan) -> Job:
+def _searched(prepared: PreparedSweep, study: Study, trial: LedgerTrial, plan: Plan) -> Job:
     variant = prepared.spec.variant
     if study == "search":
         of = control_of(variant, prepared.targets, prepared.space)
@@ -77,7 +77,7 @@ def _searched(prepared: Prepared, study: Study, trial: LedgerTrial, plan: Plan) 
     return searched_job(study, CONTROL, variant, prepared.control_space, trial, plan)
 
 
-def find_origin(reference: str, sweep: str | None, out: Path, tracking_uri: str | None, scratch: Path) -> Origin:
+def find_origin(reference: str, sweep: str | None, out: Path, tracking_uri: str | None, scratch: Path) -> OriginalRun:
     """The run that is meant.
 
     Args:
@@ -98,9 +98,9 @@ def find_origin(reference: str, sweep: str | None, out: Path, tracking_uri: str 
     raise InputError(f"{reference!r} names no run: give SWEEP/trial-0003, a key with --sweep, or the id of a run.")
 
 
-def _from_folder(workspace: Workspace, key: str) -> Origin:
+def _from_folder(workspace: Workspace, key: str) -> OriginalRun:
     title, _, number = key.rpartition("-")
-    study = next(study for study, known in TITLES.items() if known == title)
+    study = next(study for study, known in KEY_PREFIX.items() if known == title)
     studies = read_studies(workspace)
     by_number = {trial.number: trial for trial in studies.get(study, [])}
     if int(number) not in by_number:
@@ -111,14 +111,14 @@ def _from_folder(workspace: Workspace, key: str) -> Origin:
         source = trial.attributes["source"]
         if source is None:
             raise InputError(f"{key} is a run of the baselines, which are not trained in epochs.")
-        where = studies["search" if source.startswith(TITLES["search"]) else "control"]
+        where = studies["search" if source.startswith(KEY_PREFIX["search"]) else "control"]
         searched = next(other for other in where if other.number == int(source.rpartition("-")[2]))
     curve = _told(workspace.trials / key / "epochs.jsonl", trial)
     if not curve:
         raise InputError(f"{key} of {workspace.name} has no epoch to compare with.")
     if trial.outcome is Outcome.COMPLETE:
         curve[FINAL] = _figures(trial.attributes.get("final", {}))
-    return Origin(
+    return OriginalRun(
         name=f"{workspace.name}/{key}",
         workspace=workspace,
         spec=load_spec(workspace.spec),
@@ -144,7 +144,7 @@ def _told(history: Path, trial: LedgerTrial) -> Curve:
     return curve
 
 
-def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path) -> Origin:
+def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path) -> OriginalRun:
     from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
     from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
     from orchestrator.tracking.recorder import SWEEP
@@ -164,12 +164,12 @@ def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path
         curve = _history(client, run)
     except MlflowException as error:
         raise InputError(f"MLflow at {uri} has no run {run_id} to train again: {reason(error)}") from error
-    job = Job(**json.loads(tags["job"]))
+    job = Job.from_dict(json.loads(tags["job"]))
     if not job.variant:
         raise InputError(f"{job.key} is a run of the baselines, which are not trained in epochs.")
     saved = load_spec(workspace.spec)
     spec = parse_spec(tags["spec"], f"The spec of run {run_id}")
-    return Origin(
+    return OriginalRun(
         name=f"{spec.name}/{job.key}",
         workspace=workspace,
         # What is public of an address may not do to reach it.

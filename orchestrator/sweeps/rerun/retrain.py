@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestrator.execution.job import Epoch, Job
+from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.device import device_name
-from orchestrator.execution.prepare import Prepared, extract_features, prepare
+from orchestrator.execution.prepare import PreparedSweep, extract_features, prepare
 from orchestrator.reporting.live_view import FeatureProgress
-from orchestrator.sweeps.rerun.compare_curves import Comparison
-from orchestrator.sweeps.rerun.original_run import FINAL, Curve, Origin
+from orchestrator.sweeps.rerun.compare_curves import CurveComparison
+from orchestrator.sweeps.rerun.original_run import FINAL, Curve, OriginalRun
 from orchestrator.search.space import load_space
 from orchestrator.tracking.provenance import provenance
 
@@ -28,7 +28,7 @@ _BY_NAME = ("git.commit", "git.dirty", "python", "device")
 """Tags of where a run comes from that can change its numbers, beside the packages' versions."""
 
 
-def train_again(origin: Origin, threads: int | None, console: Console) -> Comparison:
+def retrain(origin: OriginalRun, threads: int | None, console: Console) -> CurveComparison:
     """Trains a run again, as many epochs as it trained then, in a folder that is gone afterwards.
 
     Args:
@@ -53,12 +53,12 @@ def train_again(origin: Origin, threads: int | None, console: Console) -> Compar
     with TemporaryDirectory(prefix="rerun-") as folder:
         epochs = max(origin.curve)
         now = _train(job, prepared, features, split, threads, Path(folder), epochs, FINAL in origin.curve)
-    return Comparison(origin.name, origin.curve, now, tuple(_changes(origin, prepared, job)))
+    return CurveComparison(origin.name, origin.curve, now, tuple(_changes(origin, prepared, job)))
 
 
 def _train(
     job: Job,
-    prepared: Prepared,
+    prepared: PreparedSweep,
     features: FeatureSet,
     split: Split,
     threads: int | None,
@@ -66,11 +66,11 @@ def _train(
     epochs: int,
     to_the_end: bool,
 ) -> Curve:
-    from orchestrator.execution.sweep_context import make_task
-    from orchestrator.execution.training_job import TrainingSteps
+    from orchestrator.execution.sweep_context import make_context
+    from orchestrator.execution.training_job import TrainingJob
 
     spec = prepared.spec
-    task = make_task(
+    task = make_context(
         prepared.dataset,
         features,
         prepared.reads,
@@ -84,12 +84,12 @@ def _train(
     )
     # Its test rows were read when it ended; one that did not end then has none to read now.
     warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a memory map, only read
-    steps = TrainingSteps(job if to_the_end else replace(job, test=False), task)
+    steps = TrainingJob(job if to_the_end else replace(job, test=False), task)
     curve: Curve = {}
     while len(curve) < epochs:
         message = steps.step()
         for told in message["epochs"]:
-            epoch = Epoch(**told)
+            epoch = EpochReport(**told)
             curve[epoch.number] = {**epoch.metrics, "val_srcc": epoch.objective}
         if "outcome" in message or not message["epochs"] or message["epochs"][-1]["diverged"]:
             break
@@ -107,7 +107,7 @@ def _device(spec: SweepSpec) -> str:
     return "cuda" if spec.gpus_per_trial else "cpu"
 
 
-def _changes(origin: Origin, prepared: Prepared, job: Job) -> list[str]:
+def _changes(origin: OriginalRun, prepared: PreparedSweep, job: Job) -> list[str]:
     """What is not as it was then: code version, data, split, space; commit, packages, device."""
     changes = []
     if origin.workspace.identity.is_file():

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.gate_inputs import Case, Rules
-from orchestrator.registry.promotion.score_check import Reproduction
+from orchestrator.registry.promotion.gate_inputs import GateInputs, GateThresholds
+from orchestrator.registry.promotion.score_check import ScoreCheck
 
 PROMPTS, COPIES = 60, 4
 
@@ -83,8 +83,8 @@ class MadeEvidence:
         return (self._baselines or {}).get(file.removesuffix(".csv"))
 
 
-def case(own=None, incumbent=None, rules=None, reproduction=None, **evidence):
+def case(own=None, champion=None, rules=None, reproduction=None, **evidence):
     made = MadeEvidence(predictions(0.5) if own is None else own, **evidence)
     runs = tuple(made.configurations()["trial-0001"])
     candidate = Candidate(made, "trial-0001", runs, runs[0], 0.5)
-    return Case(candidate, incumbent, reproduction or Reproduction("not tried"), rules or Rules())
+    return GateInputs(candidate, champion, reproduction or ScoreCheck("not tried"), rules or GateThresholds())

@@ -73,7 +73,7 @@ def test_a_move_is_done_and_noted(client, name):
     move_alias(client, name, "champion", Move("promote", 1, 2, "better"))
     assert champion(client, name) == 2 and locks(client) == []
     first, second = read_history(client, name, "champion").moves
-    assert (first.of, first.to, second.of, second.to, second.why) == (None, 1, 1, 2, "better")
+    assert (first.from_version, first.to, second.from_version, second.to, second.why) == (None, 1, 1, 2, "better")
     assert second.who and second.when.endswith("Z")
 
 

@@ -7,11 +7,11 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UN
 
 from orchestrator.core.errors import InputError
 from orchestrator.registry.promotion.alias import AliasMoved, move_alias, read_history
-from orchestrator.registry.promotion.alias_history import LIMIT, History, Move
+from orchestrator.registry.promotion.alias_history import LIMIT, AliasHistory, Move
 
 
 def history(*moves):
-    found = History()
+    found = AliasHistory()
     for kind, of, to in moves:
         found = found.with_move(Move(kind, of, to, "because"))
     return found
@@ -45,21 +45,21 @@ def test_versions_that_were_deleted_are_passed_over():
 def test_it_fits_its_tag_and_says_how_much_is_only_counted():
     long = history(*((P, number or None, number + 1) for number in range(200)))
     text = long.dumps()
-    kept = History.loads(text)
+    kept = AliasHistory.loads(text)
     assert len(text) <= LIMIT and kept.earlier + len(kept.moves) == 200
     assert kept.moves == long.moves[-len(kept.moves) :] and len(kept.moves) > 10
     assert kept.since == long.moves[0].when
-    assert History.loads(kept.with_move(Move(P, 200, 201, "one more")).dumps()).moves[-1].to == 201
+    assert AliasHistory.loads(kept.with_move(Move(P, 200, 201, "one more")).dumps()).moves[-1].to == 201
 
 
 def test_a_reason_of_any_length_has_room():
-    one = History().with_move(Move(P, None, 1, "ä" * 10_000))
-    assert History.loads(one.dumps()).moves[0].why.endswith("…")
+    one = AliasHistory().with_move(Move(P, None, 1, "ä" * 10_000))
+    assert AliasHistory.loads(one.dumps()).moves[0].why.endswith("…")
 
 
 @pytest.mark.parametrize("text", [None, ""])
 def test_what_was_never_moved_has_an_empty_history(text):
-    assert History.loads(text) == History()
+    assert AliasHistory.loads(text) == AliasHistory()
 
 
 NO_HISTORIES = ["[]", "{}", "{", json.dumps({"moves": [{"odd": 1}], "earlier": 0, "since": None})]
@@ -68,7 +68,7 @@ NO_HISTORIES = ["[]", "{}", "{", json.dumps({"moves": [{"odd": 1}], "earlier": 0
 @pytest.mark.parametrize("text", NO_HISTORIES)
 def test_what_is_no_history_is_not_an_empty_one(text):
     with pytest.raises(ValueError):
-        History.loads(text)
+        AliasHistory.loads(text)
 
 
 class Registry:
@@ -101,7 +101,7 @@ class Registry:
 
 def test_where_there_is_no_model_there_is_no_history():
     gone = Registry(MlflowException("none", error_code=RESOURCE_DOES_NOT_EXIST))
-    assert read_history(gone, "text_hyper", "champion") == History()
+    assert read_history(gone, "text_hyper", "champion") == AliasHistory()
 
 
 @pytest.mark.parametrize("text", NO_HISTORIES)

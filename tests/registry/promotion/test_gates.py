@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from orchestrator.registry.promotion.gate_inputs import Incumbent, Rules
+from orchestrator.registry.promotion.gate_inputs import Champion, GateThresholds
 from orchestrator.registry.promotion.gates import GATES
 from orchestrator.registry.promotion.gates.better import BetterThanChampion
 from orchestrator.registry.promotion.gates.comparable import Comparable
@@ -14,13 +14,13 @@ from orchestrator.registry.promotion.gates.control import BeatsControl
 from orchestrator.registry.promotion.gates.no_pixel import BeatsNoPixel
 from orchestrator.registry.promotion.gates.predictions import UsablePredictions
 from orchestrator.registry.promotion.gates.reproduces import Reproduces
-from orchestrator.registry.promotion.score_check import Reproduction
-from orchestrator.registry.promotion.sweep_results import test_hash as hash_of_test
+from orchestrator.registry.promotion.score_check import ScoreCheck
+from orchestrator.registry.promotion.sweep_results import hash_of_test as hash_of_test
 from tests.registry.promotion.made import case, predictions
 
 
-def incumbent(table, run_id="earlier", same=True, how="same data and test set as version 3"):
-    return Incumbent(SimpleNamespace(version="3", run_id=run_id), table, how, same)
+def champion(table, run_id="earlier", same=True, how="same data and test set as version 3"):
+    return Champion(SimpleNamespace(version="3", run_id=run_id), table, how, same)
 
 
 def broken(value, part="test"):
@@ -33,15 +33,15 @@ def good_baselines(noise=5.0):
     return {"generator_mean": predictions(noise, 5)}
 
 
-SAME = Reproduction(images=240, largest=1e-5, stored=0.0, tolerance=1e-3, logged=0.5, again=0.5)
+SAME = ScoreCheck(images=240, largest=1e-5, stored=0.0, tolerance=1e-3, logged=0.5, again=0.5)
 PASSING = [
     (Confirmed(), {}, "2 of 2"),
     (UsablePredictions(), {}, "standard deviation"),
     (Reproduces(), {"reproduction": SAME}, "bit for bit from the stored features"),
     (Comparable(), {}, "no champion yet"),
-    (Comparable(), {"incumbent": incumbent(predictions(1.0))}, "version 3"),
+    (Comparable(), {"incumbent": champion(predictions(1.0))}, "version 3"),
     (BetterThanChampion(), {}, "no champion"),
-    (BetterThanChampion(), {"incumbent": incumbent(predictions(1.5, 3))}, "to version 3"),
+    (BetterThanChampion(), {"incumbent": champion(predictions(1.5, 3))}, "to version 3"),
     (BeatsControl(), {"control": predictions(1.5, 3)}, "SRCC +"),
     (BeatsControl(), {"variant": "plain_head"}, "plain_head itself"),
     (BeatsNoPixel(), {"baselines": good_baselines()}, "the generator's mean"),
@@ -55,22 +55,22 @@ REFUSING = [
     (Confirmed(), {"test_srcc": float("nan")}, "0 of 2"),
     (UsablePredictions(), {"own": broken(2.0)}, "the same alignment of all 240"),
     (UsablePredictions(), {"own": broken(np.nan)}, "240 of 240"),
-    (Reproduces(), {"reproduction": Reproduction("the images are not at hand")}, "not at hand"),
-    (Reproduces(), {"reproduction": Reproduction("", 240, 0.01, None, 1e-3, 0.5, 0.5)}, "0.01 off at most"),
-    (Reproduces(), {"reproduction": Reproduction("", 240, 0.0, 0.5, 1e-3, 0.5, 0.5)}, "0.5 off"),
-    (Reproduces(), {"reproduction": Reproduction("", 240, 0.0, 0.0, 1e-3, 0.5, 0.4)}, "logged 0.5"),
-    (Comparable(), {"incumbent": incumbent(None, how="cannot be re-scored: no images")}, "no images"),
-    (BetterThanChampion(), {"incumbent": incumbent(predictions(0.5, 4))}, "short of zero"),
-    (BetterThanChampion(), {"incumbent": incumbent(None)}, "cannot be compared"),
-    (BetterThanChampion(), {"incumbent": incumbent(predictions(0.5), run_id="confirm-1")}, "this very model"),
+    (Reproduces(), {"reproduction": ScoreCheck("the images are not at hand")}, "not at hand"),
+    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.01, None, 1e-3, 0.5, 0.5)}, "0.01 off at most"),
+    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.0, 0.5, 1e-3, 0.5, 0.5)}, "0.5 off"),
+    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.0, 0.0, 1e-3, 0.5, 0.4)}, "logged 0.5"),
+    (Comparable(), {"incumbent": champion(None, how="cannot be re-scored: no images")}, "no images"),
+    (BetterThanChampion(), {"incumbent": champion(predictions(0.5, 4))}, "short of zero"),
+    (BetterThanChampion(), {"incumbent": champion(None)}, "cannot be compared"),
+    (BetterThanChampion(), {"incumbent": champion(predictions(0.5), run_id="confirm-1")}, "this very model"),
     (
         BetterThanChampion(),
-        {"incumbent": incumbent(predictions(1.5, 3)), "rules": Rules(min_gain=0.9)},
+        {"incumbent": champion(predictions(1.5, 3)), "rules": GateThresholds(min_gain=0.9)},
         "short of +0.9",
     ),
     (
         BetterThanChampion(),
-        {"incumbent": incumbent(predictions(0.5).assign(name="other.png"))},
+        {"incumbent": champion(predictions(0.5).assign(name="other.png"))},
         "nothing that both have scored",
     ),
     (BeatsControl(), {"control": predictions(0.3, 3)}, "short of zero"),
@@ -106,14 +106,14 @@ def test_every_gate_is_tried_here():
 
 
 def test_by_how_much_it_is_refused():
-    verdict = BetterThanChampion().judge(case(incumbent=incumbent(predictions(0.5, 4))))
+    verdict = BetterThanChampion().judge(case(champion=champion(predictions(0.5, 4))))
     assert verdict.figures["low"] < 0 and f"{-verdict.figures['low']:.4f} short of zero" in verdict.sentence
 
 
 def test_more_confidence_is_a_wider_interval():
     width = []
     for confidence in (0.5, 0.99):
-        judged = case(incumbent=incumbent(predictions(0.6, 4)), rules=Rules(confidence=confidence))
+        judged = case(champion=champion(predictions(0.6, 4)), rules=GateThresholds(confidence=confidence))
         figures = BetterThanChampion().judge(judged).figures
         width.append(figures["high"] - figures["low"])
     assert width[0] < width[1]

@@ -9,9 +9,9 @@ from mlflow.exceptions import MlflowException
 from orchestrator.core.errors import InputError
 from orchestrator.execution.training_job import MODEL
 from orchestrator.registry.promotion import champion, logged_model
-from orchestrator.registry.promotion.champion import incumbent_beside
-from orchestrator.registry.promotion.dataset import DataAtHand
-from orchestrator.registry.promotion.logged_model import SavedModel
+from orchestrator.registry.promotion.champion import champion_on_candidate_test
+from orchestrator.registry.promotion.dataset import AvailableDataset
+from orchestrator.registry.promotion.logged_model import LoggedModelFiles
 from orchestrator.registry.promotion.model_version import register
 from orchestrator.tracking import mlflow_model
 from orchestrator.tracking.digest import folder_digest
@@ -52,7 +52,7 @@ def test_a_dry_run_logs_nothing(files, logged, tmp_path, monkeypatch):
     files.rename(own)
     candidate.evidence.workspace = SimpleNamespace(trials=tmp_path / "trials")
     found = logged_model.saved_model(None, candidate, tmp_path, dry_run=True)
-    assert found == SavedModel("", own, folder_digest(own))
+    assert found == LoggedModelFiles("", own, folder_digest(own))
 
 
 @pytest.mark.parametrize("told", ["what was logged", None])
@@ -73,7 +73,7 @@ def test_a_version_that_vouches_for_other_files_keeps_its_word(files, monkeypatc
         raise MlflowException("it exists", error_code=3001)
 
     client = SimpleNamespace(create_registered_model=create, search_model_versions=lambda asked: [there])
-    candidate, model = case().candidate, SavedModel("m-1", files, folder_digest(files))
+    candidate, model = case().candidate, LoggedModelFiles("m-1", files, folder_digest(files))
     with pytest.raises(InputError, match="text_hyper/3 in MLflow was registered with other files"):
         register(client, "text_hyper", candidate, model)
     tags["sha256"] = model.digest
@@ -95,7 +95,7 @@ def test_a_champion_whose_files_changed_is_not_scored_again(files, tmp_path, mon
 
     monkeypatch.setattr(champion, "fetch_version", lambda *args: files)
     monkeypatch.setattr(champion, "score_rows", lambda *args: judged.table)
-    data = DataAtHand(SimpleNamespace(), "")
-    found = incumbent_beside(SimpleNamespace(get_run=gone), version, judged, data, tmp_path, tmp_path)
+    data = AvailableDataset(SimpleNamespace(), "")
+    found = champion_on_candidate_test(SimpleNamespace(get_run=gone), version, judged, data, tmp_path, tmp_path)
     assert (found.table is None) == changed
     assert ("its files are not those of the sha256 in the registry" in found.how) == changed

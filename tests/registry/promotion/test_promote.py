@@ -8,11 +8,11 @@ from rich.console import Console
 
 from orchestrator.registry.promotion import promote as promote_module
 from orchestrator.registry.promotion.alias import AliasMoved
-from orchestrator.registry.promotion.evaluate_gates import CHAMPION, Judged, Wanted
-from orchestrator.registry.promotion.gate_inputs import Rules
-from orchestrator.registry.promotion.gates import GATES, Verdict
-from orchestrator.registry.promotion.logged_model import SavedModel
-from orchestrator.registry.promotion.promote import Wish, promote_best
+from orchestrator.registry.promotion.evaluate_gates import CHAMPION, CandidateQuery, GateResults
+from orchestrator.registry.promotion.gate_inputs import GateThresholds
+from orchestrator.registry.promotion.gates import GATES, GateResult
+from orchestrator.registry.promotion.logged_model import LoggedModelFiles
+from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
 from tests.registry.promotion.made import case
 
 
@@ -23,10 +23,10 @@ def world(tmp_path, monkeypatch):
     made.written, made.said, made.case = [], StringIO(), case()
 
     def judge(*args):
-        verdicts = tuple(Verdict(gate.name, gate.name not in made.refusing, "so it is") for gate in GATES)
+        verdicts = tuple(GateResult(gate.name, gate.name not in made.refusing, "so it is") for gate in GATES)
         asked = tuple(gate.name for gate in GATES)
-        return Judged(
-            made.case, verdicts, asked, made.held, SavedModel("m-1", tmp_path, "d"), SimpleNamespace(dataset=1)
+        return GateResults(
+            made.case, verdicts, asked, made.held, LoggedModelFiles("m-1", tmp_path, "d"), SimpleNamespace(dataset=1)
         )
 
     class Registry:
@@ -43,11 +43,13 @@ def world(tmp_path, monkeypatch):
 
     def promote(**wish):
         console = Console(file=made.said, width=200)
-        wanted, rules = Wanted("text_hyper"), Rules()
-        return promote_best(Registry(), wanted, rules, Wish(**wish), tmp_path, tmp_path, console, lambda text: True)
+        wanted, rules = CandidateQuery("text_hyper"), GateThresholds()
+        return promote_best(
+            Registry(), wanted, rules, PromotionOptions(**wish), tmp_path, tmp_path, console, lambda text: True
+        )
 
     monkeypatch.setattr(promote_module, "find_candidate", lambda *args: made.case.candidate)
-    monkeypatch.setattr(promote_module, "judge", judge)
+    monkeypatch.setattr(promote_module, "evaluate_gates", judge)
     version = SimpleNamespace(name="text_hyper", version="4")
     monkeypatch.setattr(promote_module, "register", lambda *args: version)
     monkeypatch.setattr(promote_module, "identity_tags", lambda *args: {})

@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec
 from orchestrator.registry.promotion import evaluate_gates
-from orchestrator.registry.promotion.sweep_results import Evidence
+from orchestrator.registry.promotion.sweep_results import SweepResults
 from tests.registry.promotion.made import run
 
 SPEC = build_spec({"name": "made"}).model_dump_json()
@@ -19,7 +19,7 @@ def evidence(client, scratch, runs=(), outcome="complete"):
         info=SimpleNamespace(run_name="made", run_id="sweep"),
         data=SimpleNamespace(tags={"spec": SPEC, "data_hash": "d", "outcome": outcome}),
     )
-    return Evidence(client, sweep, list(runs), None, scratch)
+    return SweepResults(client, sweep, list(runs), None, scratch)
 
 
 class Store:
@@ -68,5 +68,5 @@ def test_a_run_of_a_sweep_that_goes_on_is_no_candidate(tmp_path, monkeypatch, ou
     monkeypatch.setattr(evaluate_gates, "evidence_of_run", lambda *args: found)
     with pytest.raises(InputError, match=told):
         evaluate_gates.find_candidate(
-            None, evaluate_gates.Wanted("text_hyper", run="made/confirm-1"), tmp_path, tmp_path
+            None, evaluate_gates.CandidateQuery("text_hyper", run="made/confirm-1"), tmp_path, tmp_path
         )

@@ -7,14 +7,14 @@ import math
 import pytest
 from rich.console import Console
 
-from orchestrator.sweeps.rerun.compare_curves import Comparison
+from orchestrator.sweeps.rerun.compare_curves import CurveComparison
 from orchestrator.sweeps.rerun.original_run import FINAL
 
 THEN = {1: {"val_srcc": 0.25, "train_loss": 1.5}, 2: {"val_srcc": math.nan}, FINAL: {"best_val_srcc": 0.25}}
 
 
 def compare(now, changed=()):
-    return Comparison("mine/trial-0003", THEN, now, changed)
+    return CurveComparison("mine/trial-0003", THEN, now, changed)
 
 
 def shown(comparison):

@@ -4,12 +4,12 @@ from orchestrator.registry.promotion.gates.better import BetterThanChampion
 from orchestrator.registry.promotion.gates.comparable import Comparable
 from orchestrator.registry.promotion.gates.confirmed import Confirmed
 from orchestrator.registry.promotion.gates.control import BeatsControl
-from orchestrator.registry.promotion.gates.gate import Gate, Verdict
+from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 from orchestrator.registry.promotion.gates.no_pixel import BeatsNoPixel
 from orchestrator.registry.promotion.gates.predictions import UsablePredictions
 from orchestrator.registry.promotion.gates.reproduces import Reproduces
 
-__all__ = ["GATES", "Gate", "Verdict"]
+__all__ = ["GATES", "Gate", "GateResult"]
 
 GATES: tuple[Gate, ...] = (
     Confirmed(),

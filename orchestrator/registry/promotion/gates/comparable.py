@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.registry.promotion.gate_inputs import Case
-from orchestrator.registry.promotion.gates.gate import Gate, Verdict
+from orchestrator.registry.promotion.gate_inputs import GateInputs
+from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 
 
 class Comparable(Gate):
@@ -12,14 +12,14 @@ class Comparable(Gate):
     name = "same test as the champion"
     comparative = True
 
-    def judge(self, case: Case) -> Verdict:
+    def judge(self, case: GateInputs) -> GateResult:
         """Looks at where the champion's scores come from."""
-        incumbent = case.incumbent
-        if incumbent is None:
+        champion = case.champion
+        if champion is None:
             return self.says(True, "there is no champion yet")
         return self.says(
-            incumbent.table is not None,
-            incumbent.how,
-            champion=int(incumbent.version.version),
-            same_data_and_test=incumbent.same,
+            champion.table is not None,
+            champion.how,
+            champion=int(champion.version.version),
+            same_data_and_test=champion.same,
         )

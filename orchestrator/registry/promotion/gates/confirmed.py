@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from orchestrator.data.splits import is_optimistic
-from orchestrator.registry.promotion.gate_inputs import Case
-from orchestrator.registry.promotion.gates.gate import Gate, Verdict
+from orchestrator.registry.promotion.gate_inputs import GateInputs
+from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 
 
 class Confirmed(Gate):
@@ -14,7 +14,7 @@ class Confirmed(Gate):
 
     name = "confirmed on test"
 
-    def judge(self, case: Case) -> Verdict:
+    def judge(self, case: GateInputs) -> GateResult:
         """Looks at the protocol, the confirm runs and their logged test figures."""
         candidate = case.candidate
         spec, metric = candidate.evidence.spec, case.rules.metric

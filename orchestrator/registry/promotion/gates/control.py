@@ -5,10 +5,10 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from orchestrator.execution.job import TITLES
-from orchestrator.registry.promotion.gate_inputs import Case
+from orchestrator.execution.job import KEY_PREFIX
+from orchestrator.registry.promotion.gate_inputs import GateInputs
 from orchestrator.registry.promotion.gates.format import bounds, difference, interval_figures
-from orchestrator.registry.promotion.gates.gate import Gate, Verdict
+from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 from orchestrator.registry.promotion.paired_bootstrap import Pair, paired_difference
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ class BeatsControl(Gate):
     name = "beats plain_head"
     comparative = True
 
-    def judge(self, case: Case) -> Verdict:
+    def judge(self, case: GateInputs) -> GateResult:
         """The configuration against the control's best by validation, split beside split; the lower end above zero."""
         candidate, rules = case.candidate, case.rules
         if candidate.evidence.spec.variant == "plain_head":
             return self.says(True, "it is plain_head itself")
-        control = _best(candidate.evidence.configurations(TITLES["control"]), rules.metric)
+        control = _best(candidate.evidence.configurations(KEY_PREFIX["control"]), rules.metric)
         pairs: list[Pair] = []
         for run in candidate.runs:
             beside = next((other for other in control if other.data.tags["split"] == run.data.tags["split"]), None)

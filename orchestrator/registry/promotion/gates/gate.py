@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from orchestrator.registry.promotion.gate_inputs import Case
+    from orchestrator.registry.promotion.gate_inputs import GateInputs
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateResult:
     """What a gate found.
 
     Attributes:
@@ -44,9 +44,9 @@ class Gate(ABC):
     comparative: ClassVar[bool] = False
 
     @abstractmethod
-    def judge(self, case: Case) -> Verdict:
+    def judge(self, case: GateInputs) -> GateResult:
         """Looks at the case; raises nothing for a candidate that is merely bad."""
 
-    def says(self, passed: bool, sentence: str, **figures: Any) -> Verdict:
+    def says(self, passed: bool, sentence: str, **figures: Any) -> GateResult:
         """A verdict in this gate's name."""
-        return Verdict(self.name, passed, sentence, figures)
+        return GateResult(self.name, passed, sentence, figures)

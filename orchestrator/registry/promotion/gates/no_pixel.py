@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.registry.promotion.gate_inputs import Case
+from orchestrator.registry.promotion.gate_inputs import GateInputs
 from orchestrator.registry.promotion.gates.format import bounds, difference, interval_figures
-from orchestrator.registry.promotion.gates.gate import Gate, Verdict
+from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 from orchestrator.registry.promotion.paired_bootstrap import Pair, paired_difference
 from orchestrator.training.bootstrap import Interval
 
@@ -22,7 +22,7 @@ class BeatsNoPixel(Gate):
     name = "beats the no-pixel baselines"
     comparative = True
 
-    def judge(self, case: Case) -> Verdict:
+    def judge(self, case: GateInputs) -> GateResult:
         """The configuration against each of them, split beside split; every lower end has to be above zero."""
         if not case.candidate.evidence.baselines():
             return self.says(False, f"the sweep {case.candidate.evidence.name} has no run of the baselines")
@@ -56,7 +56,7 @@ class _Gone(Exception):
     """A baseline that had something to say has no table any more, so nobody can compare with it."""
 
 
-def _against(case: Case, name: str) -> Interval | None:
+def _against(case: GateInputs, name: str) -> Interval | None:
     candidate = case.candidate
     by_split = {run.data.tags["split"]: run for run in candidate.evidence.baselines()}
     pairs: list[Pair] = []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from orchestrator.registry.promotion.gate_inputs import Case
-from orchestrator.registry.promotion.gates.gate import Gate, Verdict
-from orchestrator.registry.promotion.sweep_results import test_rows
+from orchestrator.registry.promotion.gate_inputs import GateInputs
+from orchestrator.registry.promotion.gates.gate import Gate, GateResult
+from orchestrator.registry.promotion.sweep_results import rows_of_test
 
 
 class UsablePredictions(Gate):
@@ -14,11 +14,11 @@ class UsablePredictions(Gate):
 
     name = "finite and not constant"
 
-    def judge(self, case: Case) -> Verdict:
+    def judge(self, case: GateInputs) -> GateResult:
         """Looks at the test predictions of every confirm run of the configuration."""
         found = []
         for run in case.candidate.runs:
-            rows = test_rows(case.candidate.table_of(run))
+            rows = rows_of_test(case.candidate.table_of(run))
             for target in case.candidate.targets:
                 scores = rows[f"predicted_{target}"].to_numpy(np.float64)
                 if wrong := int((~np.isfinite(scores)).sum()):

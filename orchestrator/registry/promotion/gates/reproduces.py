@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.registry.promotion.gate_inputs import Case
-from orchestrator.registry.promotion.gates.gate import Gate, Verdict
+from orchestrator.registry.promotion.gate_inputs import GateInputs
+from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 
 
 class Reproduces(Gate):
@@ -11,7 +11,7 @@ class Reproduces(Gate):
 
     name = "reproduces its test scores"
 
-    def judge(self, case: Case) -> Verdict:
+    def judge(self, case: GateInputs) -> GateResult:
         """Looks at what came of scoring the test images again with the model out of MLflow."""
         found = case.reproduction
         if found.reason:

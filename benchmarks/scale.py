@@ -190,7 +190,7 @@ def _ledger_bytes(folder: Path, url: str | None) -> int:
     if url and url.startswith("postgres"):
         from sqlalchemy import create_engine, text
 
-        from orchestrator.search.rdb_storage import ledger_url
+        from orchestrator.core.ledger_url import ledger_url
 
         with create_engine(ledger_url(url)).connect() as connection:
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())

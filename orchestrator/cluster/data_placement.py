@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,7 +18,6 @@ from orchestrator.data.feature_store import PIXELS
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
-    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 _ANSWER_SECONDS = 90.0
 _USABLE = 0.9
@@ -46,33 +45,30 @@ class NodeProbe:
     code: str | None = None
 
 
-def distribute_features(
-    features: FeatureSet, cross: CrossDatasetEval | None, trials: Path, storage: ObjectStore | None
-) -> tuple[FeatureSet, CrossDatasetEval | None]:
-    """The features as any node of the cluster that this process has joined can open them.
+def distribute_features(features: Sequence[FeatureSet], trials: Path, storage: ObjectStore | None) -> list[FeatureSet]:
+    """Return the features in a form that every node of the joined cluster can open.
 
-    Each array goes into the object store, from which a node that does not see its file fetches it once, when its first
-    job opens it; such a node may join at any time. Only where all nodes of now see the files, and their object stores
-    are too small, it is left to the files.
+    Each array goes into Ray's object store. A node that does not see the array's file fetches the object once, when
+    its first job opens it; such a node may join at any time. The files alone are used only if every current node sees
+    them and the object stores are too small.
 
     Args:
-        features: of the sweep.
-        cross: the second data set, if there is one.
-        trials: the folder of the sweep's trials; made where it is not there.
-        storage: used in its place.
+        features: of every data set that the sweep reads.
+        trials: the folder of the sweep's trials; created if missing.
+        storage: the object store used instead of the folder, if any.
 
     Raises:
         InputError: a node has other code, sees neither folder nor storage, or its object store is too small for the
             features.
     """
     trials.mkdir(parents=True, exist_ok=True)
-    files = files_of(features, *([cross.features] if cross else []))
+    files = files_of(*features)
     views = probe_nodes(trials, tuple(files), storage)
     check(views, files, trials, storage)
     if len(views) > 1 and not any(view.unseen for view in views) and not _fits(views, files):
-        return features, cross
+        return list(features)
     sharing = FeatureSharer()
-    return sharing.share(features), replace(cross, features=sharing.share(cross.features)) if cross else None
+    return [sharing.share(one) for one in features]
 
 
 def _fits(views: Sequence[NodeProbe], files: Mapping[Path, int]) -> bool:

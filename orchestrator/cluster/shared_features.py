@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.cluster.node_errors import TrialDirNotVisible
 from orchestrator.data.array_files import StoredArray
-from orchestrator.execution.failures import TrialDirNotVisible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

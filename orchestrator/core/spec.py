@@ -15,6 +15,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, fi
 
 from orchestrator.core.credentials import refuse_password, without_passwords
 from orchestrator.core.errors import InputError, reason
+from orchestrator.core.ledger_url import ledger_url
 from orchestrator.core.spec_migrations import SCHEMA_VERSION, migrate
 from orchestrator.core.user_profile import find_setting
 
@@ -137,8 +138,6 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
     settings.setdefault("id", uuid4().hex[:8])
     _refuse_passwords(settings)
     if settings.get("ledger"):
-        from orchestrator.search.rdb_storage import ledger_url
-
         settings["ledger"] = ledger_url(str(settings["ledger"]))
     if settings.get("storage_path"):
         from orchestrator.core.object_store import storage_url
@@ -189,7 +188,6 @@ def with_defaults(spec: SweepSpec) -> SweepSpec:
         InputError: what they name is no ledger or no storage, or the profile is wrong.
     """
     from orchestrator.core.object_store import storage_url
-    from orchestrator.search.rdb_storage import ledger_url
 
     found = {}
     if not spec.ledger and (ledger := find_setting("ledger")):

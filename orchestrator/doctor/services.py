@@ -71,7 +71,8 @@ def check_ledger(given: str | None) -> list[Finding]:
     """Whether the ledger's database answers."""
     if given is None:
         return [ok("ledger", "a file of each sweep")]
-    from orchestrator.search.rdb_storage import check_database, ledger_url
+    from orchestrator.core.ledger_url import ledger_url
+    from orchestrator.search.rdb_storage import check_database
 
     try:
         check_database(ledger_url(given))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum, StrEnum, auto
 from typing import Any
 
+from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
 from orchestrator.core.disk_space import is_disk_full
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.search.outcome import Outcome
@@ -37,14 +38,6 @@ class FailureKind(StrEnum):
     """The worker's machine has other code of this project."""
     STORAGE = "storage"
     """The storage was away for longer than a worker waits."""
-
-
-class CodeMismatch(Exception):
-    """A worker's machine has other code of this project than the driver's."""
-
-
-class TrialDirNotVisible(Exception):
-    """A worker's machine does not see the sweep's folder."""
 
 
 UNFIT = frozenset({FailureKind.UNSEEN, FailureKind.CODE})

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError, reason
+from orchestrator.execution.gpu_memory import CONTEXT_BYTES
 
 if TYPE_CHECKING:
     from orchestrator.execution.job import Job
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 MARGIN = 0.1
 """Share of a GPU's memory that no trial is promised."""
-
-CONTEXT_BYTES = 600_000_000
-"""What a process takes of a GPU beside PyTorch's allocator (CUDA's context, cuBLAS's and cuDNN's handles), if not more
-was seen."""
 
 _PROBE_BATCHES = 3
 _SECONDS, _PATIENCE = 60.0, 900.0
@@ -178,18 +175,3 @@ def _short_training(task: SweepContext, job: Job) -> None:
     # The whole split was needed to prepare the model and for its features to lie where they will.
     training.data = replace(training.data, train=training.data.train[: _PROBE_BATCHES * settings.batch_size])
     training.run_epoch()
-
-
-def limit_gpu_memory(gpus: float) -> None:
-    """Lets this process take no more of its GPU than its trials' share: beyond it, allocations fail here and not in a
-    neighbour.
-
-    Args:
-        gpus: part of a GPU; 1 or more leave it whole.
-    """
-    if gpus >= 1:
-        return
-    import torch
-
-    total = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction(max(gpus - CONTEXT_BYTES / total, gpus / 2))

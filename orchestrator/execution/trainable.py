@@ -14,12 +14,11 @@ from typing import IO, Any
 import ray
 from ray import tune
 
+from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
 from orchestrator.core.code_digest import code_digest
 from orchestrator.execution.failures import (
     UNFIT,
-    CodeMismatch,
     FailureKind,
-    TrialDirNotVisible,
     corrupts_process,
     failure_from,
 )

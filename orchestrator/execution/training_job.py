@@ -19,7 +19,7 @@ from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
 from orchestrator.execution.device import machine_tags
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.evaluation import flat_agreement
-from orchestrator.execution.gpu_packing import limit_gpu_memory
+from orchestrator.execution.gpu_memory import limit_gpu_memory
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.trial_dir import LockedTrialDir

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 if TYPE_CHECKING:
-    from orchestrator.reproduction.report import ReproductionRow
+    from orchestrator.reproduction.rows import ReproductionRow
 
 _STYLES = {"paper": ("#c17d11", "ours, paper's form"), "shipped": ("#3465a4", "ours, shipped form")}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError, reason
+from orchestrator.core.ledger_url import ledger_url
 from orchestrator.search.retrying_storage import PATIENCE, RetryingStorage, Say
 
 if TYPE_CHECKING:
@@ -19,40 +20,6 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5
 """How long one attempt to reach a PostgreSQL server may take."""
-
-_DRIVERS = {
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-    "sqlite": "sqlite",
-}
-_SECRETS = {"password", "sslpassword", "oauth_client_secret"}
-
-
-def ledger_url(given: str) -> str:
-    """The URL in the one form that is saved with a sweep: with its driver, and a SQLite file by its absolute path.
-
-    Raises:
-        InputError: it is no URL, of another kind of database, holds a password, or names a database in memory.
-    """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(given)
-    except (ArgumentError, ValueError):
-        # What was given is not repeated: it may hold a password.
-        raise InputError("--ledger is no database URL; postgresql://HOST/NAME or sqlite:///FILE is.") from None
-    if url.drivername not in _DRIVERS:
-        raise InputError(f"--ledger: {url.drivername} is not supported; postgresql and sqlite are.")
-    if url.password is not None or _SECRETS & set(url.query):
-        raise InputError("--ledger holds a password: put it into PGPASSWORD or ~/.pgpass, where no record shows it.")
-    url = url.set(drivername=_DRIVERS[url.drivername])
-    if url.drivername == "sqlite":
-        if not url.database or ":memory:" in url.database or url.database.startswith("file:"):
-            raise InputError("--ledger: a SQLite ledger is a file: sqlite:///FILE.")
-        url = url.set(database=str(Path(url.database).expanduser().absolute()))
-    return url.render_as_string()
 
 
 def check_database(given: str) -> None:

@@ -88,6 +88,7 @@ def execute_sweep(
     from orchestrator.execution.resources import allocate_resources, count_slots
     from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
     from orchestrator.cluster.data_placement import distribute_features
+    from orchestrator.reporting.run_description import describe_beginning
     from orchestrator.execution.tune_runner import run_jobs
 
     spec = prepared.spec
@@ -99,7 +100,9 @@ def execute_sweep(
         _check_storage(storage)
     with _session(spec, signals, ray_lost):
         if cluster_address(spec.address):
-            features, cross = distribute_features(features, cross, workspace.trials, storage.storage if storage else None)
+            sets = [features, cross.features] if cross else [features]
+            features, *others = distribute_features(sets, workspace.trials, storage.storage if storage else None)
+            cross = replace(cross, features=others[0]) if cross else None
         spool = Spool(workspace.spool)
         told = index_spool(spool)
         remove_stale(spool.folder, told.kept)
@@ -114,7 +117,7 @@ def execute_sweep(
         collector = CheckpointGarbageCollector(workspace.trials, limits_of(spec), spec.splits, studies.ledgers, storage=storage)
         downloader = TrialDownloader(storage, workspace.trials, collector.keeps) if storage else None
         recorder = Recorder(spool, workspace.trials, job_tags(prepared, features), told, collector.keeps)
-        log_sweep_start(prepared, workspace, recorder)
+        log_sweep_start(prepared, workspace, recorder, describe_beginning(prepared))
         for warning in spool.warnings:
             say(warning)
         uploader = UploaderProcess(spool)

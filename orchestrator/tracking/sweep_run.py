@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from orchestrator.execution.job import Job
 
 
-def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Recorder) -> None:
-    """Opens the sweep's run: its settings, where it comes from, its data set and splits."""
+def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, description: str) -> None:
+    """Log the start of the sweep's run: settings, provenance, data set, splits and a description in Markdown."""
     from orchestrator.execution.device import device_name
-    from orchestrator.reporting.run_description import describe_beginning
     from orchestrator.tracking.provenance import provenance, public_settings
 
     spec, dataset = prepared.spec, prepared.dataset
@@ -36,7 +35,7 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
     settings["targets"] = ",".join(prepared.targets)
     settings["encoders"] = ",".join(dict.fromkeys(prepared.encoders.values()))
     params = {key: without_passwords(str(value)) for key, value in settings.items() if value is not None}
-    note = {"mlflow.note.content": describe_beginning(prepared)}
+    note = {"mlflow.note.content": description}
     tags = {
         **note,
         **provenance(),

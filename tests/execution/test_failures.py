@@ -7,15 +7,14 @@ from functools import partial
 import pytest
 import torch
 
+from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.execution import trainable
 from orchestrator.execution.failures import (
-    CodeMismatch,
     Failure,
     FailureKind,
     RetryDecision,
-    TrialDirNotVisible,
     decide_retry,
     failure_from,
     kind_of,

@@ -10,11 +10,10 @@ import torch
 from orchestrator.cluster.session import require_slots, slots_on
 from orchestrator.core.errors import InputError
 from orchestrator.execution import gpu_packing
+from orchestrator.execution.gpu_memory import CONTEXT_BYTES, limit_gpu_memory
 from orchestrator.execution.gpu_packing import (
-    CONTEXT_BYTES,
     GpuProbe,
     ResourceShare,
-    limit_gpu_memory,
     pack,
     share_of,
     trials_per_gpu,

@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.cluster import data_placement
 from orchestrator.cluster.data_placement import NodeProbe, check, distribute_features, probe_nodes
+from orchestrator.cluster.node_errors import TrialDirNotVisible
 from orchestrator.cluster.session import ray_session, slots_on
 from orchestrator.cluster.shared_features import FeatureSharer, SharedArray, files_of
 from orchestrator.core.code_digest import code_digest
@@ -20,7 +21,6 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.data.array_files import StoredArray
 from orchestrator.data.feature_set import Feature, FeatureSet
-from orchestrator.execution.failures import TrialDirNotVisible
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
@@ -97,8 +97,8 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         views = probe_nodes(_made(task.trials), tuple(files_of(features)), trials.storage)
         assert sorted((len(view.unseen), view.sees_folder) for view in views) == [(0, True), (len(task.reads), False)]
         with pytest.raises(InputError, match="does not see .*: give --storage-path a folder"):
-            distribute_features(features, None, task.trials, None)
-        shared, _ = distribute_features(features, None, task.trials, trials.storage)
+            distribute_features([features], task.trials, None)
+        (shared,) = distribute_features([features], task.trials, trials.storage)
         assert all(isinstance(one.array, SharedArray) for one in shared.features.values())
         downloader = TrialDownloader(trials, task.trials, lambda job, outcome: job.test)
         controller = sweep.controller(downloader, watched)
@@ -232,7 +232,7 @@ def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monke
     views = [NodeProbe(name, store * features.nbytes, (), True) for name in "ab"]
     monkeypatch.setattr(data_placement, "probe_nodes", lambda trials, files, storage: views)
     monkeypatch.setattr(ray, "put", lambda array: "reference")
-    shared, _ = distribute_features(features, None, tmp_path / "trials", None)
+    (shared,) = distribute_features([features], tmp_path / "trials", None)
     assert {type(one.array) for one in shared.features.values()} == {SharedArray if shares else StoredArray}
 
 

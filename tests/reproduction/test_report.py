@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.core.errors import InputError
 from orchestrator.reproduction.paper_claims import CLAIMS, choose_claims
-from orchestrator.reproduction.report import HEADER, Conditions, collect_rows, notes, write_report
+from orchestrator.reproduction.report import collect_rows, notes, write_report
+from orchestrator.reproduction.rows import HEADER, Conditions
 from orchestrator.reproduction.runner import PaperReproduction, _paper_space, _spec
 from orchestrator.search.space import load_space
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import InputError, LedgerUnavailable
+from orchestrator.core.ledger_url import ledger_url
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import delete_studies, study_name
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.rdb_storage import check_database, ledger_url, open_database
+from orchestrator.search.rdb_storage import check_database, open_database
 from tests.postgres import PostgresServer
 from tests.search.test_ledger import SPACE, train
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.user_profile import find_setting
 
 
@@ -84,9 +84,7 @@ class StartedNode:
         """Writes the file that remembers it, in one step."""
         file = _folder() / f"{self.name}.json"
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = file.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        os.replace(draft, file)
+        write_file(file, json.dumps(asdict(self), indent=1) + "\n")
 
     def forget(self) -> None:
         """Removes that file."""

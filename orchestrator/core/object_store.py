@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
 
 PATIENCE = 120.0
@@ -69,13 +70,7 @@ class ObjectStore:
                 with filesystem.open_output_stream(path) as file:
                     file.write(content)
                 return
-            draft = Path(f"{path}.{uuid4().hex[:8]}.partial")
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                draft.write_bytes(content)
-                os.replace(draft, path)
-            finally:
-                draft.unlink(missing_ok=True)
+            write_file(Path(path), content, concurrent=True)
         except OSError as error:
             raise self._away(error) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from uuid import uuid4
 import yaml
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import refuse_password, without_passwords
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.ledger_url import ledger_url
@@ -93,9 +93,7 @@ class SweepSpec(BaseModel):
     def save(self, path: Path) -> None:
         """Writes the spec as YAML, in one step: a reader finds the old one or the new one whole."""
         content = json.loads(self.model_dump_json())
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_text(yaml.safe_dump(content, sort_keys=False))
-        os.replace(draft, path)
+        write_file(path, yaml.safe_dump(content, sort_keys=False))
 
     def changed(self, given: dict[str, Any]) -> SweepSpec:
         """The same with some settings changed; raises InputError where one of them is wrong."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
-from orchestrator.data.cache import write_atomically
 from orchestrator.data.progress import Progress
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class ArrayFolder:
         for draft in drafts.values():
             draft.flush()  # before the note that says so
         note = {"identity": self.identity, "rows": self.rows, "done": done, "arrays": list(drafts)}
-        write_atomically(self._partial / "progress.json", json.dumps(note))
+        write_file(self._partial / "progress.json", json.dumps(note), concurrent=True)
 
     def _finish(self, drafts: _Drafts) -> dict[str, StoredArray]:
         found = {
@@ -185,7 +185,7 @@ class ArrayFolder:
         meta["arrays"] = {name: array.shape for name, array in found.items()}
         if dtypes := {name: array.dtype for name, array in found.items() if array.dtype != "float16"}:
             meta["dtypes"] = dtypes
-        write_atomically(self._partial / "meta.json", json.dumps(meta, indent=1) + "\n")
+        write_file(self._partial / "meta.json", json.dumps(meta, indent=1) + "\n", concurrent=True)
         shutil.rmtree(self.path, ignore_errors=True)  # damaged, or we would not be here
         self._partial.rename(self.path)
         (self.path / "progress.json").unlink(missing_ok=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
-from orchestrator.data.cache import write_atomically
 from orchestrator.data.dataset import Dataset, normalize_prompt
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def save_split(split: Split, dataset: Dataset, path: Path) -> None:
         "data_hash": dataset.data_hash,
         **{part: [names[row] for row in getattr(split, part)] for part in _PARTS},
     }
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
+    write_file(path, json.dumps(content, indent=1) + "\n", concurrent=True)
 
 
 def load_split(path: Path, dataset: Dataset) -> Split:

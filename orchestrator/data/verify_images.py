@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.data.cache import cache_dir, write_atomically
+from orchestrator.core.atomic_files import write_file
+from orchestrator.data.cache import cache_dir
 from orchestrator.data.images import UnusableImage, open_image
 from orchestrator.data.progress import Progress, silent
 
@@ -97,4 +98,4 @@ def _read(path: Path) -> _Known:
 
 def _write(path: Path, known: _Known) -> None:
     entries = [[name, size, modified, v.digest, v.reason] for name, (size, modified, v) in known.items()]
-    write_atomically(path, json.dumps(entries))
+    write_file(path, json.dumps(entries), concurrent=True)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.disk_space import format_bytes, free_bytes
+from orchestrator.core.run_files import MODEL
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study
+from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.median_run import median_run
 from orchestrator.execution.retention import Kept, RetentionPolicy, TopK, TrialCheckpoint, removable
-from orchestrator.execution.training_job import MODEL
 from orchestrator.execution.trial_dir import ASIDE
 from orchestrator.execution.trial_store import TrialStore, trials_of
 from orchestrator.search.ledger import Ledger
@@ -92,9 +92,7 @@ class CheckpointGarbageCollector:
         self._free = free
         self._interval = interval
         self._storage = storage
-        self._known = {
-            f"{KEY_PREFIX[s]}-{t.number:04d}": _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()
-        }
+        self._known = {job_key(s, t.number): _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()}
         self._podiums: dict[Study, TopK] = {}
         for key in self._known:
             self._rank(key)

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.execution.callbacks import SweepCallback
 from orchestrator.execution.failures import Failure, FailureKind, RetryDecision, decide_retry, outcome_of
-from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study
+from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.plan import Arm, Plan, confirm_job, searched_job
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch
@@ -140,7 +140,7 @@ class SweepController:
         """Keys of the best of an arm that is done: ranked once, since Tune asks for a job after every result."""
         if arm.study not in self._best_of_done:
             best = arm.ledger.best(self.plan.confirm)
-            self._best_of_done[arm.study] = [f"{KEY_PREFIX[arm.study]}-{trial.number:04d}" for trial in best]
+            self._best_of_done[arm.study] = [job_key(arm.study, trial.number) for trial in best]
         return self._best_of_done[arm.study]
 
     def _queued(self, arm: Arm) -> list[LedgerTrial]:

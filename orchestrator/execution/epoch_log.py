@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.disk_space import is_disk_full
 from orchestrator.execution.job import EpochReport
 
@@ -62,13 +63,10 @@ class EpochLog:
         return self._whole
 
     def _write(self) -> bool:
-        draft = self._path.with_suffix(".draft")
         try:
-            draft.write_text("".join(map(_line, self._epochs)))
-            draft.replace(self._path)
+            write_file(self._path, "".join(map(_line, self._epochs)))
             self._whole = True
         except OSError as error:
-            draft.unlink(missing_ok=True)
             if not is_disk_full(error):
                 raise
         return self._whole

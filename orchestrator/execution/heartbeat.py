@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cluster.inspect import NAMESPACE
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.controller import SweepController
@@ -234,9 +235,7 @@ class HeartbeatPublisher:
         registered = register() / f"{self._spec.id}.json"
         registered.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         registered.write_text(json.dumps({"folder": str(self._workspace.root)}))
-        draft = self._workspace.progress.with_suffix(".draft")
-        draft.write_text(text)
-        os.replace(draft, self._workspace.progress)
+        write_file(self._workspace.progress, text)
         if self._shared:
             from ray.experimental.internal_kv import _internal_kv_put
 

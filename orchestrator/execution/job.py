@@ -12,6 +12,16 @@ Study = Literal["search", "control", "confirm"]
 KEY_PREFIX: dict[Study, str] = {"search": "trial", "control": "control", "confirm": "confirm"}
 
 
+def job_key(study: Study, number: int) -> str:
+    """Return the name of a trial's folder and of its run: `trial-0007`, `control-0003`, `confirm-0012`.
+
+    Example:
+        >>> job_key("search", 7)
+        'trial-0007'
+    """
+    return f"{KEY_PREFIX[study]}-{number:04d}"
+
+
 @dataclass(frozen=True)
 class Job:
     """One training of one configuration, or the baselines of one split.
@@ -46,7 +56,7 @@ class Job:
     @property
     def key(self) -> str:
         """Name of its folder and of its run: `trial-0007`, `control-0003`, `confirm-0012`."""
-        return f"{KEY_PREFIX[self.study]}-{self.number:04d}"
+        return job_key(self.study, self.number)
 
     @property
     def title(self) -> str:

@@ -15,6 +15,7 @@ from models import build_variant, encoders
 from models.finetuned_model import FinetunedModel, Finetuning, finetuned
 from models.scoring_model import ScoringModel
 from orchestrator.core.disk_space import format_bytes, free_bytes, is_disk_full
+from orchestrator.core.run_files import EPOCHS, MODEL, PREDICTIONS
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
 from orchestrator.execution.device import machine_tags
 from orchestrator.execution.epoch_log import EpochLog
@@ -30,10 +31,6 @@ from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.settings import FitSettings
 from orchestrator.training.trainer import Trainer
 
-MODEL = "model"
-"""In the folder of a confirm run: the best epoch's model, ready to score images."""
-
-PREDICTIONS = "predictions.csv"
 """In the folder of a confirm run: a row an image of its validation and test parts, true and predicted scores."""
 
 
@@ -70,7 +67,7 @@ class TrainingJob:
         self._notes = [note] if (note := self._held.claim(self._job)) else []
         self._paused = self._placed = False
         self._checkpoints = Checkpoints(self._folder)
-        self._history = EpochLog(self._folder / "epochs.jsonl")
+        self._history = EpochLog(self._folder / EPOCHS)
         self._training = self._new_training()
         self._pending = self._resumed()
         self._history.keep(self._pending)

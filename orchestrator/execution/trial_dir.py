@@ -14,6 +14,7 @@ from time import time
 from typing import Any
 from uuid import uuid4
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.disk_space import is_disk_full
 from orchestrator.core.errors import InputError
 from orchestrator.execution.job import Job
@@ -101,12 +102,9 @@ class LockedTrialDir:
         return aside
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        draft = self.path / f".{name}.partial"
         try:
-            draft.write_text(json.dumps(content, indent=1) + "\n")
-            draft.replace(self.path / name)
+            write_file(self.path / name, json.dumps(content, indent=1) + "\n")
         except OSError as error:
-            draft.unlink(missing_ok=True)
             if not is_disk_full(error):  # a training does not need these two
                 raise
 

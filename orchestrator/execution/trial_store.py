@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from orchestrator.core.atomic_files import is_draft, write_file
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.execution.retention import Kept
 from orchestrator.execution.trial_dir import JOB, TrialDirLocked, WorkerInfo
@@ -113,10 +114,7 @@ class TrialStore:
             content = b64decode(file.content) if file.content is not None else self.storage.read(f"{key}/{file.object}")
             if content is None or sha256(content).hexdigest() != file.sha256:
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{path.name}.partial")
-            draft.write_bytes(content)
-            draft.replace(path)
+            write_file(path, content)
         return manifest
 
     def sizes(self, key: str) -> dict[Kept, int]:
@@ -191,7 +189,7 @@ class TrialSync:
         seen: dict[str, tuple[int, int]] = {}
         for path in sorted(self._folder.rglob("*")):
             name = path.relative_to(self._folder).as_posix()
-            if not path.is_file() or path.name.startswith(".") or name in _OWN or path.suffix in {".draft", ".partial"}:
+            if not path.is_file() or path.name.startswith(".") or name in _OWN or is_draft(path):
                 continue
             there = path.stat()
             seen[name] = (there.st_size, there.st_mtime_ns)

@@ -12,7 +12,8 @@ from typing import Any
 
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
-from orchestrator.registry.resolved_model import EXPORT, MODEL, PREDICTIONS, README, ResolvedModel
+from orchestrator.core.run_files import MODEL, PREDICTIONS
+from orchestrator.registry.resolved_model import EXPORT, README, ResolvedModel
 from orchestrator.scoring import ModelConfig
 from orchestrator.scoring.save_load import read_card
 

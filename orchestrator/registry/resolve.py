@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.registry.resolved_model import EXPORT, ResolvedModel, from_export, unpack
 
 if TYPE_CHECKING:
@@ -111,12 +112,12 @@ def _from_sweep(reference: str, sweeps: Path) -> ResolvedModel:
         raise InputError(f"The sweep {workspace.name} is not finished, so it has no best model yet.")
     best = json.loads(workspace.result.read_text())["best"]
     run = best["run"] if best and best.get("run") else None
-    folder = workspace.trials / run / "model" if run else None
+    folder = workspace.trials / run / MODEL if run else None
     if run is None or folder is None or not folder.is_dir():
         raise InputError(f"The sweep {workspace.name} confirmed no configuration, so it has no model to score with.")
     spec = load_spec(workspace.spec)
     about = {"sweep": workspace.name, "run_key": run, "dataset": spec.dataset, "protocol": spec.protocol}
     if workspace.identity.is_file():
         about["data_hash"] = json.loads(workspace.identity.read_text()).get("data")
-    predictions = workspace.trials / run / "predictions.csv"
+    predictions = workspace.trials / run / PREDICTIONS
     return ResolvedModel(folder, str(folder), about=about, predictions=predictions if predictions.is_file() else None)

@@ -12,12 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.core.errors import InputError, reason
+from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.tracking.digest import folder_digest
 
 _UNPACKING = (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 """What a torn, an encrypted (RuntimeError) or an unknown kind of `.zip` (its NotImplementedError) ends with."""
 
-MODEL, EXPORT, PREDICTIONS, README = "model", "export.json", "predictions.csv", "README.md"
+EXPORT, README = "export.json", "README.md"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.execution.plan import Arm
-from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:

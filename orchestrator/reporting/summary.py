@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.cross_dataset_eval import CROSS, CROSS_PREDICTIONS, cross_prefix
+from orchestrator.execution.job import job_key
 from orchestrator.execution.median_run import median_run
 from orchestrator.execution.plan import Arm
-from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.reporting.aggregate import (
     Figures,
     bounds_json,
@@ -184,10 +185,9 @@ def summarise(prepared: PreparedSweep, arms: Sequence[Arm], confirm: Ledger, tri
 def _confirmed(
     arm: Arm, runs: dict[str | None, list[LedgerTrial]], trials: Path, prepared: PreparedSweep
 ) -> list[ConfirmedConfiguration]:
-    title = {"search": "trial", "control": "control"}[arm.study]
     lines = []
     for trial in arm.ledger.best(max(1, prepared.spec.confirm)):
-        source = f"{title}-{trial.number:04d}"
+        source = job_key(arm.study, trial.number)
         own = sorted(runs.get(source, []), key=lambda run: run.attributes["split"])
         finals = [run.attributes["final"] for run in own] or [trial.attributes["final"]]
         tables = _tables(own, trials, PREDICTIONS)
@@ -267,7 +267,7 @@ def _cross(
 
 
 def _key(run: LedgerTrial) -> str:
-    return f"confirm-{run.number:04d}"
+    return job_key("confirm", run.number)
 
 
 def _configuration(line: ConfirmedConfiguration, brief: bool = False) -> dict[str, Any]:

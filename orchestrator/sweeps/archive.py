@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from orchestrator.core.atomic_files import replacing
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec, parse_spec
@@ -44,14 +45,9 @@ def archive_sweep(workspace: Workspace, force: bool = False) -> Path:
                 f"{left} events of {workspace.name} have not reached MLflow. Send them with "
                 f"`python -m orchestrator.sync {workspace.name}`, or archive it with --force."
             )
-        path.parent.mkdir(exist_ok=True)
-        draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-        try:
+        with replacing(path, concurrent=True) as draft:
             _pack(workspace, draft)
             _compare(workspace, draft)
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
         remove_folder(workspace)
     return path
 

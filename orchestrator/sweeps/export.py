@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from orchestrator.core.run_files import MODEL
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.search.read_ledger import read_studies
@@ -96,8 +97,8 @@ def _fill(folder: Path, workspace: Workspace) -> None:
 def _copy_models(folder: Path, workspace: Workspace, result: dict[str, Any]) -> None:
     for part in ("best", "control"):
         run = (result.get(part) or {}).get("run")
-        if run and (workspace.trials / run / "model").is_dir():
-            shutil.copytree(workspace.trials / run / "model", folder / "models" / part)
+        if run and (workspace.trials / run / MODEL).is_dir():
+            shutil.copytree(workspace.trials / run / MODEL, folder / "models" / part)
 
 
 def _write_tables(folder: Path, studies: dict[str, list[LedgerTrial]]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import refuse_password
 from orchestrator.core.spec import load_spec
 from orchestrator.tracking.uploader import SpoolUploader
@@ -101,6 +102,4 @@ def _fill_in_runs(workspace: Workspace, target: TrackingDestination, uploader: S
     if result.get("mlflow", {}).get("run_id") is not None and result["mlflow"]["tracking_uri"] == target.tracking_uri:
         return
     result["mlflow"] = mlflow_ids(load_spec(workspace.spec), target.tracking_uri, uploader, result)
-    draft = workspace.result.with_suffix(".draft")
-    draft.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    draft.replace(workspace.result)
+    write_file(workspace.result, json.dumps(result, indent=1, allow_nan=False) + "\n")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.user_profile import find_setting
@@ -98,6 +98,4 @@ def remember(spool: Spool, target: TrackingDestination) -> None:
     if before is not None and before.tracking_uri != target.tracking_uri:
         spool.tell_again(spool.folder.parent / "trials")
     spool.folder.mkdir(parents=True, exist_ok=True)
-    draft = spool.folder / f"{_FILE}.draft"
-    draft.write_text(json.dumps(asdict(target), indent=1) + "\n")
-    os.replace(draft, spool.folder / _FILE)
+    write_file(spool.folder / _FILE, json.dumps(asdict(target), indent=1) + "\n")

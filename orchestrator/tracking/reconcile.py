@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from orchestrator.core.run_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import STATUS, Recorder, finite_metrics
 from orchestrator.tracking.spool_index import SpooledRun
-
-_HISTORY = "epochs.jsonl"
 
 
 def reconcile(recorder: Recorder, known: Iterable[tuple[Job, LedgerTrial]], trials: Path) -> int:
@@ -30,7 +29,7 @@ def reconcile(recorder: Recorder, known: Iterable[tuple[Job, LedgerTrial]], tria
     Returns:
         How many runs lacked something.
     """
-    return sum(_mend(recorder, job, trial, trials / job.key / _HISTORY) for job, trial in known)
+    return sum(_mend(recorder, job, trial, trials / job.key / EPOCHS) for job, trial in known)
 
 
 def _mend(recorder: Recorder, job: Job, trial: LedgerTrial, history: Path) -> bool:

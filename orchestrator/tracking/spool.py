@@ -20,6 +20,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.tracking.event import Damaged, Event, Kind, decode, encode
 from orchestrator.tracking.staged_artifacts import release, stage, worth_uploading
 
@@ -169,9 +170,7 @@ class Spool:
 
     def mark_sent(self, place: int) -> None:
         """Notes that everything before `place` has arrived."""
-        draft = self._place.with_suffix(".draft")
-        draft.write_text(str(place))
-        os.replace(draft, self._place)
+        write_file(self._place, str(place))
 
     def release(self, events: Sequence[Event]) -> None:
         """Removes the kept files of events that have arrived."""

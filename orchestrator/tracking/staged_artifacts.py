@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from orchestrator.core.atomic_files import is_draft
+
 _FILES = "files"
 
 
@@ -64,11 +66,10 @@ def remove_stale(spool: Path, wanted: set[str]) -> None:
 def worth_uploading(folder: Path) -> list[Path]:
     """The files of a job's folder that serve people: not the state that only a resume reads, which is large."""
     left_out = ("last-", "worker.json", ".")
-    unfinished = {".draft", ".partial"}
     return [
         path
         for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith(left_out) and path.suffix not in unfinished
+        if path.is_file() and not path.name.startswith(left_out) and not is_draft(path)
     ]
 
 

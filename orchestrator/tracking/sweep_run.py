@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from orchestrator.core.credentials import without_passwords
+from orchestrator.core.run_files import MODEL
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.prepare import PreparedSweep
@@ -94,7 +95,7 @@ def log_sweep_end(
     """Models, report and headline figures, and that the sweep is complete."""
     for line in summary.confirmed:
         if line.representative:
-            folder = workspace.trials / line.representative / "model"
+            folder = workspace.trials / line.representative / MODEL
             if folder.is_dir():
                 name = f"{line.variant}-{line.source}"
                 recorder.model(

@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.training.checkpoint_files import (
     BEST,
     INDEX,
@@ -24,7 +25,6 @@ from orchestrator.training.checkpoint_files import (
     names_in,
     read_index,
     read_tensors,
-    replace,
     tensor_files,
 )
 from orchestrator.training.trainer import TrainingState
@@ -79,7 +79,7 @@ class Checkpoints:
                 entries[BEST] = self._write_best(state.meta["best"]["epoch"], state.best)
             keep_as(self.folder / INDEX, self.folder / PREVIOUS)
             files = {part: {"name": entry.name, "sha256": entry.sha256} for part, entry in entries.items()}
-            replace(self.folder / INDEX, as_index(files, state.meta))
+            write_file(self.folder / INDEX, as_index(files, state.meta))
         except OSError:
             self._tidy(before | names_in(self.folder / PREVIOUS))
             raise
@@ -138,7 +138,7 @@ class Checkpoints:
         path = self.folder / f"{stem}.safetensors"
         content = safetensors.torch.save(dict(tensors))
         digest = sha256(content).hexdigest()
-        replace(path, content)
+        write_file(path, content)
         there = path.stat()
         return Entry(path.name, digest, there.st_size, there.st_mtime_ns)
 

@@ -12,6 +12,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from orchestrator.core.atomic_files import is_draft, replacing, write_file
+
 SCHEMA_VERSION = 1
 INDEX, PREVIOUS = "checkpoint.json", "checkpoint.previous.json"
 
@@ -85,7 +87,7 @@ def drop(folder: Path, parts: Iterable[Part]) -> int:
         index = read_index(folder / INDEX)
         if kept.keys() != index["files"].keys():
             files = {part: index["files"][part] for part in kept}
-            replace(folder / INDEX, as_index(files, index["meta"]))
+            write_file(folder / INDEX, as_index(files, index["meta"]))
     return freed
 
 
@@ -151,8 +153,7 @@ def tensor_files(folder: Path) -> list[Path]:
     return [
         folder / name
         for name in names
-        if (name.startswith((LAST, BEST)) and name.endswith(".safetensors"))
-        or (name.startswith(".") and name.endswith(".partial"))
+        if (name.startswith((LAST, BEST)) and name.endswith(".safetensors")) or is_draft(name)
     ]
 
 
@@ -166,26 +167,14 @@ def names_in(path: Path) -> set[str]:
 
 def keep_as(path: Path, other: Path) -> None:
     """Gives a file, if it is there, a second name, in the place of what had it."""
-    link = other.with_name(f".{other.name}.partial")
     try:
-        link.unlink(missing_ok=True)
-        os.link(path, link)
-        os.replace(link, other)
+        with replacing(other) as link:
+            link.unlink(missing_ok=True)
+            os.link(path, link)
     except FileNotFoundError:
         return
     except OSError:  # a file system without links
-        replace(other, path.read_bytes())
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Writes a file in one step: it holds what it held or the new content, and nothing half written stays behind."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+        write_file(other, path.read_bytes())
 
 
 def read_tensors(folder: Path, entry: Mapping[str, str]) -> tuple[dict[str, Tensor], Entry]:

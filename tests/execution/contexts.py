@@ -103,7 +103,7 @@ def make_job(number: int = 0, epochs: int = 3, test: bool = False, **changes: An
         "study": "confirm" if test else "search",
         "number": number,
         "variant": "text_hyper",
-        "of": None,
+        "control_of": None,
         "model": {"widths": [8], "rank": 1, "condition_width": 4},
         "training": {"lr": 5e-3, "batch_size": 16, "epochs": epochs},
         "split": 1 if test else 0,

@@ -9,11 +9,12 @@ import pytest
 import torch
 from scipy import stats
 
+from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.execution import cross_dataset_eval
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossDatasetEval
 from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.trainable import JobTrainable
-from orchestrator.execution.training_job import PREDICTIONS, TrainingJob
+from orchestrator.execution.training_job import TrainingJob
 from tests.execution.contexts import make_cross, make_job, make_task
 
 BASELINES = {"study": "confirm", "variant": "", "model": {}, "source": None, "training": {"epochs": 1}, "params": {}}

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.core.spec import build_spec
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossDatasetEval
 from orchestrator.execution.job import Job
 from orchestrator.execution.prepare import extract_features, prepare
 from orchestrator.execution.sweep_context import SweepContext, make_context
-from orchestrator.execution.training_job import PREDICTIONS, TrainingJob
+from orchestrator.execution.training_job import TrainingJob
 from orchestrator.scoring import load_scorer
 from tests.execution.contexts import make_job
 

@@ -17,12 +17,13 @@ from scipy import stats
 
 from models.encoders import MissingWeightsError
 from models.encoders.base import ComposedEncoder, ImageEncoder, JointEncoder, PromptEncoder
+from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.execution import trainable as worker_module
 from orchestrator.execution import training_job
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.evaluation import flat_agreement
 from orchestrator.execution.trainable import JobTrainable
-from orchestrator.execution.training_job import PREDICTIONS, TrainingJob
+from orchestrator.execution.training_job import TrainingJob
 from orchestrator.scoring import ModelLoadError, load_scorer
 from tests.execution.contexts import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_task
 
@@ -437,7 +438,7 @@ class TestConfirm:
             assert final["test_srcc_quality"] == pytest.approx(srcc[0], abs=1e-6)
 
     def test_the_control_trains_without_a_hypernet(self, task):
-        job = make_job(1, test=True, variant="plain_head", of="text_hyper", model={"widths": [8]})
+        job = make_job(1, test=True, variant="plain_head", control_of="text_hyper", model={"widths": [8]})
         finish(start(job, task))
         card = json.loads((task.trials / "confirm-0001" / "model" / "model.json").read_text())
         assert card["variant"] == "plain_head" and card["parameters"] == {"widths": [8], "of": "text_hyper"}

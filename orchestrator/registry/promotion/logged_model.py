@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.execution.training_job import MODEL
+from orchestrator.core.run_files import MODEL
 from orchestrator.registry.download import fetch_logged
 from orchestrator.registry.promotion.candidate import Candidate
 from orchestrator.tracking.digest import folder_digest

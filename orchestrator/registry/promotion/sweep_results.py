@@ -12,10 +12,10 @@ import pandas as pd
 
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
+from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.core.spec import SweepSpec, parse_spec
 from orchestrator.core.workspace import Workspace, list_sweeps
 from orchestrator.execution.job import KEY_PREFIX
-from orchestrator.execution.training_job import PREDICTIONS
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG

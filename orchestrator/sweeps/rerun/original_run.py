@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.core.run_files import EPOCHS
 from orchestrator.core.errors import InputError, reason
 from orchestrator.execution.job import KEY_PREFIX, Job, Study
 from orchestrator.execution.plan import Plan, confirm_job, searched_job
@@ -113,7 +114,7 @@ def _from_folder(workspace: Workspace, key: str) -> OriginalRun:
             raise InputError(f"{key} is a run of the baselines, which are not trained in epochs.")
         where = studies["search" if source.startswith(KEY_PREFIX["search"]) else "control"]
         searched = next(other for other in where if other.number == int(source.rpartition("-")[2]))
-    curve = _told(workspace.trials / key / "epochs.jsonl", trial)
+    curve = _told(workspace.trials / key / EPOCHS, trial)
     if not curve:
         raise InputError(f"{key} of {workspace.name} has no epoch to compare with.")
     if trial.outcome is Outcome.COMPLETE:

@@ -7,7 +7,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from orchestrator.core.errors import InputError
-from orchestrator.execution.training_job import MODEL
+from orchestrator.core.run_files import MODEL
 from orchestrator.registry.promotion import champion, logged_model
 from orchestrator.registry.promotion.champion import champion_on_candidate_test
 from orchestrator.registry.promotion.dataset import AvailableDataset

@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from orchestrator.execution.job import KEY_PREFIX
+from orchestrator.execution.prepare import CONTROL
 from orchestrator.registry.promotion.gate_inputs import GateInputs
 from orchestrator.registry.promotion.gates.format import bounds, difference, interval_figures
 from orchestrator.registry.promotion.gates.gate import Gate, GateResult
@@ -24,7 +25,7 @@ class BeatsControl(Gate):
     def judge(self, case: GateInputs) -> GateResult:
         """The configuration against the control's best by validation, split beside split; the lower end above zero."""
         candidate, rules = case.candidate, case.rules
-        if candidate.evidence.spec.variant == "plain_head":
+        if candidate.evidence.spec.variant == CONTROL:
             return self.says(True, "it is plain_head itself")
         control = _best(candidate.evidence.configurations(KEY_PREFIX["control"]), rules.metric)
         pairs: list[Pair] = []

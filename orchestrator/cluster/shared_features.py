@@ -82,7 +82,7 @@ def open_features(features: FeatureSet) -> dict[str, Tensor]:
     """The features by name, memory-mapped where they are files.
 
     Raises:
-        FolderUnseen: this node has no file that they lie in, nor an object in its place.
+        TrialDirNotVisible: this node has no file that they lie in, nor an object in its place.
     """
     try:
         return features.tensors()

@@ -46,7 +46,7 @@ class ObjectStore:
         """An object; None where there is none.
 
         Raises:
-            StorageAway: the store does not answer.
+            ObjectStoreUnavailable: the store does not answer.
         """
         filesystem, root = self._opened
         try:
@@ -61,7 +61,7 @@ class ObjectStore:
         """Puts an object in the place of what had its name.
 
         Raises:
-            StorageAway: the store does not answer.
+            ObjectStoreUnavailable: the store does not answer.
         """
         filesystem, root = self._opened
         path = f"{root}/{name}"
@@ -84,7 +84,7 @@ class ObjectStore:
                 continue
 
     def remove_all(self) -> None:
-        """Removes every object; raises StorageAway where the store does not answer."""
+        """Removes every object; raises ObjectStoreUnavailable where the store does not answer."""
         filesystem, root = self._opened
         try:
             filesystem.delete_dir(root)
@@ -94,7 +94,7 @@ class ObjectStore:
             raise self._away(error) from error
 
     def check(self) -> None:
-        """Writes an object, reads and removes it; raises StorageAway where that does not work."""
+        """Writes an object, reads and removes it; raises ObjectStoreUnavailable where that does not work."""
         name, content = f".check-{uuid4().hex[:8]}", b"HyperAssess"
         self.write(name, content)
         if self.read(name) != content:
@@ -145,7 +145,7 @@ def storage_url(given: str) -> str:
 
 
 def retry(call: Callable[[], _T], patience: float = PATIENCE, pause: float = 2.0) -> _T:
-    """What `call` gives, tried again while the store is away; raises StorageAway when it was for too long."""
+    """What `call` gives, tried again while the store is away; raises ObjectStoreUnavailable when it was for too long."""
     end = time.monotonic() + patience
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Fetching a data set from the Hugging Face hub, or saying where else it is."""
+"""Download a data set from the Hugging Face hub, or say where else it is."""
 
 from __future__ import annotations
 

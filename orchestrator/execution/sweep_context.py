@@ -76,7 +76,7 @@ class SweepContext:
         """The data as one of its splits divides it. Features are opened once in a process.
 
         Raises:
-            FolderUnseen: this node has no file that they lie in, nor a way to fetch it.
+            TrialDirNotVisible: this node has no file that they lie in, nor a way to fetch it.
         """
         import torch
 

@@ -33,7 +33,7 @@ class SyncedJob:
         patience: seconds to wait for the storage.
 
     Raises:
-        StorageAway: it was away for longer.
+        ObjectStoreUnavailable: it was away for longer.
     """
 
     def __init__(

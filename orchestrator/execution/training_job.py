@@ -45,7 +45,7 @@ class TrainingJob:
         free: bytes that are free where a folder is.
 
     Raises:
-        FolderHeld: another worker still writes to the folder.
+        TrialDirLocked: another worker still writes to the folder.
     """
 
     def __init__(self, job: Job, task: SweepContext, free: Callable[[Path], int] = free_bytes) -> None:

@@ -61,7 +61,7 @@ class LockedTrialDir:
         wait: seconds to wait for another worker.
 
     Raises:
-        FolderHeld: another one did not let go in that time.
+        TrialDirLocked: another one did not let go in that time.
     """
 
     def __init__(self, path: Path, wait: float = WAIT_SECONDS) -> None:

@@ -75,7 +75,7 @@ class TrialDownloader:
             late: told of each job whose files came only now.
 
         Raises:
-            StorageAway: the storage has been away for too long.
+            ObjectStoreUnavailable: the storage has been away for too long.
         """
         for job, trial in known:
             if trial.outcome is None:

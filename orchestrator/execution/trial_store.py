@@ -88,7 +88,7 @@ class TrialStore:
     storage: ObjectStore
 
     def manifest(self, key: str) -> Manifest | None:
-        """A trial's; None where there is none that can be read. Raises StorageAway."""
+        """A trial's; None where there is none that can be read. Raises ObjectStoreUnavailable."""
         content = self.storage.read(f"{key}/{MANIFEST}")
         return Manifest.parse(content) if content else None
 
@@ -104,7 +104,7 @@ class TrialStore:
             The manifest; None where the trial has left nothing.
 
         Raises:
-            StorageAway: the store does not answer.
+            ObjectStoreUnavailable: the store does not answer.
         """
         manifest = self.manifest(key)
         for name, file in manifest.files.items() if manifest else ():
@@ -118,7 +118,7 @@ class TrialStore:
         return manifest
 
     def sizes(self, key: str) -> dict[Kept, int]:
-        """Bytes in the store, by what they are for; raises StorageAway."""
+        """Bytes in the store, by what they are for; raises ObjectStoreUnavailable."""
         found: dict[Kept, int] = {}
         manifest = self.manifest(key)
         for name, file in manifest.files.items() if manifest else ():
@@ -127,7 +127,7 @@ class TrialStore:
         return found
 
     def drop(self, key: str, parts: Iterable[Kept]) -> None:
-        """Removes parts of a trial that has ended; raises StorageAway."""
+        """Removes parts of a trial that has ended; raises ObjectStoreUnavailable."""
         manifest = self.manifest(key)
         if manifest is None:
             return
@@ -159,7 +159,7 @@ class TrialSync:
         self._uploaded: set[str] = set()
 
     def begin(self) -> None:
-        """Fetches what there is and takes the trial over; raises StorageAway."""
+        """Fetches what there is and takes the trial over; raises ObjectStoreUnavailable."""
         self._before = self._storage.fetch(self._key, self._folder)
         self._save()
 
@@ -167,8 +167,8 @@ class TrialSync:
         """Brings what is new in the folder to the store.
 
         Raises:
-            FolderHeld: another worker has taken the trial over, or somebody has emptied the folder.
-            StorageAway: the store does not answer; it holds what it held.
+            TrialDirLocked: another worker has taken the trial over, or somebody has emptied the folder.
+            ObjectStoreUnavailable: the store does not answer; it holds what it held.
         """
         self._check_writer()
         if JOB in self._seen and not (self._folder / JOB).is_file():  # what is left must not replace what is stored

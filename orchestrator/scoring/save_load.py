@@ -34,7 +34,7 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
         device: where encoders and model run.
 
     Raises:
-        ScorerError: the folder holds none, or one of another schema version or other encoders, or more than a model.
+        ModelLoadError: the folder holds none, or one of another schema version or other encoders, or more than a model.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -35,7 +35,7 @@ class Scorer:
         device: where encoders and model run.
 
     Raises:
-        ScorerError: the encoders here are not those that it was trained with, or the card does not say which it was.
+        ModelLoadError: the encoders here are not those that it was trained with, or the card does not say which it was.
     """
 
     def __init__(self, card: ModelConfig, model: nn.Module, device: str = "cpu") -> None:

@@ -68,7 +68,7 @@ class RetryingStorage(BaseStorage):
         """What `call` gives; once it failed, what `again` gives, where what the failed call did has to be looked up.
 
         Raises:
-            LedgerLost: waiting was in vain, now or before.
+            LedgerUnavailable: waiting was in vain, now or before.
         """
         if self._lost:
             raise LedgerUnavailable(self._lost)

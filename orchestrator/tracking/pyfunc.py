@@ -50,7 +50,7 @@ def _load_pyfunc(data_path: str) -> ScoringModel:
     """MLflow's entry point.
 
     Raises:
-        ScorerError: the files are not those that were logged, or not those of the registered version that MLflow was
+        ModelLoadError: the files are not those that were logged, or not those of the registered version that MLflow was
             asked for, or cannot be scored with.
     """
     from orchestrator.scoring import ModelLoadError

@@ -15,8 +15,8 @@ from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps, lock
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.core.workspace import Workspace, held
-with held(Workspace(Path(sys.argv[1]))):
+from orchestrator.core.workspace import Workspace, lock_sweep
+with lock_sweep(Workspace(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)
 """

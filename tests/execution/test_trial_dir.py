@@ -15,8 +15,8 @@ from tests.execution.contexts import make_job, make_task
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.execution.trial_dir import TrialFolder
-folder = TrialFolder(Path(sys.argv[1]))
+from orchestrator.execution.trial_dir import LockedTrialDir
+folder = LockedTrialDir(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
 """

@@ -123,9 +123,9 @@ def test_what_libraries_print_goes_to_the_log_and_comes_back_no_more(tmp_path):
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from orchestrator.core.output_capture import output_to_log\n"
+        "from orchestrator.core.output_capture import redirect_output\n"
         "try:\n"
-        "    with output_to_log(Path('log')) as (out, err):\n"
+        "    with redirect_output(Path('log')) as (out, err):\n"
         "        print('noise'); os.write(1, b'native noise'); os.system('echo child noise >&2')\n"
         "        print('shown', file=out); print('warned', file=err)\n"
         "        raise KeyError\n"

@@ -18,8 +18,8 @@ from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_tria
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.core.workspace import Workspace, held
-with held(Workspace(Path(sys.argv[1]))):
+from orchestrator.core.workspace import Workspace, lock_sweep
+with lock_sweep(Workspace(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)
 """

@@ -151,9 +151,9 @@ def test_it_ends_with_the_driver_whatever_ends_that(tracked):
 _DRIVER = """
 import sys, time
 from pathlib import Path
-from orchestrator.tracking.uploader_process import Courier
+from orchestrator.tracking.uploader_process import UploaderProcess
 from orchestrator.tracking.spool import Spool
-courier = Courier(Spool(Path(sys.argv[1])))
+courier = UploaderProcess(Spool(Path(sys.argv[1])))
 courier.start()
 while courier.process_id is None:
     time.sleep(0.01)

@@ -145,7 +145,7 @@ def storage_url(given: str) -> str:
 
 
 def retry(call: Callable[[], _T], patience: float = PATIENCE, pause: float = 2.0) -> _T:
-    """What `call` gives, tried again while the store is away; raises ObjectStoreUnavailable when it was for too long."""
+    """Call again while the store is unavailable; raise ObjectStoreUnavailable after `patience` seconds."""
     end = time.monotonic() + patience
     while True:
         try:

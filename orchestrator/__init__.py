@@ -1,8 +1,12 @@
-"""Runs hyperparameter searches over hypernetworks that score AI-generated images."""
+"""Hyperparameter searches over hypernetworks that score AI-generated images."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from orchestrator.core.import_path import put_project_first
+
+put_project_first()
 
 if TYPE_CHECKING:
     from orchestrator.scoring import Scorer
@@ -13,16 +17,16 @@ __all__ = ["__version__", "load_scorer"]
 
 
 def load_scorer(model: str, tracking_uri: str | None = None, sweeps: str = "sweeps", device: str = "cpu") -> Scorer:
-    """A model to score images with: `load_scorer("text_hyper@champion")(images, prompts)` gives a DataFrame.
+    """Load a model that scores images: `load_scorer("text_hyper@champion")(images, prompts)` returns a DataFrame.
 
     Args:
         model: `NAME@ALIAS`, `NAME/VERSION`, the id of an MLflow run, a sweep, or an exported folder or `.zip`.
-        tracking_uri: MLflow's; MLFLOW_TRACKING_URI or `mlflow.db` in the working folder if not given.
-        sweeps: folder that sweeps live in.
-        device: where it runs.
+        tracking_uri: address of MLflow; MLFLOW_TRACKING_URI or `mlflow.db` in the working folder if not given.
+        sweeps: folder that holds the sweeps.
+        device: `cpu` or `cuda`.
 
     Raises:
-        InputError: there is no such model, or it cannot be trusted or used here; the message says why.
+        InputError: the model is missing, damaged, or cannot be used here; the message names the reason.
     """
     from pathlib import Path
 

@@ -3,13 +3,13 @@
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.sweeps.delete import delete_sweep
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import lock_sweep
+from orchestrator.sweeps.delete import delete_sweep
+from orchestrator.tracking.destination import settle_target
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import settle_target
-from orchestrator.core.workspace import lock_sweep
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class TestRefused:
 
     def test_addresses_that_are_none(self, outer):
         assert "is every address" in refusal("up", "--head", "--bind", "0.0.0.0")
-        assert "no address of this host" in refusal("up", "--head", "--bind", "192.0.2.1")
+        assert "is not an address of this host" in refusal("up", "--head", "--bind", "192.0.2.1")
         assert "HOST:PORT is" in refusal("join", "head")
         assert "no size: 16GB is" in refusal("up", "--head", "--memory", "much")
 

@@ -1,4 +1,4 @@
-"""Raising a sweep's budget."""
+"""A sweep's budget is raised."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Deleting a sweep from disk and, if asked, from MLflow."""
+"""A sweep is deleted from disk and, if asked, from MLflow."""
 
 import pytest
 from mlflow import MlflowClient
@@ -14,7 +14,7 @@ from orchestrator.tracking.spool import Spool
 
 @pytest.fixture
 def recorded(make, tmp_path):
-    """A sweep with two runs in MLflow, beside another one's."""
+    """A sweep with two runs in MLflow, next to another sweep's."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     workspaces = [make(name, trials=2, tracking_uri=uri) for name in ("mine", "other")]
     for workspace in workspaces:

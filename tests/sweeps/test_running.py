@@ -1,4 +1,4 @@
-"""Who is listed as running: what a folder holds, what this user registered, what a cluster was told."""
+"""List of running sweeps: from a folder, from this user's registry, from a cluster."""
 
 import json
 import time
@@ -76,7 +76,7 @@ def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypa
     assert away.exit_code == 0 and "No Ray cluster answers at 127.0.0.1:9" in told["cluster"]["error"]
 
 
-def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):
+def test_leftovers_of_a_killed_sweep_are_not_listed(make, tmp_path):
     workspace = make("one", trials=1)
     register().mkdir(parents=True)
     (register() / "a.json").write_text(json.dumps({"folder": str(workspace.root)}))
@@ -86,7 +86,7 @@ def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):
     assert running_sweeps(tmp_path, None, ()) == []
 
 
-def test_a_cluster_tells_of_everybody_and_ones_own_come_first(make, tmp_path):
+def test_cluster_lists_all_sweeps_this_users_first(make, tmp_path):
     workspace = make("mine")
     with (
         lock_sweep(workspace),

@@ -1,4 +1,4 @@
-"""Where sweeps stand, told from their folders."""
+"""Status of sweeps, from their folders."""
 
 import io
 import json

@@ -19,7 +19,7 @@ from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_swee
 
 @pytest.fixture
 def mlflow(monkeypatch, tmp_path):
-    """One MLflow in memory for every sweep."""
+    """MLflow in memory for every sweep."""
     tracked = MemoryTracked(tmp_path / "unused")
     monkeypatch.setattr(TrackingDestination, "open", lambda target: tracked.sink())
     return tracked

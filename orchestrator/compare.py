@@ -57,7 +57,7 @@ def compare(
         path = figure or out / f"{name}.png"
         try:
             draw_comparison(found, path)
-        except (OSError, ValueError) as error:  # the second: an ending that is no kind of image
+        except (OSError, ValueError) as error:  # ValueError: the file name ends in no image format
             raise InputError(f"--figure {path} cannot be written: {reason(error)}.") from error
     if json:
         print(json_format.dumps(_plain({**found.as_dict(), "figure": str(path)}), allow_nan=False))

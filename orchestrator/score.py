@@ -72,7 +72,7 @@ def score(
     if check:
         if images or prompt or criteria or out:
             raise InputError(
-                "--check scores the model's own test images: leave out images, --prompt, --criteria, --out."
+                "--check scores the model's own test images: give no images, no --prompt, --criteria or --out."
             )
         done = check_again(asked, dataset, data_root)
     else:

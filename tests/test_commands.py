@@ -340,7 +340,7 @@ class TestAFinishedSweepByItsName:
     def test_what_waited_for_mlflow_goes_out(self, spool, monkeypatch):
         taken = []
         sink = SimpleNamespace(send=taken.extend)
-        monkeypatch.setattr("orchestrator.tracking.destination.Target.open", lambda target: sink)
+        monkeypatch.setattr("orchestrator.tracking.destination.TrackingDestination.open", lambda target: sink)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and json.loads(found.stdout) == {"best": None} and "finished" in found.stderr
         assert [event.kind for event in taken] == ["end"] and spool.left() == 0
@@ -349,7 +349,7 @@ class TestAFinishedSweepByItsName:
         def away(target):
             raise ConnectionError("nobody there")
 
-        monkeypatch.setattr("orchestrator.tracking.destination.Target.open", away)
+        monkeypatch.setattr("orchestrator.tracking.destination.TrackingDestination.open", away)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and "nobody there" in found.stderr and spool.left() == 1
 

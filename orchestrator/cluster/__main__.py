@@ -240,7 +240,7 @@ def _bytes(option: str, text: str | None) -> int | None:
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise InputError(f"{option} {text} is no size: 16GB is.") from None
+        raise InputError(f"{option} {text} is not a size such as 16GB.") from None
 
 
 def _say_up(record: StartedNode) -> None:
@@ -287,7 +287,7 @@ def _stay(record: StartedNode, block: bool) -> None:
 
 
 def _state(record: StartedNode) -> str:
-    return "running" if record.processes[0].alive() else "gone: it was killed, or the host was started anew"
+    return "running" if record.processes[0].alive() else "gone: it was killed, or the host was restarted"
 
 
 def _as_dict(record: StartedNode) -> dict[str, Any]:

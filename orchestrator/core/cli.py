@@ -29,7 +29,7 @@ Function = TypeVar("Function", bound=Callable[..., None])
 
 
 def command(function: Callable[..., None]) -> typer.Typer:
-    """Make a command of a function: 0 done, 1 failed, 2 wrong input, 130 interrupted; `debug` shows tracebacks."""
+    """Make a command of a function. Exit codes are 0 done, 1 failed, 2 wrong input and 130 interrupted."""
     return commands(function)
 
 

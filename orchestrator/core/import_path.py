@@ -31,8 +31,8 @@ class ProjectFinder:
 def put_project_first() -> None:
     """Import this project's packages from `ROOT`, whatever the working folder or PYTHONPATH holds.
 
-    In a command and in a Ray worker the working folder also moves behind the installed packages, so that a `ray.py` or
-    `utils.py` in it shadows nothing. Programs that import this project keep their own order.
+    In a command and in a Ray worker the working folder also moves behind the installed packages. A `ray.py` or
+    `utils.py` in it then shadows nothing. Programs that import this project keep their own order.
     """
     if ProjectFinder not in sys.meta_path:
         sys.meta_path.insert(0, ProjectFinder)

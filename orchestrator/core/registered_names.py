@@ -61,7 +61,7 @@ def _registers(decorator: ast.Call, registry: str) -> bool:
 
 
 def _usage(function: _Function, decorator: ast.Call, registry: str) -> str:
-    """Name of a registered function, with the argument that it takes: `csv:FILE`, `shapes[:SEED]`."""
+    """Return the name of a registered function, with the argument that it takes: `csv:FILE`, `shapes[:SEED]`."""
     options = {keyword.arg: keyword.value for keyword in decorator.keywords}
     first = next(iter(decorator.args), None) if registry != "encoder" else None  # an encoder's first is its kind
     name, argument = _text(options.get("name", first)) or function.name, _text(options.get("argument"))

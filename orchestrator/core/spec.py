@@ -1,4 +1,4 @@
-"""Every setting of a sweep, validated, saved with it."""
+"""Every setting of a sweep: its validation, its option, its file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from orchestrator.core.user_profile import VARIABLES, find_setting
 
 
 class SweepSpec(BaseModel):
-    """The settings of one sweep; what is saved as `spec.yaml` and what decides whether a sweep may go on."""
+    """Settings of one sweep, saved as `spec.yaml`; a sweep is resumed only if those that decide its figures agree."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -239,29 +239,29 @@ class SweepSpec(BaseModel):
 
     @property
     def threads(self) -> int:
-        """Of one trial."""
+        """Threads of one trial."""
         return max(1, int(self.cpus_per_trial or 1))
 
     @property
     def gpus(self) -> float:
-        """Of one trial; 0 while that is left to the cluster."""
+        """GPUs of one trial; 0 until `auto` is settled on the cluster."""
         return 0.0 if self.gpus_per_trial == "auto" else self.gpus_per_trial
 
     def save(self, path: Path) -> None:
-        """Writes the spec as YAML, in one step: a reader finds the old one or the new one whole."""
+        """Write the spec as YAML in one step, so that a reader finds the old or the new one whole."""
         content = json.loads(self.model_dump_json())
         write_file(path, yaml.safe_dump(content, sort_keys=False))
 
     def changed(self, given: dict[str, Any]) -> SweepSpec:
-        """The same with some settings changed; raises InputError where one of them is wrong."""
+        """Return the spec with some settings changed; raise InputError if one of them is wrong."""
         _refuse_passwords(given)
         return _validated({**self.model_dump(), **given}, "")
 
     def differences(self, other: SweepSpec) -> dict[str, tuple[Any, Any]]:
-        """Settings that decide the numbers and are not the same in `other`: name → (own, other's)."""
+        """Return the settings that decide the figures and differ from `other`: name → (own, other's)."""
         free = {"schema_version", "id", "created", "name"} | RESUMABLE_SETTINGS
-        mine, theirs = self.model_dump(), other.model_dump()
-        return {key: (mine[key], theirs[key]) for key in mine if key not in free and mine[key] != theirs[key]}
+        own, others = self.model_dump(), other.model_dump()
+        return {key: (own[key], others[key]) for key in own if key not in free and own[key] != others[key]}
 
 
 RESUMABLE_SETTINGS = frozenset(setting.name for setting in setting_options(SweepSpec) if setting.option.resumable)
@@ -269,10 +269,10 @@ RESUMABLE_SETTINGS = frozenset(setting.name for setting in setting_options(Sweep
 
 
 def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
-    """A spec from a YAML file's settings, overridden by `given` (command-line options that are not None).
+    """Build a spec from a YAML file's settings, overridden by `given` (command-line options that are not None).
 
     Raises:
-        InputError: with the setting and the reason.
+        InputError: a setting is wrong; the message names it and the reason.
     """
     settings = _read_config(config) if config else {}
     settings.update({key: value for key, value in given.items() if value is not None})
@@ -292,10 +292,10 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
 
 
 def load_spec(path: Path) -> SweepSpec:
-    """Reads a sweep's `spec.yaml`, an older version's as well.
+    """Read a sweep's `spec.yaml`, of this or an older version.
 
     Raises:
-        InputError: it is missing, wrong, or of a schema version that is not known here.
+        InputError: the file is missing, wrong, or of an unknown schema version.
     """
     try:
         return parse_spec(path.read_text(), str(path))
@@ -306,7 +306,7 @@ def load_spec(path: Path) -> SweepSpec:
 
 
 def parse_spec(text: str, path: str) -> SweepSpec:
-    """The spec in a YAML text that was read from `path`; raises InputError as `load_spec` does."""
+    """Parse the YAML text of a spec that was read from `path`; raise InputError as `load_spec` does."""
     try:
         return SweepSpec.model_validate(migrate(yaml.safe_load(text), path))
     except (ValidationError, yaml.YAMLError) as error:
@@ -323,25 +323,25 @@ def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
 
 
 def with_defaults(spec: SweepSpec) -> SweepSpec:
-    """A new sweep's spec, with the ledger and the storage that environment or profile name where none was given.
+    """Fill in a new sweep's ledger and storage from the environment or the profile if they are not given.
 
     Raises:
-        InputError: what they name is no ledger or no storage, or the profile is wrong.
+        InputError: the ledger, the storage or the profile is not valid.
     """
     from orchestrator.core.object_store import storage_url
 
-    found = {}
+    defaults = {}
     if not spec.ledger and (ledger := find_setting("ledger")):
-        found["ledger"] = ledger_url(ledger.value)
+        defaults["ledger"] = ledger_url(ledger.value)
     if not spec.storage_path and (storage := find_setting("storage_path")):
-        found["storage_path"] = storage_url(storage.value)
-    return spec.model_copy(update=found)
+        defaults["storage_path"] = storage_url(storage.value)
+    return spec.model_copy(update=defaults)
 
 
 def sources(spec: SweepSpec, resumed: bool) -> list[str]:
-    """A sentence for each place that a sweep uses without having been told by hand: which, and who says so.
+    """Return a sentence for each service that the environment or the profile names: its address and the source.
 
-    A sweep that goes on keeps its MLflow and its ledger, whatever they would be now.
+    A resumed sweep keeps its MLflow and its ledger, whatever the environment names now.
     """
     kinds = {"address": "Ray cluster"} if resumed else {"address": "Ray cluster", "tracking_uri": "MLflow"}
     settings = [(kind, find_setting(name, getattr(spec, name))) for name, kind in kinds.items()]
@@ -349,7 +349,11 @@ def sources(spec: SweepSpec, resumed: bool) -> list[str]:
         settings.append(("Ledger", ledger))
     if not resumed and spec.storage_path and (storage := find_setting("storage_path")):
         settings.append(("Checkpoints", storage))
-    return [f"{kind}: {without_passwords(one.value)} ({one.source})" for kind, one in settings if one and one.source]
+    return [
+        f"{kind}: {without_passwords(setting.value)} ({setting.source})"
+        for kind, setting in settings
+        if setting and setting.source
+    ]
 
 
 def _refuse_passwords(settings: dict[str, Any]) -> None:

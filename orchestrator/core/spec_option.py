@@ -71,7 +71,7 @@ class SettingOption:
 
     @property
     def in_resume(self) -> bool:
-        """Whether `resume` has the option."""
+        """True if `resume` has the option."""
         return self.option.resumable or self.option.resume_help is not None
 
     @property

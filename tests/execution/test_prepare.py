@@ -151,7 +151,7 @@ def test_what_changed_is_named(spec, csv, tmp_path):
     one = spec()
     save_fingerprint(prepare(one), workspace)
     csv.write_text(csv.read_text().replace("thing 3", "thing three"))
-    with pytest.raises(InputError, match=r"mine cannot go on: data and splits changed .*--allow-changed"):
+    with pytest.raises(InputError, match=r"mine cannot be resumed: data and splits changed .*--allow-changed"):
         check_unchanged(prepare(one), workspace)
 
 

@@ -26,7 +26,7 @@ _TABLES, _TRAINING = "Tables", "Training"
 @command
 @examples(
     "python -m orchestrator.reproduce --dataset agiqa3k --data-root DIR --quick",
-    "python -m orchestrator.reproduce --dataset agiqa3k --data-root DIR --tables IV,V",
+    "python -m orchestrator.reproduce --dataset aigciqa2023 --data-root DIR",
 )
 def reproduce(
     dataset: Annotated[

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = [name for names in COMMANDS.values() for name in names]
 
 REPORTED = '"op_code":7'
-"""In Optuna's journal: an epoch's objective."""
+"""Text of Optuna's journal that marks the objective of an epoch."""
 
 SHADOWS = ("models.py", "utils.py", "ray.py", "profile.py", "yaml.py", "typer.py", "torch.py", "tests.py")
 """Modules of the user that have the names of installed packages, or of ours."""

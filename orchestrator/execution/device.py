@@ -10,6 +10,19 @@ from functools import cache
 from pathlib import Path
 
 
+def training_device(gpu: object) -> str:
+    """Return "cuda" if trainings have a GPU or a part of one, else "cpu".
+
+    Args:
+        gpu: number of GPUs of a training, or whether the machine has one.
+
+    Example:
+        >>> training_device(0.5), training_device(0)
+        ('cuda', 'cpu')
+    """
+    return "cuda" if gpu else "cpu"
+
+
 @cache
 def machine_tags(device: str) -> dict[str, str]:
     """Tags `host`, `cpus` and `device` of this process, whose trainings run on "cpu" or "cuda"."""

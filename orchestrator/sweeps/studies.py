@@ -64,7 +64,9 @@ def open_studies(
             say(f"The ledger had lost its end; {len(restored)} trials of {study} got their parameters back.")
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
-        ledger.set_sampler_and_pruner(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
+        ledger.set_sampler_and_pruner(
+            build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs)
+        )
         # They are a ledger's first trials, in this order: those that a kill left out are the rest.
         for params in getattr(first, study)[known:]:
             ledger.enqueue(params)

@@ -210,7 +210,8 @@ def _print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Cons
     budget = result.get("budget", 0)
     if budget and (done := sum(result["counts"].values())) < budget:
         console.print(
-            f"\n--max-hours ended the search after {done} of {budget} trials. Resume with:\n  {resume_command(spec, out)}",
+            f"\n--max-hours ended the search after {done} of {budget} trials. "
+            f"Resume with:\n  {resume_command(spec, out)}",
             highlight=False,
             soft_wrap=True,
         )

@@ -4,11 +4,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import s3
 from tests.postgres import PostgresServer, served
+
+if TYPE_CHECKING:
+    from tests.simulated_tune import SimulatedRayTune
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -85,6 +89,18 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cwd")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def simulated_tune(monkeypatch: pytest.MonkeyPatch) -> "SimulatedRayTune":
+    """Executor that runs a sweep's jobs in this process, without Ray and MLflow; see `tests/simulated_tune.py`."""
+    from orchestrator.sweeps import run, services
+    from tests.simulated_tune import OfflineUploader, SimulatedRayTune  # imported here, since it imports Ray Tune
+
+    executor = SimulatedRayTune()
+    monkeypatch.setattr(run, "RayTune", lambda: executor)
+    monkeypatch.setattr(services, "UploaderProcess", OfflineUploader)
+    return executor
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What every test stands on: a cache and an MLflow of the session's own, one thread, and a folder to write in."""
+"""Fixtures of all tests: environment of the session, folders, servers, simulated Tune."""
 
 import os
 import shutil
@@ -18,13 +18,13 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long modules first."""
+    """Sort long modules first."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing of this user's is read or written; child processes find the packages wherever they stand."""
+    """Environment without this user's settings, in which child processes find the packages from any folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HYPERASSESS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
@@ -78,7 +78,7 @@ def module_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
 
 @pytest.fixture(scope="module", autouse=True)
 def no_mlflow_of_another_module() -> None:
-    """What a module's own fixtures start must not write to the MLflow that another module's test chose."""
+    """Environment without the MLflow server that a test of another module chose."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 

@@ -6,9 +6,11 @@ simulated, in virtual time, by `benchmarks.simulation.SimulatedTune`.
 A test takes the fixture `simulated_tune` of `tests/conftest.py`, which replaces the executor and the uploader, and runs
 commands as usual. It may set `before_step` to raise an error or to send a signal at a certain step.
 
-    def test_sweep(simulated_tune, tmp_path):
-        start_or_resume(build_spec({"name": "made", "trials": 2, …}), tmp_path, False, False, False)
-        assert Counter(simulated_tune.steps)["trial-0000"] == 2
+Example:
+    >>> def test_sweep(simulated_tune, tmp_path):
+    ...     spec = build_spec({"name": "made", "trials": 2, "epochs": 2})
+    ...     start_or_resume(spec, tmp_path, dry_run=False, as_json=False, allow_changed=False)
+    ...     assert simulated_tune.steps.count("trial-0000") == 2
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +81,7 @@ class Workers:
         return self._executor.seconds(job)
 
     def step(self, job: Job, fresh: bool) -> dict[str, Any]:
-        """Return the message of the next step of a job; `fresh`: its worker has just started."""
+        """Return the message of the next step of a job, whose worker has just started if `fresh`."""
         if fresh:
             self._start(job)
         self._executor.steps.append(job.key)

@@ -1,4 +1,4 @@
-"""The machine that trains, as a run's tags name it."""
+"""Device and machine of a training, as they appear in a run's tags."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def training_device(gpu: object) -> str:
 
 @cache
 def machine_tags(device: str) -> dict[str, str]:
-    """Tags `host`, `cpus` and `device` of this process, whose trainings run on "cpu" or "cuda"."""
+    """Return the tags `host`, `cpus` and `device` of this process, whose trainings run on "cpu" or "cuda"."""
     return {"host": socket.gethostname(), "cpus": str(os.cpu_count()), "device": device_name(device)}
 
 
 def device_name(device: str) -> str:
-    """What trains: the name of the GPU or of the processor, as this machine has it."""
+    """Return the name of this machine's GPU for "cuda", else of its processor."""
     if device == "cuda":
         import torch
 

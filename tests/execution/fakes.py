@@ -1,4 +1,4 @@
-"""Fakes of a sweep without Ray: an executor in virtual time, and work that is a formula."""
+"""Sweep without Ray for tests: an executor in virtual time, and work that is a formula."""
 
 import heapq
 import itertools
@@ -75,7 +75,7 @@ class Work:
         return (1 - abs(math.log10(job.params["lr"]) + 3) / 4) * (1 - 0.5**epoch)
 
     def first(self, job: Job) -> dict[str, Any] | None:
-        """Return the first message of a worker: the epochs on disk; None if there are none."""
+        """Return the first message of a worker, the epochs on disk, or None if there are none."""
         done = self.disk.get(job.key, 0)
         return self._message(job, range(1, done + 1)) if done else None
 

@@ -1,4 +1,4 @@
-"""Sweep of jobs that sleep on a shared cluster: `python -m tests.execution.sharing ADDRESS FOLDER PRIORITY TRIALS`."""
+"""Sweep of sleeping jobs on a shared cluster: `python -m tests.execution.sharing ADDRESS FOLDER PRIORITY TRIALS`."""
 
 import os
 import sys

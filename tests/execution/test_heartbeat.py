@@ -1,4 +1,4 @@
-"""Heartbeat of a sweep: contents, publication, removal; Ray's key-value store is a dictionary here."""
+"""Contents, publication and removal of heartbeats; Ray's key-value store is a dictionary here."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Whole sweeps under a simulated Tune: search, confirm runs and result; interruption, errors and resume."""
+"""Whole sweeps under a simulated Tune: search, confirm runs, result, interruption, errors and resume."""
 
 import errno
 import json

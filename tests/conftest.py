@@ -1,26 +1,30 @@
-"""What every test stands on: a cache and an MLflow of the session's own, one thread, and a folder to write in."""
+"""Fixtures of all tests: environment of the session, folders, servers, simulated Tune."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import s3
 from tests.postgres import PostgresServer, served
 
+if TYPE_CHECKING:
+    from tests.simulated_tune import SimulatedRayTune
+
 REPOSITORY = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long modules first."""
+    """Sort long modules first."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing of this user's is read or written; child processes find the packages wherever they stand."""
+    """Environment without this user's settings, in which child processes find the packages from any folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HYPERASSESS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
@@ -74,7 +78,7 @@ def module_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
 
 @pytest.fixture(scope="module", autouse=True)
 def no_mlflow_of_another_module() -> None:
-    """What a module's own fixtures start must not write to the MLflow that another module's test chose."""
+    """Environment without the MLflow server that a test of another module chose."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
@@ -85,6 +89,18 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cwd")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def simulated_tune(monkeypatch: pytest.MonkeyPatch) -> "SimulatedRayTune":
+    """Executor that runs a sweep's jobs in this process, without Ray and MLflow; see `tests/simulated_tune.py`."""
+    from orchestrator.sweeps import run, services
+    from tests.simulated_tune import OfflineUploader, SimulatedRayTune  # imported here, since it imports Ray Tune
+
+    executor = SimulatedRayTune()
+    monkeypatch.setattr(run, "RayTune", lambda: executor)
+    monkeypatch.setattr(services, "UploaderProcess", OfflineUploader)
+    return executor
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestrator.execution.device import device_name
+from orchestrator.execution.device import device_name, training_device
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.prepare import PreparedSweep, extract_features, prepare
 from orchestrator.reporting.live_view import FeatureProgress
@@ -103,8 +103,8 @@ def _device(spec: SweepSpec) -> str:
     if spec.gpus_per_trial == "auto":
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return "cuda" if spec.gpus_per_trial else "cpu"
+        return training_device(torch.cuda.is_available())
+    return training_device(spec.gpus_per_trial)
 
 
 def _changes(origin: OriginalRun, prepared: PreparedSweep, job: Job) -> list[str]:

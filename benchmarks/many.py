@@ -1,7 +1,7 @@
 """Many small trials on the real Ray: driver time per result, and busy share of the slots.
 
-The work is sleep, so slots of a quarter of a CPU are enough. By default 200 trials of at
-most 5 epochs of half a second run, with halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` runs other sizes.
+The work is sleep, so slots of a quarter of a CPU are enough. By default 200 trials of at most 5 epochs of half a
+second run, with halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` runs other sizes.
 """
 
 import json

@@ -190,7 +190,7 @@ def test_a_loss_that_needs_deviations_is_refused_where_the_data_has_none(spec, c
         prepare(searched)
     table = pd.read_csv(csv)
     table.assign(alignment_std=[-1.0, "n/a", *[0.5] * 58]).to_csv(csv, index=False)
-    with pytest.raises(InputError, match=r"2 of 60 rows whose alignment_std is no number of 0 or above"):
+    with pytest.raises(InputError, match=r"2 of 60 rows whose alignment_std is not a number of 0 or above"):
         prepare(searched)
     table.assign(alignment_std=0.5).to_csv(csv, index=False)
     prepared = prepare(searched)

@@ -57,14 +57,14 @@ def score_images(
         name = found.name
     if scorer.needs_criteria and not all(requests.criteria):
         raise InputError(
-            f"A model of {scorer.card.variant} reads what is asked of the images: give --criteria TEXT, or a column "
+            f"A model of {scorer.config.variant} reads what is asked of the images: give --criteria TEXT, or a column "
             "criteria."
         )
     if criteria is not None and not scorer.needs_criteria:
-        raise InputError(f"A model of {scorer.card.variant} reads no criteria: leave out --criteria.")
+        raise InputError(f"A model of {scorer.config.variant} reads no criteria: leave out --criteria.")
     with progress_bar() as progress:
         table = scorer(requests.images, requests.prompts, requests.criteria, progress=progress)
-    targets = scorer.card.targets
+    targets = scorer.config.targets
     table = ranked(table, targets)
     if out is not None:
         write_scores(table, out)

@@ -131,7 +131,7 @@ def test_encoders_that_do_not_go_together_are_said_before_anything_runs(spec, no
     encoders = ("timm:swin_tiny_patch4_window7_224",)
     (tmp_path / "weights" / "timm").mkdir(parents=True)
     (tmp_path / "weights" / "timm" / "swin_tiny_patch4_window7_224.pth").touch()
-    with pytest.raises(InputError, match="conse needs an image encoder that gives ImageNet class probabilities"):
+    with pytest.raises(InputError, match="conse needs an image encoder that returns ImageNet class probabilities"):
         prepare(spec(variant="text_hyper", encoders=encoders))
 
 

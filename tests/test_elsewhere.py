@@ -5,16 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from orchestrator import __version__
 from orchestrator.__main__ import COMMANDS
-from orchestrator.core.workspace import Workspace
 from tests.ratings import make_ratings
-from tests.s3 import BUCKET
 
 ROOT = Path(__file__).parents[1]
 NAMES = [name for names in COMMANDS.values() for name in names]
@@ -63,41 +60,6 @@ def ratings(module_folder):
     folder.mkdir()
     make_ratings(folder)
     return folder / "ratings.csv"
-
-
-def test_resume_continues_a_sweep_whose_folder_was_copied(tmp_path, s3_server):
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    make_ratings(first)
-    sweep = ["orchestrator.sweep", "--dataset", f"csv:{first}/ratings.csv", "--name", "moved", "--pruner", "none"]
-    sweep += ["--trials", "2", "--epochs", "40", "--confirm", "0", "--variant", "plain_head"]
-    process = start(first, *sweep, "--storage-path", f"s3://{BUCKET}/moved")
-    before = Workspace(first / "sweeps" / "moved")
-    deadline = time.monotonic() + 300
-    try:
-        while not (before.ledger.exists() and before.ledger.read_text().count(REPORTED) >= 12):
-            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-            time.sleep(0.02)
-    finally:
-        process.kill()
-        process.communicate()
-    killed = time.time()
-    assert not list(before.root.rglob("last-*.safetensors"))  # they are in the bucket alone
-    shutil.copytree(before.root, second / "sweeps" / "moved")
-    shutil.move(first / "sweeps", first / "gone")
-    resumed = start(second, "orchestrator.resume", "moved", "--json")
-    out, err = resumed.communicate(timeout=600)
-    assert resumed.returncode == 0, (out + err)[-3000:]
-    assert json.loads(out)["counts"]["complete"] == 2
-    trials = Workspace(second / "sweeps" / "moved").trials
-    histories = [
-        [json.loads(line) for line in path.read_text().splitlines()] for path in trials.glob("trial-*/epochs.jsonl")
-    ]
-    assert len(histories) == 2
-    for history in histories:
-        assert [epoch["number"] for epoch in history] == list(range(1, 41))
-    kept = [epoch for history in histories for epoch in history if epoch["time"] < killed]
-    assert len(kept) >= 8, "what was trained before is trained again"
 
 
 @pytest.mark.parametrize("name", ["with blanks", "Bewertungen äöü", "评分数据"])

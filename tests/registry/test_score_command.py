@@ -54,7 +54,7 @@ def test_a_table_in_and_a_table_out(made, elsewhere):
     ("arguments", "sentence"),
     [
         (["--prompt", "a fox", "a.png", "--device", "tpu"], "--device is cpu, cuda or auto"),
-        (["--check", "a.png"], "leave out images"),
+        (["--check", "a.png"], "give no images"),
         (["a.png", "--prompt", "a fox", "--dataset", "shapes"], "go with --check"),
         (["a.png"], "Give --prompt"),
         (["a.png", "--prompt", "a fox", "--criteria", "red"], "reads no criteria: leave out --criteria"),

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.core.errors import InputError
 from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.registry.resolved_model import EXPORT, ResolvedModel, from_export, unpack
+from orchestrator.tracking.run_id import is_run_id
 
 if TYPE_CHECKING:
     from orchestrator.registry.model_store import DownloadedModel, ModelStore
     from orchestrator.scoring import Scorer
 
 _VERSION = re.compile(r"(?P<name>[^/@]+)(?:@(?P<alias>[\w.-]+)|/(?P<version>\d+))")
-_RUN = re.compile(r"[0-9a-f]{32}")
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path)
     if registered and not (place / "spec.yaml").is_file():
         store = _store(tracking_uri, scratch)
         return _from_mlflow(store.version(registered["name"], registered["version"], registered["alias"]), store)
-    if _RUN.fullmatch(reference):
+    if is_run_id(reference):
         store = _store(tracking_uri, scratch)
         return _from_mlflow(store.of_run(reference), store)
     return _from_sweep(reference, sweeps)

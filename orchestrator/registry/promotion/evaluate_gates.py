@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from orchestrator.registry.promotion.sweep_results import evidence_of_run, find_
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
 from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.run_id import is_run_id
 from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
     """
     place, _, key = reference.rpartition("/")
     try:
-        if _RUN_ID.fullmatch(reference):
+        if is_run_id(reference):
             return client.get_run(reference)
         if place:
             condition = f"{_condition(client, place, out)} and tags.{KEY_TAG} = '{_quoted(key)}'"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown_name_message
 from orchestrator.registry.download import fetch_logged, fetch_version
+from orchestrator.registry.mlflow_lookup import find_version
+from orchestrator.registry.model_reference import VersionReference
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import DIGEST
 
@@ -52,20 +53,14 @@ class ModelStore:
         self._uri = tracking_uri
         self._scratch = scratch
 
-    def version(self, name: str, version: str | None = None, alias: str | None = None) -> DownloadedModel:
-        """A registered version, by its number or by an alias.
+    def version(self, reference: VersionReference) -> DownloadedModel:
+        """Download a registered version.
 
         Raises:
-            InputError: there is none, nobody vouches for it, or it is no model of this project.
+            InputError: it does not exist, has no digest, or is not a model of this project.
         """
-        try:
-            found = (
-                self._client.get_model_version_by_alias(name, alias)
-                if alias
-                else self._client.get_model_version(name, str(version))
-            )
-        except (MlflowException, OSError) as error:
-            raise self._no_such(name, f"@{alias}" if alias else f"/{version}", error) from error
+        found = find_version(self._client, reference)
+        name = reference.name
         called = f"{name}/{found.version}"
         if not found.tags.get(DIGEST):
             raise InputError(
@@ -123,22 +118,6 @@ class ModelStore:
             return dict(self._client.get_run(run_id).data.tags)
         except (MlflowException, OSError):
             return {}
-
-    def _no_such(self, name: str, which: str, error: Exception) -> InputError:
-        try:
-            names = [model.name for model in self._client.search_registered_models()]
-        except (MlflowException, OSError):
-            return InputError(f"MLflow at {self._shown} does not answer: {reason(error)}")
-        if not names:
-            return InputError(
-                f"MLflow at {self._shown} has no registered models: python -m orchestrator.promote makes one."
-            )
-        if name not in names:
-            return InputError(unknown_name_message("registered model", name, names))
-        model = self._client.get_registered_model(name)
-        numbers = sorted(int(version.version) for version in self._client.search_model_versions(f"name = '{name}'"))
-        aliases = ", ".join(f"@{alias}" for alias in sorted(model.aliases)) or "no aliases"
-        return InputError(f"{name} has no {which}: it has {aliases} and the versions {', '.join(map(str, numbers))}.")
 
     @property
     def _shown(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.run_files import MODEL, PREDICTIONS
+from orchestrator.registry.model_reference import parse_version
 from orchestrator.registry.resolved_model import EXPORT, ResolvedModel, from_export, unpack
 from orchestrator.tracking.run_id import is_run_id
 
 if TYPE_CHECKING:
     from orchestrator.registry.model_store import DownloadedModel, ModelStore
     from orchestrator.scoring import Scorer
-
-_VERSION = re.compile(r"(?P<name>[^/@]+)(?:@(?P<alias>[\w.-]+)|/(?P<version>\d+))")
 
 
 @contextmanager
@@ -64,10 +62,10 @@ def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path)
         return from_export(place)
     if place.suffix == ".zip" and place.is_file():
         return replace(from_export(unpack(place, scratch)), name=str(place))
-    registered = _VERSION.fullmatch(reference.removeprefix("models:/"))
-    if registered and not (place / "spec.yaml").is_file():
+    version = parse_version(reference)
+    if version is not None and not (place / "spec.yaml").is_file():
         store = _store(tracking_uri, scratch)
-        return _from_mlflow(store.version(registered["name"], registered["version"], registered["alias"]), store)
+        return _from_mlflow(store.version(version), store)
     if is_run_id(reference):
         store = _store(tracking_uri, scratch)
         return _from_mlflow(store.of_run(reference), store)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.workspace import find_sweep
 from orchestrator.data.progress import Progress, silent
+from orchestrator.registry.mlflow_lookup import find_run, sweep_condition
 from orchestrator.registry.promotion.candidate import Candidate, candidate_of, choose
 from orchestrator.registry.promotion.champion import champion_on_candidate_test
 from orchestrator.registry.promotion.dataset import AvailableDataset, data_at_hand
@@ -18,14 +18,10 @@ from orchestrator.registry.promotion.logged_model import LoggedModelFiles, saved
 from orchestrator.registry.promotion.model_version import alias_version
 from orchestrator.registry.promotion.score_check import reproduce
 from orchestrator.registry.promotion.sweep_results import evidence_of_run, find_evidence
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
-from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
-from orchestrator.tracking.recorder import SWEEP
-from orchestrator.tracking.run_id import is_run_id
+from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
@@ -96,7 +92,8 @@ def find_candidate(client: MlflowClient, wanted: CandidateQuery, out: Path, scra
             )
         return candidate_of(evidence, run, wanted.metric)
     settings = {"variant": wanted.variant, **({"dataset": wanted.dataset} if wanted.dataset else {})}
-    found = list(find_evidence(client, out, scratch, _condition(client, wanted.sweep, out), settings))
+    condition = sweep_condition(client, wanted.sweep, out) if wanted.sweep else ""
+    found = list(find_evidence(client, out, scratch, condition, settings))
     datasets = sorted({evidence.spec.dataset for evidence in found})
     if len(datasets) > 1:
         raise InputError(
@@ -112,29 +109,6 @@ def find_candidate(client: MlflowClient, wanted: CandidateQuery, out: Path, scra
             "python -m orchestrator.sync"
         )
     return candidate
-
-
-def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
-    """A run by its MLflow id, or as `SWEEP/confirm-0003`.
-
-    Raises:
-        InputError: there is none.
-    """
-    place, _, key = reference.rpartition("/")
-    try:
-        if is_run_id(reference):
-            return client.get_run(reference)
-        if place:
-            condition = f"{_condition(client, place, out)} and tags.{KEY_TAG} = '{_quoted(key)}'"
-            experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-            found = client.search_runs(experiments, condition)
-            if found:
-                return found[0]
-    except MlflowException as error:
-        raise InputError(f"MLflow at {client.tracking_uri} has no run {reference}: {error.message}") from error
-    raise InputError(
-        f"MLflow at {client.tracking_uri} has no run {reference!r}: give SWEEP/confirm-0003 or a run's id."
-    )
 
 
 def evaluate_gates(
@@ -178,23 +152,3 @@ def evaluate_gates(
     case = GateInputs(candidate, champion, again, rules)
     asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
     return GateResults(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)
-
-
-def _condition(client: MlflowClient, sweep: str | None, out: Path) -> str:
-    """In MLflow's language: the sweep of that name, id or folder; where it is not here, as MLflow knows it."""
-    if not sweep:
-        return ""
-    try:
-        from orchestrator.core.spec import load_spec
-
-        identifier = load_spec(find_sweep(sweep, out).spec).id
-    except InputError:
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        named = f"attributes.run_name = '{_quoted(sweep)}' and tags.{KEY_TAG} = '{SWEEP}'"
-        found = client.search_runs(experiments, named, order_by=["attributes.start_time DESC"], max_results=1)
-        identifier = found[0].data.tags[SWEEP_TAG] if found else _quoted(sweep)
-    return f"tags.{SWEEP_TAG} = '{identifier}'"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "")

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from orchestrator.core.errors import InputError
-from orchestrator.doctor.advisories import check_packages
 from orchestrator.doctor.finding import Finding, fail
 from orchestrator.doctor.machine import check_disks, check_files, check_gpus, check_shared_memory, check_weights
+from orchestrator.doctor.packages import check_packages
 from orchestrator.doctor.services import check_cluster, check_ledger, check_mlflow, check_storage, check_token
 
 Check = Callable[[], list[Finding]]

@@ -29,7 +29,7 @@ _SKEW, _TOO_MUCH_SKEW = 5.0, 60.0
 
 
 def check_mlflow(uri: str) -> list[Finding]:
-    """Whether MLflow answers and lets this user in, how far its clock is off, and whether it has a known hole."""
+    """Whether MLflow answers and lets this user in, how far its clock is off, and whether its version is recent."""
     if not uri.startswith(("http://", "https://")):
         return [_check_store(uri)]
     import requests
@@ -48,7 +48,7 @@ def check_mlflow(uri: str) -> list[Finding]:
         if answer.ok and _lets_anybody_in(uri):
             mend = "start it by docker/scripts/mlflow.sh, or with --app-name basic-auth"
             found.append(warn("MLflow", f"{uri} lets everybody change its runs and models", mend))
-    return [*found, *_server_holes(uri)]
+    return [*found, *_server_version(uri)]
 
 
 def _ask(uri: str, auth: tuple[str, str] | Callable[..., Any] | None) -> Response:
@@ -170,21 +170,21 @@ def _access(uri: str, answer: Response) -> Finding:
     return ok("MLflow", f"{uri} answers")
 
 
-def _server_holes(uri: str) -> list[Finding]:
+def _server_version(uri: str) -> list[Finding]:
     import requests
+    from packaging.version import InvalidVersion, Version
 
-    from orchestrator.doctor.advisories import open_holes
+    from orchestrator.doctor.packages import minimum_version
 
     try:
         answer = requests.get(f"{uri.rstrip('/')}/version", timeout=SECONDS)
-        holes = open_holes([("mlflow", answer.text.strip())]) if answer.ok else []
-    except (requests.RequestException, ValueError):
+        found, least = Version(answer.text.strip()), minimum_version("mlflow")
+    except (requests.RequestException, InvalidVersion):
         return []
-    text = f"the server runs MLflow {answer.text.strip()}"
-    return [
-        fail("MLflow", f"{text}, with a known hole: {one.what} ({one.source})", f"upgrade it to {one.fixed} or later")
-        for one in holes
-    ]
+    if not answer.ok or least is None or found >= least:
+        return []
+    said = f"the server runs MLflow {found}, older than {least}, so it may have security holes that were fixed since"
+    return [warn("MLflow", said, f"upgrade it to {least} or later")]
 
 
 def _skew(whose: str, date: str | None) -> list[Finding]:

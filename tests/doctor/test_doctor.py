@@ -8,17 +8,19 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from time import time
 
 import pytest
+from packaging.version import Version
 from typer.testing import CliRunner
 
 from orchestrator.core.errors import InputError
-from orchestrator.doctor import machine, services
+from orchestrator.doctor import machine, packages, services
 from orchestrator.doctor.__main__ import doctor
-from orchestrator.doctor.advisories import ADVISORIES, check_packages
 from orchestrator.doctor.finding import Finding, Level
+from orchestrator.doctor.packages import check_packages, minimum_version
 from orchestrator.doctor.services import check_cluster, check_ledger, check_mlflow, check_storage, check_token
 
 Serve = Callable[..., str]
@@ -29,7 +31,7 @@ def serve() -> Iterator[Serve]:
     """Starts something that answers like an MLflow server."""
     servers = []
 
-    def start(status: int = 200, version: str = "3.17.2", ahead: float = 0, password: str = "") -> str:
+    def start(status: int = 200, number: str = "3.17.2", ahead: float = 0, password: str = "") -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked = self.path.endswith("/version")
@@ -37,7 +39,7 @@ def serve() -> Iterator[Serve]:
                 self.send_response_only(status if allowed else 401)
                 self.send_header("Date", formatdate(time() + ahead, usegmt=True))
                 self.end_headers()
-                self.wfile.write(version.encode() if asked else b"{}")
+                self.wfile.write(number.encode() if asked else b"{}")
 
             def log_message(self, *message: object) -> None:
                 pass
@@ -59,24 +61,31 @@ def levels(findings: list[Finding]) -> list[tuple[str, Level]]:
 
 
 class TestPackages:
-    def test_what_is_installed_here_has_no_hole_that_is_known_here(self):
+    def test_check_packages_passes_in_this_environment(self):
         assert levels(check_packages()) == [("packages", Level.OK)]
 
-    @pytest.mark.parametrize("advisory", ADVISORIES, ids=lambda one: f"{one.package} {one.fixed}")
-    def test_each_hole_is_open_before_its_fix_and_closed_by_it(self, advisory):
-        def said(version: str) -> str:
-            found = check_packages({advisory.package: version}.get)
-            return " ".join(f"{one.level} {one.said} {one.fix}" for one in found)
+    @pytest.mark.parametrize("number", ["2.59.0", "2.60.0rc1", "3.0.0", None])
+    def test_check_packages_fails_for_a_version_outside_the_range(self, number):
+        [found] = check_packages(lambda name: number if name == "ray" else version(name))
+        assert found.level is Level.FAIL and found.said.startswith(f"ray {number or 'is missing'};")
+        assert found.fix == "python -m pip install 'ray[tune]<3,>=2.60'"
 
-        before = advisory.since or "1.0"
-        level = "fail" if advisory.reached else "warn"
-        assert f"{level} {advisory.package} {before}" in said(before) and advisory.source in said(before)
-        assert f"{advisory.package}>={advisory.fixed}" in said(before)
-        assert advisory.source in said(f"{advisory.fixed}rc1") and advisory.source not in said(advisory.fixed)
+    def test_check_packages_warns_if_the_project_is_not_installed(self, monkeypatch):
+        monkeypatch.setattr(packages, "PROJECT", "no-such-package")
+        assert levels(check_packages()) == [("packages", Level.WARN)]
 
-    def test_one_that_came_later_is_not_in_earlier_versions(self):
-        found = check_packages({"pillow": "10.2.0"}.get)
-        assert all("CVE-2026-25990" not in one.said for one in found)
+    @pytest.mark.parametrize(
+        ("package", "first_fixed", "published"),
+        [
+            ("ray", "2.56.0", "CVE-2025-62593, CVE-2026-27482, CVE-2026-57516"),
+            ("mlflow", "3.15.0", "CVE-2026-64849"),
+            ("torch", "2.10.0", "CVE-2025-32434, CVE-2026-24747"),
+            ("pillow", "12.2.0", "CVE-2026-25990, CVE-2026-40192"),
+            ("transformers", "5.3.0", "CVE-2026-4372"),
+        ],
+    )
+    def test_requirements_exclude_versions_with_published_holes(self, package, first_fixed, published):
+        assert minimum_version(package) >= Version(first_fixed), published
 
 
 class TestMlflow:
@@ -110,7 +119,8 @@ class TestMlflow:
         assert not any("everybody" in one for one in said) and any("without encryption" in one for one in said)
 
     def test_a_server_with_a_hole_and_one_that_is_none(self, serve):
-        assert "CVE-2026-64849" in check_mlflow(serve(version="3.14.0"))[-1].said
+        warned = check_mlflow(serve(number="3.14.0"))[-1]
+        assert warned.level is Level.WARN and "MLflow 3.14.0, older than 3.17" in warned.said
         assert "answers with 404" in check_mlflow(serve(status=404))[0].said
 
     def test_a_file(self, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,7 @@ def check_again(asked: ScoreOptions, dataset: str | None, data_root: Path | None
         with progress_bar() as progress:
             check = check_model(found, scorer, dataset, data_root, progress)
         if asked.json:
-            print(json.dumps({"model": found.name, "passed": check.passed, **_plain(asdict(check))}))
+            print(json.dumps({"model": found.name, "passed": check.passed, **_plain(check.as_dict())}))
         else:
             _show_check(Console(), found.name, check)
     return check.passed
@@ -120,10 +120,11 @@ def _show_check(console: Console, name: str, check: ScoreVerification) -> None:
     shown = Table(box=None, pad_edge=False)
     for title in ("", "SRCC recorded", "again", "PLCC recorded", "again", "largest difference", "mean", "allowed"):
         shown.add_column(title, justify="right" if title else "left")
-    for target, largest in check.largest.items():
-        then, now = check.recorded[target], check.again[target]
+    differences = check.differences
+    for target, largest in differences.largest.items():
+        then, now = differences.recorded[target], differences.again[target]
         figures = [then["srcc"], now["srcc"], then["plcc"], now["plcc"]]
-        apart = [largest, check.mean[target], check.tolerance[target]]
+        apart = [largest, differences.mean[target], differences.tolerance[target]]
         shown.add_row(target, *(f"{figure:.4f}" for figure in figures), *(f"{difference:.2g}" for difference in apart))
     console.print(f"{name}: {check.images} test images of {check.dataset} scored again.", markup=False, soft_wrap=True)
     console.print(shown)

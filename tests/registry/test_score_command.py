@@ -58,7 +58,7 @@ def test_a_table_in_and_a_table_out(made, elsewhere):
         (["a.png", "--prompt", "a fox", "--dataset", "shapes"], "go with --check"),
         (["a.png"], "Give --prompt"),
         (["a.png", "--prompt", "a fox", "--criteria", "red"], "reads no criteria: leave out --criteria"),
-        (["--check"], "comes without its test predictions"),
+        (["--check"], "has no test predictions"),
     ],
 )
 def test_wrong_input_is_a_sentence_and_exit_code_2(made, arguments, sentence):

@@ -16,7 +16,7 @@ from orchestrator.registry.promotion.gate_inputs import Champion, GateInputs, Ga
 from orchestrator.registry.promotion.gates import GATES, GateResult
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles, saved_model
 from orchestrator.registry.promotion.model_version import alias_version
-from orchestrator.registry.promotion.score_check import reproduce
+from orchestrator.registry.promotion.score_check import check_scores
 from orchestrator.registry.promotion.sweep_results import evidence_of_run, find_evidence
 from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.training.bootstrap import Metric
@@ -148,7 +148,7 @@ def evaluate_gates(
     if version is not None:
         champion = champion_on_candidate_test(client, version, candidate, data, out, scratch, progress)
     threads = candidate.evidence.spec.threads
-    again = reproduce(model.folder, candidate.table, logged, data, threads, progress)
+    again = check_scores(model.folder, candidate.table, logged, data, threads, progress)
     case = GateInputs(candidate, champion, again, rules)
     asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
     return GateResults(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)

@@ -16,6 +16,7 @@ from orchestrator.registry.promotion.gates.predictions import UsablePredictions
 from orchestrator.registry.promotion.gates.reproduces import Reproduces
 from orchestrator.registry.promotion.score_check import ScoreCheck
 from orchestrator.registry.promotion.sweep_results import hash_of_test as hash_of_test
+from orchestrator.registry.verify_scores import ScoreDifferences
 from tests.registry.promotion.made import case, predictions
 
 
@@ -33,15 +34,21 @@ def good_baselines(noise=5.0):
     return {"generator_mean": predictions(noise, 5)}
 
 
-SAME = ScoreCheck(images=240, largest=1e-5, stored=0.0, tolerance=1e-3, logged=0.5, again=0.5)
+def differences(largest, recorded=0.5, again=0.5):
+    """240 images whose scores may differ by 0.001."""
+    metrics = ({"alignment": {"srcc": srcc, "plcc": srcc}} for srcc in (recorded, again))
+    return ScoreDifferences(240, {"alignment": largest}, {"alignment": largest}, {"alignment": 1e-3}, *metrics)
+
+
+SAME = ScoreCheck(from_images=differences(1e-5), from_features=differences(0.0), logged=0.5)
 PASSING = [
     (Confirmed(), {}, "2 of 2"),
     (UsablePredictions(), {}, "standard deviation"),
     (Reproduces(), {"reproduction": SAME}, "bit for bit from the stored features"),
     (Comparable(), {}, "no champion yet"),
-    (Comparable(), {"incumbent": champion(predictions(1.0))}, "version 3"),
+    (Comparable(), {"champion": champion(predictions(1.0))}, "version 3"),
     (BetterThanChampion(), {}, "no champion"),
-    (BetterThanChampion(), {"incumbent": champion(predictions(1.5, 3))}, "to version 3"),
+    (BetterThanChampion(), {"champion": champion(predictions(1.5, 3))}, "to version 3"),
     (BeatsControl(), {"control": predictions(1.5, 3)}, "SRCC +"),
     (BeatsControl(), {"variant": "plain_head"}, "plain_head itself"),
     (BeatsNoPixel(), {"baselines": good_baselines()}, "the generator's mean"),
@@ -56,21 +63,21 @@ REFUSING = [
     (UsablePredictions(), {"own": broken(2.0)}, "the same alignment of all 240"),
     (UsablePredictions(), {"own": broken(np.nan)}, "240 of 240"),
     (Reproduces(), {"reproduction": ScoreCheck("the images are not at hand")}, "not at hand"),
-    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.01, None, 1e-3, 0.5, 0.5)}, "0.01 off at most"),
-    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.0, 0.5, 1e-3, 0.5, 0.5)}, "0.5 off"),
-    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.0, 0.0, 1e-3, 0.5, 0.4)}, "logged 0.5"),
-    (Comparable(), {"incumbent": champion(None, how="cannot be re-scored: no images")}, "no images"),
-    (BetterThanChampion(), {"incumbent": champion(predictions(0.5, 4))}, "short of zero"),
-    (BetterThanChampion(), {"incumbent": champion(None)}, "cannot be compared"),
-    (BetterThanChampion(), {"incumbent": champion(predictions(0.5), run_id="confirm-1")}, "this very model"),
+    (Reproduces(), {"reproduction": ScoreCheck("", differences(0.01), None, 0.5)}, "0.01 off at most"),
+    (Reproduces(), {"reproduction": ScoreCheck("", differences(0.0), differences(0.5), 0.5)}, "0.5 off"),
+    (Reproduces(), {"reproduction": ScoreCheck("", differences(0.0), differences(0.0), 0.4)}, "logged 0.4"),
+    (Comparable(), {"champion": champion(None, how="cannot be re-scored: no images")}, "no images"),
+    (BetterThanChampion(), {"champion": champion(predictions(0.5, 4))}, "short of zero"),
+    (BetterThanChampion(), {"champion": champion(None)}, "cannot be compared"),
+    (BetterThanChampion(), {"champion": champion(predictions(0.5), run_id="confirm-1")}, "this very model"),
     (
         BetterThanChampion(),
-        {"incumbent": champion(predictions(1.5, 3)), "rules": GateThresholds(min_gain=0.9)},
+        {"champion": champion(predictions(1.5, 3)), "rules": GateThresholds(min_gain=0.9)},
         "short of +0.9",
     ),
     (
         BetterThanChampion(),
-        {"incumbent": champion(predictions(0.5).assign(name="other.png"))},
+        {"champion": champion(predictions(0.5).assign(name="other.png"))},
         "nothing that both have scored",
     ),
     (BeatsControl(), {"control": predictions(0.3, 3)}, "short of zero"),

@@ -112,7 +112,11 @@ def test_without_the_folder_mlflow_is_enough_and_without_the_images_it_is_refuse
         ("promote", ("--variant", "text_hyper", "--yes", "--reason", "so"), "--force"),
         ("promote", ("--variant", "text_hyper", "--yes", "--run", "a/b", "--sweep", "c"), "not both"),
         ("rollback", ("--variant", "image_hyper", "--yes"), "no image_hyper@champion"),
-        ("compare", ("text_hyper@nobody", "made/confirm-0001"), "text_hyper has no @nobody: it has @challenger, @champion"),
+        (
+            "compare",
+            ("text_hyper@nobody", "made/confirm-0001"),
+            "text_hyper has no @nobody: it has",
+        ),
         ("compare", ("made/trial-0000", "made/trial-0001"), "has no predictions"),
     ],
 )

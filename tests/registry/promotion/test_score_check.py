@@ -15,5 +15,5 @@ def test_weights_that_cannot_be_read_are_a_reason(tmp_path, monkeypatch):
     rows = pd.DataFrame({"name": ["a"], "image": ["a.png"], "prompt": ["a fox"], "generator": ["x"]})
     dataset = SimpleNamespace(name="made", table=rows, prompt_ids=[0], targets=("alignment",))
     table = rows.assign(part="test", alignment=3.0, predicted_alignment=3.0)
-    again = score_check.reproduce(folder, table, 0.5, SimpleNamespace(dataset=dataset))
+    again = score_check.check_scores(folder, table, 0.5, SimpleNamespace(dataset=dataset))
     assert "holds no model that can be read" in again.reason

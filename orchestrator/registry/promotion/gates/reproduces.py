@@ -16,24 +16,29 @@ class Reproduces(Gate):
         found = case.reproduction
         if found.reason:
             return self.says(False, found.reason)
+        images, features = found.from_images, found.from_features
+        assert images is not None
+        worst = images.worst
+        largest, tolerance = images.largest[worst], images.tolerance[worst]
+        stored = None if features is None else features.largest[features.worst]
         figures = {
-            "images": found.images,
-            "largest_difference": found.largest,
-            "largest_difference_from_stored_features": found.stored,
-            "tolerance": found.tolerance,
+            "images": images.images,
+            "largest_difference": largest,
+            "largest_difference_from_stored_features": stored,
+            "tolerance": tolerance,
             "logged": found.logged,
             "again": found.again,
         }
         from_features = (
-            "the stored features are not here"
-            if found.stored is None
+            "the stored features are not on this machine"
+            if stored is None
             else "bit for bit from the stored features"
             if found.exact
-            else f"from the stored features {found.stored:.2g} off at most"
+            else f"from the stored features {stored:.2g} off at most"
         )
-        from_images = "bit for bit" if found.largest == 0 else f"{found.largest:.2g} off at most"
-        told = (
-            f"{found.images} test images: {from_features}; from the images {from_images} "
-            f"(allowed {found.tolerance:.2g}), SRCC {found.again:.6f}, logged {found.logged:.6f}"
+        from_images = "bit for bit" if largest == 0 else f"{largest:.2g} off at most"
+        sentence = (
+            f"{images.images} test images: {from_features}; from the images {from_images} "
+            f"(allowed {tolerance:.2g}), SRCC {found.again:.6f}, logged {found.logged:.6f}"
         )
-        return self.says(found.within, told, **figures)
+        return self.says(found.within, sentence, **figures)

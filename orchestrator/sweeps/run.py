@@ -13,40 +13,40 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator.sweeps.studies import SweepStudies, open_studies
+from orchestrator.cluster.process_registry import cluster_address
+from orchestrator.core.code_digest import code_digest
 from orchestrator.core.errors import InputError, LedgerUnavailable
+from orchestrator.core.object_store import ObjectStoreUnavailable
+from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution.callbacks import SweepCallback
 from orchestrator.execution.controller import SweepController
-from orchestrator.execution.trial_download import TrialDownloader
-from orchestrator.sweeps.signals import SignalHandler
+from orchestrator.execution.heartbeat import HeartbeatPublisher
 from orchestrator.execution.plan import Plan
+from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore, trials_of
 from orchestrator.execution.watchdog import HangWatchdog
-from orchestrator.execution.callbacks import SweepCallback
-from orchestrator.cluster.process_registry import cluster_address
-from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
-from orchestrator.tracking.sweep_run import (
-    device_of,
-    job_tags,
-    mlflow_ids,
-    log_sweep_start,
-    log_sweep_end,
-    report_pending,
-)
-from orchestrator.execution.heartbeat import HeartbeatPublisher
-from orchestrator.execution.progress import SweepProgress
 from orchestrator.reporting.live_view import FeatureProgress, LiveView
-from orchestrator.core.code_digest import code_digest
-from orchestrator.core.spec import SweepSpec
-from orchestrator.core.object_store import ObjectStoreUnavailable
-from orchestrator.tracking.uploader_process import UploaderProcess
-from orchestrator.tracking.staged_artifacts import remove_stale
+from orchestrator.sweeps.signals import SignalHandler
+from orchestrator.sweeps.studies import SweepStudies, open_studies
+from orchestrator.tracking.destination import settle_target
 from orchestrator.tracking.orphaned_runs import close_orphans
 from orchestrator.tracking.reconcile import reconcile
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import settle_target
 from orchestrator.tracking.spool_index import index_spool
-from orchestrator.core.workspace import Workspace
+from orchestrator.tracking.staged_artifacts import remove_stale
+from orchestrator.tracking.sweep_run import (
+    device_of,
+    job_tags,
+    log_sweep_end,
+    log_sweep_start,
+    mlflow_ids,
+    report_pending,
+)
+from orchestrator.tracking.uploader_process import UploaderProcess
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
@@ -85,11 +85,11 @@ def execute_sweep(
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    from orchestrator.execution.resources import allocate_resources, count_slots
-    from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
     from orchestrator.cluster.data_placement import distribute_features
-    from orchestrator.reporting.run_description import describe_beginning
+    from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
+    from orchestrator.execution.resources import allocate_resources, count_slots
     from orchestrator.execution.tune_runner import run_jobs
+    from orchestrator.reporting.run_description import describe_beginning
 
     spec = prepared.spec
     began = time.monotonic()
@@ -114,7 +114,9 @@ def execute_sweep(
         prepared, task, fitting = allocate_resources(prepared, task, studies.arms, say)
         spec = prepared.spec
         target = settle_target(spec, spool)
-        collector = CheckpointGarbageCollector(workspace.trials, limits_of(spec), spec.splits, studies.ledgers, storage=storage)
+        collector = CheckpointGarbageCollector(
+            workspace.trials, limits_of(spec), spec.splits, studies.ledgers, storage=storage
+        )
         downloader = TrialDownloader(storage, workspace.trials, collector.keeps) if storage else None
         recorder = Recorder(spool, workspace.trials, job_tags(prepared, features), told, collector.keeps)
         log_sweep_start(prepared, workspace, recorder, describe_beginning(prepared))
@@ -130,11 +132,15 @@ def execute_sweep(
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
             watchdog = HangWatchdog(workspace.trials, minutes * 60 if minutes else None, storage=storage)
-            heartbeat = HeartbeatPublisher(spec, workspace, progress, cluster_address(spec.address) is not None, count_slots(spec))
+            heartbeat = HeartbeatPublisher(
+                spec, workspace, progress, cluster_address(spec.address) is not None, count_slots(spec)
+            )
             with LiveView(console, progress, title) as view, watchdog, heartbeat:
                 fetched: list[SweepCallback] = [downloader] if downloader else []
                 callbacks: list[SweepCallback] = [*fetched, recorder, progress, view, watchdog, collector]
-                controller = SweepController(_plan(spec, began), studies.arms, studies.confirm, callbacks, signals.stopping)
+                controller = SweepController(
+                    _plan(spec, began), studies.arms, studies.confirm, callbacks, signals.stopping
+                )
                 watchdog.controller = controller
                 heartbeat.guide(controller)
                 if downloader:
@@ -150,7 +156,9 @@ def execute_sweep(
                 raise Stopped(controller.stopped_because)
             if not controller.finished():
                 raise Interrupted
-            return _conclude(prepared, workspace, studies, recorder, uploader, progress, target.tracking_uri, began, console)
+            return _conclude(
+                prepared, workspace, studies, recorder, uploader, progress, target.tracking_uri, began, console
+            )
         except (Interrupted, Stopped, LedgerUnavailable, ObjectStoreUnavailable, KeyboardInterrupt) as error:
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
@@ -261,8 +269,8 @@ def _conclude(
     console: Console,
 ) -> dict[str, Any]:
     """Sums up, draws, tells MLflow, and writes the result last: its presence says that the sweep is finished."""
-    from orchestrator.reporting.run_description import describe_result
     from orchestrator.reporting.figures import draw_figures
+    from orchestrator.reporting.run_description import describe_result
     from orchestrator.reporting.summary import summarise
     from orchestrator.reporting.tables import print_pointers, print_result, write_tables
 

@@ -80,12 +80,12 @@ def check_again(asked: ScoreOptions, dataset: str | None, data_root: Path | None
     Raises:
         InputError: there is no such model, it has no predictions, or its images are not there.
     """
-    from orchestrator.registry.verify_scores import check_model
+    from orchestrator.registry.verify_scores import verify_scores
 
     with resolve_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
         scorer = load_found(found, chosen_device(asked.device))
         with progress_bar() as progress:
-            check = check_model(found, scorer, dataset, data_root, progress)
+            check = verify_scores(found, scorer, dataset, data_root, progress)
         if asked.json:
             print(json.dumps({"model": found.name, "passed": check.passed, **_plain(check.as_dict())}))
         else:

@@ -115,7 +115,7 @@ def compare_scores(
     return ScoreDifferences(len(recorded), largest, mean, tolerance, *metrics)
 
 
-def check_model(
+def verify_scores(
     model: ResolvedModel, scorer: Scorer, dataset: str | None, data_root: Path | None, progress: Progress = silent
 ) -> ScoreVerification:
     """Score the test images of a model's own table of predictions again, and compare.

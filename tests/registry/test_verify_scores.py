@@ -12,7 +12,7 @@ def table(**columns):
 @pytest.mark.parametrize(("share", "within"), [(0.0, True), (0.9, True), (1.1, False)])
 def test_compare_scores_allows_one_tolerance_of_the_training_scores(share, within):
     std = 2.0
-    again = table()[["predicted_alignment"]].to_numpy()
+    again = table()[["predicted_alignment"]].to_numpy().copy()
     again[2] += share * TOLERANCE * std
     found = compare_scores(table(), again, ["alignment"], [std])
     assert found.images == 4 and found.within is within

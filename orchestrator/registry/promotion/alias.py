@@ -1,4 +1,4 @@
-"""Moves of an alias: a move is refused if the alias is no longer where it was when the candidate was evaluated."""
+"""Conditional move of an alias: it is refused if the alias has moved since the candidate was evaluated."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pandas as pd
 from orchestrator.core.errors import InputError, reason
 from orchestrator.registry.mlflow_lookup import find_run, find_version
 from orchestrator.registry.model_reference import parse_version
-from orchestrator.registry.promotion.sweep_results import evidence_of_run
+from orchestrator.registry.promotion.sweep_results import results_of_run
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG
 
@@ -44,12 +44,12 @@ def find_compared(client: MlflowClient, reference: str, out: Path, scratch: Path
     else:
         run = find_run(client, reference, out)
         title = str(run.info.run_name)
-    evidence = evidence_of_run(client, run, out, scratch)
+    results = results_of_run(client, run, out, scratch)
     key = run.data.tags[KEY_TAG]
-    table = evidence.predictions(run)
+    table = results.predictions(run)
     if table is None:
         raise InputError(
-            f"{reference} is {evidence.name}/{key}, which has no predictions. Confirm runs have them, unless both "
+            f"{reference} is {results.name}/{key}, which has no predictions. Confirm runs have them, unless both "
             "their folder and their files in MLflow were deleted."
         )
-    return ComparedModel(f"{title} ({evidence.name}/{key})", table)
+    return ComparedModel(f"{title} ({results.name}/{key})", table)

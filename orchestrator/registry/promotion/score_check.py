@@ -58,12 +58,12 @@ class ScoreCheck:
         if self.from_images is None:
             return False
         recorded = fmean(metrics["srcc"] for metrics in self.from_images.recorded.values())
-        checked = [found for found in (self.from_images, self.from_features) if found is not None]
-        return math.isclose(self.logged, recorded, abs_tol=1e-6) and all(found.within for found in checked)
+        checked = [part for part in (self.from_images, self.from_features) if part is not None]
+        return math.isclose(self.logged, recorded, abs_tol=1e-6) and all(part.within for part in checked)
 
 
 class CannotScore(Exception):
-    """A saved model does not score these images, and why."""
+    """Raised if a saved model cannot score these images; the message is the reason."""
 
 
 def check_scores(
@@ -111,10 +111,10 @@ def check_scores(
 
 
 def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: Progress = silent) -> pd.DataFrame:
-    """A saved model's scores of some of a data set's images, as a table of predictions with the part "test".
+    """Return a saved model's scores of some images of a data set, as a table of predictions with the part "test".
 
     Raises:
-        CannotScore: it cannot be loaded here, or an image cannot be read.
+        CannotScore: the model cannot be loaded, or an image cannot be read.
     """
     from orchestrator.scoring import ModelLoadError, load_scorer
     from orchestrator.scoring.scorer import REASON
@@ -122,17 +122,17 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
     by_name = dataset.table.assign(prompt_id=dataset.prompt_ids).set_index("name")
     missing = [name for name in names if name not in by_name.index]
     if missing:
-        raise CannotScore(f"{dataset.name} here has no image {missing[0]}")
+        raise CannotScore(f"{dataset.name} has no image {missing[0]}")
     rows = by_name.loc[list(names)].reset_index()
     try:
         scorer = load_scorer(folder)
         criteria = list(rows["criteria"]) if "criteria" in rows else None
         scored = scorer(list(rows["image"]), list(rows["prompt"]), criteria, progress)
     except (ModelLoadError, ValueError, OSError) as error:
-        raise CannotScore(f"the saved model does not score them: {error}") from error
+        raise CannotScore(f"the saved model cannot score them: {error}") from error
     if scored[REASON].notna().any():
         image, why = scored.loc[scored[REASON].notna(), ["image", REASON]].iloc[0]
-        raise CannotScore(f"the saved model does not score them: {image}: {why}")
+        raise CannotScore(f"the saved model cannot score {image}: {why}")
     columns = {"part": "test", "name": rows["name"], "prompt_id": rows["prompt_id"], "generator": rows["generator"]}
     table = pd.DataFrame(columns)
     for target in scorer.card.targets:

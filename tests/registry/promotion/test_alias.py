@@ -1,4 +1,4 @@
-"""Moves of an alias on a real MLflow server with SQLite, by one process and by two."""
+"""An alias on a real MLflow server with SQLite, by one process and by two."""
 
 import signal
 import subprocess

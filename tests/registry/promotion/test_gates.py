@@ -120,9 +120,7 @@ def test_better_than_champion_states_how_much_is_missing():
 def test_better_than_champion_widens_the_interval_with_confidence():
     width = []
     for confidence in (0.5, 0.99):
-        inputs = gate_inputs(
-            champion=champion(predictions(0.6, 4)), thresholds=GateThresholds(confidence=confidence)
-        )
+        inputs = gate_inputs(champion=champion(predictions(0.6, 4)), thresholds=GateThresholds(confidence=confidence))
         figures = BetterThanChampion().evaluate(inputs).figures
         width.append(figures["high"] - figures["low"])
     assert width[0] < width[1]

@@ -96,8 +96,6 @@ def test_champion_on_candidate_test_does_not_score_changed_files(files, tmp_path
     monkeypatch.setattr(champion, "fetch_version", lambda *args: files)
     monkeypatch.setattr(champion, "score_rows", lambda *args: candidate.table)
     data = AvailableDataset(SimpleNamespace(), "")
-    found = champion_on_candidate_test(
-        SimpleNamespace(get_run=gone), version, candidate, data, tmp_path, tmp_path
-    )
+    found = champion_on_candidate_test(SimpleNamespace(get_run=gone), version, candidate, data, tmp_path, tmp_path)
     assert (found.table is None) == changed
     assert ("its files are not those of the sha256 in the registry" in found.source) == changed

@@ -49,8 +49,8 @@ def load_found(model: ResolvedModel, device: str = "cpu") -> Scorer:
         scorer = load_scorer(model.folder, device)
     except ModelLoadError as error:
         raise InputError(str(error)) from error
-    if model.mos_quantiles and not scorer.card.mos_quantiles:
-        scorer.card = replace(scorer.card, mos_quantiles=from_tag(model.mos_quantiles))
+    if model.mos_quantiles and not scorer.config.mos_quantiles:
+        scorer.config = replace(scorer.config, mos_quantiles=from_tag(model.mos_quantiles))
     return scorer
 
 

@@ -134,7 +134,7 @@ def verify_scores(
     from orchestrator.data.registry import read_dataset
 
     recorded = _test_rows(model)
-    targets = scorer.card.targets
+    targets = scorer.config.targets
     needed = [name for target in targets for name in (target, f"predicted_{target}")]
     needed += ["criteria"] if scorer.needs_criteria else []
     if lacking := [column for column in needed if column not in recorded]:
@@ -152,7 +152,7 @@ def verify_scores(
     scored = scores["reason"].isna()
     missing = (*recorded["name"][~recorded["name"].isin(list(paths))], *present["name"][~scored])
     again = scores.loc[scored, list(targets)].to_numpy("float64")
-    differences = compare_scores(present[scored], again, targets, scorer.card.score_std)
+    differences = compare_scores(present[scored], again, targets, scorer.config.score_std)
     return ScoreVerification(source, len(recorded), missing, differences)
 
 

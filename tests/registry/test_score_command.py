@@ -151,7 +151,7 @@ def test_score_refuses_a_folder_with_code(made, tmp_path):
     shutil.copytree(made.model, tmp_path / "model")
     (tmp_path / "model" / "model.pkl").write_bytes(b"")
     done = run("--model", tmp_path / "model", "--prompt", "a fox", made.images[0])
-    assert done.exit_code == 2 and "no part of a model" in done.stderr and done.stderr.count("\n") == 1
+    assert done.exit_code == 2 and "not part of a model" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_score_refuses_a_version_whose_files_and_own_hash_changed(made, elsewhere):

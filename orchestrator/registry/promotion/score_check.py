@@ -84,7 +84,7 @@ def check_scores(
         threads: number of threads of its training.
         progress: receives the number of images scored.
     """
-    from orchestrator.scoring.save_load import read_card
+    from orchestrator.scoring.save_load import read_config
 
     recorded = rows_of_test(table)
     if data.dataset is None:
@@ -93,7 +93,7 @@ def check_scores(
         names = list(recorded["name"])
         rows = score_rows(folder, data.dataset, names, progress)  # first, since it explains unreadable files
         features = score_stored(folder, data.dataset, names, threads)
-        card = read_card(folder)
+        card = read_config(folder)
     except (CannotScore, ValueError, KeyError) as error:
         return ScoreCheck(str(error))
     columns = [f"predicted_{target}" for target in card.targets]
@@ -135,7 +135,7 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
         raise CannotScore(f"the saved model cannot score {image}: {why}")
     columns = {"part": "test", "name": rows["name"], "prompt_id": rows["prompt_id"], "generator": rows["generator"]}
     table = pd.DataFrame(columns)
-    for target in scorer.card.targets:
+    for target in scorer.config.targets:
         if target in dataset.targets:
             table[target] = rows[target]
             table[f"predicted_{target}"] = scored[target]

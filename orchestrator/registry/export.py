@@ -50,7 +50,7 @@ def export_model(model: ResolvedModel, to: Path) -> Path:
     if to.exists():
         raise InputError(f"--to {to} exists already.")
     try:
-        card = read_config(model.folder)
+        config = read_config(model.folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{model.folder} is not a readable model: {reason(error)}.") from error
     try:
@@ -58,7 +58,7 @@ def export_model(model: ResolvedModel, to: Path) -> Path:
         with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
             folder = Path(temporary) / to.name.removesuffix(".zip")
             folder.mkdir()
-            _fill(folder, model, card)
+            _fill(folder, model, config)
             packed = _zipped(folder, Path(temporary) / "packed") if to.suffix == ".zip" else folder
             packed.replace(to)
     except OSError as error:
@@ -66,14 +66,14 @@ def export_model(model: ResolvedModel, to: Path) -> Path:
     return to
 
 
-def _fill(folder: Path, model: ResolvedModel, card: ModelConfig) -> None:
+def _fill(folder: Path, model: ResolvedModel, config: ModelConfig) -> None:
     sha256 = model.verify()
     shutil.copytree(model.folder, folder / MODEL)
     if model.predictions is not None:
         shutil.copyfile(model.predictions, folder / PREDICTIONS)
     about = _public(model.about)
     (folder / EXPORT).write_text(json.dumps({"sha256": sha256, "about": about}, indent=1) + "\n")
-    (folder / README).write_text(model.description if _is_export(model) else _readme(folder.name, model, card))
+    (folder / README).write_text(model.description if _is_export(model) else _readme(folder.name, model, config))
 
 
 def _is_export(model: ResolvedModel) -> bool:
@@ -81,19 +81,19 @@ def _is_export(model: ResolvedModel) -> bool:
     return (model.folder.parent / EXPORT).is_file()
 
 
-def _readme(name: str, model: ResolvedModel, card: ModelConfig) -> str:
+def _readme(name: str, model: ResolvedModel, config: ModelConfig) -> str:
     about = _public(model.about)
     keys = ("registered", "sweep", "run_key", "dataset", "protocol")
     source = ", ".join(f"{key.replace('_', ' ')} `{about[key]}`" for key in keys if about.get(key))
     built_in = str(about.get("dataset", "")).startswith("shapes")
     text = _README.format(
-        title=f"{card.variant}",
-        targets=", ".join(card.targets),
+        title=f"{config.variant}",
+        targets=", ".join(config.targets),
         source=f"From {source}." if source else "",
         name=name,
         data="" if built_in else " --data-root FOLDER",
-        encoders=", ".join(f"{kind.replace('_', ' ')} `{encoder}`" for kind, encoder in card.encoders.items()),
-        mean=", ".join(f"{mean:.2f}" for mean in card.score_mean),
+        encoders=", ".join(f"{kind.replace('_', ' ')} `{encoder}`" for kind, encoder in config.encoders.items()),
+        mean=", ".join(f"{mean:.2f}" for mean in config.score_mean),
     )
     return f"{text}\n{model.description}\n" if model.description else text
 

@@ -26,13 +26,13 @@ class ResolvedModel:
     """A model's folder with its origin.
 
     Attributes:
-        folder: folder with the card and the weights.
+        folder: folder with the configuration and the weights.
         name: name in messages.
         sha256: recorded result of `folder_digest`; None if none was recorded.
         about: origin as JSON values: sweep, run, version, dataset, data_hash, …
         predictions: table of true and predicted scores of validation and test; None if missing.
         description: model card in Markdown; empty if missing.
-        mos_quantiles: quantiles of the training scores, for a card without them.
+        mos_quantiles: quantiles of the training scores, for a configuration without them.
     """
 
     folder: Path

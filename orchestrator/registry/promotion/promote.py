@@ -211,8 +211,8 @@ def _other_aliases(client: MlflowClient, version: ModelVersion, alias: str) -> l
 
 
 def _encoders(folder: Path) -> dict[str, str]:
-    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
-    return {str(kind): str(name) for kind, name in card["encoders"].items()}
+    config: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return {str(kind): str(name) for kind, name in config["encoders"].items()}
 
 
 def _print_refusals(console: Console, evaluated: GateResults) -> None:

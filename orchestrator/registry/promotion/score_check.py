@@ -93,15 +93,15 @@ def check_scores(
         names = list(recorded["name"])
         rows = score_rows(folder, data.dataset, names, progress)  # first, since it explains unreadable files
         features = score_stored(folder, data.dataset, names, threads)
-        card = read_config(folder)
+        config = read_config(folder)
     except (CannotScore, ValueError, KeyError) as error:
         return ScoreCheck(str(error))
-    columns = [f"predicted_{target}" for target in card.targets]
-    if missing := set(targets_of(table)).symmetric_difference(card.targets):
+    columns = [f"predicted_{target}" for target in config.targets]
+    if missing := set(targets_of(table)).symmetric_difference(config.targets):
         return ScoreCheck(f"the saved model and its recorded predictions differ in {', '.join(sorted(missing))}")
 
     def compared(scores: NDArray[np.float32]) -> ScoreDifferences:
-        return compare_scores(recorded, scores, card.targets, card.score_std)
+        return compare_scores(recorded, scores, config.targets, config.score_std)
 
     return ScoreCheck(
         from_images=compared(rows[columns].to_numpy(np.float32)),

@@ -54,7 +54,7 @@ def test_score_reads_and_writes_a_table(made, elsewhere):
     ("arguments", "sentence"),
     [
         (["--prompt", "a fox", "a.png", "--device", "tpu"], "--device is cpu, cuda or auto"),
-        (["--check", "a.png"], "leave out images"),
+        (["--check", "a.png"], "give no images"),
         (["a.png", "--prompt", "a fox", "--dataset", "shapes"], "go with --check"),
         (["a.png"], "Give --prompt"),
         (["a.png", "--prompt", "a fox", "--criteria", "red"], "does not read criteria: omit --criteria"),

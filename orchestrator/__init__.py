@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.core.import_path import put_project_first
+
+put_project_first()
+
 if TYPE_CHECKING:
     from orchestrator.scoring import Scorer
 

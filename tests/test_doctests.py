@@ -12,10 +12,16 @@ from types import ModuleType
 import pytest
 
 PACKAGES = ["models", "orchestrator.training", "orchestrator.scoring"]
-COMPLETE = ["orchestrator"]
-"""Modules outside of `PACKAGES` in which every public function and class has an example."""
-OTHERS = ["orchestrator.core.atomic_files", "orchestrator.execution.job"]
-"""Modules with some examples."""
+MODULES = ["orchestrator", "orchestrator.core.atomic_files", "orchestrator.execution.job"]
+INCOMPLETE = {
+    "models.encoders.registry",
+    "models.registry",
+    "models.unknown_name",
+    "orchestrator.training.losses.registry",
+    "orchestrator.core.atomic_files",
+    "orchestrator.execution.job",
+}
+"""Modules in which not every public function and class has an example yet; those that exist are run."""
 
 
 def modules_of(package: str) -> Iterator[str]:
@@ -42,28 +48,17 @@ def without_example(module: ModuleType) -> list[str]:
     return [name for name, value in public_objects(module).items() if not parser.get_examples(value.__doc__ or "")]
 
 
-MODULES = [name for package in PACKAGES for name in modules_of(package)] + COMPLETE
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_public_functions_and_classes_have_an_example(name: str) -> None:
-    assert without_example(importlib.import_module(name)) == []
-
-
-@pytest.mark.parametrize("name", MODULES + OTHERS)
-def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [name for package in PACKAGES for name in modules_of(package)] + MODULES)
+def test_module_has_examples_that_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    module = importlib.import_module(name)
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    for example in doctest.DocTestFinder().find(importlib.import_module(name), name):
+    for example in doctest.DocTestFinder().find(module, name):
         runner.run(example, out=report.append)
     assert not runner.failures, "".join(report)
-
-
-def test_other_modules_have_examples() -> None:
-    for name in OTHERS:
-        tests = doctest.DocTestFinder().find(importlib.import_module(name), name)
-        assert any(test.examples for test in tests), name
+    missing = without_example(module)
+    assert bool(missing) == (name in INCOMPLETE), f"public functions and classes without an example: {missing}"
 
 
 def test_without_example_finds_functions_and_classes_but_no_imported_or_private_names() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.progress import progress_bar
+from orchestrator.execution.device import training_device
 from orchestrator.registry.resolve import load_found, resolve_model
 from orchestrator.registry.score_inputs import read_requests
 from orchestrator.registry.score_table import ranked, records, show_scores, write_scores
@@ -99,7 +100,7 @@ def chosen_device(given: str) -> str:
 
     cuda = torch.cuda.is_available()
     if given == "auto":
-        return "cuda" if cuda else "cpu"
+        return training_device(cuda)
     if given.partition(":")[0] not in {"cpu", "cuda"}:
         raise InputError(f"--device is cpu, cuda or auto, not {given!r}.")
     if given.startswith("cuda") and not cuda:

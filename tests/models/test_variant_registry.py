@@ -32,7 +32,7 @@ def test_a_missing_feature_is_named():
         build_variant("image_hyper", SHAPES)
 
 
-def test_control_has_the_variants_parameters_without_the_hypernets():
+def test_the_control_has_the_variants_parameters_less_the_hypernets():
     variant, control = variant_info("text_hyper"), variant_info("plain_head", of="text_hyper")
     assert set(control.parameters) - {"of"} == set(variant.parameters) - set(variant.hypernet_parameters)
     assert "rank" in variant.hypernet_parameters and "widths" in control.parameters
@@ -58,7 +58,7 @@ def test_a_name_is_taken_once():
 
 
 @pytest.mark.parametrize("name", list_variants())
-def test_every_variant_has_a_summary(name):
+def test_every_variant_describes_itself(name):
     info = variant_info(name)
     assert info.name == name and info.summary.endswith(".") and info.reads
 

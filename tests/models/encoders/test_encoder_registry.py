@@ -32,7 +32,7 @@ def test_every_encoder_is_of_its_kind_and_known_by_its_name(weights, kind, name)
 @pytest.mark.parametrize(
     ("kind", "name"), [pair for pair in NAMES if not isinstance(build_encoder(pair[1]), ComposedEncoder)]
 )
-def test_shapes_are_those_of_the_arrays(weights, kind, name):
+def test_shapes_are_those_of_what_it_gives(weights, kind, name):
     encoder = build_encoder(name)
     inputs = []
     if kind != "prompt":
@@ -65,7 +65,7 @@ def test_the_size_is_part_of_the_name():
     assert build_encoder("efficientnet_lite0@224").name == "efficientnet_lite0"
 
 
-def test_name_can_contain_argument_and_size():
+def test_what_to_load_and_the_size_may_both_be_in_the_name():
     encoder = build_encoder("timm:test_resnet@256")
     assert isinstance(encoder, ImageEncoder)
     assert (encoder.name, encoder.size) == ("timm:test_resnet@256", 256)
@@ -95,12 +95,12 @@ def test_only_images_have_a_size(name):
 
 
 @pytest.mark.parametrize("name", ["timm", "timm:", "timm@256", "timm:@256"])
-def test_name_without_its_argument_is_rejected(name):
+def test_what_to_load_must_be_said(name):
     with pytest.raises(ValueError, match="write timm:NAME"):
         build_encoder(name)
 
 
-def test_name_with_a_superfluous_argument_is_rejected():
+def test_what_nobody_asked_for_is_refused():
     with pytest.raises(ValueError, match="minilm takes nothing after a colon"):
         build_encoder("minilm:large")
 

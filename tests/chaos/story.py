@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from orchestrator.search.outcome import Outcome
-from tests.chaos.faults import ENDS_THE_DRIVER, ON_DISK, WHILE_IT_RUNS, Fault, freeze_worker, spoil_checkpoint
+from tests.chaos.faults import ENDS_THE_DRIVER, ON_DISK, WHILE_IT_RUNS, Fault, freeze_worker
 from tests.chaos.world import CONFIRM, EPOCHS, SPLITS, TRIALS, World
 from tests.records import Budget, Records
 
@@ -80,8 +80,6 @@ def _disturb(world: World, chance: random.Random, story: Story) -> None:
         damage: Fault = chance.choice(ON_DISK)
         if done := damage(world, chance):
             story.faults.append(done)
-            if damage is spoil_checkpoint:
-                story.lost = max(story.lost, 0)
 
 
 class _Before:

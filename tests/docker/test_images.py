@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.scripts import DOCKER, SCRIPTS, environment
-from tests.docker.test_scripts import tool
+from tests.docker.scripts import DOCKER, SCRIPTS, environment, tool
 
 ROOT = DOCKER.parent
 LINES = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ").splitlines()

@@ -2,22 +2,13 @@
 
 import os
 import stat
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.docker.scripts import DOCKER, SCRIPTS, environment, run
+from tests.docker.scripts import DOCKER, SCRIPTS, environment, run, tool
 
 ALL = sorted(SCRIPTS.glob("*.sh"))
 PASSWORD = "correct horse"
-
-
-def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs a checker that is installed beside this Python."""
-    command = [str(Path(sys.executable).with_name(name)), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_shellcheck_finds_nothing():

@@ -17,7 +17,7 @@ LASTING = ("postgres", "s3", *OURS)
 
 
 def default(text: object) -> str:
-    """With every variable left out."""
+    """Return the text with the default of every variable."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(text))
 
 
@@ -40,7 +40,7 @@ def test_only_mlflow_is_published_and_on_loopback():
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_each_service_is_watched_limited_and_started_again(name):
+def test_each_service_is_watched_limited_and_restarted(name):
     service = SERVICES[name]
     assert service["healthcheck"]["test"][0] == "CMD"
     assert service["restart"] == "unless-stopped"
@@ -109,7 +109,7 @@ def test_mounts_are_named_volumes_or_files_that_are_there():
     assert all((SCRIPTS / command.rpartition("/")[2]).is_file() for command in commands)
 
 
-def test_whoever_runs_trials_sees_the_sweeps_and_their_features():
+def test_nodes_that_run_trials_mount_sweeps_and_features():
     for name in ("head", "worker", "worker-gpu"):
         assert {"sweeps:/home/hyperassess/sweeps", "cache:/cache"} <= set(SERVICES[name]["volumes"])
 

@@ -108,7 +108,7 @@ def test_a_backup_that_fails_leaves_nothing(databases, tmp_path):
 
 
 def _tag(file: Path) -> bool:
-    """Marks a file as the store does; not every file system can."""
+    """Mark a file as the store does; return False if the file system cannot."""
     try:
         os.setxattr(file, "user.etag", b"e1")
     except OSError:
@@ -117,7 +117,7 @@ def _tag(file: Path) -> bool:
 
 
 def _stored_key(password: str, salt: str, iterations: int) -> str:
-    """What PostgreSQL keeps of a password (RFC 5802)."""
+    """Return what PostgreSQL stores of a password (RFC 5802)."""
     import base64
     import hmac
 

@@ -18,7 +18,7 @@ PATTERNS = [
 
 
 def goes_in(path: str) -> bool:
-    """Whether .dockerignore lets a file in: the last pattern that fits it, or a folder of it, says."""
+    """Return whether .dockerignore includes a file: the last pattern that matches it or a parent decides."""
     allowed = True
     parents = [path, *(str(parent) for parent in Path(path).parents if str(parent) != ".")]
     for pattern in PATTERNS:
@@ -30,7 +30,7 @@ def goes_in(path: str) -> bool:
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory) -> Path:
-    """What a build would be sent."""
+    """Folder with the files that a build would be sent."""
     listed = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
@@ -77,7 +77,7 @@ def test_each_script_that_a_build_calls_is_there():
 
 
 def test_the_wheel_builds_from_what_goes_in_and_installs(context, tmp_path):
-    """Without the dependencies, whose versions CI's own environment has from the same file."""
+    """The dependencies are not installed: CI's environment has them from the same file."""
     built = subprocess.run(
         ["docker/scripts/build-wheel.sh", tmp_path / "wheels"],
         cwd=context,

@@ -1,4 +1,4 @@
-"""The manifests: Kubernetes' own schemas where there are any; of KubeRay's, the fields of its API (v1.5.1)."""
+"""KubeRay's manifests, against Kubernetes' schemas and against the fields of KubeRay's API (v1.5.1)."""
 
 import json
 from importlib.resources import files
@@ -37,7 +37,7 @@ FIELDS = {
 
 
 def validate(name: str, content: object) -> None:
-    """Holds an object against Kubernetes' schema of that name, which allows no field that it does not know."""
+    """Validate an object with Kubernetes' schema of that name, which refuses unknown fields."""
     folder = files("kubernetes_validate") / "kubernetes-json-schema" / VERSION
     schemas = Resource.from_contents(json.loads((folder / "_definitions.json").read_text()))
     registry: Registry[object] = Registry().with_resource("/api/_definitions.json", schemas)

@@ -13,7 +13,7 @@ BASE = {"MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_ARTIFACTS_DESTINATION":
 
 
 def ask(port: int, user: str | None = None, host: str | None = None) -> int:
-    """The status of a request for experiments."""
+    """Return the status of a request for experiments."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=1", method="GET"
     )

@@ -1,4 +1,4 @@
-"""A cluster of hosts with networks and disks of their own. `make hosts` tells the same story with its times."""
+"""A cluster of hosts with networks and disks of their own. `make hosts` runs the same with times."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 @pytest.fixture
 def namespaces() -> None:
-    """What the hosts are made with: CI must have the programs; whether it lets anybody make namespaces is its own."""
+    """Programs and rights that the hosts need; CI must have the programs, but may refuse namespaces."""
     absent = missing_tools() + ([] if find_binaries() else ["postgresql"])
     if absent:
         told = f"not installed: {', '.join(absent)}"

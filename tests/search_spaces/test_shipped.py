@@ -43,7 +43,7 @@ def test_every_key_is_one_of_the_variants_and_in_the_section_where_it_belongs(va
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_it_names_every_parameter(variant):
-    """So that nothing of the paper's form, which is the builder's default, slips into a search unsaid."""
+    """A parameter without an entry would take the builder's default, the paper's form, without notice."""
     space = load_space(variant)
     assert {*space.model, *space.hypernet} == set(variant_info(variant).parameters)
 
@@ -59,7 +59,7 @@ def test_the_controls_share_of_the_space_builds(variant):
 
 
 def _distinct(space, largest):
-    """Corners that differ in the model; the training's categories do not change what is built."""
+    """Return the corners that differ in the model; the training's categories do not change it."""
     seen = []
     for corner in space.corners(largest):
         if corner.model not in seen:

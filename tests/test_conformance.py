@@ -176,7 +176,7 @@ def loaded(folder: Path, card: ModelConfig, training: Trainer) -> Scorer:
 
 
 @pytest.mark.parametrize(("variant", "kind"), ON_A_KIND)
-def test_it_learns_a_planted_rule(variant: str, kind: str, tmp_path: Path) -> None:
+def test_variant_learns_a_planted_rule(variant: str, kind: str, tmp_path: Path) -> None:
     info, _ = system(variant)
     encoded = encode(info.reads, {each: default_encoder(each) for each in KINDS})
     data = planted_rule(info, kind, encoded, ROWS)
@@ -187,9 +187,7 @@ def test_it_learns_a_planted_rule(variant: str, kind: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("variant", "kind", "encoder"), ON_AN_ENCODER)
-def test_it_trains_on_what_the_encoder_gives_and_comes_back_from_disk(
-    variant: str, kind: str, encoder: str, tmp_path: Path
-) -> None:
+def test_variant_trains_on_features_and_loads_from_disk(variant: str, kind: str, encoder: str, tmp_path: Path) -> None:
     info, _ = system(variant)
     encoded = encode(info.reads, {kind: encoder})
     data = planted_rule(info, kind, encoded, rows=80)
@@ -200,7 +198,7 @@ def test_it_trains_on_what_the_encoder_gives_and_comes_back_from_disk(
 
 
 @pytest.mark.parametrize(("variant", "kind", "encoder"), ON_AN_ENCODER)
-def test_it_and_its_control_build_at_the_corners_of_its_space(variant: str, kind: str, encoder: str) -> None:
+def test_variant_and_control_build_at_the_corners_of_the_space(variant: str, kind: str, encoder: str) -> None:
     info, space = system(variant)
     encoded = encode(info.reads, {kind: encoder})
     features = planted_rule(info, kind, encoded, rows=20).features

@@ -23,7 +23,7 @@ def namespaces() -> None:
         pytest.skip(f"THE MULTI-HOST TEST DID NOT RUN: this machine allows no namespaces ({why})")
 
 
-def test_a_sweep_across_hosts_loses_nothing(namespaces: None) -> None:
+def test_sweep_across_hosts_loses_nothing(namespaces: None) -> None:
     told = subprocess.run([sys.executable, "-m", "tests.multihost"], cwd=REPOSITORY, capture_output=True, text=True)
     print(told.stdout)
     assert told.returncode == 0, told.stdout + told.stderr

@@ -20,11 +20,13 @@ REPOSITORY = Path(__file__).parents[1]
 SERVERS = {"postgres", "s3", "server"}
 """Values of a test's parameters that choose a real server."""
 SERVER_FIXTURES = {"postgres", "postgres_uri", "s3_server", "tracking_server"}
+STARTERS = {"Nodes", "Server", "ray_session", "served", "wait_healthy"}
+"""Names that a module imports to start Ray or a server."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test as `unit` or `e2e`, and run the modules marked `long` first, then those marked `e2e`."""
+    """Mark each test as `unit` or `e2e`, and run `long` modules first, then others with an `e2e` test."""
     for item in items:
         if item.get_closest_marker("unit") is None and item.get_closest_marker("e2e") is None:
             item.add_marker("e2e" if item.get_closest_marker("long") or _uses_server(item) else "unit")
@@ -35,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _uses_server(item: pytest.Item) -> bool:
     chosen = getattr(getattr(item, "callspec", None), "params", {}).values()
     named = any(isinstance(value, str) and value in SERVERS for value in chosen)
-    return named or bool(SERVER_FIXTURES & set(getattr(item, "fixturenames", ())))
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return named or bool(SERVER_FIXTURES & fixtures) or bool(STARTERS & vars(getattr(item, "module", item)).keys())
 
 
 @pytest.fixture(scope="session", autouse=True)

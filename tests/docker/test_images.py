@@ -10,6 +10,8 @@ import pytest
 
 from tests.docker.scripts import DOCKER, SCRIPTS, environment, tool
 
+pytestmark = pytest.mark.e2e
+
 ROOT = DOCKER.parent
 LINES = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
 PATTERNS = [

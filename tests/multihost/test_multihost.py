@@ -9,7 +9,7 @@ import pytest
 from tests.multihost.sandbox import REPOSITORY, missing_tools, refusal
 from tests.postgres import find_binaries
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture

@@ -175,6 +175,7 @@ def loaded(folder: Path, card: ModelConfig, training: Trainer) -> Scorer:
     return load_scorer(folder)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(("variant", "kind"), ON_A_KIND)
 def test_variant_learns_a_planted_rule(variant: str, kind: str, tmp_path: Path) -> None:
     info, _ = system(variant)

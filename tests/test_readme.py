@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = shown_commands(ROOT / "README.md")
 SMALL = ["--trials", "2", "--epochs", "2", "--confirm", "1", "--splits", "1", "--pruner", "none"]
 ALONE = ["--concurrency", "1"]
-APART = {"sweep", "cluster", "doctor", "reproduce", "rerun"}
+APART = {"sweep", "cluster", "doctor", "rerun"}
 """Commands that run in a process of their own, as shown; the others run in the tests' process, which is quicker."""
 
 
@@ -116,8 +116,8 @@ def test_champion_is_promoted_and_rolled_back(folder):
     assert "fox-judge.zip" in run(folder, export) and (folder / "fox-judge.zip").is_file()
 
 
-def test_reproduction_reports_the_papers_table(folder):
-    """Four fixed configurations; the shipped form alone is enough here."""
+def test_reproduction_reports_the_papers_table(folder, simulated_tune):
+    """The shipped form of one table is enough, under the simulated Tune."""
     command = next(command for command in COMMANDS if "orchestrator.reproduce" in command)
     rows = json.loads(run(folder, command, "--forms", "shipped", "--json"))
     assert [(row["claim"]["table"], row["divided"]) for row in rows] == [("V", "paper"), ("V", "random")]

@@ -23,19 +23,7 @@ from orchestrator.search.open_storage import open_storage
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import PRUNERS, build_pruner
 from orchestrator.search.samplers import SAMPLERS, build_sampler
-from orchestrator.search.space import SearchSpace
-
-SPACE = SearchSpace.model_validate(
-    {
-        "model": {"widths": {"type": "widths", "min_depth": 1, "max_depth": 3, "low": 8, "high": 64, "default": [16]}},
-        "hypernet": {"rank": {"type": "int", "low": 1, "high": 4, "default": 2}},
-        "training": {
-            "lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True, "default": 1e-3},
-            "loss": {"type": "categorical", "choices": ["huber", "mse"], "default": "huber"},
-            "margin": {"type": "float", "low": 0.0, "high": 1.0, "default": 0.5, "when": {"loss": ["huber"]}},
-        },
-    }
-)
+from tests.search.small_ledger import SPACE, train
 
 Open = Callable[[], BaseStorage]
 
@@ -79,14 +67,6 @@ def make(reopen: Open, study: str = "search", sampler: str = "random", pruner: s
     ledger = Ledger(reopen(), study, SPACE)
     ledger.set_sampler_and_pruner(build_sampler(sampler, len(ledger)), build_pruner(pruner, 5))
     return ledger
-
-
-def train(ledger: Ledger, *objectives: float, outcome: Outcome = Outcome.COMPLETE, number: int | None = None) -> int:
-    number = ledger.ask().number if number is None else number
-    for epoch, value in enumerate(objectives, 1):
-        ledger.report(number, epoch, value)
-    ledger.finish(number, outcome)
-    return number
 
 
 class TestConformance:
@@ -433,7 +413,7 @@ import sys
 from pathlib import Path
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.space import SearchSpace
+from tests.search.small_ledger import SPACE, train
 from orchestrator.search.open_storage import open_storage
 
 url, journal, space = sys.argv[1:]

@@ -15,8 +15,9 @@ import pytest
 from orchestrator.tracking.destination import TrackingDestination, remember
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.uploader_process import UploaderProcess
-from tests.tracking.test_uploader import wait_for
-from tests.tracking.tracked import Tracked
+from tests.tracking.tracked import Tracked, wait_for
+
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from models.encoders.registry import register_encoder
 _TOP = 10
 
 
-@register_encoder("image_prompt")
+@register_encoder("image_prompt", default=True)
 def conse() -> ComposedEncoder:
     """What the image shows, in the prompt's own space, beside what it looks like."""
     return ConSE()

@@ -27,7 +27,12 @@ logger = logging.getLogger(__name__)
 
 
 class PluginError(Exception):
-    """A plug-in that cannot be used; the message is one sentence that names it."""
+    """A plug-in that cannot be used; the message is one sentence that names it.
+
+    Example:
+        >>> issubclass(PluginError, ImportError)
+        False
+    """
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,10 @@ class Registry(Generic[T]):
         self.add(function.__name__, function, function.__module__)  # type: ignore[arg-type]
         return function
 
+    def remove(self, name: str) -> None:
+        """Remove a name, so that it can be registered again, as in a notebook; do nothing if it is not registered."""
+        self._entries.pop(name, None)
+
     def get(self, name: str) -> T:
         """Return the value of a name.
 
@@ -131,6 +140,10 @@ class Registry(Generic[T]):
         """Return the modules of the plug-ins that have registered something here so far."""
         return {entry.plugin for entry in self._entries.values() if entry.plugin}
 
+    def failures(self) -> str:
+        """Return a sentence for every installed plug-in that could not be imported so far; "" if there is none."""
+        return " ".join((self._failed or {}).values())
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 
@@ -147,9 +160,8 @@ class Registry(Generic[T]):
             if name not in self._entries:
                 self._load_entry_points()
         if name not in self._entries:
-            note = " ".join((self._failed or {}).values())
             usages = {known: self._written(known) for known in self._entries}
-            raise UnknownNameError(self.kind, name, self._entries, usages, note)
+            raise UnknownNameError(self.kind, name, self._entries, usages, self.failures())
         return self._entries[name]
 
     def _written(self, name: str) -> str:
@@ -184,6 +196,11 @@ def import_plugin(module: str) -> None:
 
     Raises:
         PluginError: The import fails, for whatever reason.
+
+    Example:
+        >>> import_plugin("missing")
+        Traceback (most recent call last):
+        models.name_registry.PluginError: The plug-in missing cannot be imported: No module named 'missing'.
     """
     with _LOCK, _importing(module):
         try:
@@ -195,7 +212,12 @@ def import_plugin(module: str) -> None:
 
 
 def registered_plugins() -> set[str]:
-    """Return the modules of all plug-ins that have registered something so far."""
+    """Return the modules of all plug-ins that have registered something so far.
+
+    Example:
+        >>> "models.variants.text_hyper" in registered_plugins()
+        False
+    """
     return set().union(*(registry.plugins() for registry in Registry._all))
 
 
@@ -205,6 +227,10 @@ def import_submodules(package: str, path: list[str]) -> None:
     Args:
         package: Name of the package.
         path: Its `__path__`.
+
+    Example:
+        >>> import models.variants
+        >>> import_submodules("models.variants", models.variants.__path__)
     """
     for module in iter_modules(path):
         import_module(f"{package}.{module.name}")

@@ -122,6 +122,7 @@ def register_variant(
         ...     return Embedding(shapes, "prompt.embedding")
         >>> build_variant("prompt_only", {"prompt.embedding": (4,)}).target_net.layers
         ((4, 8), (8, 1))
+        >>> VARIANTS.remove("prompt_only")
     """
 
     def register(builder: Builder) -> Builder:

@@ -40,6 +40,10 @@ class UnknownNameError(ValueError):
     Attributes:
         name: The unknown name.
         near: Known names that are similar to it, at most three.
+
+    Example:
+        >>> UnknownNameError("loss", "hubber", ["huber", "mse"]).near
+        ('huber',)
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 PACKAGES = ["models", "orchestrator.training", "orchestrator.scoring"]
-MODULES = ["orchestrator", "orchestrator.core.atomic_files", "orchestrator.execution.job"]
+MODULES = ["orchestrator", "orchestrator.core.atomic_files", "orchestrator.core.plugins", "orchestrator.execution.job"]
 
 
 def modules_of(package: str) -> Iterator[str]:

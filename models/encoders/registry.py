@@ -50,6 +50,7 @@ def register_encoder(kind: str, argument: str = "", default: bool = False) -> Ca
         ... def word_vectors(file): ...
         >>> "word_vectors:FILE" in list_encoders("prompt")
         True
+        >>> ENCODERS.remove("word_vectors")
     """
     _check_kind(kind)
 
@@ -106,7 +107,7 @@ def build_encoder(name: str) -> Encoder:
         >>> build_encoder("efficientnet_lite0@384").size
         384
     """
-    bare = re.split("[:@]", name, maxsplit=1)[0]
+    bare = bare_name(name)
     entry, rest = ENCODERS.get(bare), name[len(bare) :]
     options = {}
     sized = entry.kind == ImageEncoder.kind or not rest.startswith(":")  # a folder's name may have an @
@@ -131,7 +132,17 @@ def encoder_plugin(name: str) -> str | None:
         >>> encoder_plugin("timm:resnet18") is None
         True
     """
-    return ENCODERS.plugin_of(re.split("[:@]", name, maxsplit=1)[0])
+    return ENCODERS.plugin_of(bare_name(name))
+
+
+def bare_name(name: str) -> str:
+    """Return the registered part of an encoder's name, without argument and size.
+
+    Example:
+        >>> bare_name("timm:resnet18@384")
+        'timm'
+    """
+    return re.split("[:@]", name, maxsplit=1)[0]
 
 
 def _check_kind(kind: str) -> None:

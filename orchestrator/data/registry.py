@@ -53,6 +53,7 @@ def register_dataset(name: str, argument: str = "", source: Source | None = None
         ... def load_ratings(argument, data_root, progress): ...
         >>> "ratings:FILE" in list_datasets()
         True
+        >>> DATASETS.remove("ratings")
     """
 
     def register(load: Loader) -> Loader:

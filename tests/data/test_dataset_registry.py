@@ -13,8 +13,8 @@ def test_the_datasets_are_listed_as_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     "spec, message",
     [
-        ("shape", "No dataset is named 'shape'. Did you mean shapes?"),
-        ("zzz", "No dataset is named 'zzz'. There are agiqa1k, agiqa3k, "),
+        ("shape", r"Unknown data set 'shape': did you mean shapes\[:SEED\]\?"),
+        ("zzz", "Unknown data set 'zzz': there are agiqa1k, agiqa3k, "),
         ("csv", "The dataset 'csv' should read csv:FILE."),
         ("csv:", "The dataset 'csv:' should read csv:FILE."),
         ("agiqa3k:x", "The dataset 'agiqa3k:x' should read agiqa3k."),
@@ -34,5 +34,5 @@ def test_the_data_root_must_be_a_folder(tmp_path: Path) -> None:
 
 def test_a_name_is_taken_once() -> None:
     list_datasets()  # which registers what is there
-    with pytest.raises(ValueError, match="registered already"):
+    with pytest.raises(ValueError, match="data set 'shapes' is registered twice"):
         register_dataset("shapes")(lambda argument, data_root, progress: pytest.fail("never called"))

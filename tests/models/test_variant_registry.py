@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch import nn
 
 from models import UnknownNameError, build_variant, list_variants, variant_info
-from models.registry import register_variant
+from models.registry import VARIANTS, register_variant
 
 SHAPES = {"prompt.embedding": (64,), "image_prompt.embedding": (12,), "image.statistics": (10,)}
 
@@ -23,7 +24,7 @@ def test_the_variants_of_the_paper_and_the_control_are_there():
 def test_near_matches_are_named():
     with pytest.raises(UnknownNameError, match="did you mean text_hyper"):
         build_variant("text_hiper", SHAPES)
-    with pytest.raises(UnknownNameError, match="'rnak'; did you mean rank"):
+    with pytest.raises(UnknownNameError, match="'rnak': did you mean rank"):
         build_variant("text_hyper", SHAPES, rnak=2)
 
 
@@ -112,3 +113,90 @@ def test_imagereward_head_is_linear_and_starts_as_published():
         model.target_net.static.apply(lambda layer: layer.reset_parameters() if hasattr(layer, "weight") else None)
         scores = [model({"image_prompt.embedding": v}) for v in (x, y, x + y, torch.zeros(5, 768))]
     torch.testing.assert_close(scores[0] + scores[1] - scores[3], scores[2], atol=1e-5, rtol=1e-4)
+
+
+class OwnModel(nn.Module):
+    """A whole model instead of a stem."""
+
+    reads = ("prompt.embedding",)
+
+    def __init__(self, width: int, n_targets: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, n_targets)
+
+    def calibrate(self, features): ...
+
+    def forward(self, features):
+        return self.score(features["prompt.embedding"])
+
+
+@pytest.fixture
+def register():
+    """Register a function as a variant for one test."""
+    names = []
+
+    def register(function, **settings):
+        names.append(function.__name__)
+        arguments = {"hypernet_sees": (), "target_net_sees": ("prompt.embedding",), "targets": None, **settings}
+        register_variant(**arguments)(function)
+
+    yield register
+    for name in names:
+        VARIANTS.remove(name)
+
+
+def test_variant_may_return_a_model_of_its_own(register):
+    def own(shapes, *, n_targets, bias=True):
+        """Score the prompt."""
+        return OwnModel(shapes["prompt.embedding"][0], n_targets)
+
+    register(own)
+    assert variant_info("own").parameters == {"bias": True}, "the target net's are not its own"
+    model = build_variant("own", SHAPES, 3)
+    assert isinstance(model, OwnModel)
+    assert model({"prompt.embedding": torch.zeros(2, 64)}).shape == (2, 3)
+    with pytest.raises(UnknownNameError, match="parameter of own 'widths'"):
+        build_variant("own", SHAPES, widths=(8,))
+
+
+def test_own_model_without_the_number_of_targets_has_no_parameters_of_a_target_net(register):
+    def own(shapes, *, bias=True):
+        """Score the prompt."""
+        return OwnModel(shapes["prompt.embedding"][0], 1)
+
+    register(own)
+    assert isinstance(build_variant("own", SHAPES, bias=False), OwnModel)
+    with pytest.raises(ValueError, match="the variant own returns a model of its own, which has no widths"):
+        build_variant("own", SHAPES, widths=(8,))
+
+
+class OnlyForward(nn.Module):
+    """A module that lacks what a scoring model has."""
+
+    def forward(self, features): ...
+
+
+class NoForward(nn.Module):
+    """A module that cannot score."""
+
+    reads = ()
+
+    def calibrate(self, features): ...
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (OnlyForward, "object of type OnlyForward, which is not a stem and, to be a model, lacks reads and calibrate"),
+        (NoForward, "object of type NoForward, .* lacks forward"),
+        (dict, "object of type dict, which is neither a stem nor a torch.nn.Module"),
+    ],
+)
+def test_wrong_model_is_refused_by_a_sentence_that_names_what_is_missing(register, returned, message):
+    def wrong(shapes):
+        """Return something else."""
+        return returned()
+
+    register(wrong)
+    with pytest.raises(ValueError, match=f"^the variant wrong returned an {message}$"):
+        build_variant("wrong", SHAPES)

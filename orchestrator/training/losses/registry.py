@@ -61,6 +61,7 @@ def register_loss(loss: Loss | None = None, *, needs_std: bool = False) -> Loss 
         ...     return ((prediction - batch.target) ** 4).mean()
         >>> registered_loss("quartic").function is quartic
         True
+        >>> LOSSES.remove("quartic")
     """
 
     def register(function: Loss) -> Loss:

@@ -145,7 +145,7 @@ def test_broken_plugin_is_named_only_if_it_could_have_the_name(colours, install,
     assert colours.get("red") and colours.get("blue")
     with pytest.raises(UnknownNameError) as error:
         colours.get("green")
-    assert str(error.value) == f"Unknown colour 'green': there are blue, red. {sentence}"
+    assert str(error.value) == f"Unknown colour 'green': did you mean red? {sentence}"
 
 
 @pytest.mark.parametrize("source", ["raise SystemExit('no licence')", "1 / 0", "def broken(:"])

@@ -1,4 +1,4 @@
-"""The one class of registry: names of variants, encoders, data sets, losses, samplers, pruners and protocols.
+"""Registry of names, one class for variants, encoders, data sets, losses, samplers, pruners and protocols.
 
 An entry comes from this project or from a plug-in: an installed distribution with an entry point, or a module that
 `--plugin` names. Plug-ins of a registry's entry-point group are imported when a name is not found without them, and

@@ -1,4 +1,4 @@
-"""The registry of variants: functions that return what a model sees, or a whole model, looked up by name."""
+"""Registry of variants: functions that return what a model sees, or a whole model, looked up by name."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -211,8 +211,8 @@ def build_variant(name: str, shapes: Mapping[str, tuple[int, ...]], n_targets: i
 
     Raises:
         UnknownNameError: No variant, or no parameter of it, has that name.
-        ValueError: A feature that it reads is missing, a parameter is out of its range, or the variant's function
-            returned something that is neither a stem nor a model.
+        ValueError: A feature is missing, a parameter is out of its range, or the variant's function returned neither a
+            stem nor a model.
 
     Example:
         >>> model = build_variant("plain_head", {"image_prompt.embedding": (12,)}, of="text_hyper", widths=(8,))

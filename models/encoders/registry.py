@@ -1,4 +1,4 @@
-"""The registry of encoders: functions that build one, looked up by name and listed by kind."""
+"""Registry of encoders: functions that build one, looked up by name and listed by kind."""
 
 import re
 from collections.abc import Callable

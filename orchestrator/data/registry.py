@@ -1,4 +1,4 @@
-"""The registry of data sets."""
+"""Registry of data sets."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def register_dataset(name: str, argument: str = "", source: Source | None = None
 
     Args:
         name: The part of a spec before the colon.
-        argument: The part after the colon, for example "FILE"; in brackets if it is optional, for example "[SEED]";
-            empty if a colon is not allowed.
+        argument: The part after the colon, for example "FILE". It is in brackets if it is optional, for example
+            "[SEED]", and empty if a colon is not allowed.
         source: Where the data set is published; None if it need not be downloaded.
 
     Raises:
@@ -82,7 +82,7 @@ def load_dataset(spec: str, data_root: Path | None = None, progress: Progress | 
         progress: Called with progress during slow steps.
 
     Raises:
-        InputError: The data set is unknown; a folder, file or column is missing; or more than 5 % of the rows are
+        InputError: The data set is unknown, a folder, file or column is missing, or more than 5 % of the rows are
             unusable.
     """
     report = progress or silent

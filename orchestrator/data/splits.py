@@ -1,4 +1,4 @@
-"""Splits: the rows of a data set divided into train, validation and test by a protocol."""
+"""Rows of a data set, divided into train, validation and test by a protocol."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Split:
 
     @property
     def optimistic(self) -> bool:
-        """Whether choices are made on the test rows, so that test results are biased upwards."""
+        """True if choices are made on the test rows, so that test results are biased upwards."""
         return PROTOCOLS.get(self.protocol).optimistic
 
 

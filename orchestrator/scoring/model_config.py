@@ -33,7 +33,7 @@ class ModelConfig:
         mos_quantiles: target → the 0th to 100th percentile of the training scores, 101 numbers; empty if the model was
             saved by a version without quantiles.
         plugins: module of a plug-in that the variant or an encoder is from → its distribution and version, "" for a
-            loose module; empty, and not in the file, if all are built in.
+            loose module. The key is absent from the file if all are built in.
 
     Example:
         >>> ModelConfig("text_hyper", {"rank": 2}, ("alignment",), (3.0,), (1.0,), {}, {}, {}).targets

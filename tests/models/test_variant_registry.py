@@ -8,7 +8,7 @@ from models.registry import VARIANTS, register_variant
 SHAPES = {"prompt.embedding": (64,), "image_prompt.embedding": (12,), "image.statistics": (10,)}
 
 
-def test_the_variants_of_the_paper_and_the_control_are_there():
+def test_list_has_the_variants_of_the_paper_and_the_control():
     assert set(list_variants()) >= {
         "image_hyper",
         "image_text_hyper",
@@ -21,19 +21,19 @@ def test_the_variants_of_the_paper_and_the_control_are_there():
     }
 
 
-def test_near_matches_are_named():
+def test_unknown_variant_or_parameter_names_near_matches():
     with pytest.raises(UnknownNameError, match="did you mean text_hyper"):
         build_variant("text_hiper", SHAPES)
     with pytest.raises(UnknownNameError, match="'rnak': did you mean rank"):
         build_variant("text_hyper", SHAPES, rnak=2)
 
 
-def test_a_missing_feature_is_named():
+def test_build_names_a_missing_feature():
     with pytest.raises(ValueError, match=r"image_hyper reads image.level1, but .*prompt.embedding"):
         build_variant("image_hyper", SHAPES)
 
 
-def test_the_control_has_the_variants_parameters_less_the_hypernets():
+def test_control_has_the_variants_parameters_without_the_hypernets():
     variant, control = variant_info("text_hyper"), variant_info("plain_head", of="text_hyper")
     assert set(control.parameters) - {"of"} == set(variant.parameters) - set(variant.hypernet_parameters)
     assert "rank" in variant.hypernet_parameters and "widths" in control.parameters
@@ -42,16 +42,16 @@ def test_the_control_has_the_variants_parameters_less_the_hypernets():
         build_variant("plain_head", SHAPES, of="text_hyper", rank=2)
 
 
-def test_the_control_needs_only_what_the_target_net_sees():
+def test_control_needs_only_the_features_of_the_target_net():
     build_variant("plain_head", {key: SHAPES[key] for key in SHAPES if key != "prompt.embedding"}, of="text_hyper")
 
 
-def test_the_control_is_not_its_own_control():
+def test_control_is_refused_as_its_own_control():
     with pytest.raises(ValueError, match="not of itself"):
         build_variant("plain_head", SHAPES, of="plain_head")
 
 
-def test_a_name_is_taken_once():
+def test_register_refuses_a_name_that_is_taken():
     def text_hyper(shapes): ...
 
     with pytest.raises(ValueError, match="twice"):
@@ -59,12 +59,12 @@ def test_a_name_is_taken_once():
 
 
 @pytest.mark.parametrize("name", list_variants())
-def test_every_variant_describes_itself(name):
+def test_variant_has_a_summary_and_features(name):
     info = variant_info(name)
     assert info.name == name and info.summary.endswith(".") and info.reads
 
 
-def test_a_default_of_no_parameter_is_refused():
+def test_register_refuses_a_default_of_no_parameter():
     def misspelt(shapes): ...
 
     with pytest.raises(ValueError, match="no parameter wdiths"):
@@ -93,7 +93,7 @@ RESNET50 = {
         ("hybrid_hyper", 672, 1344, 158_985),
     ],
 )
-def test_the_defaults_are_the_papers_sizes(name, text_width, input_width, n_generated):
+def test_defaults_have_the_sizes_of_the_paper(name, text_width, input_width, n_generated):
     with torch.device("meta"):
         model = build_variant(name, {**RESNET50, "image_prompt.embedding": (text_width,)})
     assert model.stem.width == input_width

@@ -1,4 +1,4 @@
-"""Data sets: one file each; importing this package registers them all."""
+"""Data sets, one file each; importing this package registers them all."""
 
 from models.name_registry import import_submodules
 

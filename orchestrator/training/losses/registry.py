@@ -1,4 +1,4 @@
-"""The registry of losses."""
+"""Registry of losses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from orchestrator.core.lookup import look_up
 from orchestrator.training.losses.batch import LossBatch
 
 Loss = Callable[[Tensor, LossBatch], Tensor]
-"""One target's predictions (B,) in standardised score units, and their batch → a scalar."""
+"""Function of one target's predictions (B,) in standardised score units and of their batch; returns a scalar."""
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
         device: device that encoders and model run on.
 
     Raises:
-        ModelLoadError: the folder contains no model, files other than a model's, or a model with another schema
-            version, other encoders, or a plug-in that is not loaded.
+        ModelLoadError: the folder contains no model or other files. Or the model has another schema version, other
+            encoders, or a plug-in that is not loaded.
 
     Example:
         >>> import tempfile

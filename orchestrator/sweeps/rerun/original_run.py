@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models import CONTROL
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.run_files import EPOCHS
 from orchestrator.core.spec import SweepSpec, load_spec, parse_spec
 from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps
 from orchestrator.execution.job import KEY_PREFIX, Job, Study
 from orchestrator.execution.plan import Plan, confirm_job, searched_job
-from orchestrator.execution.prepare import CONTROL, PreparedSweep, control_of
+from orchestrator.execution.prepare import PreparedSweep, control_of
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies

@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from models import CONTROL
 from orchestrator.execution.job import KEY_PREFIX
-from orchestrator.execution.prepare import CONTROL
 from orchestrator.registry.promotion.gate_inputs import GateInputs
 from orchestrator.registry.promotion.gates.format import bounds, difference, interval_figures
 from orchestrator.registry.promotion.gates.gate import Gate, GateResult

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
+
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
 
-PATIENCE = 120.0
-"""Seconds that a store may be away before whoever cannot do without it gives up."""
+RETRY_SECONDS = 120.0
+"""Seconds for which an unavailable store is retried."""
 
 _S3 = "s3://"
 _T = TypeVar("_T")
@@ -144,13 +145,12 @@ def storage_url(given: str) -> str:
     return given.rstrip("/")
 
 
-def retry(call: Callable[[], _T], patience: float = PATIENCE, pause: float = 2.0) -> _T:
-    """Call again while the store is unavailable; raise ObjectStoreUnavailable after `patience` seconds."""
-    end = time.monotonic() + patience
-    while True:
-        try:
-            return call()
-        except ObjectStoreUnavailable:
-            if time.monotonic() + pause > end:
-                raise
-            time.sleep(pause)
+def retry(call: Callable[[], _T], seconds: float = RETRY_SECONDS, pause: float = 2.0) -> _T:
+    """Retry a call while the store is unavailable; raise ObjectStoreUnavailable after `seconds`."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(ObjectStoreUnavailable),
+        wait=wait_fixed(pause),
+        stop=stop_before_delay(seconds),
+        reraise=True,
+    )
+    return retrying(call)

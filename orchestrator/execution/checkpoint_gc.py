@@ -6,25 +6,25 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.disk_space import format_bytes, free_bytes
-from orchestrator.core.run_files import MODEL
+from orchestrator.core.disk_space import format_bytes
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.median_run import median_run
+from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.retention import Kept, RetentionPolicy, TopK, TrialCheckpoint, removable
+from orchestrator.execution.shared_trial_store import drop_parts, file_size
 from orchestrator.execution.trial_dir import ASIDE
-from orchestrator.execution.trial_store import TrialStore, trials_of
+from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.search.outcome import Outcome
-from orchestrator.training import checkpoint_files
 
 logger = logging.getLogger(__name__)
 
@@ -67,31 +67,28 @@ class CheckpointGarbageCollector:
     looks at the sizes once.
 
     Args:
-        trials: folder that holds a folder a trial.
+        store: where the trials' workers save their files.
+        trials: folder of the driver that holds a folder a trial; parts are removed from there as well.
         limits: what may stay.
         splits: confirm runs a configuration has.
         ledgers: study → its ledger.
-        free: bytes that are free where a folder is.
         interval: seconds between looks at the free disk.
-        storage: where the trials leave their files, if not in `trials`; what is there and what was fetched goes alike.
     """
 
     def __init__(
         self,
+        store: TrialStore,
         trials: Path,
         limits: RetentionLimits,
         splits: int,
         ledgers: Mapping[Study, Ledger],
-        free: Callable[[Path], int] = free_bytes,
         interval: float = 10.0,
-        storage: TrialStore | None = None,
     ) -> None:
+        self._store = store
         self._trials = trials
         self._limits = limits
         self._splits = splits
-        self._free = free
         self._interval = interval
-        self._storage = storage
         self._known = {job_key(s, t.number): _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()}
         self._podiums: dict[Study, TopK] = {}
         for key in self._known:
@@ -198,9 +195,8 @@ class CheckpointGarbageCollector:
                 known, changed, self._changed = dict(self._known), self._changed, False
             if not self._trials.is_dir():
                 return 0
-            # What goes would go from the storage, and make no room on this disk.
-            short = 0 if self._storage else self._limits.min_free - self._free(self._trials)
-            if not changed and short <= 0 and self._limits.budget is None:
+            short = int(max(0.0, self._limits.min_free - self._store.free_bytes()))
+            if not changed and not short and self._limits.budget is None:
                 return 0
             try:
                 freed = self._free_up(known, short)
@@ -232,23 +228,14 @@ class CheckpointGarbageCollector:
         return holdings
 
     def _measured(self, key: str, one: _Known) -> dict[Kept, int]:
-        if self._storage is None:
-            return _sizes(self._trials / key)
         # Nothing of an unfinished trial may go; its size matters to a budget only.
         unasked = one.outcome is None and self._limits.budget is None
-        return {} if unasked else self._storage.sizes(key)
+        return {} if unasked else self._store.sizes(key)
 
     def _remove(self, key: str, parts: frozenset[Kept]) -> int:
-        folder, freed = self._trials / key, 0
-        if self._storage is not None:
-            self._storage.drop(key, parts)
-        if "model" in parts:
-            freed += self._sizes[key]["model"]
-            shutil.rmtree(folder / MODEL, ignore_errors=True)
-        unwanted: list[checkpoint_files.Part] = [part for part in parts if part != "model"]
-        if unwanted:
-            freed += checkpoint_files.drop(folder, unwanted)
-        self._sizes[key] = _sizes(folder) if self._storage is None else self._storage.sizes(key)
+        freed = self._store.drop(key, parts)
+        drop_parts(self._trials / key, parts)  # a fetched copy
+        self._sizes[key] = self._store.sizes(key)
         return freed
 
 
@@ -264,11 +251,11 @@ def collect_garbage(workspace: Workspace) -> int:
     there = set(optuna.study.get_all_study_names(storage))
     names = {study: study_name(spec.ledger, spec.id, study) for study in KEY_PREFIX}
     ledgers = {study: Ledger(storage, name, None) for study, name in names.items() if name in there}
-    storage = trials_of(spec.storage_path, spec.name, spec.id)
-    collector = CheckpointGarbageCollector(workspace.trials, limits_of(spec), spec.splits, ledgers, storage=storage)
+    store = open_trial_store(spec, workspace)
+    collector = CheckpointGarbageCollector(store, workspace.trials, limits_of(spec), spec.splits, ledgers)
     freed = collector.collect()
     for folder in workspace.trials.glob(f"*{ASIDE}*"):
-        freed += sum(_size(path) for path in folder.rglob("*") if path.is_file())
+        freed += sum(file_size(path) for path in folder.rglob("*") if path.is_file())
         shutil.rmtree(folder, ignore_errors=True)
     return freed
 
@@ -306,24 +293,6 @@ def _needed(known: Mapping[str, _Known], splits: int) -> set[str]:
         complete = sorted((one.split, key, one) for key, one in runs if one.outcome is Outcome.COMPLETE)
         needed |= {median_run({key: one.objective or 0.0 for _, key, one in complete}) or ""}
     return needed
-
-
-def _sizes(folder: Path) -> dict[Kept, int]:
-    found: dict[Kept, int] = dict(checkpoint_files.sizes(folder).items())
-    if model := sum(_size(path) for path in _files(folder / MODEL)):
-        found["model"] = model
-    return found
-
-
-def _files(folder: Path) -> Iterable[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _total(holdings: Iterable[TrialCheckpoint]) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.shared_features import open_features
 from orchestrator.data.feature_store import PIXELS
+from orchestrator.execution.shared_trial_store import SharedTrialStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,8 @@ class SweepContext:
         stds: the raters' standard deviations of the scores, (N, T); None where they are not known.
         targets: names of the T scores.
         splits: by index.
-        trials: folder that holds a folder a job; it is read and written by the nodes unless there is a `storage`.
+        trials: folder that holds a folder a job, as this process sees it.
+        store: the same folders, as all nodes reach them.
         threads: of one job.
         device: "cpu" or "cuda".
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
@@ -46,7 +48,6 @@ class SweepContext:
         cross: a second data set, which confirm runs and baselines score as well.
         gpus: of one job; of a part of a GPU it takes no more memory than that.
         criteria: what is asked of the rows, (N,); None where nobody said.
-        storage: where jobs leave their files instead; each works in a folder of its own then.
         code: digest of the code that every node has to have; None for whichever it has.
     """
 
@@ -62,6 +63,7 @@ class SweepContext:
     targets: tuple[str, ...]
     splits: Mapping[int, Split]
     trials: Path
+    store: TrialStore
     threads: int
     device: str
     finetune: bool = False
@@ -69,7 +71,6 @@ class SweepContext:
     cross: CrossDatasetEval | None = None
     gpus: float = 0.0
     criteria: tuple[str, ...] | None = None
-    storage: TrialStore | None = None
     code: str | None = None
 
     def training_data(self, split: int) -> TrainingData:
@@ -102,7 +103,7 @@ class SweepContext:
 
     def working_in(self, trials: Path) -> SweepContext:
         """The same on another folder, with the features that this process has opened."""
-        own = replace(self, trials=trials, storage=None)
+        own = replace(self, trials=trials)
         own.__dict__["_tensors"] = self._tensors
         return own
 
@@ -124,7 +125,7 @@ def make_context(
     finetune: bool = False,
     min_free: int = 0,
     cross: CrossDatasetEval | None = None,
-    storage: TrialStore | None = None,
+    store: TrialStore | None = None,
 ) -> SweepContext:
     """The task of a sweep over `targets` of a dataset."""
     return SweepContext(
@@ -140,11 +141,11 @@ def make_context(
         targets=targets,
         splits=splits,
         trials=trials,
+        store=store or SharedTrialStore(trials),
         threads=threads,
         device=device,
         finetune=finetune,
         min_free=min_free,
         cross=cross,
         criteria=tuple(dataset.criteria) if "criteria" in dataset.table else None,
-        storage=storage,
     )

@@ -14,7 +14,7 @@ from typing import IO, Any
 import ray
 from ray import tune
 
-from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
+from orchestrator.cluster.node_errors import CodeMismatch
 from orchestrator.core.code_digest import code_digest
 from orchestrator.execution.failures import (
     UNFIT,
@@ -24,6 +24,7 @@ from orchestrator.execution.failures import (
 )
 from orchestrator.execution.job import Job, JobRunner
 from orchestrator.execution.sweep_context import SweepContext
+from orchestrator.execution.synced_job import SyncedJob
 from orchestrator.execution.watchdog import STACKS
 
 PAUSE = 5.0
@@ -109,16 +110,7 @@ def _steps(job: Job, task: SweepContext) -> JobRunner:
             f"The code of this project on the node {socket.gethostname()} is not that with which the sweep began. "
             "Bring it back or take the node out, and resume; or resume with one code on all."
         )
-    if task.storage is not None:
-        from orchestrator.execution.synced_job import SyncedJob
-
-        return SyncedJob(job, task, task.storage, _local_steps)
-    if not task.trials.is_dir():
-        raise TrialDirNotVisible(
-            f"The node {socket.gethostname()} does not see {task.trials}. Begin a sweep with --storage-path, a folder "
-            "that all nodes see or s3://BUCKET/PREFIX, or take the node out."
-        )
-    return _local_steps(job, task)
+    return SyncedJob(job, task, _local_steps)
 
 
 def _local_steps(job: Job, task: SweepContext) -> JobRunner:

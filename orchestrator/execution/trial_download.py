@@ -26,13 +26,13 @@ class TrialDownloader:
     history and what else is small. It takes one to four requests, and MLflow's copy is taken from it at once.
 
     Args:
-        storage: of the sweep.
+        store: of the sweep.
         trials: folder of the jobs' folders.
         keeps: whether a job's files are worth it.
     """
 
-    def __init__(self, storage: TrialStore, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
-        self._storage = storage
+    def __init__(self, store: TrialStore, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
+        self._store = store
         self._trials = trials
         self._keeps = keeps
         self._missed: set[str] = set()
@@ -65,7 +65,9 @@ class TrialDownloader:
 
     def before(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
         """Fetches the histories of jobs that are unfinished, for records that lack some of their epochs."""
-        self._fetch_all([(job, False) for job, trial in known if trial.outcome is None])
+        for job, trial in known:
+            if trial.outcome is None:
+                self._fetch_patiently(job.key, everything=False)
 
     def after(self, known: Iterable[tuple[Job, LedgerTrial]], late: Callable[[Job, Outcome], None]) -> None:
         """Fetches what is not here yet: of confirm runs, which the report reads, and of jobs that were missed.
@@ -82,18 +84,19 @@ class TrialDownloader:
                 continue
             missed = job.key in self._missed or not (self._trials / job.key).is_dir()
             reported = job.study == "confirm" and trial.outcome is Outcome.COMPLETE
-            if reported or missed:
-                self._fetch_all([(job, reported or self._keeps(job, trial.outcome))])
+            if not (reported or missed):
+                continue
+            fetched = self._fetch_patiently(job.key, reported or self._keeps(job, trial.outcome))
             if missed:
                 self._missed.discard(job.key)
-                late(job, trial.outcome)
+                if fetched:
+                    late(job, trial.outcome)
 
-    def _fetch_all(self, wanted: Iterable[tuple[Job, bool]]) -> None:
-        for job, everything in wanted:
-            retry(lambda key=job.key, whole=everything: self._fetch(key, whole))  # type: ignore[misc]
+    def _fetch_patiently(self, key: str, everything: bool) -> bool:
+        return retry(lambda: self._fetch(key, everything))
 
-    def _fetch(self, key: str, everything: bool) -> None:
+    def _fetch(self, key: str, everything: bool) -> bool:
         def wanted(name: str) -> bool:
             return not name.startswith("last-") if everything else not name.endswith((".safetensors", ".csv"))
 
-        self._storage.fetch(key, self._trials / key, wanted)
+        return self._store.fetch(key, self._trials / key, wanted)

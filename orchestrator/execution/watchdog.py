@@ -14,7 +14,8 @@ from pathlib import Path
 
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.job import EpochReport, Job
-from orchestrator.execution.trial_dir import WorkerInfo, read_worker
+from orchestrator.execution.shared_trial_store import SharedTrialStore
+from orchestrator.execution.trial_dir import WorkerInfo
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.outcome import Outcome
 
@@ -52,7 +53,7 @@ class HangWatchdog:
         send: signals a worker.
         clock: seconds.
         grace: seconds that a worker has to write its stacks.
-        storage: where the jobs' folders are, if not in `trials`.
+        store: where the jobs' workers are recorded; `trials` by default.
     """
 
     def __init__(
@@ -62,14 +63,14 @@ class HangWatchdog:
         send: Callable[[WorkerInfo, int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         grace: float = 1.0,
-        storage: TrialStore | None = None,
+        store: TrialStore | None = None,
     ) -> None:
         self._trials = trials
         self._limit = limit
         self._send = send or send_signal
         self._clock = clock
         self._grace = grace
-        self._storage = storage
+        self._store = store or SharedTrialStore(trials)
         self._longest = 0.0
         self._watches: dict[str, _Watch] = {}
         self._lock = threading.Lock()
@@ -95,8 +96,8 @@ class HangWatchdog:
     def on_job_start(self, job: Job) -> None:
         """Its worker is not there yet, or it is the one of before."""
         with self._lock:
-            # A storage is asked by the thread only, which knows an earlier worker by when it began.
-            worker = None if self._storage else read_worker(self._trials / job.key)
+            # A server is asked by the thread only, which knows an earlier worker by when it began.
+            worker = self._store.local_writer(job.key)
             self._watches[job.key] = _Watch(job, self._clock(), time.time(), worker.token if worker else None)
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
@@ -137,7 +138,7 @@ class HangWatchdog:
             silent = [watch for watch in self._watches.values() if now - watch.since > limit / 4]
         put_down = []
         for watch in silent:
-            worker = self._worker(watch.job.key)
+            worker = self._store.writer(watch.job.key)
             if worker is None or self._is_earlier(worker, watch):
                 watch.token, watch.since = None, now
             elif worker.token != watch.token:
@@ -150,15 +151,7 @@ class HangWatchdog:
 
     def _is_earlier(self, worker: WorkerInfo, watch: _Watch) -> bool:
         """Whether a card is of a worker that had the job before it was handed out again, and may run another by now."""
-        if self._storage is None:
-            return worker.token == watch.before
-        return worker.started < watch.handed_out - _CLOCKS_DIFFER
-
-    def _worker(self, key: str) -> WorkerInfo | None:
-        if self._storage is None:
-            return read_worker(self._trials / key)
-        manifest = self._storage.manifest(key)
-        return manifest.writer if manifest else None
+        return worker.token == watch.before or worker.started < watch.handed_out - _CLOCKS_DIFFER
 
     def _end(self, job: Job, worker: WorkerInfo, limit: float) -> None:
         assert self.controller is not None

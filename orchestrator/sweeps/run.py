@@ -19,7 +19,8 @@ from orchestrator.execution.controller import SweepController
 from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.trial_store import TrialStore, trials_of
+from orchestrator.execution.open_trial_store import open_trial_store
+from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.watchdog import HangWatchdog
 from orchestrator.execution.callbacks import SweepCallback
 from orchestrator.cluster.process_registry import cluster_address
@@ -95,27 +96,26 @@ def execute_sweep(
     began = time.monotonic()
     code_digest()  # now, and not after the features: it is kept
     features, cross = _features(prepared, console)
-    storage = trials_of(spec.storage_path, spec.name, spec.id)
-    if storage:
-        _check_storage(storage)
+    store = open_trial_store(spec, workspace)
+    _check_store(store)
     with _session(spec, signals, ray_lost):
         if cluster_address(spec.address):
             sets = [features, cross.features] if cross else [features]
-            features, *others = distribute_features(sets, workspace.trials, storage.storage if storage else None)
+            features, *others = distribute_features(sets, workspace.trials, store.objects)
             cross = replace(cross, features=others[0]) if cross else None
         spool = Spool(workspace.spool)
         told = index_spool(spool)
         remove_stale(spool.folder, told.kept)
         say = _log_and_print(console)
         studies = open_studies(prepared, workspace, told, say, signals.stopping)
-        task = _task(prepared, features, cross, workspace, storage)
+        task = _task(prepared, features, cross, workspace, store)
         if cluster_address(spec.address):
             task = replace(task, code=code_digest())  # hosts that join later have to have it as well
         prepared, task, fitting = allocate_resources(prepared, task, studies.arms, say)
         spec = prepared.spec
         target = settle_target(spec, spool)
-        collector = CheckpointGarbageCollector(workspace.trials, limits_of(spec), spec.splits, studies.ledgers, storage=storage)
-        downloader = TrialDownloader(storage, workspace.trials, collector.keeps) if storage else None
+        collector = CheckpointGarbageCollector(store, workspace.trials, limits_of(spec), spec.splits, studies.ledgers)
+        downloader = TrialDownloader(store, workspace.trials, collector.keeps)
         recorder = Recorder(spool, workspace.trials, job_tags(prepared, features), told, collector.keeps)
         log_sweep_start(prepared, workspace, recorder, describe_beginning(prepared))
         for warning in spool.warnings:
@@ -129,22 +129,20 @@ def execute_sweep(
             progress = SweepProgress(budget=_budget(prepared), epochs=spec.epochs, slots=slots)
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
-            watchdog = HangWatchdog(workspace.trials, minutes * 60 if minutes else None, storage=storage)
+            watchdog = HangWatchdog(workspace.trials, minutes * 60 if minutes else None, store=store)
             heartbeat = HeartbeatPublisher(spec, workspace, progress, cluster_address(spec.address) is not None, count_slots(spec))
             with LiveView(console, progress, title) as view, watchdog, heartbeat:
-                fetched: list[SweepCallback] = [downloader] if downloader else []
-                callbacks: list[SweepCallback] = [*fetched, recorder, progress, view, watchdog, collector]
+                callbacks: list[SweepCallback] = [downloader, recorder, progress, view, watchdog, collector]
                 controller = SweepController(_plan(spec, began), studies.arms, studies.confirm, callbacks, signals.stopping)
                 watchdog.controller = controller
                 heartbeat.guide(controller)
-                if downloader:
-                    downloader.before(controller.known())
+                downloader.before(controller.known())
                 progress.load_finished(controller.known())
                 reconcile(recorder, controller.known(), workspace.trials)
                 with signals.defer():
                     run_jobs(controller, task, workspace.tune, slots, spec.cpus_per_trial or 1.0, spec.gpus)
                 controller.interrupt()
-            if downloader and controller.finished():
+            if controller.finished():
                 downloader.after(controller.known(), recorder.files)
             if controller.stopped_because:
                 raise Stopped(controller.stopped_because)
@@ -179,9 +177,9 @@ def _session(spec: SweepSpec, signals: SignalHandler, lost: Callable[[str], None
         yield
 
 
-def _check_storage(storage: TrialStore) -> None:
+def _check_store(store: TrialStore) -> None:
     try:
-        storage.storage.check()
+        store.check()
     except ObjectStoreUnavailable as error:
         raise InputError(str(error)) from error
 
@@ -227,7 +225,7 @@ def _task(
     features: FeatureSet,
     cross: CrossDatasetEval | None,
     workspace: Workspace,
-    storage: TrialStore | None,
+    store: TrialStore,
 ) -> SweepContext:
     from orchestrator.execution.sweep_context import make_context
 
@@ -245,7 +243,7 @@ def _task(
         finetune=prepared.finetune,
         min_free=spec.min_free,
         cross=cross,
-        storage=storage,
+        store=store,
     )
 
 

@@ -1,7 +1,7 @@
-"""Many small trials on the real Ray: what the driver takes for a result, and how busy the slots are.
+"""Many small trials on the real Ray: driver time per result, and busy share of the slots.
 
-The work is sleep, so that slots of a quarter of a CPU are enough: 200 trials of at most 5 epochs of half a second, with
-halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` has other sizes.
+The work is sleep, so slots of a quarter of a CPU are enough. By default 200 trials of at
+most 5 epochs of half a second run, with halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` runs other sizes.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import ray
 
-from benchmarks.carrying import carrying
+from benchmarks.mlflow_uploader import uploading
 from benchmarks.slots import Clock, SleepingWorker
 from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.cluster.session import ray_session
@@ -39,7 +39,7 @@ class ShortWorker(SleepingWorker):
 
 
 def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
-    """Runs so many trials and says what they took."""
+    """Run a sweep of sleeping trials and return its figures."""
     watch, clock = Stopwatch(), Clock(_SECONDS)
     search = Ledger(open_journal(folder / "ledger"), "search", space := load_space("text_hyper"))
     search.set_sampler_and_pruner(
@@ -48,7 +48,7 @@ def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
     recorder = Recorder(Spool(folder / "spool"), folder / "trials")
     recorder.record("start", SWEEP, name="many", params={}, tags={})
-    uploader = carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
+    uploader = uploading(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
     arm = Arm("search", "text_hyper", None, space, cast(Ledger, Timed(search, watch, "ledger")))
     callbacks = [Timed(recorder, watch, "recorder"), clock]
     controller = SweepController(Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, callbacks))

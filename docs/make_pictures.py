@@ -1,4 +1,4 @@
-"""Draws the README's picture from a finished sweep: `python docs/make_pictures.py SWEEP`."""
+"""Draw the README's picture from a finished sweep: `python docs/make_pictures.py SWEEP`."""
 
 import io
 import json

@@ -36,8 +36,8 @@ def list_(
     import sys
 
     from orchestrator.sweeps.listing import print_list
-    from orchestrator.sweeps.state import standings
     from orchestrator.sweeps.start import make_console
+    from orchestrator.sweeps.state import standings
 
     if json:
         print(json_format.dumps([one.as_dict() for one in standings(out)]))
@@ -49,11 +49,11 @@ def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
     """Show the result of a sweep, or how far it is and how to go on."""
     import sys
 
+    from orchestrator.core.spec import load_spec
+    from orchestrator.core.workspace import find_sweep
     from orchestrator.sweeps.listing import print_sweep
     from orchestrator.sweeps.resume_hint import resume_command
-    from orchestrator.core.spec import load_spec
     from orchestrator.sweeps.start import make_console
-    from orchestrator.core.workspace import find_sweep
 
     workspace = find_sweep(sweep, out)
     print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
@@ -68,8 +68,8 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write settings, ledger, report and best model of a sweep into one file or folder."""
-    from orchestrator.sweeps.export import export_sweep
     from orchestrator.core.workspace import find_sweep
+    from orchestrator.sweeps.export import export_sweep
 
     workspace = find_sweep(sweep, out)
     print(f"Exported to {export_sweep(workspace, to or Path(f'{workspace.name}.zip'))}")
@@ -82,8 +82,8 @@ def archive(
     debug: Debug = False,
 ) -> None:
     """Compress a sweep's folder into the archive and remove it."""
-    from orchestrator.sweeps.archive import archive_sweep
     from orchestrator.core.workspace import find_sweep
+    from orchestrator.sweeps.archive import archive_sweep
 
     workspace = find_sweep(sweep, out)
     print(f"Archived as {archive_sweep(workspace, force)}")
@@ -102,8 +102,8 @@ def restore(
 def gc(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
     """Remove the checkpoints that the sweep's --keep and --keep-bytes do not ask for, and what was set aside."""
     from orchestrator.core.disk_space import format_bytes
-    from orchestrator.execution.checkpoint_gc import collect_garbage
     from orchestrator.core.workspace import find_sweep, lock_sweep
+    from orchestrator.execution.checkpoint_gc import collect_garbage
 
     workspace = find_sweep(sweep, out)
     with lock_sweep(workspace):
@@ -118,9 +118,9 @@ def delete(
     debug: Debug = False,
 ) -> None:
     """Delete a sweep's folder: trials, checkpoints, models, result."""
-    from orchestrator.sweeps.delete import delete_sweep
     from orchestrator.core.errors import InputError
     from orchestrator.core.workspace import find_sweep
+    from orchestrator.sweeps.delete import delete_sweep
 
     workspace = find_sweep(sweep, out)
     if not yes and not typer.confirm(f"Delete {workspace.root} for good?"):

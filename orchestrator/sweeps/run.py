@@ -13,41 +13,41 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator.sweeps.studies import SweepStudies, open_studies
+from orchestrator.cluster.process_registry import cluster_address
+from orchestrator.core.code_digest import code_digest
 from orchestrator.core.errors import InputError, LedgerUnavailable
+from orchestrator.core.object_store import ObjectStoreUnavailable
+from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution.callbacks import SweepCallback
 from orchestrator.execution.controller import SweepController
-from orchestrator.execution.trial_download import TrialDownloader
-from orchestrator.sweeps.signals import SignalHandler
+from orchestrator.execution.heartbeat import HeartbeatPublisher
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.open_trial_store import open_trial_store
+from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.watchdog import HangWatchdog
-from orchestrator.execution.callbacks import SweepCallback
-from orchestrator.cluster.process_registry import cluster_address
-from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
-from orchestrator.tracking.sweep_run import (
-    device_of,
-    job_tags,
-    mlflow_ids,
-    log_sweep_start,
-    log_sweep_end,
-    report_pending,
-)
-from orchestrator.execution.heartbeat import HeartbeatPublisher
-from orchestrator.execution.progress import SweepProgress
 from orchestrator.reporting.live_view import FeatureProgress, LiveView
-from orchestrator.core.code_digest import code_digest
-from orchestrator.core.spec import SweepSpec
-from orchestrator.core.object_store import ObjectStoreUnavailable
-from orchestrator.tracking.uploader_process import UploaderProcess
-from orchestrator.tracking.staged_artifacts import remove_stale
+from orchestrator.sweeps.signals import SignalHandler
+from orchestrator.sweeps.studies import SweepStudies, open_studies
+from orchestrator.tracking.destination import settle_target
 from orchestrator.tracking.orphaned_runs import close_orphans
 from orchestrator.tracking.reconcile import reconcile
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import settle_target
 from orchestrator.tracking.spool_index import index_spool
-from orchestrator.core.workspace import Workspace
+from orchestrator.tracking.staged_artifacts import remove_stale
+from orchestrator.tracking.sweep_run import (
+    device_of,
+    job_tags,
+    log_sweep_end,
+    log_sweep_start,
+    mlflow_ids,
+    report_pending,
+)
+from orchestrator.tracking.uploader_process import UploaderProcess
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
@@ -86,11 +86,11 @@ def execute_sweep(
         Interrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         Stopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    from orchestrator.execution.resources import allocate_resources, count_slots
-    from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
     from orchestrator.cluster.data_placement import distribute_features
-    from orchestrator.reporting.run_description import describe_beginning
+    from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
+    from orchestrator.execution.resources import allocate_resources, count_slots
     from orchestrator.execution.tune_runner import run_jobs
+    from orchestrator.reporting.run_description import describe_beginning
 
     spec = prepared.spec
     began = time.monotonic()
@@ -101,7 +101,7 @@ def execute_sweep(
     with _session(spec, signals, ray_lost):
         if cluster_address(spec.address):
             sets = [features, cross.features] if cross else [features]
-            features, *others = distribute_features(sets, workspace.trials, store.objects)
+            features, *others = distribute_features(sets, store.objects)
             cross = replace(cross, features=others[0]) if cross else None
         spool = Spool(workspace.spool)
         told = index_spool(spool)
@@ -130,10 +130,14 @@ def execute_sweep(
             title = f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
             minutes = spec.max_epoch_minutes
             watchdog = HangWatchdog(workspace.trials, minutes * 60 if minutes else None, store=store)
-            heartbeat = HeartbeatPublisher(spec, workspace, progress, cluster_address(spec.address) is not None, count_slots(spec))
+            heartbeat = HeartbeatPublisher(
+                spec, workspace, progress, cluster_address(spec.address) is not None, count_slots(spec)
+            )
             with LiveView(console, progress, title) as view, watchdog, heartbeat:
                 callbacks: list[SweepCallback] = [downloader, recorder, progress, view, watchdog, collector]
-                controller = SweepController(_plan(spec, began), studies.arms, studies.confirm, callbacks, signals.stopping)
+                controller = SweepController(
+                    _plan(spec, began), studies.arms, studies.confirm, callbacks, signals.stopping
+                )
                 watchdog.controller = controller
                 heartbeat.guide(controller)
                 downloader.before(controller.known())
@@ -148,7 +152,9 @@ def execute_sweep(
                 raise Stopped(controller.stopped_because)
             if not controller.finished():
                 raise Interrupted
-            return _conclude(prepared, workspace, studies, recorder, uploader, progress, target.tracking_uri, began, console)
+            return _conclude(
+                prepared, workspace, studies, recorder, uploader, progress, target.tracking_uri, began, console
+            )
         except (Interrupted, Stopped, LedgerUnavailable, ObjectStoreUnavailable, KeyboardInterrupt) as error:
             recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
             recorder.record("end", SWEEP, status="KILLED")
@@ -259,8 +265,8 @@ def _conclude(
     console: Console,
 ) -> dict[str, Any]:
     """Sums up, draws, tells MLflow, and writes the result last: its presence says that the sweep is finished."""
-    from orchestrator.reporting.run_description import describe_result
     from orchestrator.reporting.figures import draw_figures
+    from orchestrator.reporting.run_description import describe_result
     from orchestrator.reporting.summary import summarise
     from orchestrator.reporting.tables import print_pointers, print_result, write_tables
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 
-from orchestrator.core.disk_space import free_bytes, is_disk_full, format_bytes
 from orchestrator.core.cli import FAILED, INTERRUPTED
+from orchestrator.core.disk_space import format_bytes, free_bytes, is_disk_full
 from orchestrator.core.errors import InputError
-from orchestrator.sweeps.resume_hint import resume_command, exit_immediately
 from orchestrator.core.logging_setup import send_logs_to
 from orchestrator.core.spec import SweepSpec, load_spec, sources, with_defaults
 from orchestrator.core.workspace import Workspace, archive_of, find_sweep, lock_sweep
+from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 
 if TYPE_CHECKING:
     from orchestrator.execution.prepare import PreparedSweep
@@ -104,10 +104,10 @@ def resume_sweep(
 
 def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> PreparedSweep:
     """The sweep, checked; one that goes on must be what it was when it began."""
-    from orchestrator.sweeps.fingerprint import check_unchanged
     from orchestrator.execution.prepare import prepare
     from orchestrator.reporting.live_view import FeatureProgress
     from orchestrator.search.space import load_space
+    from orchestrator.sweeps.fingerprint import check_unchanged
 
     progress = FeatureProgress(console)
     resumed = workspace.spec.is_file()
@@ -132,10 +132,10 @@ def _run(
     allow_changed: bool,
     prepared: PreparedSweep | None = None,
 ) -> dict[str, Any]:
+    from orchestrator.core.output_capture import redirect_output
+    from orchestrator.sweeps.fingerprint import save_fingerprint
     from orchestrator.sweeps.run import Interrupted, Stopped, execute_sweep
     from orchestrator.sweeps.signals import SignalHandler
-    from orchestrator.sweeps.fingerprint import save_fingerprint
-    from orchestrator.core.output_capture import redirect_output
 
     resumed = workspace.spec.is_file()
     _say_where(spec, resumed, console)
@@ -205,7 +205,8 @@ def _say_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Consol
     budget = result.get("budget", 0)
     if budget and (done := sum(result["counts"].values())) < budget:
         console.print(
-            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n  {resume_command(spec, out)}",
+            f"\n--max-hours ended the search after {done} of {budget} trials. "
+            f"Go on with:\n  {resume_command(spec, out)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -245,9 +246,9 @@ def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) ->
     spool = Spool(workspace.spool)
     if not spool.left():
         return
+    from orchestrator.tracking.destination import settle_target
     from orchestrator.tracking.sweep_run import report_pending
     from orchestrator.tracking.uploader import SpoolUploader
-    from orchestrator.tracking.destination import settle_target
 
     target = settle_target(spec, spool)
     uploader = SpoolUploader(spool, target.open)
@@ -257,8 +258,8 @@ def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) ->
 
 def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
     from orchestrator.execution.prepare import prepare
-    from orchestrator.sweeps.dry_run import dry_run
     from orchestrator.reporting.live_view import FeatureProgress
+    from orchestrator.sweeps.dry_run import dry_run
 
     progress = FeatureProgress(console)
     try:

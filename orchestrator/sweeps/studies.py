@@ -7,16 +7,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import Study
 from orchestrator.execution.plan import Arm
 from orchestrator.execution.prepare import CONTROL, PreparedSweep
 from orchestrator.search.initial_trials import InitialTrials
 from orchestrator.search.ledger import Ledger
+from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
-from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.tracking.spool_index import SpoolIndex
-from orchestrator.core.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,9 @@ def open_studies(
             say(f"The ledger had lost its end; {len(restored)} trials of {study} got their parameters back.")
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
-        ledger.set_sampler_and_pruner(build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs))
+        ledger.set_sampler_and_pruner(
+            build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs)
+        )
         # They are a ledger's first trials, in this order: those that a kill left out are the rest.
         for params in getattr(first, study)[known:]:
             ledger.enqueue(params)

@@ -11,11 +11,11 @@ from rich.console import Console
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import refuse_password
 from orchestrator.core.spec import load_spec
-from orchestrator.tracking.uploader import SpoolUploader
+from orchestrator.core.workspace import SweepLocked, Workspace, find_sweep, lock_sweep
+from orchestrator.tracking.destination import TrackingDestination, remember, remembered_target, settle_target
 from orchestrator.tracking.orphaned_runs import close_open_runs, left_behind
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import TrackingDestination, remember, remembered_target, settle_target
-from orchestrator.core.workspace import SweepLocked, Workspace, find_sweep, lock_sweep
+from orchestrator.tracking.uploader import SpoolUploader
 
 
 def sync(reference: str | None, out: Path, tracking_uri: str | None, wait: float, console: Console) -> bool:

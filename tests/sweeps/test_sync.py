@@ -8,18 +8,18 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace, lock_sweep
 from orchestrator.sync import sync
+from orchestrator.tracking.destination import TrackingDestination, settle_target
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import TrackingDestination, settle_target
 from orchestrator.tracking.spool_index import index_spool
-from orchestrator.core.workspace import Workspace, lock_sweep
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep
 
 
 @pytest.fixture
 def mlflow(monkeypatch, tmp_path):
-    """One MLflow in memory for every sweep."""
+    """MLflow in memory for every sweep."""
     tracked = MemoryTracked(tmp_path / "unused")
     monkeypatch.setattr(TrackingDestination, "open", lambda target: tracked.sink())
     return tracked

@@ -22,8 +22,8 @@ from orchestrator.core.workspace import Workspace
 from orchestrator.execution.callbacks import SweepCallback
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.heartbeat import HeartbeatPublisher
-from orchestrator.execution.plan import Plan
 from orchestrator.execution.open_trial_store import open_trial_store
+from orchestrator.execution.plan import Plan
 from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.trial_download import TrialDownloader

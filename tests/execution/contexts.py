@@ -11,6 +11,7 @@ from models import variant_info
 from orchestrator.data.splits import Split
 from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 from orchestrator.execution.job import Job
+from orchestrator.execution.shared_trial_store import SharedTrialStore
 from orchestrator.execution.sweep_context import SweepContext
 
 ROWS, PER_PROMPT = 144, 6
@@ -62,6 +63,7 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
         targets=targets,
         splits={index: make_split(index) for index in range(4)},
         trials=folder / "trials",
+        store=SharedTrialStore(folder / "trials"),
         threads=1,
         device="cpu",
     )

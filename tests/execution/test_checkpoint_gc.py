@@ -13,8 +13,9 @@ from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, RetentionLimits, collect_garbage
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job
+from orchestrator.execution.object_trial_store import ObjectTrialStore, TrialSync
 from orchestrator.execution.retention import RetentionPolicy
-from orchestrator.execution.trial_store import TrialStore, TrialSync
+from orchestrator.execution.shared_trial_store import SharedTrialStore
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
@@ -55,10 +56,21 @@ def make_ledgers(storage=None):
     return {study: Ledger(storage, study, None) for study in KEY_PREFIX}
 
 
+class DiskWithSpace(SharedTrialStore):
+    """Trials on a disk with `free[0]` bytes of space."""
+
+    def __init__(self, trials: Path, free: list[int]) -> None:
+        super().__init__(trials)
+        self._free = free
+
+    def free_bytes(self) -> float:
+        return self._free[0]
+
+
 def collector(trials, rule="best:1", ledgers=None, splits=2, **more) -> CheckpointGarbageCollector:
-    free, storage = more.pop("free", lambda folder: 10**12), more.pop("storage", None)
+    store = more.pop("store", None) or DiskWithSpace(trials, more.pop("free", [10**12]))
     limits = RetentionLimits(RetentionPolicy.parse(rule), **more)
-    return CheckpointGarbageCollector(trials, limits, splits, ledgers or make_ledgers(), free=free, storage=storage)
+    return CheckpointGarbageCollector(store, trials, limits, splits, ledgers or make_ledgers())
 
 
 def end(callback: CheckpointGarbageCollector, job: Job, objective: float, outcome: Outcome = Outcome.COMPLETE) -> None:
@@ -130,7 +142,7 @@ def test_a_nearly_full_disk_takes_what_the_rule_would_have_kept(trials):
     free = [10**9]
     for number in range(2):
         write(trials, f"trial-{number:04d}")
-    callback = collector(trials, "all", min_free=1000, free=lambda folder: free[0])
+    callback = collector(trials, "all", min_free=1000, free=free)
     end(callback, searched(0), 0.1)
     callback.on_job_start(searched(1))
     callback.collect()
@@ -144,23 +156,23 @@ def test_a_nearly_full_disk_takes_what_the_rule_would_have_kept(trials):
 
 
 @pytest.fixture
-def stored(trials, tmp_path) -> TrialStore:
+def stored(trials, tmp_path) -> ObjectTrialStore:
     """A trial that a worker elsewhere left in a storage; its folder here is another one."""
     trials.mkdir()
-    storage = TrialStore(ObjectStore(str(tmp_path / "shared")))
+    storage = ObjectTrialStore(ObjectStore(str(tmp_path / "shared")))
     write(tmp_path / "elsewhere", "trial-0000")
-    TrialSync(storage, "trial-0000", tmp_path / "elsewhere" / "trial-0000").begin()
+    TrialSync(storage, "trial-0000", tmp_path / "elsewhere").fetch()
     return storage
 
 
 def test_the_driver_s_full_disk_takes_nothing_from_a_storage(trials, stored):
-    callback = collector(trials, "all", min_free=10**6, free=lambda folder: 0, storage=stored)
+    callback = collector(trials, "all", min_free=10**6, store=stored)
     end(callback, searched(0), 0.5)
     assert callback.collect() == 0 and set(stored.sizes("trial-0000")) == {"best", "last"}
 
 
 def test_what_a_storage_that_was_away_kept_goes_when_it_is_back(trials, stored, monkeypatch):
-    callback = collector(trials, "none", storage=stored)
+    callback = collector(trials, "none", store=stored)
     end(callback, searched(0), 0.5)
     monkeypatch.setattr(ObjectStore, "read", lambda self, name: (_ for _ in ()).throw(ObjectStoreUnavailable("away")))
     with pytest.raises(ObjectStoreUnavailable):

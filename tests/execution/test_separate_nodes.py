@@ -21,9 +21,9 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.data.array_files import StoredArray
 from orchestrator.data.feature_set import Feature, FeatureSet
+from orchestrator.execution.object_trial_store import ObjectTrialStore
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.trial_download import TrialDownloader
-from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_cross, make_task
@@ -79,7 +79,7 @@ class Timed(Watched):
 def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_server, tmp_path):
     hidden, cache = tmp_path / "sweep", tmp_path / "store"
     hidden.mkdir()
-    trials = TrialStore(ObjectStore(f"s3://{BUCKET}/apart"))
+    trials = ObjectTrialStore(ObjectStore(f"s3://{BUCKET}/apart"))
     task = make_task(hidden)
     features = stored(cache, task)
     nodes.head()
@@ -94,11 +94,12 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         while len([node for node in ray.nodes() if node["Alive"]]) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        views = probe_nodes(_made(task.trials), tuple(files_of(features)), trials.storage)
-        assert sorted((len(view.unseen), view.sees_folder) for view in views) == [(0, True), (len(task.reads), False)]
+        folder = ObjectStore(str(task.trials))
+        views = probe_nodes(tuple(files_of(features)), folder)
+        assert sorted((len(view.unseen), view.sees_storage) for view in views) == [(0, True), (len(task.reads), False)]
         with pytest.raises(InputError, match="does not see .*: give --storage-path a folder"):
-            distribute_features([features], task.trials, None)
-        (shared,) = distribute_features([features], task.trials, trials.storage)
+            distribute_features([features], folder)
+        (shared,) = distribute_features([features], trials.objects)
         assert all(isinstance(one.array, SharedArray) for one in shared.features.values())
         downloader = TrialDownloader(trials, task.trials, lambda job, outcome: job.test)
         controller = sweep.controller(downloader, watched)
@@ -142,7 +143,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         counter = threading.Thread(target=count)
         counter.start()
         try:
-            run_jobs(controller, replace(task, features=shared, storage=trials), tmp_path / "tune", first, 1, 0)
+            run_jobs(controller, replace(task, features=shared, store=trials), tmp_path / "tune", first, 1, 0)
         finally:
             done.set()
             counter.join()
@@ -166,11 +167,6 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
     confirm = task.trials / next(job.key for job, _ in controller.known() if job.variant and job.test)
     assert (confirm / "predictions.csv").is_file() and (confirm / "model" / "model.safetensors").is_file()
     assert not list(task.trials.glob("trial-*/*.safetensors"))
-
-
-def _made(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _nodes_beyond_this():
@@ -230,9 +226,9 @@ def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monke
 
     features = stored(tmp_path / "store", make_task(tmp_path))
     views = [NodeProbe(name, store * features.nbytes, (), True) for name in "ab"]
-    monkeypatch.setattr(data_placement, "probe_nodes", lambda trials, files, storage: views)
+    monkeypatch.setattr(data_placement, "probe_nodes", lambda files, storage: views)
     monkeypatch.setattr(ray, "put", lambda array: "reference")
-    (shared,) = distribute_features([features], tmp_path / "trials", None)
+    (shared,) = distribute_features([features], ObjectStore(str(tmp_path / "trials")))
     assert {type(one.array) for one in shared.features.values()} == {SharedArray if shares else StoredArray}
 
 
@@ -252,12 +248,14 @@ def test_a_folder_is_told_by_what_lies_in_it(tmp_path, monkeypatch):
     here, other = tmp_path / "trials", tmp_path / "other"
     here.mkdir()
     shutil.copytree(here, other)
-    with data_placement._marked(here) as marker:
+    absent = tmp_path / "absent"
+    with data_placement._marked(ObjectStore(str(here))) as marker:
         monkeypatch.setattr(Path, "stat", lambda path, **_: (_ for _ in ()).throw(AssertionError("was asked for")))
-        assert data_placement._look(marker, (), None)[1]
-        assert not data_placement._look(other / marker.name, (), None)[1]
+        assert data_placement._look(marker, (), ObjectStore(str(here)))[1]
+        assert not data_placement._look(marker, (), ObjectStore(str(other)))[1]
+        assert not data_placement._look(marker, (), ObjectStore(str(absent)))[1]
         monkeypatch.undo()
-    assert not list(here.iterdir()), "it leaves nothing"
+    assert not list(here.iterdir()) and not absent.exists(), "it leaves nothing"
 
 
 GB = 10**9
@@ -276,10 +274,10 @@ GB = 10**9
 def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
     view = replace(view, unseen=tuple(map(Path, view.unseen)))
     files = {Path("level1.npy"): 8 * GB // 10, Path("pixels.npy"): 8 * GB // 10}
-    storage = ObjectStore("/shared") if view.trouble else None
+    storage = ObjectStore(str(tmp_path))
     with pytest.raises(InputError, match=said):
-        check([NodeProbe("fine", 2 * GB, (), True), view], files, tmp_path, storage)
-    check([NodeProbe("fine", GB, tuple(files)[:1], True, None, code_digest())], files, tmp_path, storage)
+        check([NodeProbe("fine", 2 * GB, (), True), view], files, storage)
+    check([NodeProbe("fine", GB, tuple(files)[:1], True, None, code_digest())], files, storage)
 
 
 def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
@@ -299,6 +297,6 @@ def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
         for look in (without_the_project, of_another_release, with_a_broken_store, data_placement._look):
             with monkeypatch.context() as patch:
                 patch.setattr(data_placement, "_look", look)
-                [view] = probe_nodes(_made(tmp_path / "trials"), (), None)
+                [view] = probe_nodes((), ObjectStore(str(tmp_path / "trials")))
             found.append((view.code, view.trouble))
     assert found == [("", None), ("", None), (None, "no such bucket"), (code_digest(), None)]

@@ -12,11 +12,12 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable, storage_url
 from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.data.cache import cache_dir
+from orchestrator.execution.object_trial_store import ObjectTrialStore, TrialSync
 from orchestrator.execution.synced_job import SyncedJob
 from orchestrator.execution.training_job import TrainingJob
 from orchestrator.execution.trial_dir import TrialDirLocked
 from orchestrator.execution.trial_download import TrialDownloader
-from orchestrator.execution.trial_store import MANIFEST, TrialStore, TrialSync
+from orchestrator.execution.trial_manifest import MANIFEST
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import Recorder
@@ -36,12 +37,12 @@ def storage(request, tmp_path):
 
 @pytest.fixture
 def trials(storage):
-    return TrialStore(storage.under("sweep-1"))
+    return ObjectTrialStore(storage.under("sweep-1"))
 
 
 def steps(trials, tmp_path, job, patience=5.0):
     """A worker's, on a node of its own."""
-    return SyncedJob(job, make_task(tmp_path / uuid4().hex), trials, TrainingJob, patience)
+    return SyncedJob(job, replace(make_task(tmp_path / uuid4().hex), store=trials), TrainingJob, patience)
 
 
 def times(trials, key, folder):
@@ -138,12 +139,12 @@ def test_a_damaged_object_or_manifest_is_left_out(trials, tmp_path):
     one.close()
     manifest = trials.manifest(job.key)
     damaged = manifest.files["last-2.safetensors"].object
-    trials.storage.write(f"{job.key}/{damaged}", b"x" * manifest.files["last-2.safetensors"].size)
+    trials.objects.write(f"{job.key}/{damaged}", b"x" * manifest.files["last-2.safetensors"].size)
     folder = tmp_path / "fetched"
     trials.fetch(job.key, folder)
     assert not (folder / "last-2.safetensors").exists() and (folder / "epochs.jsonl").exists()
     assert Checkpoints(folder).load().state is None
-    trials.storage.write(f"{job.key}/{MANIFEST}", manifest.as_bytes()[:-80])
+    trials.objects.write(f"{job.key}/{MANIFEST}", manifest.as_bytes()[:-80])
     assert trials.manifest(job.key) is None
 
 
@@ -177,14 +178,14 @@ def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back
     with pytest.raises(TrialDirLocked, match="is written to by pid"):
         old.step()
     new = others[1]
-    assert trials.manifest(job.key).writer.token == new._mirror._card.token
+    assert trials.manifest(job.key).writer.token == new._trial_folder._worker.token
     assert [new.step()["epochs"][-1]["number"] for _ in range(2)] == [1, 2]
 
 
 def test_a_job_clears_away_what_dead_processes_of_its_own_host_left(tmp_path, monkeypatch):
     """The cache may be shared: another host's process of a number that is free here is alive."""
     monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "cache"))
-    trials = TrialStore(ObjectStore(str(tmp_path / "shared")))
+    trials = ObjectTrialStore(ObjectStore(str(tmp_path / "shared")))
     dead = subprocess.Popen(["true"])
     dead.wait()
     one = steps(trials, tmp_path, make_job())
@@ -204,7 +205,7 @@ def test_an_emptied_folder_does_not_replace_what_is_stored(trials, tmp_path):
     one.step(), one.step()
     shutil.rmtree(one.folder)
     with pytest.raises(TrialDirLocked, match="was emptied"):
-        one._mirror.save()
+        one._trial_folder.save()
     assert "last-2.safetensors" in trials.manifest(job.key).files
 
 
@@ -292,5 +293,5 @@ def test_a_task_that_works_elsewhere_keeps_its_features_open(tmp_path):
     task = make_task(tmp_path)
     own = task.working_in(tmp_path / "scratch")
     assert own.training_data(0).features is task.training_data(0).features and own.trials == tmp_path / "scratch"
-    assert "_tensors" not in replace(task, storage=None).__getstate__()
+    assert "_tensors" not in own.__getstate__()
     shutil.rmtree(tmp_path)

@@ -1,7 +1,7 @@
 """Many small trials on the real Ray: driver time per result, and busy share of the slots.
 
-The work is sleep, so slots of a quarter of a CPU are enough. By default 200 trials of at
-most 5 epochs of half a second run, with halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` runs other sizes.
+The work is sleep, so slots of a quarter of a CPU are enough. By default 200 trials of at most 5 epochs of half a
+second run, with halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` runs other sizes.
 """
 
 import json
@@ -20,6 +20,7 @@ from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.cluster.session import ray_session
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import Arm, Plan
+from orchestrator.execution.slots import Slots
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
@@ -51,14 +52,15 @@ def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
     uploader = uploading(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
     arm = Arm("search", "text_hyper", None, space, cast(Ledger, Timed(search, watch, "ledger")))
     callbacks = [Timed(recorder, watch, "recorder"), clock]
-    controller = SweepController(Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, callbacks))
+    controller = SweepController(
+        Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, callbacks), slots=Slots(slots)
+    )
     began = time.thread_time()
     timed, nothing_to_train_on = Timed(controller, watch, "other"), SimpleNamespace(trials=folder / "trials")
     run_jobs(
         cast(SweepController, timed),
         cast(Any, nothing_to_train_on),
         folder / "tune",
-        slots,
         _CPUS,
         0,
         worker=ShortWorker,

@@ -29,6 +29,7 @@ from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.retention import RetentionPolicy
+from orchestrator.execution.slots import Slots
 from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.search.ledger import Ledger
@@ -83,7 +84,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         recorder = Recorder(spool, folder / "trials", keeps=collector.keeps)
         recorder.record("start", SWEEP, name="scale", params={}, tags={})
         (folder / "trials").mkdir()
-        progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=slots)
+        progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=Slots(slots))
         with (folder / "lines").open("w") as lines:
             view = LiveView(Console(file=lines), progress, "scale")
             callbacks = [Timed(recorder, watch, "recorder"), progress, view, collector]

@@ -19,6 +19,7 @@ from orchestrator.cluster.session import ray_session
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Arm, Plan
+from orchestrator.execution.slots import Slots
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.journal_storage import open_journal
@@ -82,9 +83,11 @@ def own(folder: Path) -> float:
     recorder.record("start", SWEEP, name="bench", params={}, tags={})
     uploader = uploading(folder / "spool", f"sqlite:///{folder / 'own.db'}", "bench")
     arm = Arm("search", "text_hyper", None, load_space("text_hyper"), ledger)
-    controller = SweepController(Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock])
+    controller = SweepController(
+        Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock], slots=Slots(_SLOTS)
+    )
     nothing_to_train_on = SimpleNamespace(trials=folder / "trials")
-    run_jobs(controller, nothing_to_train_on, folder / "tune", _SLOTS, 1, 0, worker=SleepingWorker)
+    run_jobs(controller, nothing_to_train_on, folder / "tune", 1, 0, worker=SleepingWorker)
     uploader.close(60)
     return clock.busy_share(_SLOTS)
 

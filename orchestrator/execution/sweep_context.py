@@ -126,6 +126,8 @@ def make_context(
     min_free: int = 0,
     cross: CrossDatasetEval | None = None,
     store: TrialStore | None = None,
+    gpus: float = 0.0,
+    code: str | None = None,
 ) -> SweepContext:
     """The task of a sweep over `targets` of a dataset."""
     return SweepContext(
@@ -148,4 +150,6 @@ def make_context(
         min_free=min_free,
         cross=cross,
         criteria=tuple(dataset.criteria) if "criteria" in dataset.table else None,
+        gpus=gpus,
+        code=code,
     )

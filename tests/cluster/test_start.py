@@ -63,7 +63,7 @@ class TestRefused:
         assert "is every address" in refusal("up", "--head", "--bind", "0.0.0.0")
         assert "is not an address of this host" in refusal("up", "--head", "--bind", "192.0.2.1")
         assert "HOST:PORT is" in refusal("join", "head")
-        assert "no size: 16GB is" in refusal("up", "--head", "--memory", "much")
+        assert "not a size such as 16GB" in refusal("up", "--head", "--memory", "much")
 
     def test_a_port_that_is_taken(self):
         with socket.create_server(("127.0.0.1", 0)) as server:

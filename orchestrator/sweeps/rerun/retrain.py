@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestrator.execution.device import device_name
+from orchestrator.execution.device import device_name, training_device
 from orchestrator.execution.job import EpochReport, Job
-from orchestrator.execution.prepare import PreparedSweep, extract_features, prepare
+from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features, prepare
 from orchestrator.reporting.live_view import FeatureProgress
 from orchestrator.search.space import load_space
 from orchestrator.sweeps.rerun.compare_curves import CurveComparison
@@ -23,6 +23,7 @@ from orchestrator.tracking.provenance import provenance
 if TYPE_CHECKING:
     from orchestrator.core.spec import SweepSpec
     from orchestrator.data import FeatureSet, Split
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 _BY_NAME = ("git.commit", "git.dirty", "python", "device")
 """Tags of a run's provenance that can change its numbers, in addition to the packages' versions."""
@@ -45,14 +46,15 @@ def retrain(origin: OriginalRun, threads: int | None, console: Console) -> Curve
     try:
         prepared = prepare(origin.spec, progress, load_space(origin.workspace.space), begun=True)
         features = extract_features(prepared, progress)
+        job = origin.job_of(prepared)
+        cross = extract_cross_test(prepared, progress) if job.test else None
     finally:
         progress.close()
-    job = origin.job_of(prepared)
     saved = origin.workspace.splits / f"split_{job.split:02d}.json"
     split = load_split(saved, prepared.dataset) if saved.is_file() else prepared.splits[job.split]
     with TemporaryDirectory(prefix="rerun-") as folder:
         epochs = max(origin.curve)
-        now = _train(job, prepared, features, split, threads, Path(folder), epochs, FINAL in origin.curve)
+        now = _train(job, prepared, features, cross, split, threads, Path(folder), epochs, FINAL in origin.curve)
     return CurveComparison(origin.name, origin.curve, now, tuple(_changes(origin, prepared, job)))
 
 
@@ -60,6 +62,7 @@ def _train(
     job: Job,
     prepared: PreparedSweep,
     features: FeatureSet,
+    cross: CrossDatasetEval | None,
     split: Split,
     threads: int | None,
     folder: Path,
@@ -81,6 +84,7 @@ def _train(
         threads=threads or spec.threads,
         device=_device(spec),
         finetune=prepared.finetune,
+        cross=cross,
     )
     # Its test rows were read when it ended; one that did not end then has none to read now.
     warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a memory map, only read
@@ -103,8 +107,8 @@ def _device(spec: SweepSpec) -> str:
     if spec.gpus_per_trial == "auto":
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return "cuda" if spec.gpus_per_trial else "cpu"
+        return training_device(torch.cuda.is_available())
+    return training_device(spec.gpus_per_trial)
 
 
 def _changes(origin: OriginalRun, prepared: PreparedSweep, job: Job) -> list[str]:

@@ -1,4 +1,4 @@
-"""What all jobs of a sweep share: the data, the splits, and where things are written."""
+"""Context that all jobs of a sweep share: data, splits and folders."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SweepContext:
-    """Travels once to every worker.
+    """Data and settings of a sweep, sent once to every worker.
 
     Attributes:
-        features: paths of the stored features; opened where the job runs.
+        features: paths of the stored features; opened by the worker.
         reads: the features that the variant and its control read.
-        encoders: kind → name, of the kinds that `reads` needs.
+        encoders: kind → name, for the kinds that `reads` needs.
         names: the rows' names, (N,).
         generators: the rows' generators, (N,).
         prompts: the rows' prompts, (N,).
         prompt_ids: equal where prompts are, (N,).
         scores: mean opinion scores, (N, T).
-        stds: the raters' standard deviations of the scores, (N, T); None where they are not known.
+        stds: the raters' standard deviations of the scores, (N, T); None if unknown.
         targets: names of the T scores.
         splits: by index.
-        trials: folder that holds a folder a job, as this process sees it.
-        store: the same folders, as all nodes reach them.
+        trials: folder with a folder per job, as this process sees it.
+        store: the same folders, as every node reaches them.
         threads: of one job.
         device: "cpu" or "cuda".
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
         min_free: bytes of free disk below which no checkpoint is written.
-        cross: a second data set, which confirm runs and baselines score as well.
-        gpus: of one job; of a part of a GPU it takes no more memory than that.
-        criteria: what is asked of the rows, (N,); None where nobody said.
-        code: digest of the code that every node has to have; None for whichever it has.
+        cross: second data set that confirm runs and baselines score, if any.
+        gpus: of one job; a share below 1 limits its GPU memory as well.
+        criteria: text of the criteria of each row, (N,); None without criteria.
+        code: digest of the code that every node must have; None for any.
     """
 
     features: FeatureSet
@@ -74,10 +74,10 @@ class SweepContext:
     code: str | None = None
 
     def training_data(self, split: int) -> TrainingData:
-        """The data as one of its splits divides it. Features are opened once in a process.
+        """Return the data of one split; features are opened once per process.
 
         Raises:
-            TrialDirNotVisible: this node has no file that they lie in, nor a way to fetch it.
+            TrialDirNotVisible: this node can neither see nor fetch a file of the features.
         """
         import torch
 
@@ -102,7 +102,7 @@ class SweepContext:
         return {name: tensors[name] for name in (*self.reads, *pixels)}
 
     def working_in(self, trials: Path) -> SweepContext:
-        """The same on another folder, with the features that this process has opened."""
+        """Return the context with another folder and the features that this process has opened."""
         own = replace(self, trials=trials)
         own.__dict__["_tensors"] = self._tensors
         return own
@@ -129,7 +129,7 @@ def make_context(
     gpus: float = 0.0,
     code: str | None = None,
 ) -> SweepContext:
-    """The task of a sweep over `targets` of a dataset."""
+    """Return the context of a sweep over `targets` of a dataset; `store` is `trials` by default."""
     return SweepContext(
         features=features,
         reads=reads,

@@ -14,8 +14,8 @@ from orchestrator.execution.sweep_context import SweepContext
 class SyncedJob:
     """A job whose folder is fetched before its first step and saved after each step.
 
-    An epoch is reported after its checkpoint was saved. While the store is unavailable, epochs go on without
-    checkpoints; a job's start and the save of a confirm run's predictions wait for the store.
+    An epoch is reported after its checkpoint was saved. While the store is unavailable, epochs continue without
+    checkpoints. A job's start and the save of a confirm run's predictions wait for the store.
 
     Args:
         job: the job.

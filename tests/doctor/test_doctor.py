@@ -184,7 +184,7 @@ class TestMachine:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         card = namedtuple("Card", ["name", "total_memory"])("H100", 80 * 10**9)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
-        assert machine.check_gpus()[0].said == "H100 with 80 GB"
+        assert machine.check_gpus()[0].said == "H100 with 80.0 GB"
 
     def test_weights(self, monkeypatch, tmp_path):
         assert {one.level for one in machine.check_weights()} == {Level.OK}

@@ -69,6 +69,11 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
     )
 
 
+def move_context(context: SweepContext, trials: Path) -> SweepContext:
+    """Return the context with another folder of trials, which every worker sees."""
+    return replace(context, trials=trials, store=SharedTrialStore(trials))
+
+
 def make_cross(task: SweepContext, targets: tuple[str, ...] | None = None, seed: int = 9) -> CrossDatasetEval:
     """Other rows, the last of each prompt left out, scored by the rule that scored the task's, in other units."""
     features = replace(task.features, seed=seed)  # type: ignore[type-var]

@@ -15,7 +15,7 @@ from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossDa
 from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.training_job import TrainingJob
-from tests.execution.contexts import make_cross, make_job, make_task
+from tests.execution.contexts import make_cross, make_job, make_task, move_context
 
 BASELINES = {"study": "confirm", "variant": "", "model": {}, "source": None, "training": {"epochs": 1}, "params": {}}
 FIGURES = {"srcc", "plcc", "krcc", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt"}
@@ -85,8 +85,8 @@ def test_a_searched_trial_never_sees_it(task: SweepContext) -> None:
 
 def test_scores_in_other_units_change_nothing(task: SweepContext) -> None:
     one = final(make_job(5, test=True), task)
-    scaled = replace(task, cross=replace(task.cross, scores=100 + 20 * task.cross.scores), trials=elsewhere(task))
-    assert final(make_job(5, test=True), scaled) == pytest.approx(one)
+    scaled = replace(task, cross=replace(task.cross, scores=100 + 20 * task.cross.scores))
+    assert final(make_job(5, test=True), move_context(scaled, elsewhere(task))) == pytest.approx(one)
 
 
 def test_the_logistic_curve_is_of_the_training_datas_validation_rows(task: SweepContext, monkeypatch) -> None:
@@ -106,7 +106,7 @@ def test_the_logistic_curve_is_of_the_training_datas_validation_rows(task: Sweep
 def test_in_batches_it_is_the_same(task: SweepContext, monkeypatch) -> None:
     one = final(make_job(5, test=True), task)
     monkeypatch.setattr(cross_dataset_eval, "_ROWS_AT_ONCE", 7)
-    assert final(make_job(5, test=True), replace(task, trials=elsewhere(task))) == pytest.approx(one, rel=1e-5)
+    assert final(make_job(5, test=True), move_context(task, elsewhere(task))) == pytest.approx(one, rel=1e-5)
 
 
 def test_of_several_targets_those_that_it_has(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_of_several_targets_those_that_it_has(tmp_path: Path) -> None:
     for targets in (("alignment",), ("quality", "alignment")):
         folder = tmp_path / str(len(targets))
         folder.mkdir()
-        found = final(make_job(5, test=True), replace(task, cross=make_cross(task, targets), trials=folder))
+        found = final(make_job(5, test=True), move_context(replace(task, cross=make_cross(task, targets)), folder))
         table = pd.read_csv(folder / "confirm-0005" / CROSS_PREDICTIONS)
         srcc = [stats.spearmanr(table[f"predicted_{t}"], table[t]).statistic for t in targets]
         assert found["cross_elsewhere_srcc"] == pytest.approx(np.mean(srcc), abs=1e-6)

@@ -119,7 +119,7 @@ def test_a_node_that_does_not_see_the_folder_stops_the_sweep_and_no_trial():
 
 
 def test_a_node_with_other_code_stops_the_sweep_and_no_trial(tmp_path):
-    steps = partial(trainable._steps, make_job())
+    steps = partial(trainable._start, make_job())
     with pytest.raises(CodeMismatch, match="is not that with which the sweep began") as raised:
         steps(replace(make_task(tmp_path), code="0" * 64))
     assert decide_retry([failure_from(raised.value, 0)]) is RetryDecision.STOP

@@ -15,7 +15,7 @@ from orchestrator.execution.prepare import extract_features, prepare
 from orchestrator.execution.sweep_context import SweepContext, make_context
 from orchestrator.execution.training_job import TrainingJob
 from orchestrator.scoring import load_scorer
-from tests.execution.contexts import make_job
+from tests.execution.contexts import make_job, move_context
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_the_exported_model_scores_images_as_it_was_measured(task: SweepContext)
     np.testing.assert_allclose(scored["alignment"], table["predicted_alignment"], rtol=2e-3)
     assert table["predicted_alignment"].std() > 0
 
-    killed = replace(task, trials=root / "killed")
+    killed = move_context(task, root / "killed")
     TrainingJob(job(), killed).step()
     np.testing.assert_equal(figures(TrainingJob(job(), killed)), whole, "bit for bit the same")  # NaN is NaN
 

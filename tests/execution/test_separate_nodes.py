@@ -267,8 +267,8 @@ GB = 10**9
     ("view", "said"),
     [
         (NodeProbe("a", 2 * GB, (), False), "The node a does not see .*: give --storage-path"),
-        (NodeProbe("b", GB // 2, ("level1.npy",), True), "features take 800 MB, .* node b .500 MB.: start .* 1000"),
-        (NodeProbe("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800 MB"),
+        (NodeProbe("b", GB // 2, ("level1.npy",), True), "features take 800.0 MB, .* node b .500.0 MB.: start .* 1000"),
+        (NodeProbe("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800.0 MB"),
         (NodeProbe("d", 2 * GB, (), True, "It is away."), "The node d cannot use the storage: It is away. Set AWS_"),
         (NodeProbe("e", 2 * GB, (), True, None, "0" * 64), "The node e has other code of this project than this host"),
     ],

@@ -248,7 +248,7 @@ class TestDamage:
         assert [epoch["number"] for epoch in after[0]["epochs"]] == [1, 2]
         assert numbers(after) == numbers(whole) and after[-1]["final"] == whole[-1]["final"]
         (note,) = notes_of(after)
-        assert note.startswith("trial-0000 went on from epoch 2: ") and str(folder) in note
+        assert note.startswith("trial-0000 resumed from epoch 2: ") and str(folder) in note
 
     def test_it_begins_anew_where_both_are_gone(self, task, folder, whole):
         flip(folder / "last-3.safetensors")
@@ -256,7 +256,7 @@ class TestDamage:
         after = finish(start(make_job(epochs=5), task))
         assert numbers(after) == numbers(whole)
         (note,) = notes_of(after)
-        assert note.startswith("trial-0000 began anew: ") and note.count("SHA-256 differs") == 2
+        assert note.startswith("trial-0000 restarted from the first epoch: ") and note.count("SHA-256 differs") == 2
 
     @pytest.mark.parametrize(("line", "epoch"), [(3, 2), (2, 0)])
     def test_a_damaged_line_of_the_history_goes_with_what_follows(self, task, folder, whole, line, epoch):
@@ -266,8 +266,8 @@ class TestDamage:
         history.write_text("".join(lines))
         after = finish(start(make_job(epochs=5), task))
         assert numbers(after) == numbers(whole)
-        where = "went on from epoch 2" if epoch else "began anew"
-        assert where in notes_of(after)[0] and f"whole to epoch {line - 1} only" in notes_of(after)[0]
+        action = "resumed from epoch 2" if epoch else "restarted from the first epoch"
+        assert action in notes_of(after)[0] and f"whole to epoch {line - 1} only" in notes_of(after)[0]
         assert len(history.read_text().splitlines()) == 5
 
     def test_after_a_fall_back_the_damaged_one_is_not_the_one_before(self, task, folder, whole):
@@ -278,7 +278,7 @@ class TestDamage:
         die(worker)
         flip(folder / "last-3.safetensors")
         after = finish(start(make_job(epochs=5), task))
-        assert "went on from epoch 2" in notes_of(after)[0] and numbers(after) == numbers(whole)
+        assert "resumed from epoch 2" in notes_of(after)[0] and numbers(after) == numbers(whole)
 
     def test_no_damage_no_note(self, task, folder):
         assert notes_of(finish(start(make_job(epochs=5), task))) == []
@@ -339,7 +339,7 @@ class TestFullDisk:
             messages.append(steps.step())
             there.append(json.loads((folder / "checkpoint.json").read_text())["meta"]["epoch"])
         assert there == [1, 1, 1, 4]
-        assert notes_of(messages) == [f"Disk nearly full (999 B free at {task.trials}): checkpoints are paused."]
+        assert notes_of(messages) == [f"Disk nearly full (999 bytes free at {task.trials}): checkpoints are paused."]
         assert [epoch["number"] for epoch in epochs_of(messages)] == [1, 2, 3, 4]
 
     def test_twice_a_checkpoint_has_to_be_free_in_any_case(self, task):

@@ -1,4 +1,4 @@
-"""Trials in the sweep's own folder: same results as an object store, without copies; and the choice between both."""
+"""Trial stores: conformance of the shared folder and of objects, and the choice between both."""
 
 import math
 from dataclasses import replace
@@ -15,7 +15,7 @@ from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.shared_trial_store import SharedTrialStore
 from orchestrator.execution.synced_job import SyncedJob
 from orchestrator.execution.training_job import TrainingJob
-from tests.execution.contexts import make_job, make_task
+from tests.execution.contexts import make_job, make_sweep_context
 
 
 @pytest.fixture(params=["shared", "objects"])
@@ -29,7 +29,7 @@ def store(request, tmp_path):
 def start(store, tmp_path, job):
     """Return a worker's job; each worker of an object store has a node of its own."""
     trials = store.trials if isinstance(store, SharedTrialStore) else tmp_path / uuid4().hex
-    return SyncedJob(job, replace(make_task(tmp_path / uuid4().hex), trials=trials, store=store), TrainingJob)
+    return SyncedJob(job, replace(make_sweep_context(tmp_path / uuid4().hex), trials=trials, store=store), TrainingJob)
 
 
 def test_store_resumes_a_trial_in_a_second_worker(store, tmp_path):

@@ -32,20 +32,20 @@ class NodeProbe:
         name: its address.
         store: bytes of its object store.
         unseen: the files among those asked for that it cannot read.
-        sees_folder: whether the sweep's folder is there.
-        trouble: why it cannot use the storage; None if it can or there is no storage.
+        sees_storage: whether it reaches the storage of the sweep's trials, and no other of the same name.
+        trouble: why it cannot use the storage; None if it can.
         code: digest of this project's code as the node has it; None if not asked for.
     """
 
     name: str
     store: int
     unseen: tuple[Path, ...]
-    sees_folder: bool
+    sees_storage: bool
     trouble: str | None = None
     code: str | None = None
 
 
-def distribute_features(features: Sequence[FeatureSet], trials: Path, storage: ObjectStore | None) -> list[FeatureSet]:
+def distribute_features(features: Sequence[FeatureSet], storage: ObjectStore) -> list[FeatureSet]:
     """Return the features in a form that every node of the joined cluster can open.
 
     Each array goes into Ray's object store. A node without the array's file fetches the object once, when its
@@ -54,17 +54,15 @@ def distribute_features(features: Sequence[FeatureSet], trials: Path, storage: O
 
     Args:
         features: of every data set that the sweep reads.
-        trials: the folder of the sweep's trials; created if missing.
-        storage: the object store used instead of the folder, if any.
+        storage: the folder or bucket of the sweep's trials, which every node must reach.
 
     Raises:
-        InputError: a node has other code, sees neither folder nor storage, or its object store is too small for the
+        InputError: a node has other code, does not reach the storage, or its object store is too small for the
             features.
     """
-    trials.mkdir(parents=True, exist_ok=True)
     files = files_of(*features)
-    views = probe_nodes(trials, tuple(files), storage)
-    check(views, files, trials, storage)
+    views = probe_nodes(tuple(files), storage)
+    check(views, files, storage)
     if len(views) > 1 and not any(view.unseen for view in views) and not _fits(views, files):
         return list(features)
     sharing = FeatureSharer()
@@ -75,7 +73,7 @@ def _fits(views: Sequence[NodeProbe], files: Mapping[Path, int]) -> bool:
     return sum(files.values()) <= _USABLE * min(view.store for view in views)
 
 
-def check(views: Sequence[NodeProbe], files: Mapping[Path, int], trials: Path, storage: ObjectStore | None) -> None:
+def check(views: Sequence[NodeProbe], files: Mapping[Path, int], storage: ObjectStore) -> None:
     """Raise InputError, in a sentence, for the first node that could not run a job."""
     for view in views:
         if view.code not in {None, code_digest()}:
@@ -88,9 +86,9 @@ def check(views: Sequence[NodeProbe], files: Mapping[Path, int], trials: Path, s
                 f"The node {view.name} cannot use the storage: {view.trouble} Set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID "
                 "and AWS_SECRET_ACCESS_KEY where the node's Ray is started, or give a folder that it sees."
             )
-        if storage is None and not view.sees_folder:
+        if not view.sees_storage:
             raise InputError(
-                f"The node {view.name} does not see {trials}: give --storage-path a folder that all nodes see, or "
+                f"The node {view.name} does not see {storage.url}: give --storage-path a folder that all nodes see, or "
                 "s3://BUCKET/PREFIX."
             )
         needed = sum(files[path] for path in view.unseen)
@@ -104,14 +102,14 @@ def check(views: Sequence[NodeProbe], files: Mapping[Path, int], trials: Path, s
             )
 
 
-def probe_nodes(trials: Path, files: tuple[Path, ...], storage: ObjectStore | None) -> list[NodeProbe]:
+def probe_nodes(files: tuple[Path, ...], storage: ObjectStore) -> list[NodeProbe]:
     """Probe every node of the cluster; a node that does not answer has left, or fails with its first job."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     look = ray.remote(num_cpus=0, max_retries=0)(_look)
     asked: dict[Any, dict[str, Any]] = {}
-    with _marked(trials) as marker:
+    with _marked(storage) as marker:
         for node in ray.nodes():
             if node["Alive"]:
                 there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
@@ -122,43 +120,41 @@ def probe_nodes(trials: Path, files: tuple[Path, ...], storage: ObjectStore | No
         node = asked[call]
         name = f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})"
         try:
-            unseen, sees_folder, trouble, code = ray.get(call)
+            unseen, sees_storage, trouble, code = ray.get(call)
         except ray.exceptions.RayTaskError as error:
-            unseen, sees_folder, trouble, code = (), False, str(error.cause), None
+            unseen, sees_storage, trouble, code = (), False, str(error.cause), None
             if isinstance(error.cause, ImportError | AttributeError | TypeError):
                 trouble, code = None, ""  # it has another `_look`, or none
         except ValueError:  # and this one's says less
-            unseen, sees_folder, trouble, code = (), False, None, ""
+            unseen, sees_storage, trouble, code = (), False, None, ""
         except ray.exceptions.RayError:
             continue
         store = int(node["Resources"].get("object_store_memory", 0))
-        views.append(NodeProbe(name, store, unseen, sees_folder, trouble, code))
+        views.append(NodeProbe(name, store, unseen, sees_storage, trouble, code))
     return views
 
 
 @contextmanager
-def _marked(folder: Path) -> Iterator[Path]:
-    """Yield a file with a new name: clients of a file server remember for a minute which names exist."""
-    marker = folder / f".seen-{uuid4().hex}"
-    marker.write_bytes(b"HyperAssess")
+def _marked(storage: ObjectStore) -> Iterator[str]:
+    """Yield the name of a new object: clients of a file server remember for a minute which names exist."""
+    marker = f".seen-{uuid4().hex}"
+    storage.write(marker, b"HyperAssess")
     try:
         yield marker
     finally:
-        marker.unlink(missing_ok=True)
+        storage.remove([marker])
 
 
-def _look(
-    marker: Path, files: tuple[Path, ...], storage: ObjectStore | None
-) -> tuple[tuple[Path, ...], bool, str | None, str]:
+def _look(marker: str, files: tuple[Path, ...], storage: ObjectStore) -> tuple[tuple[Path, ...], bool, str | None, str]:
     """Probe this node; runs as a Ray task. Another folder of the same name does not hold the marker."""
     unseen = tuple(path for path in files if not _readable(path))
-    sees = _readable(marker)
-    trouble = None
-    if storage is not None:
-        try:
+    sees, trouble = False, None
+    try:
+        sees = storage.read(marker) is not None
+        if sees:  # a check creates a missing folder
             storage.check()
-        except ObjectStoreUnavailable as error:
-            trouble = str(error)
+    except ObjectStoreUnavailable as error:
+        trouble = str(error)
     return unseen, sees, trouble, code_digest()
 
 

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.filesize import decimal
+
 _ERROR_NUMBERS = {errno.ENOSPC, errno.EDQUOT}
 # Messages of libraries in Rust and C, which raise errors of their own; the second is SQLite's.
 _MESSAGES = ("no space left on device", "disk is full", "quota exceeded")
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class DiskFull(Exception):
@@ -28,13 +29,8 @@ def free_bytes(folder: Path) -> int:
 
 
 def format_bytes(size: float) -> str:
-    """Format bytes for people: `812 MB`, `1.5 GB`."""
-    unit = _UNITS[0]
-    for unit in _UNITS:
-        if abs(size) < 1000 or unit == _UNITS[-1]:
-            break
-        size /= 1000
-    return f"{size:.1f} {unit}" if abs(size) < 10 and unit != "B" else f"{size:.0f} {unit}"
+    """Format bytes for people, in powers of 1000: `812.0 MB`, `1.5 GB`."""
+    return decimal(int(size))
 
 
 def _is_full(error: BaseException) -> bool:

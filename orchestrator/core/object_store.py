@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
+
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
 
-PATIENCE = 120.0
-"""Seconds that a store may be away before whoever cannot do without it gives up."""
+RETRY_SECONDS = 120.0
+"""Seconds for which an unavailable store is retried."""
 
 _S3 = "s3://"
 _T = TypeVar("_T")
@@ -27,10 +28,10 @@ class ObjectStoreUnavailable(ConnectionError):
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """Small enough to travel to every worker; opened where it is used.
+    """Folder or bucket of objects, pickled as its URL and opened by each process on first use.
 
-    An object appears whole or not at all. Endpoint, region and credentials of an S3 store are the environment's
-    (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` …), on every node its own.
+    An object appears whole or not at all. Each node reads the endpoint, region and credentials of an S3 store from its
+    own environment: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`.
 
     Attributes:
         url: an absolute folder, or `s3://bucket/prefix`.
@@ -39,11 +40,11 @@ class ObjectStore:
     url: str
 
     def under(self, name: str) -> ObjectStore:
-        """A part of it."""
+        """Return the store of the objects whose names begin with `name/`."""
         return ObjectStore(f"{self.url.rstrip('/')}/{name}")
 
     def read(self, name: str) -> bytes | None:
-        """An object; None where there is none.
+        """Return an object's content, or None if it is missing.
 
         Raises:
             ObjectStoreUnavailable: the store does not answer.
@@ -58,7 +59,7 @@ class ObjectStore:
             raise self._away(error) from error
 
     def write(self, name: str, content: bytes) -> None:
-        """Puts an object in the place of what had its name.
+        """Write an object, replacing the one of the same name.
 
         Raises:
             ObjectStoreUnavailable: the store does not answer.
@@ -75,7 +76,7 @@ class ObjectStore:
             raise self._away(error) from error
 
     def remove(self, names: Iterable[str]) -> None:
-        """Removes objects; those that are not there, and a store that is away, are no error: it is only garbage."""
+        """Remove objects; ignore missing objects and a store that does not answer, since they only take space."""
         filesystem, root = self._opened
         for name in names:
             try:
@@ -84,7 +85,7 @@ class ObjectStore:
                 continue
 
     def remove_all(self) -> None:
-        """Removes every object; raises ObjectStoreUnavailable where the store does not answer."""
+        """Remove every object; raise ObjectStoreUnavailable if the store does not answer."""
         filesystem, root = self._opened
         try:
             filesystem.delete_dir(root)
@@ -94,11 +95,11 @@ class ObjectStore:
             raise self._away(error) from error
 
     def check(self) -> None:
-        """Writes an object, reads and removes it; raises ObjectStoreUnavailable where that does not work."""
+        """Write, read and remove an object; raise ObjectStoreUnavailable if that fails."""
         name, content = f".check-{uuid4().hex[:8]}", b"HyperAssess"
         self.write(name, content)
         if self.read(name) != content:
-            raise ObjectStoreUnavailable(f"{self.url} does not give back what was written.")
+            raise ObjectStoreUnavailable(f"{self.url} does not return what was written.")
         self.remove([name])
 
     @cached_property
@@ -127,7 +128,7 @@ class ObjectStore:
 
 
 def storage_url(given: str) -> str:
-    """What people write, as `Storage` takes it: `~` and relative folders are made absolute.
+    """Return the value of `--storage-path` as an ObjectStore's URL: a folder is made absolute.
 
     Raises:
         InputError: neither a folder nor `s3://bucket/…`, or credentials inside.
@@ -144,13 +145,12 @@ def storage_url(given: str) -> str:
     return given.rstrip("/")
 
 
-def retry(call: Callable[[], _T], patience: float = PATIENCE, pause: float = 2.0) -> _T:
-    """Call again while the store is unavailable; raise ObjectStoreUnavailable after `patience` seconds."""
-    end = time.monotonic() + patience
-    while True:
-        try:
-            return call()
-        except ObjectStoreUnavailable:
-            if time.monotonic() + pause > end:
-                raise
-            time.sleep(pause)
+def retry(call: Callable[[], _T], seconds: float = RETRY_SECONDS, pause: float = 2.0) -> _T:
+    """Retry a call while the store is unavailable; raise ObjectStoreUnavailable after `seconds`."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(ObjectStoreUnavailable),
+        wait=wait_fixed(pause),
+        stop=stop_before_delay(seconds),
+        reraise=True,
+    )
+    return retrying(call)

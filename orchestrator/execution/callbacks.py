@@ -36,12 +36,12 @@ class SweepCallback(Protocol):
 
 def order_callbacks(
     *,
+    downloader: SweepCallback,
     recorder: SweepCallback,
     progress: SweepCallback,
     view: SweepCallback,
     watchdog: SweepCallback,
     collector: SweepCallback,
-    downloader: SweepCallback | None = None,
 ) -> list[SweepCallback]:
     """Return the callbacks of a sweep in the order in which the controller calls them.
 
@@ -52,5 +52,4 @@ def order_callbacks(
     5. The watchdog needs no other callback and no other needs it.
     6. The checkpoint garbage collector is last, since it may delete files that the recorder had to stage first.
     """
-    first = [downloader] if downloader else []
-    return [*first, recorder, progress, view, watchdog, collector]
+    return [downloader, recorder, progress, view, watchdog, collector]

@@ -1,4 +1,4 @@
-"""Keeps a sweep's disk in order while it runs: checkpoints that nobody needs go, off the hot path."""
+"""Garbage collection of a sweep's checkpoints, in a thread while the sweep runs or by command afterwards."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.disk_space import format_bytes, free_bytes
-from orchestrator.core.run_files import MODEL
+from orchestrator.core.disk_space import format_bytes
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.median_run import median_run
+from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.retention import Kept, RetentionPolicy, TopK, TrialCheckpoint, removable
+from orchestrator.execution.shared_trial_store import drop_parts, file_size
 from orchestrator.execution.trial_dir import ASIDE
-from orchestrator.execution.trial_store import TrialStore, trials_of
+from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.search.outcome import Outcome
-from orchestrator.training import checkpoint_files
 
 logger = logging.getLogger(__name__)
 
 _REST = 20.0
-"""So many times as long as it tended, the thread rests."""
+"""Pause of the thread, as a multiple of the time that its last collection took."""
 
 
 @dataclass(frozen=True)
 class RetentionLimits:
-    """What a sweep may leave on its disk.
+    """Limits of the space that a sweep takes.
 
     Attributes:
-        rule: what is kept of ended trials.
-        budget: bytes of all its checkpoints and models; None for any.
-        min_free: bytes that should stay free on the disk that holds them; a storage's is its owner's affair.
+        rule: parts of ended trials that are kept.
+        budget: bytes of all its checkpoints and models; None for no limit.
+        min_free: bytes that should stay free in the store.
     """
 
     rule: RetentionPolicy
@@ -49,7 +49,7 @@ class RetentionLimits:
 
 @dataclass(frozen=True)
 class _Known:
-    """A trial, as the ledger or a watcher's call told of it; `source` and `split` are a confirm run's."""
+    """A trial, read from the ledger or from a callback; `source` and `split` are those of a confirm run."""
 
     study: Study
     number: int
@@ -61,57 +61,54 @@ class _Known:
 
 
 class CheckpointGarbageCollector:
-    """Watches a sweep and, in a thread of its own, removes what its limits do not keep whenever a trial ends.
+    """Callback with a thread that, after a trial has ended, removes the parts that the limits do not keep.
 
-    It learns the trials from the ledgers once and from what it is told after that; of a finished trial's folder it
-    looks at the sizes once.
+    It reads the trials from the ledgers once and follows the callbacks after that. It measures an ended trial's folder
+    once.
 
     Args:
-        trials: folder that holds a folder a trial.
-        limits: what may stay.
-        splits: confirm runs a configuration has.
+        store: where the trials' workers save their files.
+        trials: the driver's folder with a folder per trial; parts of fetched copies are removed there.
+        limits: of the space.
+        splits: number of confirm runs per configuration.
         ledgers: study → its ledger.
-        free: bytes that are free where a folder is.
-        interval: seconds between looks at the free disk.
-        storage: where the trials leave their files, if not in `trials`; what is there and what was fetched goes alike.
+        interval: seconds between measurements of the free space.
     """
 
     def __init__(
         self,
+        store: TrialStore,
         trials: Path,
         limits: RetentionLimits,
         splits: int,
         ledgers: Mapping[Study, Ledger],
-        free: Callable[[Path], int] = free_bytes,
         interval: float = 10.0,
-        storage: TrialStore | None = None,
     ) -> None:
+        self._store = store
         self._trials = trials
         self._limits = limits
         self._splits = splits
-        self._free = free
         self._interval = interval
-        self._storage = storage
         self._known = {job_key(s, t.number): _from_ledger(s, t) for s, own in ledgers.items() for t in own.all()}
-        self._podiums: dict[Study, TopK] = {}
+        self._best: dict[Study, TopK] = {}
         for key in self._known:
             self._rank(key)
         self._sizes: dict[str, dict[Kept, int]] = {}
         self._lock = threading.Lock()
-        self._tending = threading.Lock()
+        self._collecting = threading.Lock()
         self._changed, self._closing = True, threading.Event()
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="checkpoint-gc", daemon=True)
 
-    # As a watcher
+    # Callback
 
     def on_job_start(self, job: Job) -> None:
-        """Nothing of it may go from now on."""
+        """Note the trial: while it runs, nothing of it is removed."""
         with self._lock:
             self._known.setdefault(job.key, _from_job(job))
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
-        """Its best objective so far."""
+        """Note the trial's best objective."""
         with self._lock:
             known = self._known.setdefault(job.key, _from_job(job))
             # Written so that a NaN is never the best.
@@ -120,7 +117,7 @@ class CheckpointGarbageCollector:
                 self._known[job.key] = replace(known, objective=epoch.objective if finite else known.objective)
 
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """Now the rule holds for it."""
+        """Note the outcome and wake the thread: the limits apply to the trial from now on."""
         with self._lock:
             known = self._known.setdefault(job.key, _from_job(job))
             objective = final.get("best_val_srcc", known.objective)
@@ -130,16 +127,16 @@ class CheckpointGarbageCollector:
         self._wake.set()
 
     def on_job_interrupted(self, job: Job) -> None:
-        """It goes on later, so everything of it stays."""
+        """Do nothing: the trial is resumed later, so all its parts stay."""
 
     def on_message(self, job: Job, note: str) -> None:
-        """What people are told is no business of the disk's."""
+        """Ignore the message."""
 
     def keeps(self, job: Job, outcome: Outcome) -> bool:
-        """Whether a job that ends, or has just ended, is one whose files are worth sending to MLflow.
+        """Return whether the files of a job that has ended are sent to MLflow.
 
-        Complete confirm runs and baselines are, unless nothing is kept; of the searches, complete and pruned trials
-        under "all" and "last", those among the K best so far under "best:K".
+        They are for complete confirm runs and baselines, unless nothing is kept. Of the searches they are for complete
+        and pruned trials under "all" and "last", and for the K best so far under "best:K".
         """
         rule = self._limits.rule
         if not job.variant:
@@ -152,25 +149,25 @@ class CheckpointGarbageCollector:
             return True
         with self._lock:
             known = replace(self._known.get(job.key) or _from_job(job), outcome=outcome)
-            return self._podium(job.study).has_room_for(_holding(job.key, known, False, {}))
+            return self._top_k(job.study).has_room_for(_holding(job.key, known, False, {}))
 
-    def _podium(self, study: Study) -> TopK:
-        return self._podiums.setdefault(study, TopK(self._limits.rule.k))
+    def _top_k(self, study: Study) -> TopK:
+        return self._best.setdefault(study, TopK(self._limits.rule.k))
 
     def _rank(self, key: str) -> None:
-        """Counts an ended trial among the best of its study where it is one: asked for at every end, so not anew."""
+        """Add an ended trial to the best of its study, so that `keeps` need not rank all trials each time."""
         known = self._known[key]
         if self._limits.rule.what == "best" and known.study != "confirm":
-            self._podium(known.study).add(_holding(key, known, False, {}))
+            self._top_k(known.study).add(_holding(key, known, False, {}))
 
-    # At work
+    # Thread
 
     def start(self) -> None:
-        """Begins to watch over the disk."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Tends once more and ends."""
+        """Collect once more and end the thread."""
         self._closing.set()
         self._wake.set()
         if self._thread.ident is not None:
@@ -185,35 +182,34 @@ class CheckpointGarbageCollector:
             try:
                 self.collect()
             except OSError:
-                logger.exception("the sweep's disk was not tended")
+                logger.exception("checkpoints were not collected")
             if last:
                 return
-            # It goes through every trial: where those are many, it is not to take the driver's time at every end.
+            # A collection visits every trial: with many trials it must not take the driver's time after each.
             self._closing.wait(_REST * (time.monotonic() - began))
 
     def collect(self) -> int:
-        """Removes what may go now; gives the bytes that became free."""
-        with self._tending:
+        """Remove what the limits do not keep; return the bytes freed."""
+        with self._collecting:
             with self._lock:
                 known, changed, self._changed = dict(self._known), self._changed, False
             if not self._trials.is_dir():
                 return 0
-            # What goes would go from the storage, and make no room on this disk.
-            short = 0 if self._storage else self._limits.min_free - self._free(self._trials)
-            if not changed and short <= 0 and self._limits.budget is None:
+            short = int(max(0.0, self._limits.min_free - self._store.free_bytes()))
+            if not changed and not short and self._limits.budget is None:
                 return 0
             try:
                 freed = self._free_up(known, short)
             except OSError:
                 with self._lock:
-                    self._changed = True  # to be done again when the storage is back
+                    self._changed = True  # collect again when the store answers
                 raise
             if short > 0 and freed:
                 logger.warning("the disk of %s is nearly full: retention freed %s", self._trials, format_bytes(freed))
             return freed
 
     def _free_up(self, known: Mapping[str, _Known], short: int) -> int:
-        """Removes what rule and budget do not keep, and more where the disk is `short` of bytes; what became free."""
+        """Remove what rule and budget do not keep, and more if the disk is `short` of bytes; return the bytes freed."""
         holdings = self._holdings(known)
         budget = self._limits.budget
         if short > 0:
@@ -224,57 +220,48 @@ class CheckpointGarbageCollector:
     def _holdings(self, known: Mapping[str, _Known]) -> list[TrialCheckpoint]:
         needed = _needed(known, self._splits)
         holdings = []
-        for key, one in known.items():
-            sizes = self._sizes[key] if key in self._sizes else self._measured(key, one)
-            if one.outcome is not None:
+        for key, trial in known.items():
+            sizes = self._sizes[key] if key in self._sizes else self._measured(key, trial)
+            if trial.outcome is not None:
                 self._sizes[key] = sizes
-            holdings.append(_holding(key, one, key in needed, sizes))
+            holdings.append(_holding(key, trial, key in needed, sizes))
         return holdings
 
-    def _measured(self, key: str, one: _Known) -> dict[Kept, int]:
-        if self._storage is None:
-            return _sizes(self._trials / key)
-        # Nothing of an unfinished trial may go; its size matters to a budget only.
-        unasked = one.outcome is None and self._limits.budget is None
-        return {} if unasked else self._storage.sizes(key)
+    def _measured(self, key: str, trial: _Known) -> dict[Kept, int]:
+        # Nothing of an unfinished trial is removed; its size matters to a budget only.
+        unneeded = trial.outcome is None and self._limits.budget is None
+        return {} if unneeded else self._store.sizes(key)
 
     def _remove(self, key: str, parts: frozenset[Kept]) -> int:
-        folder, freed = self._trials / key, 0
-        if self._storage is not None:
-            self._storage.drop(key, parts)
-        if "model" in parts:
-            freed += self._sizes[key]["model"]
-            shutil.rmtree(folder / MODEL, ignore_errors=True)
-        unwanted: list[checkpoint_files.Part] = [part for part in parts if part != "model"]
-        if unwanted:
-            freed += checkpoint_files.drop(folder, unwanted)
-        self._sizes[key] = _sizes(folder) if self._storage is None else self._storage.sizes(key)
+        freed = self._store.drop(key, parts)
+        drop_parts(self._trials / key, parts)  # a fetched copy
+        self._sizes[key] = self._store.sizes(key)
         return freed
 
 
 def collect_garbage(workspace: Workspace) -> int:
-    """Removes what a sweep's limits do not keep, and what was set aside; gives the bytes that became free.
+    """Remove what a sweep's limits do not keep, and folders that were set aside; return the bytes freed.
 
-    The caller holds the sweep's lease.
+    The caller holds the sweep's lock.
     """
     import optuna
 
     spec = load_spec(workspace.spec)
     storage = open_storage(spec.ledger, workspace.ledger)
-    there = set(optuna.study.get_all_study_names(storage))
+    existing = set(optuna.study.get_all_study_names(storage))
     names = {study: study_name(spec.ledger, spec.id, study) for study in KEY_PREFIX}
-    ledgers = {study: Ledger(storage, name, None) for study, name in names.items() if name in there}
-    storage = trials_of(spec.storage_path, spec.name, spec.id)
-    collector = CheckpointGarbageCollector(workspace.trials, limits_of(spec), spec.splits, ledgers, storage=storage)
+    ledgers = {study: Ledger(storage, name, None) for study, name in names.items() if name in existing}
+    store = open_trial_store(spec, workspace)
+    collector = CheckpointGarbageCollector(store, workspace.trials, limits_of(spec), spec.splits, ledgers)
     freed = collector.collect()
     for folder in workspace.trials.glob(f"*{ASIDE}*"):
-        freed += sum(_size(path) for path in folder.rglob("*") if path.is_file())
+        freed += sum(file_size(path) for path in folder.rglob("*") if path.is_file())
         shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
 def limits_of(spec: SweepSpec) -> RetentionLimits:
-    """What a sweep's settings allow."""
+    """Return the limits that a sweep's settings name."""
     return RetentionLimits(RetentionPolicy.parse(spec.keep), spec.keep_bytes, spec.min_free)
 
 
@@ -288,42 +275,24 @@ def _from_job(job: Job) -> _Known:
     return _Known(job.study, job.number, job.params, job.source, job.split)
 
 
-def _holding(key: str, one: _Known, needed: bool, sizes: Mapping[Kept, int]) -> TrialCheckpoint:
-    return TrialCheckpoint(key, one.study, one.number, one.outcome, one.objective, one.params, needed, sizes)
+def _holding(key: str, trial: _Known, needed: bool, sizes: Mapping[Kept, int]) -> TrialCheckpoint:
+    return TrialCheckpoint(key, trial.study, trial.number, trial.outcome, trial.objective, trial.params, needed, sizes)
 
 
 def _needed(known: Mapping[str, _Known], splits: int) -> set[str]:
-    """Confirm runs whose model stands for their configuration; while some are missing, it may be any of them."""
+    """Return the confirm runs whose model represents their configuration; all of them until each has ended."""
     groups: dict[str | None, list[tuple[str, _Known]]] = {}
-    for key, one in known.items():
-        if one.study == "confirm":
-            groups.setdefault(one.source, []).append((key, one))
+    for key, trial in known.items():
+        if trial.study == "confirm":
+            groups.setdefault(trial.source, []).append((key, trial))
     needed: set[str] = set()
     for runs in groups.values():
-        if len(runs) < splits or any(one.outcome is None for _, one in runs):
+        if len(runs) < splits or any(run.outcome is None for _, run in runs):
             needed |= {key for key, _ in runs}
             continue
-        complete = sorted((one.split, key, one) for key, one in runs if one.outcome is Outcome.COMPLETE)
-        needed |= {median_run({key: one.objective or 0.0 for _, key, one in complete}) or ""}
+        complete = sorted((run.split, key, run) for key, run in runs if run.outcome is Outcome.COMPLETE)
+        needed |= {median_run({key: run.objective or 0.0 for _, key, run in complete}) or ""}
     return needed
-
-
-def _sizes(folder: Path) -> dict[Kept, int]:
-    found: dict[Kept, int] = dict(checkpoint_files.sizes(folder).items())
-    if model := sum(_size(path) for path in _files(folder / MODEL)):
-        found["model"] = model
-    return found
-
-
-def _files(folder: Path) -> Iterable[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _total(holdings: Iterable[TrialCheckpoint]) -> int:

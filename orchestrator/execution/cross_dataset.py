@@ -1,4 +1,4 @@
-"""A second data set that no run trains on, for the confirm runs to score: read, checked, shared rows left out."""
+"""A second data set that confirm runs score and no run trains on: read, checked, without shared rows."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ MIN_ROWS, MIN_PROMPTS = 3, 2  # below it there is no correlation, or no prompts 
 
 @dataclass(frozen=True, eq=False)
 class CrossDataset:
-    """What the confirm runs score of a second data set.
+    """A second data set and the rows of it that confirm runs score.
 
     Attributes:
         dataset: checked and read, all its rows.
-        targets: of the scores that are learned, those that it has.
-        missing: of the scores that are learned, those that it has not.
+        targets: learned scores that it has.
+        missing: learned scores that it lacks.
         rows: ascending row numbers of its table that are scored, (M,).
-        shared: "image" and "prompt" → how many rows are left out because a run trains on, or chooses by, one with
-            the same bytes or, else, the same normalised prompt; no key where there are none.
+        shared: "image" and "prompt" → number of excluded rows. Their image bytes or normalised prompt are also
+            in the training or validation rows of a split. A row with both counts as "image". Zeros have no key.
     """
 
     dataset: Dataset
@@ -44,28 +44,28 @@ class CrossDataset:
 
     @property
     def label(self) -> str:
-        """The data set's name as a part of metrics' names: `aigciqa2023`, `ratings` of `csv:ratings.csv`."""
+        """Name of the data set inside metrics' names: `aigciqa2023`, `ratings` of `csv:ratings.csv`."""
         name = self.dataset.name
         short = Path(name.removeprefix("csv:")).stem if name.startswith("csv:") else name
         return re.sub(r"\W+", "_", short).strip("_") or "other"
 
     @property
     def prompts(self) -> int:
-        """How many prompts the scored rows have."""
+        """Number of prompts of the scored rows."""
         return len(set(self.dataset.prompt_ids[self.rows]))
 
     def sentences(self) -> list[str]:
-        """What is scored and what is not, for people."""
+        """Return sentences about the scored and the excluded images and the missing scores."""
         name = self.dataset.name
-        said = [f"Confirm runs also score {len(self.rows)} images of {self.prompts} prompts of {name}."]
+        sentences = [f"Confirm runs also score {len(self.rows)} images of {self.prompts} prompts of {name}."]
         for what, count in self.shared.items():
-            said.append(f"Left out of {name}: {count} of {len(self.dataset)} images whose {what} is trained on.")
+            sentences.append(f"Excluded from {name}: {count} of {len(self.dataset)} images whose {what} is trained on.")
         if self.missing:
-            said.append(f"{name} has no {' or '.join(self.missing)} to compare with.")
-        return said
+            sentences.append(f"{name} has no {' or '.join(self.missing)} to compare with.")
+        return sentences
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the description for JSON."""
         return {
             "dataset": self.dataset.name,
             "data_hash": self.dataset.data_hash,
@@ -76,7 +76,7 @@ class CrossDataset:
         }
 
     def as_input(self, spec: SweepSpec) -> dict[str, Any]:
-        """As MLflow's dataset input of the sweep's run, beside that of what is trained on."""
+        """Return the description as a dataset input of the sweep's MLflow run, in addition to the training data's."""
         scores = [(target, "double") for target in self.targets]
         left_out: dict[str, int] = self.as_dict()["left_out"]
         return {
@@ -98,19 +98,19 @@ def prepare_cross_dataset(
     reads: Iterable[str],
     progress: Progress,
 ) -> CrossDataset | None:
-    """Reads and checks `--test-dataset`; None where there is none.
+    """Read and check `--test-dataset`; return None without that option.
 
     Args:
         spec: the sweep's settings.
-        trained_on: the data set that is searched on.
-        targets: the scores that are learned.
-        splits: all that the sweep trains under.
-        reads: the features that the variant and its control read.
-        progress: told while data is generated or verified.
+        trained_on: the data set of the search.
+        targets: learned scores.
+        splits: all splits of the sweep.
+        reads: features that the variant and its control read.
+        progress: called while data is generated or verified.
 
     Raises:
-        InputError: it cannot be read, has none of the targets, lacks criteria that are read, is the data set that is
-            trained on, or shares too much with it; or nothing would be scored.
+        InputError: it cannot be read, lacks all targets or the criteria, or shares too many rows with the data set of
+            the search. Also if the sweep has no confirm runs.
     """
     if spec.test_dataset is None:
         if spec.test_data_root is not None:
@@ -147,9 +147,9 @@ def prepare_cross_dataset(
 def unseen_rows(
     dataset: Dataset, trained_on: Dataset, splits: Iterable[Split]
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """Rows whose image and prompt no split trains on or chooses by, and how many share the one or, else, the other.
+    """Return the rows whose image and prompt no split trains on or chooses by, and the numbers of excluded rows.
 
-    What all splits keep for the test may be shared: nothing was learned from it.
+    Test rows of all splits may be shared, since nothing is learned from them.
     """
     import numpy as np
 
@@ -168,9 +168,9 @@ def unseen_rows(
 def extract_cross(
     cross: CrossDataset | None, encoders: Mapping[str, str], wanted: Iterable[str], progress: Progress
 ) -> CrossDatasetEval | None:
-    """What the jobs need of it: features from the store, or computed into it by the same encoders.
+    """Return what the jobs need of the data set; compute its features with the same encoders if missing.
 
-    All of the data set's rows are encoded, also those left out, so that a sweep on it finds its features there.
+    Excluded rows are encoded as well, so that a sweep on this data set finds its features in the store.
     """
     if cross is None:
         return None
@@ -179,10 +179,10 @@ def extract_cross(
 
     dataset, rows = cross.dataset, cross.rows
 
-    def told(done: int, total: int, what: str) -> None:
+    def labelled_progress(done: int, total: int, what: str) -> None:
         progress(done, total, f"{dataset.name}: {what}")
 
-    features: FeatureSet = FeatureStore().get(dataset, encoders, wanted, told)
+    features: FeatureSet = FeatureStore().get(dataset, encoders, wanted, labelled_progress)
     return CrossDatasetEval(
         label=cross.label,
         features=features,
@@ -206,5 +206,5 @@ def _with_criteria(dataset: Dataset, spec: SweepSpec) -> Dataset:
 
 
 def article(what: str) -> str:
-    """A shared thing with its article: `an image`, `a prompt`."""
+    """Return `an image` or `a prompt`."""
     return f"an {what}" if what == SHARED_IMAGE else f"a {what}"

@@ -1,4 +1,4 @@
-"""A second data set as jobs score it: after training, once, and never to choose anything."""
+"""Scoring of a second data set by a job: once, after training, and never to choose anything."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
     from orchestrator.training.training_data import ScoreScale
 
 CROSS = "cross"
-"""In the column `part` of a table: rows of the second data set."""
+"""Value of a table's column `part` in the rows of the second data set."""
 
 CROSS_PREDICTIONS = "cross.csv"
-"""In the folder of a confirm run: a row an image of the second data set, true and predicted scores."""
+"""File in the folder of a confirm run: true and predicted scores of each image of the second data set."""
 
-# So that the features of a few images at a time are in memory, however many there are.
+# Bounds the features that are in memory at a time.
 _ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
 class CrossDatasetEval:
-    """Rows of a second data set; travels to every worker with the task.
+    """Rows of a second data set; pickled to every worker with the SweepContext.
 
     Attributes:
-        label: the data set's name as a part of metrics' names.
+        label: name of the data set inside metrics' names.
         features: paths of the stored features of all its rows; opened where the job runs.
         rows: rows of `features` that are scored, (M,).
         names: the scored rows' names, (M,).
         generators: the scored rows' generators, (M,).
         prompt_ids: equal where prompts are, (M,).
         scores: mean opinion scores in this data set's own units, (M, S).
-        targets: names of the S scores, of the task's.
+        targets: names of the S scores, a subset of the learned ones.
     """
 
     label: str
@@ -58,16 +58,16 @@ class CrossDatasetEval:
 
     @property
     def prefix(self) -> str:
-        """Of its metrics' names."""
+        """Prefix of its metrics' names."""
         return cross_prefix(self.label)
 
     def predict(self, model: nn.Module, scale: ScoreScale, device: torch.device) -> NDArray[np.float32]:
-        """Scores (M, T) by a trained model, in the units that it learned."""
+        """Return a trained model's scores (M, T), in the units that it learned."""
         reads = reads_of(model)
         return np.concatenate([predict(model, *batch, scale, device) for batch in self._batches(reads)])
 
     def table(self, predicted: NDArray[Any], targets: Sequence[str]) -> pd.DataFrame:
-        """Names, prompts, generators, true scores and predicted ones, (M, T) for the T `targets` that were learned."""
+        """Return names, prompts, generators, true scores and predictions (M, T) of the T `targets` as a table."""
         columns: dict[str, Any] = {
             "part": CROSS,
             "name": self.names,
@@ -80,11 +80,11 @@ class CrossDatasetEval:
         return pd.DataFrame(columns)
 
     def figures(self, validation: pd.DataFrame, table: pd.DataFrame, prefix: str) -> dict[str, float]:
-        """Flat figures of `table` under a prefix; the logistic curve is fitted on rows of part "validation"."""
+        """Return the metrics of `table`, prefixed; fit the logistic curve on the rows of part "validation"."""
         return flat_agreement(pd.concat([validation, table]), self.targets, prefix, CROSS)
 
     def other_rows(self) -> OtherRows:
-        """As baselines take them."""
+        """Return the rows in the form that baselines read."""
         return OtherRows(open_features(self.features), torch.from_numpy(self.rows), self.generators)
 
     def _batches(self, reads: Sequence[str]) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
@@ -94,5 +94,5 @@ class CrossDatasetEval:
 
 
 def cross_prefix(label: str) -> str:
-    """Of the metrics on the data set of that label: `cross_aigciqa2023_` as in `cross_aigciqa2023_srcc`."""
+    """Return the beginning of the metrics' names for a label: `cross_aigciqa2023_` in `cross_aigciqa2023_srcc`."""
     return f"{CROSS}_{label}_"

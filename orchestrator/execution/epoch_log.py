@@ -1,4 +1,4 @@
-"""A run's epochs on disk, one a line, each with a checksum."""
+"""Epochs of a run in a file of JSON lines with checksums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHECKSUM = "crc32"
 
 
 class EpochLog:
-    """Epochs 1 to n in a file of JSON lines, which nobody else writes to."""
+    """Epochs 1 to n in a file of JSON lines with a single writer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,7 +24,7 @@ class EpochLog:
         self._whole = False
 
     def read(self) -> list[EpochReport]:
-        """The epochs up to the first line that is torn, damaged or out of turn: what a run can go on from."""
+        """Return the epochs up to the first line that is truncated, damaged or out of order, where a run resumes."""
         found: list[EpochReport] = []
         for number, epoch in enumerate(self._lines(), start=1):
             if epoch is None or epoch.number != number:
@@ -33,23 +33,23 @@ class EpochLog:
         return found
 
     def legible(self) -> dict[int, EpochReport]:
-        """Every epoch that can be read, by number, whatever is damaged around it."""
+        """Return every epoch that can be read, by number, also after damaged lines."""
         return {epoch.number: epoch for epoch in reversed(self._lines()) if epoch is not None}
 
     def _lines(self) -> list[EpochReport | None]:
         try:
-            lines = self._path.read_bytes().split(b"\n")[:-1]  # behind the last end of line is what a kill tore
+            lines = self._path.read_bytes().split(b"\n")[:-1]  # a killed writer may leave half a line at the end
         except FileNotFoundError:
             return []
         return [_parse(line) for line in lines]
 
     def keep(self, epochs: Sequence[EpochReport]) -> None:
-        """Leaves these epochs only: to half a line of a killed worker the next one would be glued."""
+        """Keep these epochs only: half a line of a killed worker would corrupt the next line."""
         self._epochs, self._whole = list(epochs), False
         self._write()
 
     def append(self, epoch: EpochReport) -> bool:
-        """Adds an epoch; False where the disk is full, then it is written with the next one."""
+        """Add an epoch; return False if the disk is full, in which case the next call writes both."""
         self._epochs.append(epoch)
         if not self._whole:
             return self._write()
@@ -78,7 +78,7 @@ def _line(epoch: EpochReport) -> str:
 
 
 def _checksum(content: dict[str, object]) -> str:
-    # Python reads back the very floats that it wrote, so that a line's content makes the same text again.
+    # Python reads the exact floats that it wrote, so a line's content is serialised to the same text.
     return f"{zlib.crc32(json.dumps(content).encode()):08x}"
 
 

@@ -1,4 +1,4 @@
-"""How well a table of predictions agrees with the truth on its test rows."""
+"""Agreement of a table of predictions with the true scores on its test rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from orchestrator.training.metrics import correlations, within_group_srcc
 
 @dataclass(frozen=True)
 class EvaluationMetrics:
-    """Figures on the rows that judge.
+    """Metrics on the test rows.
 
     Attributes:
-        metrics: `srcc`, `plcc`, `krcc`, `rmse`; `plcc_fitted`, after a logistic curve fitted on the validation rows;
-            `srcc_within_generator` and `srcc_within_prompt`, means of the SRCC inside each one's images.
-        reasons: metric → why it is NaN, where it is.
+        metrics: `srcc`, `plcc`, `krcc`, `rmse`, `plcc_fitted`, `srcc_within_generator`, `srcc_within_prompt`. The
+            logistic curve of `plcc_fitted` is fitted on the validation rows. The last two are means of the SRCC within
+            each generator's or prompt's images.
+        reasons: metric → reason for its NaN; metrics without a NaN have no key.
     """
 
     metrics: dict[str, float]
@@ -27,9 +28,9 @@ class EvaluationMetrics:
 
 
 def evaluate_table(table: pd.DataFrame, target: str, part: str = "test") -> EvaluationMetrics:
-    """One target of a prediction table: of its rows of a `part`, and of "validation" for the fit.
+    """Evaluate one target on the rows of a `part`; fit the logistic curve on the rows of "validation".
 
-    Rows of any part but "test" are of another data set, whose scores have units of their own: these have no `rmse`.
+    A part other than "test" is another data set with its own units, so there is no `rmse`.
     """
     test, validation = (table[table["part"] == name] for name in (part, "validation"))
     predicted, truth = test[f"predicted_{target}"], test[target]
@@ -42,14 +43,14 @@ def evaluate_table(table: pd.DataFrame, target: str, part: str = "test") -> Eval
         **({"rmse": figures.rmse} if part == "test" else {}),
         "plcc_fitted": fitted.plcc,
     }
-    why = {"plcc_fitted": fitted.reason}
+    reasons = {"plcc_fitted": fitted.reason}
     for group, column in (("generator", "generator"), ("prompt", "prompt_id")):
         metrics[f"srcc_within_{group}"] = within_group_srcc(predicted, truth, test[column]).srcc
-        why[f"srcc_within_{group}"] = f"no {group} has 5 test images whose scores and predictions differ"
+        reasons[f"srcc_within_{group}"] = f"no {group} has 5 test images whose scores and predictions differ"
     return EvaluationMetrics(
         metrics=metrics,
         reasons={
-            name: why.get(name) or figures.reason or "the predictions are not finite"
+            name: reasons.get(name) or figures.reason or "the predictions are not finite"
             for name, value in metrics.items()
             if not math.isfinite(value)
         },
@@ -57,7 +58,7 @@ def evaluate_table(table: pd.DataFrame, target: str, part: str = "test") -> Eval
 
 
 def mean_agreement(by_target: Mapping[str, EvaluationMetrics]) -> EvaluationMetrics:
-    """Means over targets; NaN, for the first reason, where one of them is."""
+    """Return the means over targets; a metric that is NaN for one target is NaN, with that target's reason."""
     first, *_ = by_target.values()
     reasons = {name: reason for found in reversed(list(by_target.values())) for name, reason in found.reasons.items()}
     metrics = {m: sum(found.metrics[m] for found in by_target.values()) / len(by_target) for m in first.metrics}
@@ -65,7 +66,7 @@ def mean_agreement(by_target: Mapping[str, EvaluationMetrics]) -> EvaluationMetr
 
 
 def flat_agreement(table: pd.DataFrame, targets: tuple[str, ...], prefix: str, part: str = "test") -> dict[str, float]:
-    """Flat figures under `prefix`: means over targets, and each one's own where there are several."""
+    """Return the prefixed means over targets and, for several targets, the metrics of each."""
     by_target = {target: evaluate_table(table, target, part) for target in targets}
     flat = {f"{prefix}{name}": value for name, value in mean_agreement(by_target).metrics.items()}
     if len(targets) > 1:

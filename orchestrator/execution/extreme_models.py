@@ -1,4 +1,4 @@
-"""The two ends of a search space: its smallest and its largest model."""
+"""Smallest and largest model of a search space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def feature_shapes(prepared: PreparedSweep) -> dict[str, tuple[int, ...]]:
-    """Shapes of all that the encoders give which the sweep reads of, without encoding anything."""
+    """Return the shapes of the features that the sweep reads, without encoding anything."""
     from orchestrator.data import FeatureStore
 
     shapes = FeatureStore().shapes(prepared.encoders, prepared.reads)
@@ -35,15 +35,15 @@ def extreme_model(
     targets: int,
     largest: bool,
 ) -> tuple[Configuration, Any]:
-    """The configuration of a space with the fewest or the most parameters, and its model.
+    """Return the configuration of a space with the fewest or the most parameters, and its model.
 
     Args:
         space: of the variant.
         variant: registered name.
-        of: what it is the control of; None where it is none.
+        of: the variant that it is the control of, if any.
         shapes: of the features, by name, without the rows.
-        targets: how many scores are predicted.
-        largest: which end.
+        targets: number of predicted scores.
+        largest: whether to return the largest model.
 
     Raises:
         InputError: a model cannot be built.

@@ -1,4 +1,4 @@
-"""What can befall a running job, and what is done about it: again, or never again."""
+"""Classification of a job's failures, and the decision to retry the job, end it or stop the sweep."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ from orchestrator.search.outcome import Outcome
 
 
 class FailureKind(StrEnum):
-    """Why a job stopped."""
+    """Cause of a failure."""
 
     ERROR = "error"
-    """An exception that would come again: a mistake in the data, the settings or the code."""
+    """An exception that a retry would repeat: a mistake in the data, the settings or the code."""
     TRANSIENT = "transient"
-    """An exception that may not come again: a network, a file server, a driver."""
+    """An exception that a retry may avoid: of a network, a file server, a GPU driver."""
     MEMORY = "memory"
-    """CUDA or the host ran out of memory, and said so."""
+    """CUDA or the host reported that it ran out of memory."""
     DEATH = "death"
-    """The worker's process is gone, and nobody knows why."""
+    """The worker's process died for an unknown reason."""
     NODE_LOST = "node lost"
-    """The worker's machine is gone, or took it back."""
+    """The worker's machine is gone or was preempted."""
     HANG = "hang"
     """No epoch ended within the limit."""
     DISK = "disk"
     """The disk is full."""
     UNSEEN = "unseen"
-    """The worker's machine does not see the sweep's folder, and there is no storage."""
+    """The worker's machine does not see the sweep's folder, and there is no `--storage-path`."""
     CODE = "other code"
     """The worker's machine has other code of this project."""
     STORAGE = "storage"
-    """The storage was away for longer than a worker waits."""
+    """The object store was unavailable for longer than a worker waits."""
 
 
 UNFIT = frozenset({FailureKind.UNSEEN, FailureKind.CODE})
-"""It is the machine's fault, and no other's."""
+"""Failures caused by the worker's machine alone."""
 
 
 class RetryDecision(Enum):
-    """What follows."""
+    """Decision after a failure."""
 
     RETRY = auto()
-    """The job starts again from its last checkpoint."""
+    """The job is retried from its last checkpoint."""
     END = auto()
     """The job ends with `outcome_of` its last failure."""
     STOP = auto()
-    """The sweep stops, to be resumed when the cause is mended; the job stays unfinished."""
+    """The sweep stops, to be resumed when the cause is fixed; the job stays unfinished."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One misfortune of one job.
+    """A failure of a job.
 
     Attributes:
-        kind: of it.
-        epoch: how many epochs were done.
-        text: for people; a traceback, where there is one.
+        kind: its cause.
+        epoch: number of completed epochs.
+        text: the traceback, or a sentence.
     """
 
     kind: FailureKind
@@ -71,28 +71,28 @@ class Failure:
 
     @property
     def signature(self) -> str:
-        """Equal for two failures that are the same one: the last line of the text, which names the error."""
+        """Last line of the text, which names the error; equal for two failures of the same cause."""
         return self.text.strip().rsplit("\n", 1)[-1][:500]
 
     def as_dict(self) -> dict[str, Any]:
-        """For a message or the ledger."""
+        """Return the failure for a message or the ledger."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Failure:
-        """The inverse of `as_dict`."""
+        """Read what `as_dict` returned."""
         return cls(FailureKind(values["kind"]), values["epoch"], values["text"])
 
 
 MAX_RETRIES = {FailureKind.TRANSIENT: 4, FailureKind.HANG: 1, FailureKind.DEATH: 5, FailureKind.NODE_LOST: 20}
-"""How often a job starts again after failures of a kind."""
+"""Number of retries of a job after failures of a kind."""
 
 
 def decide_retry(failures: Sequence[Failure]) -> RetryDecision:
-    """What follows from a job's failures, oldest first; the last one has just happened.
+    """Decide what follows from a job's failures, oldest first.
 
-    Two unexplained deaths after the same epoch, and the same transient error twice, are no accident. A storage that is
-    away is away for all jobs, and no job's fault.
+    Two unexplained deaths after the same epoch, and the same transient error twice, end the job: a retry would repeat
+    them. An unavailable object store concerns all jobs, so it stops the sweep.
     """
     last, earlier = failures[-1], failures[:-1]
     if last.kind is FailureKind.DISK or last.kind in UNFIT:
@@ -110,7 +110,7 @@ def decide_retry(failures: Sequence[Failure]) -> RetryDecision:
 
 
 def outcome_of(failures: Sequence[Failure]) -> Outcome:
-    """How a job ended that these failures ended: what does not fit is infeasible, the rest failed."""
+    """Return the outcome of a job that its failures ended: INFEASIBLE if it does not fit in memory, else FAILED."""
     last = failures[-1]
     if last.kind is FailureKind.MEMORY:
         return Outcome.INFEASIBLE
@@ -119,41 +119,41 @@ def outcome_of(failures: Sequence[Failure]) -> Outcome:
 
 
 def failure_from(error: BaseException, epoch: int) -> Failure:
-    """The failure that an exception is."""
+    """Return an exception as a failure."""
     kind = kind_of(error)
     text = str(error) if kind in UNFIT else "".join(traceback.format_exception(error))
     return Failure(kind, epoch, text[-8000:])
 
 
 def failure_of_worker(error: BaseException | None, text: str, epoch: int) -> Failure:
-    """The failure that ended a worker's process or its machine, from what Ray says of it.
+    """Return the failure that ended a worker's process or its machine, from Ray's report.
 
     Args:
-        error: Ray's exception; None where Ray has kept its text only.
+        error: Ray's exception; None if Ray kept only its text.
         text: that text.
-        epoch: how many epochs were done.
+        epoch: number of completed epochs.
     """
     if isinstance(cause := getattr(error, "cause", None), BaseException):
         return failure_from(cause, epoch)
     if getattr(error, "actor_init_failed", False):
         return Failure(FailureKind.ERROR, epoch, text[-8000:])
     if any(words in text for words in _NO_MEMORY):
-        return Failure(FailureKind.MEMORY, epoch, f"{_last_words(text)}\nThe host ran out of memory.")
-    # Whoever does not answer, while Ray knows of no death, is on a machine that is cut off from this one.
+        return Failure(FailureKind.MEMORY, epoch, f"{_end_of(text)}\nThe host ran out of memory.")
+    # A worker that does not answer and is not known to be dead is on a machine that is cut off from this one.
     away = getattr(error, "preempted", False) or type(error).__name__ == "ActorUnavailableError"
     if away or any(words in text for words in _NODE_GONE):
-        return Failure(FailureKind.NODE_LOST, epoch, f"{_last_words(text)}\nThe worker's machine is gone.")
-    return Failure(FailureKind.DEATH, epoch, f"{_last_words(text)}\nThe worker's process died, and nobody said why.")
+        return Failure(FailureKind.NODE_LOST, epoch, f"{_end_of(text)}\nThe worker's machine is gone.")
+    return Failure(FailureKind.DEATH, epoch, f"{_end_of(text)}\nThe worker's process died for an unknown reason.")
 
 
 _NODE_GONE = ("node has died", "node died", "node is dead", "Node is dead", "node was terminated", "drained")
 
 
-def _last_words(text: str) -> str:
+def _end_of(text: str) -> str:
     return text.strip()[-4000:]
 
 
-_PASSING = {
+_TRANSIENT_ERRNOS = {
     errno.EIO,
     errno.ESTALE,
     errno.EAGAIN,
@@ -176,7 +176,7 @@ _NO_MEMORY = (
 
 
 def kind_of(error: BaseException) -> FailureKind:
-    """The class of an exception; one that Ray wrapped is judged by its cause."""
+    """Return the kind of an exception; for an exception that Ray wrapped, of its cause."""
     if is_disk_full(error):
         return FailureKind.DISK
     if isinstance(error, TrialDirNotVisible):
@@ -189,7 +189,9 @@ def kind_of(error: BaseException) -> FailureKind:
         return FailureKind.MEMORY
     if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
         return FailureKind.MEMORY
-    if isinstance(error, ConnectionError | TimeoutError) or (isinstance(error, OSError) and error.errno in _PASSING):
+    if isinstance(error, ConnectionError | TimeoutError) or (
+        isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNOS
+    ):
         return FailureKind.TRANSIENT
     if corrupts_process(error) or type(error).__module__.startswith("ray."):
         return FailureKind.TRANSIENT
@@ -197,5 +199,5 @@ def kind_of(error: BaseException) -> FailureKind:
 
 
 def corrupts_process(error: BaseException) -> bool:
-    """Whether the process cannot be used after it: a CUDA context does not recover."""
+    """Return whether the process cannot be used after the error: a CUDA context does not recover."""
     return isinstance(error, RuntimeError) and "CUDA error" in str(error)

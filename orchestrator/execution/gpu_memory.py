@@ -1,18 +1,17 @@
-"""The limit of a trial's GPU memory to its share."""
+"""Limit of a trial's GPU memory to its share."""
 
 from __future__ import annotations
 
 CONTEXT_BYTES = 600_000_000
-"""What a process takes of a GPU beside PyTorch's allocator (CUDA's context, cuBLAS's and cuDNN's handles), if not more
-was seen."""
+"""Lower bound of the GPU memory that a process takes outside PyTorch's allocator: CUDA's context and the handles of
+cuBLAS and cuDNN."""
 
 
 def limit_gpu_memory(gpus: float) -> None:
-    """Lets this process take no more of its GPU than its trials' share: beyond it, allocations fail here and not in a
-    neighbour.
+    """Limit this process to its trial's share of the GPU, so that it and no other trial runs out of memory.
 
     Args:
-        gpus: part of a GPU; 1 or more leave it whole.
+        gpus: share of a GPU; 1 or more sets no limit.
     """
     if gpus >= 1:
         return

@@ -1,7 +1,7 @@
-"""How many trials share a GPU, and how each is kept to its share.
+"""Number of trials that share a GPU, and the resources of each.
 
-A probe on a GPU of the cluster trains the space's largest models for a few batches and looks at the memory they took;
-as many trials as fit beside one another, with a margin, share a GPU from then on.
+A probe on a GPU of the cluster trains the space's largest models for a few batches and measures their memory. As many
+trials as fit into a GPU's memory, with a margin, share it from then on.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from orchestrator.execution.sweep_context import SweepContext
 
 MARGIN = 0.1
-"""Share of a GPU's memory that no trial is promised."""
+"""Share of a GPU's memory that stays free."""
 
 _PROBE_BATCHES = 3
-_SECONDS, _PATIENCE = 60.0, 900.0
-"""That a probe may take before it is said that it waits, and in all."""
+_REPORT_SECONDS, _LIMIT_SECONDS = 60.0, 900.0
+"""Time after which a waiting probe is reported, and after which it is cancelled."""
 
 _FINEST = 10_000
-"""Ray divides a GPU into so many parts."""
+"""Number of parts into which Ray divides a GPU."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ResourceShare:
-    """What one trial gets.
+    """Resources of one trial.
 
     Attributes:
-        cpus: CPUs; as many threads, rounded down, and at least one.
-        gpus: GPUs, or the part of one.
+        cpus: CPUs; the number of threads is this rounded down, at least 1.
+        gpus: GPUs, or a share of one.
     """
 
     cpus: float
@@ -47,13 +47,13 @@ class ResourceShare:
 
 @dataclass(frozen=True)
 class GpuProbe:
-    """What the probe saw on one GPU.
+    """Measurements of the probe on one GPU.
 
     Attributes:
         gpu: its name.
-        total: bytes of memory that it has.
-        peak: bytes that the largest trial took at most, with what its process takes beside.
-        fits: False where the largest model ran out of memory with the GPU to itself.
+        total: bytes of its memory.
+        peak: largest number of bytes that a trial took, including its process outside PyTorch's allocator.
+        fits: False if the largest model ran out of memory on a GPU of its own.
     """
 
     gpu: str
@@ -63,13 +63,13 @@ class GpuProbe:
 
 
 def trials_per_gpu(measured: GpuProbe, cpus_per_gpu: float, cpus: float | None, concurrency: int | None) -> int:
-    """How many of the largest trials share one GPU; 1 at least.
+    """Return the number of the largest trials that share one GPU, at least 1.
 
     Args:
         measured: by the probe.
-        cpus_per_gpu: CPUs that there are for every GPU of a node.
-        cpus: CPUs that a trial was given; None where it takes what there is, and one at least.
-        concurrency: trials at a time for every GPU, if that is limited.
+        cpus_per_gpu: CPUs per GPU of a node.
+        cpus: CPUs set for a trial; None for an equal share, at least 1.
+        concurrency: limit of parallel trials per GPU, if any.
     """
     if not measured.fits:
         return 1
@@ -78,31 +78,35 @@ def trials_per_gpu(measured: GpuProbe, cpus_per_gpu: float, cpus: float | None, 
 
 
 def share_of(per_gpu: int, cpus_per_gpu: float, cpus: float | None) -> ResourceShare:
-    """A trial's part where `per_gpu` of them share a GPU: the CPUs go round as well, unless their number was given."""
+    """Return a trial's resources if `per_gpu` trials share a GPU; they share the CPUs too, unless `cpus` is set."""
     return ResourceShare(
         cpus=cpus or float(max(1, int(cpus_per_gpu // per_gpu))), gpus=math.floor(_FINEST / per_gpu) / _FINEST
     )
 
 
 def gpu_nodes(nodes: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
-    """Resources of the living nodes that have a GPU, from what `ray.nodes()` says."""
+    """Return the resources of the living nodes with a GPU, from the result of `ray.nodes()`."""
     return [node["Resources"] for node in nodes if node["Alive"] and node["Resources"].get("GPU", 0) >= 1]
 
 
 def pack(
-    task: SweepContext, jobs: Sequence[Job], cpus: float | None, concurrency: int | None, say: Callable[[str], None]
+    context: SweepContext,
+    jobs: Sequence[Job],
+    cpus: float | None,
+    concurrency: int | None,
+    report: Callable[[str], None],
 ) -> tuple[ResourceShare, str]:
-    """The share of a trial on the cluster that this process is connected to, and a sentence on how it was found.
+    """Measure and return the resources of a trial on the connected cluster, with a sentence about the measurement.
 
     Args:
-        task: what the jobs share; its device is a GPU's.
-        jobs: the largest ones.
-        cpus: CPUs that a trial was given; None for what there is.
-        concurrency: trials at a time, if that is limited.
-        say: told that every GPU is taken.
+        context: shared by the jobs.
+        jobs: the largest jobs.
+        cpus: CPUs set for a trial; None for an equal share.
+        concurrency: limit of parallel trials, if any.
+        report: called with a sentence if every GPU is taken.
 
     Raises:
-        InputError: the probe failed, and not for want of memory; or no GPU was free.
+        InputError: the probe failed for another reason than memory, or no GPU was free.
     """
     import ray
 
@@ -112,15 +116,15 @@ def pack(
     cpus_per_gpu = min(node.get("CPU", 0) / node["GPU"] for node in nodes)
     gpus = int(sum(node["GPU"] for node in nodes))
     probe = ray.remote(num_gpus=1, num_cpus=min(1.0, cpus_per_gpu), max_calls=1)(measure)
-    call = probe.remote(replace(task, device="cuda"), list(jobs))
-    if not ray.wait([call], timeout=_SECONDS)[0]:
-        say(f"Waiting for a GPU to measure the largest trial on, for {_PATIENCE / 60:.0f} minutes in all.")
-        if not ray.wait([call], timeout=_PATIENCE - _SECONDS)[0]:
+    call = probe.remote(replace(context, device="cuda"), list(jobs))
+    if not ray.wait([call], timeout=_REPORT_SECONDS)[0]:
+        report(f"Waiting for a GPU to measure the largest trial on, for {_LIMIT_SECONDS / 60:.0f} minutes in all.")
+        if not ray.wait([call], timeout=_LIMIT_SECONDS - _REPORT_SECONDS)[0]:
             ray.cancel(call, force=True)
             raise InputError("--gpus-per-trial auto: no GPU was free to measure the largest trial on; name a number.")
     try:
         measured: GpuProbe = ray.get(call)
-    except Exception as error:  # whatever befalls a process on another machine
+    except Exception as error:  # a process on another machine can fail in any way
         raise InputError(
             f"--gpus-per-trial auto: the probe of a GPU failed ({reason(error)}); name a number."
         ) from error
@@ -144,35 +148,37 @@ def _sentence(measured: GpuProbe, per_gpu: int, share: ResourceShare) -> str:
     )
 
 
-def measure(task: SweepContext, jobs: Sequence[Job]) -> GpuProbe:
-    """Trains each job for a few batches and evaluates it; in a process that has a GPU to itself."""
+def measure(context: SweepContext, jobs: Sequence[Job]) -> GpuProbe:
+    """Train each job for a few batches and evaluate it; the process has a GPU to itself."""
     import torch
 
-    task.plugins.load(same_code=task.code is not None)
+    context.plugins.load(same_code=context.code is not None)
     properties = torch.cuda.get_device_properties(0)
     peak, fits = 0, True
     for job in jobs:
         try:
-            _short_training(task, job)
+            _short_training(context, job)
         except torch.OutOfMemoryError:
             fits = False
         peak = max(peak, torch.cuda.max_memory_reserved())
         torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info()
-    beside = total - free - torch.cuda.memory_reserved()
-    return GpuProbe(properties.name, total, peak + max(beside, CONTEXT_BYTES), fits)
+    outside = total - free - torch.cuda.memory_reserved()
+    return GpuProbe(properties.name, total, peak + max(outside, CONTEXT_BYTES), fits)
 
 
-def _short_training(task: SweepContext, job: Job) -> None:
+def _short_training(context: SweepContext, job: Job) -> None:
     import torch
 
     from orchestrator.execution.training_job import build_model
     from orchestrator.training.settings import FitSettings
     from orchestrator.training.trainer import Trainer
 
-    torch.set_num_threads(task.threads)
+    torch.set_num_threads(context.threads)
     settings = FitSettings.from_dict({**job.training, "seed": job.seed})
-    training = Trainer(build_model(job, task), task.training_data(job.split), settings, torch.device(task.device))
-    # The whole split was needed to prepare the model and for its features to lie where they will.
+    training = Trainer(
+        build_model(job, context), context.training_data(job.split), settings, torch.device(context.device)
+    )
+    # The trainer needed the whole split to prepare the model and to place the features.
     training.data = replace(training.data, train=training.data.train[: _PROBE_BATCHES * settings.batch_size])
     training.run_epoch()

@@ -1,4 +1,4 @@
-"""A job: one piece of work for a worker, and what the worker says back."""
+"""Jobs of a sweep, their steps in a worker, and the reports that the worker returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 Study = Literal["search", "control", "confirm"]
-"""The three studies of a sweep's ledger: the variant's search, its control's, and the runs that confirm."""
+"""Studies of a sweep's ledger: the variant's search, its control's search, and the confirm runs."""
 
 KEY_PREFIX: dict[Study, str] = {"search": "trial", "control": "control", "confirm": "confirm"}
 
@@ -24,19 +24,19 @@ def job_key(study: Study, number: int) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """One training of one configuration, or the baselines of one split.
+    """Training of one configuration, or the baselines of one split.
 
     Attributes:
-        study: the ledger's study it belongs to.
+        study: its study in the ledger.
         number: the trial's number in that study.
         variant: a registered variant; empty for baselines.
-        control_of: the compared variant, where `variant` is the control.
+        control_of: the compared variant, if `variant` is the control.
         model: keyword arguments of the variant.
         training: settings of the training.
-        backbone: settings of `Finetuning`, where the task fine-tunes the backbone.
+        backbone: settings of `Finetuning`, if the sweep fine-tunes the backbone.
         split: index of the split it trains on.
         seed: of initialisation, batches and dropout.
-        test: whether the test rows are scored once at the end.
+        test: whether the test rows are scored at the end.
         source: key of the searched trial that a confirm run retrains.
     """
 
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What people read."""
+        """Name for tables and messages."""
         if not self.variant:
             return f"baselines, split {self.split}"
         if self.source:
@@ -69,12 +69,12 @@ class Job:
         return f"{KEY_PREFIX[self.study]} {self.number}"
 
     def as_config(self) -> dict[str, Any]:
-        """As the configuration that Tune carries."""
+        """Return the job as a configuration of a Tune trial."""
         return {"job": self.as_dict()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Job:
-        """The job that Tune carried."""
+        """Read the job from a configuration of a Tune trial."""
         return cls.from_dict(config["job"])
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,16 +90,16 @@ class Job:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch of a job found, as it travels from worker to driver.
+    """Metrics of one epoch of a job, sent from worker to driver.
 
     Attributes:
         number: counted from 1.
-        objective: mean validation SRCC over targets; NaN where it diverged or all its scores were the same.
-        metrics: every figure of the epoch, by name.
+        objective: mean validation SRCC over targets; NaN if it diverged or all its scores were the same.
+        metrics: all metrics of the epoch, by name.
         seconds: time the worker spent on it, checkpoint included.
         time: seconds since 1970 when it ended.
         diverged: the loss or a prediction was not finite; the job ends here.
-        place: where it was trained, as tags; empty if that was told with an earlier epoch.
+        place: tags of its host and device; empty if an earlier epoch of this worker has them.
     """
 
     number: int
@@ -112,15 +112,14 @@ class EpochReport:
 
 
 class JobRunner(Protocol):
-    """Work that is done in steps; every step gives a message for the desk."""
+    """A job that runs in steps, each of which returns a message for the controller."""
 
     @property
     def folder(self) -> Path:
-        """Where it writes."""
+        """Folder that the job writes to."""
 
     def step(self) -> dict[str, Any]:
-        """Does a step. The message holds `epochs`, at the end `outcome` and `final`, and `notes` where people should
-        know of something."""
+        """Run a step; return a message with `epochs`, at the end `outcome` and `final`, and optional `notes`."""
 
     def close(self) -> None:
-        """Lets go of the job's folder; there is no further step."""
+        """Release the job's folder; there is no further step."""

@@ -1,4 +1,4 @@
-"""From a spec to something that can run: every name looked up, data checked, spaces read, splits made."""
+"""Preparation of a sweep: look up every name, check the data, read the search space, make the splits."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class PreparedSweep:
     Attributes:
         spec: its settings.
         dataset: checked and read.
-        targets: the scores it learns.
+        targets: scores that it learns.
         space: of the variant.
-        control_space: of the control; None where the variant is the control itself.
+        control_space: of the control; None if the variant is the control itself.
         encoders: kind → name.
         reads: features that the variant and its control read.
         splits: by index, 0 for the search and the rest for confirm runs.
-        enqueued: configurations of a file to try first, as Optuna's flat parameters.
-        cross: what is scored of a second data set, where there is one.
-        plugins: the plug-ins that the sweep names or uses.
+        enqueued: configurations of a file that are tried first, as Optuna's flat parameters.
+        cross: second data set that confirm runs score, if any.
+        plugins: plug-ins that the sweep names or uses.
     """
 
     spec: SweepSpec
@@ -55,21 +55,21 @@ class PreparedSweep:
 
     @property
     def control_of(self) -> str | None:
-        """What `plain_head` is the control of, where it is itself what is searched."""
+        """Variant that `plain_head` is the control of, if the sweep searches `plain_head` itself."""
         return control_of(self.spec.variant, self.targets, self.space)
 
     @property
     def finetune(self) -> bool:
-        """Whether the image encoder is trained with the model."""
+        """True if the image encoder is trained with the model."""
         return self.spec.backbone == "finetune"
 
     def first_trials(self) -> tuple[InitialTrials, list[str]]:
-        """What both searches begin with, and what there is to say about it; raises InputError as `choose_first`."""
+        """Return the first trials of both searches and sentences about them; raise InputError like `choose_first`."""
         spec = self.spec
         return choose_first(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
 
     def identity(self) -> dict[str, Any]:
-        """What must agree for a sweep to go on: code version, data, splits."""
+        """Return what must be equal when a sweep is resumed: code version, data, splits, space."""
         from orchestrator import __version__
 
         content = {
@@ -86,13 +86,13 @@ class PreparedSweep:
 def prepare(
     spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None, begun: bool = False
 ) -> PreparedSweep:
-    """Looks everything up and reads the data.
+    """Look up every name and read the data.
 
     Args:
         spec: the settings.
-        progress: told while data is generated or verified.
-        space: used in place of the spec's own, where a sweep goes on with the one it began with.
-        begun: it has in its folder what it tries first, so that nothing is read again that may be gone.
+        progress: called while data is generated or verified.
+        space: used instead of the spec's, for a sweep that resumes with the space that it began with.
+        begun: True if the first trials are in the sweep's folder; their file, which may be gone, is not read again.
 
     Raises:
         InputError: the first thing that is wrong, in one sentence.
@@ -119,7 +119,7 @@ def prepare(
 
     if any(name.startswith("criteria.") for name in reads):
         _ = dataset.criteria
-    FeatureStore().shapes(encoders, reads)  # says now what would be missing later, weights above all
+    FeatureStore().shapes(encoders, reads)  # raises now if weights are missing
     if spec.trials > 1:
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
@@ -161,14 +161,14 @@ def _plugins(spec: SweepSpec, encoders: Mapping[str, str], space: SearchSpace) -
 
 
 def extract_features(prepared: PreparedSweep, progress: Progress) -> FeatureSet:
-    """The features that the sweep reads: from the store, or computed into it; to fine-tune, the images as well."""
+    """Return the features that the sweep reads, and to fine-tune the images; compute them if missing."""
     from orchestrator.data import FeatureStore
 
     return FeatureStore().get(prepared.dataset, prepared.encoders, _wanted(prepared), progress)
 
 
 def extract_cross_test(prepared: PreparedSweep, progress: Progress) -> CrossDatasetEval | None:
-    """The same features of a second data set, with what the jobs need beside them; None where there is none."""
+    """Return the same features and the scores of the second data set, if there is one."""
     return extract_cross(prepared.cross, prepared.encoders, _wanted(prepared), progress)
 
 
@@ -179,7 +179,7 @@ def _wanted(prepared: PreparedSweep) -> tuple[str, ...]:
 
 
 def control_of(variant: str, targets: tuple[str, ...], space: SearchSpace) -> str | None:
-    """The variant whose target net `plain_head` takes when it is searched by itself: its space's `of`, if any."""
+    """Return the variant whose target net `plain_head` has if it is searched by itself: its space's `of`, if any."""
     if variant != CONTROL:
         return None
     named = space.model.get("of")
@@ -187,7 +187,7 @@ def control_of(variant: str, targets: tuple[str, ...], space: SearchSpace) -> st
 
 
 def choose_encoders(given: Iterable[str]) -> dict[str, str]:
-    """Every kind's encoder: the one given, else the default.
+    """Return kind → encoder: the given encoder, else the default.
 
     Raises:
         InputError: an unknown encoder.
@@ -243,7 +243,7 @@ def _variant(name: str, of: str | None) -> Any:
 
 
 def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) -> None:
-    """Raises InputError for a key that the variant has not."""
+    """Raise InputError for a key that the variant lacks."""
     source = _source(spec)
     known = {"model": set(parameters), "hypernet": set(parameters)}
     for section, names in known.items():
@@ -255,7 +255,7 @@ def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) 
 
 
 def _check_training(space: SearchSpace, spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...]) -> None:
-    """Raises InputError for a key that no training has, for values out of range, for what this data cannot give."""
+    """Raise InputError for an unknown key, a value out of range, or a loss that needs what this data lacks."""
     from orchestrator.training.losses import build_loss
     from orchestrator.training.settings import FitSettings
 
@@ -274,7 +274,7 @@ def _source(spec: SweepSpec) -> str:
 
 
 def check_backbone(space: SearchSpace, spec: SweepSpec, encoder: str, reads: tuple[str, ...]) -> None:
-    """Checks that there is something to fine-tune and that the space's section `backbone` fits it.
+    """Check that the variant has a backbone to fine-tune and that the space's section `backbone` fits it.
 
     Raises:
         InputError: what is wrong, in one sentence.
@@ -303,7 +303,7 @@ def check_backbone(space: SearchSpace, spec: SweepSpec, encoder: str, reads: tup
 
 
 def _space(spec: SweepSpec) -> SearchSpace:
-    """The shipped space; or the user's, which the shipped one's defaults complete."""
+    """Return the shipped space, or the user's space completed with the shipped space's defaults."""
     _variant(spec.variant, None)
     if spec.space is None:
         return load_space(spec.variant)

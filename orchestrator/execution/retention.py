@@ -1,4 +1,4 @@
-"""Which checkpoints may go: a rule, a budget of bytes, and never what somebody still needs."""
+"""Retention of checkpoints by a rule and a budget of bytes; parts that are still needed always stay."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from orchestrator.execution.job import Study
 from orchestrator.search.outcome import Outcome
 
 Kept = Literal["last", "best", "spare", "model"]
-"""Last epoch's state, best epoch's model, tensors of the save before, and a confirm run's exported model."""
+"""Last epoch's state, best epoch's model, tensors of the previous save, and a confirm run's exported model."""
 
 _RANK = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
 
 
 @dataclass(frozen=True)
 class RetentionPolicy:
-    """What is kept of trials that have ended; of those that have not, everything is.
+    """Parts that are kept of trials that have ended; unfinished trials keep all parts.
 
     Attributes:
         what: "all": last epoch's state and best epoch's model. "last": the last epoch's state. "best": the best
-            epoch's model of the `k` best trials of the search and of the control's. "none": nothing.
-            Exported models of confirm runs stay, under "none" only those that stand for a configuration.
-        k: how many, for "best".
+            epoch's model of the `k` best trials of the search and of the control's search. "none": nothing.
+            Exported models of confirm runs are kept; under "none" only those that represent a configuration.
+        k: number of trials, for "best".
     """
 
     what: Literal["all", "last", "best", "none"]
@@ -33,7 +33,7 @@ class RetentionPolicy:
 
     @classmethod
     def parse(cls, text: str) -> RetentionPolicy:
-        """A rule as people write it: `best:3`, `last`, `all`, `none`; raises ValueError on anything else."""
+        """Read `best:3`, `last`, `all` or `none`; raise ValueError for any other text."""
         if text in {"all", "last", "none"}:
             return cls(text)  # type: ignore[arg-type]
         if match := re.fullmatch(r"best:([1-9]\d*)", text):
@@ -43,14 +43,14 @@ class RetentionPolicy:
 
 @dataclass(frozen=True)
 class TrialCheckpoint:
-    """A trial and the bytes that its folder holds.
+    """A trial and the bytes of its parts.
 
     Attributes:
-        outcome: None while it is unfinished.
-        objective: its best epoch's; None where no epoch was finite.
-        params: of its configuration; equal ones count once among the best.
-        needed: its exported model stands for a configuration, or may come to.
-        sizes: bytes by what they are for.
+        outcome: None if unfinished.
+        objective: of its best epoch; None if no epoch was finite.
+        params: of its configuration; trials with equal parameters count once among the best.
+        needed: whether its exported model represents a configuration, or may do so later.
+        sizes: bytes by part.
     """
 
     key: str
@@ -64,9 +64,9 @@ class TrialCheckpoint:
 
 
 class TopK:
-    """The k best ended trials of a search, distinct in their parameters, as trials end one by one.
+    """The k best ended trials of a search with distinct parameters, updated as trials end.
 
-    Places are those of `removable`: a trial that has lost its place to better ones never gets it back.
+    Ranks equal those of `removable`: a trial that better trials have displaced never returns.
     """
 
     def __init__(self, k: int) -> None:
@@ -74,45 +74,47 @@ class TopK:
         self._best: list[tuple[tuple[int, float, int], str]] = []
 
     def add(self, trial: TrialCheckpoint) -> None:
-        """Takes in a trial that has ended; one that has not, or has no objective, has no place."""
-        if not _ranks(trial):
+        """Add a trial; ignore it if it is unfinished or has no objective."""
+        if not _is_ranked(trial):
             return
-        params = _spelled(trial)
-        rivals = [one for one in self._best if one[1] == params]
-        if not rivals or _order(trial) < rivals[0][0]:
-            self._best = sorted([*(one for one in self._best if one not in rivals), (_order(trial), params)])[: self._k]
+        params = _hashable_params(trial)
+        equal = [entry for entry in self._best if entry[1] == params]
+        if not equal or _order(trial) < equal[0][0]:
+            self._best = sorted([*(entry for entry in self._best if entry not in equal), (_order(trial), params)])[
+                : self._k
+            ]
 
     def has_room_for(self, trial: TrialCheckpoint) -> bool:
-        """Whether the trial is, or would be, among them."""
-        if not _ranks(trial):
+        """Return whether the trial is, or would be, among the best."""
+        if not _is_ranked(trial):
             return False
         better = [params for order, params in self._best if order < _order(trial)]
-        return len(better) < self._k and _spelled(trial) not in better
+        return len(better) < self._k and _hashable_params(trial) not in better
 
 
 def removable(
     holdings: Sequence[TrialCheckpoint], rule: RetentionPolicy, budget: int | None = None
 ) -> dict[str, frozenset[Kept]]:
-    """What may go, by trial: all that the rule does not keep, then the least worth until the rest fits the budget.
+    """Return the parts to remove, by trial: all that the rule does not keep, then more until the rest fits the budget.
 
-    Least worth are last states, then exported models that stand for nothing, then best models; among them those of
-    the worst trials. Unfinished trials and needed models stay even where they alone are over the budget.
+    For the budget, last states go first, then exported models that represent no configuration, then best models. Within
+    each group the worst trials go first. Unfinished trials and needed models stay even if they exceed the budget.
     """
-    places = _places(holdings)
+    ranks = _ranking(holdings)
     going: dict[str, set[Kept]] = {}
     left: list[tuple[tuple[int, float, str], TrialCheckpoint, Kept]] = []
     total = 0
     for holding in holdings:
-        kept = _kept(holding, rule, places[holding.key])
+        kept = _kept(holding, rule, ranks[holding.key])
         for part, size in holding.sizes.items():
             if part not in kept:
                 going.setdefault(holding.key, set()).add(part)
                 continue
             total += size
             if holding.outcome is not None and not (part == "model" and holding.needed):
-                left.append(((_WORTH[part], -places[holding.key], holding.key), holding, part))
+                left.append(((_WORTH[part], -ranks[holding.key], holding.key), holding, part))
     if budget is not None:
-        for _, holding, part in sorted(left, key=lambda one: one[0]):
+        for _, holding, part in sorted(left, key=lambda entry: entry[0]):
             if total <= budget:
                 break
             going.setdefault(holding.key, set()).add(part)
@@ -123,39 +125,39 @@ def removable(
 _WORTH: dict[Kept, int] = {"spare": 0, "last": 1, "model": 2, "best": 3}
 
 
-def _kept(holding: TrialCheckpoint, rule: RetentionPolicy, place: float) -> set[Kept]:
+def _kept(holding: TrialCheckpoint, rule: RetentionPolicy, rank: float) -> set[Kept]:
     if holding.outcome is None:
         return {"last", "best", "spare", "model"}
     kept: set[Kept] = set()
     if rule.what in {"all", "last"}:
         kept |= {"last"}
     # A confirm run's best epoch is its exported model.
-    if rule.what == "all" or (rule.what == "best" and holding.study != "confirm" and place < rule.k):
+    if rule.what == "all" or (rule.what == "best" and holding.study != "confirm" and rank < rule.k):
         kept |= {"best"}
     if rule.what != "none" or holding.needed:
         kept |= {"model"}
     return kept
 
 
-def _places(holdings: Iterable[TrialCheckpoint]) -> dict[str, float]:
-    """Each trial's place in its study, from 0, as `Ledger.best` ranks them; infinite where it has none."""
-    places: dict[str, float] = {}
+def _ranking(holdings: Iterable[TrialCheckpoint]) -> dict[str, float]:
+    """Return each trial's rank in its study, from 0, as `Ledger.best` ranks them; infinity for unranked trials."""
+    ranks: dict[str, float] = {}
     studies: dict[Study, list[TrialCheckpoint]] = {}
     for holding in holdings:
-        places[holding.key] = math.inf
-        if _ranks(holding):
+        ranks[holding.key] = math.inf
+        if _is_ranked(holding):
             studies.setdefault(holding.study, []).append(holding)
     for study, ended in studies.items():
         seen: set[str] = set()
-        for one in sorted(ended, key=_order):
-            params = one.key if study == "confirm" else _spelled(one)
+        for trial in sorted(ended, key=_order):
+            params = trial.key if study == "confirm" else _hashable_params(trial)
             if params not in seen:
-                places[one.key] = len(seen)
+                ranks[trial.key] = len(seen)
                 seen.add(params)
-    return places
+    return ranks
 
 
-def _ranks(holding: TrialCheckpoint) -> bool:
+def _is_ranked(holding: TrialCheckpoint) -> bool:
     return holding.outcome in _RANK and holding.objective is not None
 
 
@@ -163,6 +165,6 @@ def _order(holding: TrialCheckpoint) -> tuple[int, float, int]:
     return (_RANK[holding.outcome], -holding.objective, holding.number)  # type: ignore[index,operator]
 
 
-def _spelled(holding: TrialCheckpoint) -> str:
-    """Hashable, and the same for the same parameters, whatever they are."""
+def _hashable_params(holding: TrialCheckpoint) -> str:
+    """Return a text that is equal for equal parameters."""
     return repr(sorted(holding.params.items()))

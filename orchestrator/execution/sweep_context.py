@@ -1,4 +1,4 @@
-"""What all jobs of a sweep share: the data, the splits, and where things are written."""
+"""Context that all jobs of a sweep share: data, splits and folders."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cluster.shared_features import open_features
 from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins
 from orchestrator.data.feature_store import PIXELS
+from orchestrator.execution.shared_trial_store import SharedTrialStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,30 +26,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SweepContext:
-    """Travels once to every worker.
+    """Data and settings of a sweep, sent once to every worker.
 
     Attributes:
-        features: paths of the stored features; opened where the job runs.
+        features: paths of the stored features; opened by the worker.
         reads: the features that the variant and its control read.
-        encoders: kind → name, of the kinds that `reads` needs.
+        encoders: kind → name, for the kinds that `reads` needs.
         names: the rows' names, (N,).
         generators: the rows' generators, (N,).
         prompts: the rows' prompts, (N,).
         prompt_ids: equal where prompts are, (N,).
         scores: mean opinion scores, (N, T).
-        stds: the raters' standard deviations of the scores, (N, T); None where they are not known.
+        stds: the raters' standard deviations of the scores, (N, T); None if unknown.
         targets: names of the T scores.
         splits: by index.
-        trials: folder that holds a folder a job; it is read and written by the nodes unless there is a `storage`.
+        trials: folder with a folder per job, as this process sees it.
+        store: the same folders, as every node reaches them.
         threads: of one job.
         device: "cpu" or "cuda".
         finetune: whether the image encoder is trained with the model; `features` then has `image.pixels` as well.
         min_free: bytes of free disk below which no checkpoint is written.
-        cross: a second data set, which confirm runs and baselines score as well.
-        gpus: of one job; of a part of a GPU it takes no more memory than that.
-        criteria: what is asked of the rows, (N,); None where nobody said.
-        storage: where jobs leave their files instead; each works in a folder of its own then.
-        code: digest of the code that every node has to have; None for whichever it has.
+        cross: second data set that confirm runs and baselines score, if any.
+        gpus: of one job; a share below 1 limits its GPU memory as well.
+        criteria: text of the criteria of each row, (N,); None without criteria.
+        code: digest of the code that every node must have; None for any.
         plugins: plug-ins that every worker loads.
     """
 
@@ -64,6 +65,7 @@ class SweepContext:
     targets: tuple[str, ...]
     splits: Mapping[int, Split]
     trials: Path
+    store: TrialStore
     threads: int
     device: str
     finetune: bool = False
@@ -71,15 +73,14 @@ class SweepContext:
     cross: CrossDatasetEval | None = None
     gpus: float = 0.0
     criteria: tuple[str, ...] | None = None
-    storage: TrialStore | None = None
     code: str | None = None
     plugins: SharedPlugins = NO_PLUGINS
 
     def training_data(self, split: int) -> TrainingData:
-        """The data as one of its splits divides it. Features are opened once in a process.
+        """Return the data of one split; features are opened once per process.
 
         Raises:
-            TrialDirNotVisible: this node has no file that they lie in, nor a way to fetch it.
+            TrialDirNotVisible: this node can neither see nor fetch a file of the features.
         """
         import torch
 
@@ -104,8 +105,8 @@ class SweepContext:
         return {name: tensors[name] for name in (*self.reads, *pixels)}
 
     def working_in(self, trials: Path) -> SweepContext:
-        """The same on another folder, with the features that this process has opened."""
-        own = replace(self, trials=trials, storage=None)
+        """Return the context with another folder and the features that this process has opened."""
+        own = replace(self, trials=trials)
         own.__dict__["_tensors"] = self._tensors
         return own
 
@@ -127,12 +128,12 @@ def make_context(
     finetune: bool = False,
     min_free: int = 0,
     cross: CrossDatasetEval | None = None,
-    storage: TrialStore | None = None,
+    store: TrialStore | None = None,
     gpus: float = 0.0,
     code: str | None = None,
     plugins: SharedPlugins = NO_PLUGINS,
 ) -> SweepContext:
-    """The task of a sweep over `targets` of a dataset."""
+    """Return the context of a sweep over `targets` of a dataset; `store` is `trials` by default."""
     return SweepContext(
         features=features,
         reads=reads,
@@ -146,13 +147,13 @@ def make_context(
         targets=targets,
         splits=splits,
         trials=trials,
+        store=store or SharedTrialStore(trials),
         threads=threads,
         device=device,
         finetune=finetune,
         min_free=min_free,
         cross=cross,
         criteria=tuple(dataset.criteria) if "criteria" in dataset.table else None,
-        storage=storage,
         gpus=gpus,
         code=code,
         plugins=plugins,

@@ -1,4 +1,4 @@
-"""Running one job, a step at a time, from where its folder says it is; knows no Ray."""
+"""Training of one job in steps, resumed from the checkpoint in its folder; independent of Ray."""
 
 from __future__ import annotations
 
@@ -31,31 +31,29 @@ from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.settings import FitSettings
 from orchestrator.training.trainer import Trainer
 
-"""In the folder of a confirm run: a row an image of its validation and test parts, true and predicted scores."""
-
 
 class TrainingJob:
-    """Trains a variant, one epoch a step, and leaves a checkpoint after each.
+    """Training of a variant, one epoch per step, with a checkpoint after each.
 
-    The job's folder is held until the last step or `close`.
+    The job's folder is locked until the last step or `close`.
 
     Args:
-        job: what is trained.
-        task: what all jobs share.
-        free: bytes that are free where a folder is.
+        job: the configuration.
+        context: shared by all jobs of the sweep.
+        free: returns the bytes free on a folder's disk.
 
     Raises:
         TrialDirLocked: another worker still writes to the folder.
     """
 
-    def __init__(self, job: Job, task: SweepContext, free: Callable[[Path], int] = free_bytes) -> None:
-        torch.set_num_threads(task.threads)
-        if task.device == "cuda":
-            limit_gpu_memory(task.gpus)
+    def __init__(self, job: Job, context: SweepContext, free: Callable[[Path], int] = free_bytes) -> None:
+        torch.set_num_threads(context.threads)
+        if context.device == "cuda":
+            limit_gpu_memory(context.gpus)
         self._job = job
-        self._task = task
+        self._context = context
         self._free = free
-        self._held = LockedTrialDir(task.trials / job.key)
+        self._trial_dir = LockedTrialDir(context.trials / job.key)
         try:
             self._begin()
         except BaseException:
@@ -63,8 +61,8 @@ class TrainingJob:
             raise
 
     def _begin(self) -> None:
-        self._folder = self._held.path
-        self._notes = [note] if (note := self._held.claim(self._job)) else []
+        self._folder = self._trial_dir.path
+        self._notes = [note] if (note := self._trial_dir.claim(self._job)) else []
         self._paused = self._placed = False
         self._checkpoints = Checkpoints(self._folder)
         self._history = EpochLog(self._folder / EPOCHS)
@@ -74,15 +72,17 @@ class TrainingJob:
 
     def _new_training(self) -> Trainer:
         settings = FitSettings.from_dict({**self._job.training, "seed": self._job.seed})
-        model = build_model(self._job, self._task)
-        return Trainer(model, self._task.training_data(self._job.split), settings, torch.device(self._task.device))
+        model = build_model(self._job, self._context)
+        return Trainer(
+            model, self._context.training_data(self._job.split), settings, torch.device(self._context.device)
+        )
 
     def _resumed(self) -> list[EpochReport]:
-        """Goes on from the newest usable checkpoint; gives the epochs up to it."""
+        """Resume from the newest usable checkpoint; return the epochs up to it."""
         history = self._history.read()
 
         def usable(meta: Mapping[str, Any]) -> str | None:
-            # Epochs that cannot be told again would be missing from the ledger if it lost them, too.
+            # Epochs that cannot be reported again would be missing from a ledger that lost them.
             return None if meta["epoch"] <= len(history) else f"the history is whole to epoch {len(history)} only"
 
         found = self._checkpoints.load(usable)
@@ -90,26 +90,26 @@ class TrainingJob:
             try:
                 self._training.load_state_dict(found.state)
             except (ValueError, KeyError) as error:
-                aside = self._held.set_aside()
+                aside = self._trial_dir.set_aside()
                 self._notes.append(
                     f"{self._job.key} held a checkpoint of another training ({error}); its files are in {aside.name} "
-                    "now, and it began anew."
+                    "now, and it restarted from the first epoch."
                 )
-                self._held.claim(self._job)
+                self._trial_dir.claim(self._job)
                 self._checkpoints, self._training = Checkpoints(self._folder), self._new_training()
         done = self._training.epoch
         if found.passed_over:
-            where = f"went on from epoch {done}" if done else "began anew"
-            self._notes.append(f"{self._job.key} {where}: {' '.join(found.passed_over)}")
+            action = f"resumed from epoch {done}" if done else "restarted from the first epoch"
+            self._notes.append(f"{self._job.key} {action}: {' '.join(found.passed_over)}")
         return history[:done]
 
     @property
     def folder(self) -> Path:
-        """Where it writes."""
+        """Folder that the job writes to."""
         return self._folder
 
     def step(self) -> dict[str, Any]:
-        """Trains an epoch, or tells again what was done before the worker died."""
+        """Train an epoch, or report again the epochs before the worker died."""
         epochs, self._pending = self._pending, []
         if not epochs and not self._training.finished:
             epochs = [self._epoch()]
@@ -122,8 +122,8 @@ class TrainingJob:
         return message
 
     def close(self) -> None:
-        """Lets go of the job's folder, for whoever goes on with it."""
-        self._held.close()
+        """Release the job's folder for the worker that resumes it."""
+        self._trial_dir.close()
 
     def _epoch(self) -> EpochReport:
         started = time.perf_counter()
@@ -136,7 +136,7 @@ class TrainingJob:
             seconds=time.perf_counter() - started,
             time=time.time(),
             diverged=result.diverged,
-            place={} if self._placed else machine_tags(self._task.device),
+            place={} if self._placed else machine_tags(self._context.device),
         )
         self._placed = True
         if self._history.append(epoch):
@@ -146,7 +146,7 @@ class TrainingJob:
         return epoch
 
     def _save(self) -> None:
-        if self._free(self._folder) < max(self._task.min_free, 2 * self._checkpoints.size):
+        if self._free(self._folder) < max(self._context.min_free, 2 * self._checkpoints.size):
             self._pause()
             return
         try:
@@ -157,10 +157,10 @@ class TrainingJob:
             self._pause()
 
     def _pause(self) -> None:
-        """Goes on without checkpoints while the disk is nearly full; said once a job."""
+        """Pause checkpoints while the disk is nearly full; note it once per job."""
         if not self._paused:
             free = format_bytes(self._free(self._folder))
-            self._notes.append(f"Disk nearly full ({free} free at {self._task.trials}): checkpoints are paused.")
+            self._notes.append(f"Disk nearly full ({free} free at {self._context.trials}): checkpoints are paused.")
         self._paused = True
 
     def _final(self) -> dict[str, float]:
@@ -173,24 +173,24 @@ class TrainingJob:
         return final | (self._test() if self._job.test else {})
 
     def _test(self) -> dict[str, float]:
-        """Reads the test rows, and those of a second data set, once, with the best epoch's weights."""
+        """Score the test rows and a second data set with the best epoch's weights."""
         self._training.restore_best()
         self._export()
-        split = self._task.splits[self._job.split]
+        split = self._context.splits[self._job.split]
         parts = {"validation": split.validation, "test": split.test}
         tables = [
-            prediction_table(self._task, part, rows, self._training.predict(torch.from_numpy(rows)))
+            prediction_table(self._context, part, rows, self._training.predict(torch.from_numpy(rows)))
             for part, rows in parts.items()
         ]
         table = pd.concat(tables)
         table.to_csv(self._folder / PREDICTIONS, index=False)
-        return flat_agreement(table, self._task.targets, "test_") | self._cross(tables[0])
+        return flat_agreement(table, self._context.targets, "test_") | self._cross(tables[0])
 
     def _cross(self, validation: pd.DataFrame) -> dict[str, float]:
-        cross, training = self._task.cross, self._training
+        cross, training = self._context.cross, self._training
         if cross is None:
             return {}
-        table = cross.table(cross.predict(training.model, training.scale, training.device), self._task.targets)
+        table = cross.table(cross.predict(training.model, training.scale, training.device), self._context.targets)
         table.to_csv(self._folder / CROSS_PREDICTIONS, index=False)
         return cross.figures(validation, table, cross.prefix)
 
@@ -200,44 +200,44 @@ class TrainingJob:
             ModelConfig(
                 variant=self._job.variant,
                 parameters={**self._job.model, **({"of": self._job.control_of} if self._job.control_of else {})},
-                targets=self._task.targets,
+                targets=self._context.targets,
                 score_mean=tuple(self._training.scale.mean.tolist()),
                 score_std=tuple(self._training.scale.std.tolist()),
-                encoders=dict(self._task.encoders),
-                encoder_identities=dict(self._task.features.identity),
-                shapes={name: self._task.features.shapes[name] for name in self._task.reads},
-                backbone=self._job.backbone if self._task.finetune else None,
+                encoders=dict(self._context.encoders),
+                encoder_identities=dict(self._context.features.identity),
+                shapes={name: self._context.features.shapes[name] for name in self._context.reads},
+                backbone=self._job.backbone if self._context.finetune else None,
                 mos_quantiles=quantiles_of(
-                    self._task.scores[self._task.splits[self._job.split].train], self._task.targets
+                    self._context.scores[self._context.splits[self._job.split].train], self._context.targets
                 ),
             ),
             self._training.model,
         )
 
 
-def build_model(job: Job, task: SweepContext) -> ScoringModel | FinetunedModel:
-    """The job's variant, initialised from the job's seed; behind a pretrained backbone where that is fine-tuned."""
+def build_model(job: Job, context: SweepContext) -> ScoringModel | FinetunedModel:
+    """Return the job's variant, initialised from its seed, with the pretrained backbone if that is fine-tuned."""
     of = {"of": job.control_of} if job.control_of else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        model = build_variant(job.variant, task.features.shapes, len(task.targets), **{**job.model, **of})
-        if not task.finetune:
+        model = build_variant(job.variant, context.features.shapes, len(context.targets), **{**job.model, **of})
+        if not context.finetune:
             return model
-        encoder = encoders.build_encoder(task.encoders["image"])
+        encoder = encoders.build_encoder(context.encoders["image"])
         return finetuned(encoder, model, Finetuning(**job.backbone))
 
 
-def prediction_table(task: SweepContext, part: str, rows: Any, predicted: Any) -> pd.DataFrame:
-    """Rows with their names, prompts, generators, true scores and predicted ones, (n, T) in MOS units."""
+def prediction_table(context: SweepContext, part: str, rows: Any, predicted: Any) -> pd.DataFrame:
+    """Return names, prompts, generators, true scores and predictions (n, T) of rows, in MOS units, as a table."""
     columns: dict[str, Any] = {
         "part": part,
-        "name": [task.names[row] for row in rows],
-        "prompt_id": task.prompt_ids[rows],
-        "prompt": [task.prompts[row] for row in rows],
-        **({} if task.criteria is None else {"criteria": [task.criteria[row] for row in rows]}),
-        "generator": [task.generators[row] for row in rows],
+        "name": [context.names[row] for row in rows],
+        "prompt_id": context.prompt_ids[rows],
+        "prompt": [context.prompts[row] for row in rows],
+        **({} if context.criteria is None else {"criteria": [context.criteria[row] for row in rows]}),
+        "generator": [context.generators[row] for row in rows],
     }
-    for column, target in enumerate(task.targets):
-        columns[target] = task.scores[rows, column]
+    for column, target in enumerate(context.targets):
+        columns[target] = context.scores[rows, column]
         columns[f"predicted_{target}"] = predicted[:, column]
     return pd.DataFrame(columns)

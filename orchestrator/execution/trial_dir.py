@@ -1,4 +1,4 @@
-"""A trial's folder in the hands of the one worker that writes there."""
+"""Folder of a trial, locked by the one worker that writes to it."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from orchestrator.core.errors import InputError
 from orchestrator.execution.job import Job
 
 WAIT_SECONDS = 60.0
-"""After a killed driver its workers live on for some seconds, and the next driver's have to wait for their end."""
+"""Seconds to wait for the lock: workers of a killed driver live for some seconds after it."""
 
 ASIDE = ".aside-"
-"""In the name of a folder that holds what another configuration left in a trial's."""
+"""Part of the name of a folder with files that another configuration left in a trial's folder."""
 
 JOB = "job.json"
-"""Names the job whose folder it is."""
+"""File with the job of the folder."""
 
 _LOCK, _WORKER = ".lock", "worker.json"
 
 
 class TrialDirLocked(TimeoutError):
-    """Another worker still writes to the folder; it may be free a little later."""
+    """Another worker still writes to the folder; it may be free later."""
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """Who works in a folder, or did last.
+    """Worker that writes to a folder, or wrote to it last.
 
     Attributes:
-        pid, host: its process.
-        node: Ray's id of its node; None outside Ray.
-        started: seconds since 1970 when it began this job.
-        token: of this worker on this job, like no other.
+        pid, host: of its process.
+        node: Ray's id of its node; None without Ray.
+        started: time at which it began this job, in seconds since 1970.
+        token: unique for this worker and job.
     """
 
     pid: int = field(default_factory=os.getpid)
@@ -54,14 +54,14 @@ class WorkerInfo:
 
 
 class LockedTrialDir:
-    """Held from its making to `close`, or to the death of this process, by a lock of the operating system.
+    """Folder locked until `close` or the death of this process, by a lock of the operating system.
 
     Args:
-        path: the folder; made where it is not there.
+        path: the folder; created if missing.
         wait: seconds to wait for another worker.
 
     Raises:
-        TrialDirLocked: another one did not let go in that time.
+        TrialDirLocked: another worker did not release it in that time.
     """
 
     def __init__(self, path: Path, wait: float = WAIT_SECONDS) -> None:
@@ -73,25 +73,30 @@ class LockedTrialDir:
         try:
             self._lock.acquire()
         except Timeout:
-            raise TrialDirLocked(f"{path} is still written to by another worker{_who(read_worker(path))}.") from None
+            raise TrialDirLocked(
+                f"{path} is still written to by another worker{_describe(read_worker(path))}."
+            ) from None
         self._write(_WORKER, asdict(WorkerInfo()))
 
     def close(self) -> None:
-        """Lets go; again, it does nothing."""
+        """Release the lock, if held."""
         self._lock.release()
 
     def claim(self, job: Job) -> str | None:
-        """Makes the folder this job's: what another configuration left here is set aside, and where to is said."""
-        there = _read(self.path / JOB)
+        """Write the job to the folder; set files of another configuration aside and return a note about that."""
+        previous = _read(self.path / JOB)
         note = None
-        if there is not None and _identity(there) != _identity(job.as_dict()):
+        if previous is not None and _identity(previous) != _identity(job.as_dict()):
             aside = self.set_aside()
-            note = f"{job.key} held another configuration's files; they are in {aside.name} now, and it began anew."
+            note = (
+                f"{job.key} held another configuration's files; they are in {aside.name} now, and it restarted from "
+                "the first epoch."
+            )
         self._write(JOB, json.loads(json.dumps(job.as_dict())))
         return note
 
     def set_aside(self) -> Path:
-        """Moves all that was written here into a new folder beside this one."""
+        """Move all files into a new folder next to this one; return that folder."""
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}{ASIDE}{number}")).exists():
             number += 1
@@ -105,12 +110,12 @@ class LockedTrialDir:
         try:
             write_file(self.path / name, json.dumps(content, indent=1) + "\n")
         except OSError as error:
-            if not is_disk_full(error):  # a training does not need these two
+            if not is_disk_full(error):  # a training does not need these files
                 raise
 
 
 def read_worker(folder: Path) -> WorkerInfo | None:
-    """Who works in a trial's folder, or did last; None where nobody is written down."""
+    """Return the worker that writes to a trial's folder, or wrote last; None if the folder names none."""
     with suppress(TypeError):
         return WorkerInfo(**(_read(folder / _WORKER) or {"unknown": None}))
     return None
@@ -125,11 +130,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _identity(job: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a job's training, with what is newer than a saved one at its default."""
+    """Return the values that define a job's training, with defaults for settings that are newer than a saved job."""
     from orchestrator.training.settings import FitSettings
 
     identity: dict[str, Any] = json.loads(json.dumps({"backbone": {}, "source": None, **job}))
-    identity.pop("params", None)  # the search's own spelling of what model and training say
+    identity.pop("params", None)  # the same values as in model and training
     with suppress(InputError, TypeError):
         settings = FitSettings.from_dict({**identity["training"], "seed": identity["seed"]})
         identity["training"] = json.loads(json.dumps(settings.as_dict()))
@@ -143,5 +148,5 @@ def _ray_node() -> str | None:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def _who(worker: WorkerInfo | None) -> str:
+def _describe(worker: WorkerInfo | None) -> str:
     return f", pid {worker.pid} on {worker.host}" if worker else ""

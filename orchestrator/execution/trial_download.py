@@ -1,4 +1,4 @@
-"""Brings what people and reports read of a sweep's trials from its storage into the sweep's folder."""
+"""Download of the trials' files that reports and MLflow need into the sweep's folder."""
 
 from __future__ import annotations
 
@@ -15,85 +15,88 @@ from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
 
-_REST = 60.0
-"""Seconds for which a storage that was away is left alone: the sweep waits while it is asked."""
+_PAUSE = 60.0
+"""Seconds without requests after the store did not answer: the sweep waits during a request."""
 
 
 class TrialDownloader:
-    """Watches a sweep, told before the recorder: a job that ended leaves its files in the sweep's folder.
+    """Callback that fetches an ended job's files into the sweep's folder, before the recorder stages them.
 
-    Of the jobs that are kept everything comes but the last state, which only a training goes on from; of others the
-    history and what else is small. It takes one to four requests, and MLflow's copy is taken from it at once.
+    It fetches all files but the last state of jobs that are kept, since only a training resumes from that state. Of
+    other jobs it fetches the history and other small files. A job takes one to four requests.
 
     Args:
-        storage: of the sweep.
-        trials: folder of the jobs' folders.
-        keeps: whether a job's files are worth it.
+        store: of the sweep.
+        trials: the driver's folder with a folder per job.
+        keeps: returns whether all files of a job are wanted.
     """
 
-    def __init__(self, storage: TrialStore, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
-        self._storage = storage
+    def __init__(self, store: TrialStore, trials: Path, keeps: Callable[[Job, Outcome], bool]) -> None:
+        self._store = store
         self._trials = trials
         self._keeps = keeps
         self._missed: set[str] = set()
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
 
     def on_job_start(self, job: Job) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def on_message(self, job: Job, note: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def on_job_interrupted(self, job: Job) -> None:
-        """It stays where it is, for whoever goes on with it."""
+        """Do nothing: the worker that resumes the job fetches its files."""
 
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """Fetches; a storage that is away is asked again at the end of the sweep."""
+        """Fetch the job's files; if the store does not answer, `after` fetches them."""
         self._missed.add(job.key)
-        if time.monotonic() < self._away_until:
+        if time.monotonic() < self._unavailable_until:
             return
         try:
             self._fetch(job.key, self._keeps(job, outcome))
             self._missed.remove(job.key)
-        except OSError as away:
-            if isinstance(away, ObjectStoreUnavailable):
-                self._away_until = time.monotonic() + _REST
-            logger.warning("the files of %s were not fetched: %s", job.key, away)
+        except OSError as error:
+            if isinstance(error, ObjectStoreUnavailable):
+                self._unavailable_until = time.monotonic() + _PAUSE
+            logger.warning("the files of %s were not fetched: %s", job.key, error)
 
     def before(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
-        """Fetches the histories of jobs that are unfinished, for records that lack some of their epochs."""
-        self._fetch_all([(job, False) for job, trial in known if trial.outcome is None])
+        """Fetch the histories of unfinished jobs, for records that lack some of their epochs."""
+        for job, trial in known:
+            if trial.outcome is None:
+                self._fetch_patiently(job.key, everything=False)
 
     def after(self, known: Iterable[tuple[Job, LedgerTrial]], late: Callable[[Job, Outcome], None]) -> None:
-        """Fetches what is not here yet: of confirm runs, which the report reads, and of jobs that were missed.
+        """Fetch what is missing: files of confirm runs, which the report reads, and of jobs that were missed.
 
         Args:
             known: all jobs.
-            late: told of each job whose files came only now.
+            late: called with each job that was missed before and fetched now.
 
         Raises:
-            ObjectStoreUnavailable: the storage has been away for too long.
+            ObjectStoreUnavailable: the store did not answer for too long.
         """
         for job, trial in known:
             if trial.outcome is None:
                 continue
             missed = job.key in self._missed or not (self._trials / job.key).is_dir()
             reported = job.study == "confirm" and trial.outcome is Outcome.COMPLETE
-            if reported or missed:
-                self._fetch_all([(job, reported or self._keeps(job, trial.outcome))])
+            if not (reported or missed):
+                continue
+            fetched = self._fetch_patiently(job.key, reported or self._keeps(job, trial.outcome))
             if missed:
                 self._missed.discard(job.key)
-                late(job, trial.outcome)
+                if fetched:
+                    late(job, trial.outcome)
 
-    def _fetch_all(self, wanted: Iterable[tuple[Job, bool]]) -> None:
-        for job, everything in wanted:
-            retry(lambda key=job.key, whole=everything: self._fetch(key, whole))  # type: ignore[misc]
+    def _fetch_patiently(self, key: str, everything: bool) -> bool:
+        return retry(lambda: self._fetch(key, everything))
 
-    def _fetch(self, key: str, everything: bool) -> None:
+    def _fetch(self, key: str, everything: bool) -> bool:
         def wanted(name: str) -> bool:
             return not name.startswith("last-") if everything else not name.endswith((".safetensors", ".csv"))
 
-        self._storage.fetch(key, self._trials / key, wanted)
+        return self._store.fetch(key, self._trials / key, wanted)

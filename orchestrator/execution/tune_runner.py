@@ -79,7 +79,7 @@ def run_jobs(
     context.trials.mkdir(parents=True, exist_ok=True)  # a node that does not see it has another disk
     key = uuid4().hex
     register_controller(key, controller)
-    trainable = tune.with_parameters(worker or JobTrainable, task=context)
+    trainable = tune.with_parameters(worker or JobTrainable, context=context)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
         tune_config=tune.TuneConfig(

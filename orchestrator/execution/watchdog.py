@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.execution.job import EpochReport, Job
-from orchestrator.execution.trial_dir import WorkerInfo, read_worker
+from orchestrator.execution.shared_trial_store import SharedTrialStore
+from orchestrator.execution.trial_dir import WorkerInfo
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.outcome import Outcome
 
@@ -64,7 +65,7 @@ class HangWatchdog:
         send: sends a signal to a worker.
         clock: seconds.
         grace: seconds that a worker has to write its stacks.
-        storage: holds the jobs' folders, if they are not in `trials`.
+        store: names the jobs' workers; the files in `trials` by default.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class HangWatchdog:
         send: Callable[[WorkerInfo, int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         grace: float = 1.0,
-        storage: TrialStore | None = None,
+        store: TrialStore | None = None,
     ) -> None:
         self._trials = trials
         self._report_hang = report_hang
@@ -83,7 +84,7 @@ class HangWatchdog:
         self._send = send or send_signal
         self._clock = clock
         self._grace = grace
-        self._storage = storage
+        self._store = store or SharedTrialStore(trials)
         self._longest_epoch = 0.0
         self._watched: dict[str, _WatchedJob] = {}
         self._lock = threading.Lock()
@@ -108,8 +109,8 @@ class HangWatchdog:
     def on_job_start(self, job: Job) -> None:
         """Watch a job, whose worker is not known yet; the one that its folder names is the previous one."""
         with self._lock:
-            # Only the thread reads the storage; it knows a previous worker by the time at which that started.
-            worker = None if self._storage else read_worker(self._trials / job.key)
+            # Only the thread asks a server; it knows a previous worker by the time at which that started.
+            worker = self._store.local_writer(job.key)
             self._watched[job.key] = _WatchedJob(job, self._clock(), time.time(), worker.token if worker else None)
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
@@ -150,7 +151,7 @@ class HangWatchdog:
             silent = [watched for watched in self._watched.values() if now - watched.last_seen > limit / 4]
         killed = []
         for watched in silent:
-            worker = self._worker(watched.job.key)
+            worker = self._store.writer(watched.job.key)
             if worker is None or self._is_previous(worker, watched):
                 watched.token, watched.last_seen = None, now
             elif worker.token != watched.token:
@@ -163,15 +164,7 @@ class HangWatchdog:
 
     def _is_previous(self, worker: WorkerInfo, watched: _WatchedJob) -> bool:
         """Return whether the worker had the job before its last start; it may run another job by now."""
-        if self._storage is None:
-            return worker.token == watched.previous_token
-        return worker.started < watched.started - _CLOCK_DIFFERENCE
-
-    def _worker(self, key: str) -> WorkerInfo | None:
-        if self._storage is None:
-            return read_worker(self._trials / key)
-        manifest = self._storage.manifest(key)
-        return manifest.writer if manifest else None
+        return worker.token == watched.previous_token or worker.started < watched.started - _CLOCK_DIFFERENCE
 
     def _kill(self, job: Job, worker: WorkerInfo, limit: float) -> None:
         process = f"pid {worker.pid} on {worker.host}"

@@ -8,7 +8,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace, lock_sweep
-from orchestrator.execution.trial_store import trials_of
+from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.search.open_storage import delete_studies
 from orchestrator.sweeps.archive import remove_folder
 from orchestrator.tracking.destination import experiment_name, remembered_target, resolve_tracking_uri
@@ -44,11 +44,10 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
         there = remembered_target(Spool(workspace.spool))
         tracking_uri = there.tracking_uri if there else resolve_tracking_uri(spec.tracking_uri)
         runs = _delete_runs(spec, tracking_uri) if with_mlflow else None
-        if storage := trials_of(spec.storage_path, spec.name, spec.id):
-            try:
-                storage.storage.remove_all()
-            except ObjectStoreUnavailable as error:
-                raise InputError(f"{error}. So nothing more was deleted.") from error
+        try:
+            open_trial_store(spec, workspace).remove_all()
+        except ObjectStoreUnavailable as error:
+            raise InputError(f"{error}. So nothing more was deleted.") from error
         if spec.ledger:
             delete_studies(spec.ledger, spec.id)
         remove_folder(workspace)

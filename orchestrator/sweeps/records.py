@@ -69,12 +69,12 @@ class SweepData:
     Attributes:
         features: of its data set.
         cross: features and scores of a second data set; None without one.
-        storage: storage of the jobs' files; None for the sweep's folder.
+        store: holds the jobs' folders.
     """
 
     features: FeatureSet
     cross: CrossDatasetEval | None
-    storage: TrialStore | None
+    store: TrialStore
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class SweepRecords:
         recorder: writes them.
         target: MLflow server and experiment.
         collector: checkpoint garbage collector, not started yet.
-        downloader: fetches files of jobs from the storage; None without one.
+        downloader: fetches files of jobs from the store.
     """
 
     prepared: PreparedSweep
@@ -101,20 +101,20 @@ class SweepRecords:
     recorder: Recorder
     target: TrackingDestination
     collector: CheckpointGarbageCollector
-    downloader: TrialDownloader | None
+    downloader: TrialDownloader
 
 
-def read_data(prepared: PreparedSweep, storage: TrialStore | None, console: Console) -> SweepData:
+def read_data(prepared: PreparedSweep, store: TrialStore, console: Console) -> SweepData:
     """Read the features of a sweep's data sets from the feature store; compute them if missing."""
     progress = FeatureProgress(console)
     try:
         features = extract_features(prepared, progress)
-        return SweepData(features, extract_cross_test(prepared, progress), storage)
+        return SweepData(features, extract_cross_test(prepared, progress), store)
     finally:
         progress.close()
 
 
-def distribute(data: SweepData, prepared: PreparedSweep, workspace: Workspace) -> SweepData:
+def distribute(data: SweepData, prepared: PreparedSweep) -> SweepData:
     """Return the data as the nodes of the cluster can read them; unchanged on a cluster of this process's own.
 
     Raises:
@@ -125,8 +125,7 @@ def distribute(data: SweepData, prepared: PreparedSweep, workspace: Workspace) -
     from orchestrator.cluster.data_placement import distribute_features
 
     sets = [data.features, *([data.cross.features] if data.cross else [])]
-    store = data.storage.storage if data.storage else None
-    features, *others = distribute_features(sets, workspace.trials, store)
+    features, *others = distribute_features(sets, data.store.objects)
     cross = replace(data.cross, features=others[0]) if data.cross else None
     return replace(data, features=features, cross=cross)
 
@@ -148,7 +147,7 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
     nodes = process.executor.nodes
     prepared, fitting = allocate_resources(prepared, studies.arms, probe_context, nodes, process.warn)
     spec, trials = prepared.spec, workspace.trials
-    collector = CheckpointGarbageCollector(trials, limits_of(spec), spec.splits, studies.ledgers, storage=data.storage)
+    collector = CheckpointGarbageCollector(data.store, trials, limits_of(spec), spec.splits, studies.ledgers)
     records = SweepRecords(
         prepared=prepared,
         context=build_context(prepared, data, workspace),
@@ -158,7 +157,7 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
         recorder=Recorder(spool, trials, job_tags(prepared, data.features), index, collector.keeps),
         target=settle_target(spec, spool),
         collector=collector,
-        downloader=TrialDownloader(data.storage, trials, collector.keeps) if data.storage else None,
+        downloader=TrialDownloader(data.store, trials, collector.keeps),
     )
     log_sweep_start(prepared, workspace, records.recorder, describe_beginning(prepared))
     for warning in spool.warnings:
@@ -184,7 +183,7 @@ def build_context(prepared: PreparedSweep, data: SweepData, workspace: Workspace
         finetune=prepared.finetune,
         min_free=spec.min_free,
         cross=data.cross,
-        storage=data.storage,
+        store=data.store,
         gpus=spec.gpus,
         code=code_digest() if cluster_address(spec.address) else None,  # nodes that join later need the same code
         plugins=prepared.plugins,

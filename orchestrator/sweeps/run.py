@@ -15,9 +15,10 @@ from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.executor import Executor
+from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
-from orchestrator.execution.trial_store import TrialStore, trials_of
+from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
@@ -53,12 +54,11 @@ def execute_sweep(
     process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic())
     code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
-    storage = trials_of(spec.storage_path, spec.name, spec.id)
-    data = read_data(prepared, storage, console)
-    if storage:
-        _check_storage(storage)
+    store = open_trial_store(spec, workspace)
+    data = read_data(prepared, store, console)
+    _check_store(store)
     with _session(process, spec, ray_lost):
-        records = open_records(process, prepared, distribute(data, prepared, workspace))
+        records = open_records(process, prepared, distribute(data, prepared))
         with upload_services(process, records) as uploader:
             progress = run_trials(process, records)
             return conclude(process, records, uploader, progress)
@@ -73,8 +73,7 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
     """
     spec, downloader = records.prepared.spec, records.downloader
     with monitored_controller(process, records) as (controller, progress):
-        if downloader:
-            downloader.before(controller.known())
+        downloader.before(controller.known())
         progress.load_finished(controller.known())
         reconcile(records.recorder, controller.known(), process.workspace.trials)
         with process.signals.defer():
@@ -82,7 +81,7 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
                 controller, records.context, process.workspace.tune, spec.cpus_per_trial or 1.0, spec.gpus
             )
         controller.interrupt()
-    if downloader and controller.finished():
+    if controller.finished():
         downloader.after(controller.known(), records.recorder.files)
     if controller.stopped_because:
         raise SweepStopped(controller.stopped_because)
@@ -105,8 +104,8 @@ def _session(process: SweepProcess, spec: SweepSpec, lost: Callable[[str], None]
         yield
 
 
-def _check_storage(storage: TrialStore) -> None:
+def _check_store(store: TrialStore) -> None:
     try:
-        storage.storage.check()
+        store.check()
     except ObjectStoreUnavailable as error:
         raise InputError(str(error)) from error

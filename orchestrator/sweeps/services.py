@@ -65,16 +65,16 @@ def monitored_controller(
     plan, stopping = make_plan(spec, process.began), process.signals.stopping
     controller = SweepController(plan, studies.arms, studies.confirm, stopping=stopping, slots=slots)
     view = LiveView(process.console, progress, _title(prepared))
-    limit, storage = (spec.max_epoch_minutes or 0) * 60 or None, records.context.storage
-    watchdog = HangWatchdog(workspace.trials, controller.report_hang, limit, storage=storage)
+    limit, store = (spec.max_epoch_minutes or 0) * 60 or None, records.context.store
+    watchdog = HangWatchdog(workspace.trials, controller.report_hang, limit, store=store)
     controller.add_callbacks(
         order_callbacks(
+            downloader=records.downloader,
             recorder=records.recorder,
             progress=progress,
             view=view,
             watchdog=watchdog,
             collector=records.collector,
-            downloader=records.downloader,
         )
     )
     heartbeat = HeartbeatPublisher(spec, workspace, progress, slots, cluster_address(spec.address) is not None)

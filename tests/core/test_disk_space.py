@@ -47,7 +47,7 @@ def test_free_bytes_of_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (812e6, "812 MB"), (3e15, "3000 TB")]
+    ("size", "words"), [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (812e6, "812.0 MB"), (3e15, "3.0 PB")]
 )
 def test_format_bytes(size, words):
     assert format_bytes(size) == words

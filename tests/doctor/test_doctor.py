@@ -198,7 +198,7 @@ class TestMachine:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         card = namedtuple("Card", ["name", "total_memory"])("H100", 80 * 10**9)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
-        assert machine.check_gpus()[0].said == "H100 with 80 GB"
+        assert machine.check_gpus()[0].said == "H100 with 80.0 GB"
 
     def test_check_weights(self, monkeypatch, tmp_path):
         assert {finding.level for finding in machine.check_weights()} == {Level.OK}

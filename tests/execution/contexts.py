@@ -1,4 +1,4 @@
-"""A sweep's task on made features: rows that can be learned, in milliseconds."""
+"""Context of a sweep on generated features, whose scores a training learns in milliseconds."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from models import variant_info
 from orchestrator.data.splits import Split
 from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 from orchestrator.execution.job import Job
+from orchestrator.execution.shared_trial_store import SharedTrialStore
 from orchestrator.execution.sweep_context import SweepContext
 
 ROWS, PER_PROMPT = 144, 6
@@ -28,7 +29,7 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class MadeFeatures:
-    """What `FeatureSet` offers, in memory."""
+    """Replacement of `FeatureSet` in memory."""
 
     shapes: dict[str, tuple[int, ...]]
     identity: dict[str, str]
@@ -39,12 +40,14 @@ class MadeFeatures:
         return {name: torch.randn(ROWS, *SHAPES[name], generator=generator).half() for name in SHAPES}
 
 
-def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: str = "text_hyper") -> SweepContext:
+def make_sweep_context(
+    folder: Path, targets: tuple[str, ...] = ("alignment",), variant: str = "text_hyper"
+) -> SweepContext:
     reads = variant_info(variant).reads
     kinds = {"image", *(name.partition(".")[0] for name in reads)}
     features = MadeFeatures({name: SHAPES[name] for name in reads}, {kind: f"made {kind} 1" for kind in sorted(kinds)})
     tensors = features.tensors()
-    (folder / "trials").mkdir(parents=True, exist_ok=True)  # as `run_jobs` does; a node without it has another disk
+    (folder / "trials").mkdir(parents=True, exist_ok=True)  # as `run_jobs` does
     random = np.random.default_rng(0)
     signal = tensors[reads[-1]].float().flatten(1)[:, :3].numpy()
     scores = np.stack([3 + signal @ random.normal(size=3) for _ in targets], 1) + random.normal(0, 0.1, (ROWS, 1))
@@ -62,22 +65,29 @@ def make_task(folder: Path, targets: tuple[str, ...] = ("alignment",), variant: 
         targets=targets,
         splits={index: make_split(index) for index in range(4)},
         trials=folder / "trials",
+        store=SharedTrialStore(folder / "trials"),
         threads=1,
         device="cpu",
     )
 
 
-def make_cross(task: SweepContext, targets: tuple[str, ...] | None = None, seed: int = 9) -> CrossDatasetEval:
-    """Other rows, the last of each prompt left out, scored by the rule that scored the task's, in other units."""
-    features = replace(task.features, seed=seed)  # type: ignore[type-var]
-    targets = targets or task.targets
+def move_context(context: SweepContext, trials: Path) -> SweepContext:
+    """Return the context with another folder of trials, which every worker sees."""
+    return replace(context, trials=trials, store=SharedTrialStore(trials))
+
+
+def make_cross(context: SweepContext, targets: tuple[str, ...] | None = None, seed: int = 9) -> CrossDatasetEval:
+    """Return other rows without the last of each prompt, scored by the rule of the context's scores, in other units."""
+    features = replace(context.features, seed=seed)  # type: ignore[type-var]
+    targets = targets or context.targets
     rows = np.flatnonzero(np.arange(ROWS) % PER_PROMPT < PER_PROMPT - 1)
     signal, known = (
-        one.tensors()[task.reads[-1]].float().flatten(1)[:, :3].double().numpy() for one in (features, task.features)
+        one.tensors()[context.reads[-1]].float().flatten(1)[:, :3].double().numpy()
+        for one in (features, context.features)
     )
     design = np.column_stack([known, np.ones(ROWS)])
-    columns = [task.targets.index(target) for target in targets]
-    rule = np.linalg.lstsq(design, task.scores[:, columns], rcond=None)[0]
+    columns = [context.targets.index(target) for target in targets]
+    rule = np.linalg.lstsq(design, context.scores[:, columns], rcond=None)[0]
     return CrossDatasetEval(
         label="elsewhere",
         features=features,  # type: ignore[arg-type]
@@ -91,7 +101,7 @@ def make_cross(task: SweepContext, targets: tuple[str, ...] | None = None, seed:
 
 
 def make_split(index: int) -> Split:
-    """The last 6 prompts are the test, 5 others by index validate."""
+    """Return a split with the last 6 prompts as test part and 5 others, chosen by index, as validation part."""
     prompts = np.arange(ROWS // PER_PROMPT)
     test, rest = prompts[-6:], np.roll(prompts[:-6], 3 * index)
     rows = [np.flatnonzero(np.isin(np.arange(ROWS) // PER_PROMPT, part)) for part in (rest[5:], rest[:5], test)]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-# Ray reads how it authenticates when it is imported, which this process has done long ago.
+# Ray reads its authentication mode at import, which this process has done already.
 _SETTINGS = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -23,7 +23,7 @@ _SETTINGS = {
 
 
 def can_hide() -> bool:
-    """Whether this system lets us have a mount namespace."""
+    """Return whether this system allows a mount namespace."""
     if shutil.which("unshare") is None:
         return False
     command = [*_unshare(), "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
@@ -35,7 +35,7 @@ def _unshare() -> list[str]:
 
 
 class Nodes:
-    """A cluster of its own, which this process can join."""
+    """Cluster that this process can join."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,7 +65,7 @@ class Nodes:
         instead: Mapping[Path, Path] = MappingProxyType({}),
         **environment: str,
     ) -> subprocess.Popen[bytes]:
-        """A node to which the folders `hidden` are empty, and others are what they have `instead`."""
+        """Start a node that sees the folders `hidden` as empty and the folders in `instead` as their replacements."""
         mounts = [f"mount -t tmpfs tmpfs {path}" for path in hidden]
         mounts += [f"mount --bind {other} {path}" for path, other in instead.items()]
         shell = [*_unshare(), "sh", "-c", "\n".join(["set -e", *mounts, 'exec "$@"']), "sh"]
@@ -88,7 +88,7 @@ class Nodes:
 
     @staticmethod
     def cut_off(process: subprocess.Popen[bytes]) -> None:
-        """The node is gone at once, as a machine that lost its power is: its processes die with the first."""
+        """Kill all processes of a node at once, like a loss of power."""
         for pid in _descendants(process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ from orchestrator.execution.slot_sharing import SlotSharing
 from orchestrator.execution.slots import Slots
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.tune_runner import run_jobs
-from tests.execution.contexts import make_task
+from tests.execution.contexts import make_sweep_context
 from tests.execution.fakes import FakeSweep
 
 SECONDS = 0.1
@@ -29,13 +29,13 @@ class SleepingTrainable(JobTrainable):
     """Trainable that sleeps, resumes an interrupted job, and ends it once its number is less than that in `below`."""
 
     def step(self):
-        path = self._task.trials / f"{self._job.key}.epochs"
+        path = self._context.trials / f"{self._job.key}.epochs"
         number = int(path.read_text()) + 1 if path.exists() else 1
         time.sleep(SECONDS)
         path.write_text(str(number))
         epoch = {"number": number, "objective": 0.5, "metrics": {"val_srcc": 0.5}, "seconds": SECONDS}
         message = {"epochs": [{**epoch, "time": time.time(), "diverged": False}]}
-        below = self._task.trials / "below"
+        below = self._context.trials / "below"
         done = below.exists() and self._job.number < int(below.read_text())
         message["notes"] = [f"process {os.getpid()}"]
         return {"message": [message | ({"outcome": "complete", "final": {}} if done else {})], "done": done}
@@ -89,7 +89,7 @@ def main(address: str, folder: Path, priority: float, trials: int) -> None:
             heartbeat.read_heartbeats,
         )
         with publisher, sharing:
-            run_jobs(controller, make_task(folder), folder / "tune", 1, 0, worker=SleepingTrainable)
+            run_jobs(controller, make_sweep_context(folder), folder / "tune", 1, 0, worker=SleepingTrainable)
     assert controller.finished()
 
 

@@ -1,4 +1,4 @@
-"""A worker that takes its time until it is told to hurry, so that hosts can join meanwhile."""
+"""Worker that is slow until a file exists, so that nodes can join a running sweep."""
 
 import time
 
@@ -6,9 +6,9 @@ from orchestrator.execution.trainable import JobTrainable
 
 
 class Slow(JobTrainable):
-    """Waits a little before every step, until there is a file `hurry` beside the trials."""
+    """Trainable that waits before every step until the file `hurry` exists next to the trials."""
 
     def step(self):
-        if not (self._task.trials.parent / "hurry").exists():
+        if not (self._context.trials.parent / "hurry").exists():
             time.sleep(0.3)
         return super().step()

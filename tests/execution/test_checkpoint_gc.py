@@ -1,4 +1,4 @@
-"""The caretaker on real folders, with ledgers in memory and a disk as full as a test wants it."""
+"""Checkpoint garbage collector on real folders, with ledgers in memory and a simulated free space."""
 
 import json
 import threading
@@ -13,8 +13,9 @@ from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, RetentionLimits, collect_garbage
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job
+from orchestrator.execution.object_trial_store import ObjectTrialStore, TrialSync
 from orchestrator.execution.retention import RetentionPolicy
-from orchestrator.execution.trial_store import TrialStore, TrialSync
+from orchestrator.execution.shared_trial_store import SharedTrialStore
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
@@ -26,7 +27,7 @@ SMALL = ["epochs.jsonl", "job.json", "predictions.csv"]
 
 
 def write(trials: Path, key: str, model: bool = False, epochs: int = 3) -> None:
-    """A trial's folder after so many epochs; the best was the first."""
+    """Write a trial's folder after `epochs` epochs; the first was the best."""
     checkpoints = Checkpoints(trials / key)
     scale = {"score_mean": [3.0], "score_std": [1.0]}
     for epoch in range(1, epochs + 1):
@@ -55,10 +56,21 @@ def make_ledgers(storage=None):
     return {study: Ledger(storage, study, None) for study in KEY_PREFIX}
 
 
+class DiskWithSpace(SharedTrialStore):
+    """Trials on a disk with `free[0]` bytes of space."""
+
+    def __init__(self, trials: Path, free: list[int]) -> None:
+        super().__init__(trials)
+        self._free = free
+
+    def free_bytes(self) -> float:
+        return self._free[0]
+
+
 def collector(trials, rule="best:1", ledgers=None, splits=2, **more) -> CheckpointGarbageCollector:
-    free, storage = more.pop("free", lambda folder: 10**12), more.pop("storage", None)
+    store = more.pop("store", None) or DiskWithSpace(trials, more.pop("free", [10**12]))
     limits = RetentionLimits(RetentionPolicy.parse(rule), **more)
-    return CheckpointGarbageCollector(trials, limits, splits, ledgers or make_ledgers(), free=free, storage=storage)
+    return CheckpointGarbageCollector(store, trials, limits, splits, ledgers or make_ledgers())
 
 
 def end(callback: CheckpointGarbageCollector, job: Job, objective: float, outcome: Outcome = Outcome.COMPLETE) -> None:
@@ -71,7 +83,7 @@ def searched(number: int) -> Job:
     return make_job(number, params={"n": number})
 
 
-def test_when_a_trial_ends_the_rule_holds(trials):
+def test_collector_applies_the_rule_when_a_trial_ends(trials):
     callback = collector(trials)
     for number in range(3):
         write(trials, f"trial-{number:04d}")
@@ -87,7 +99,7 @@ def test_when_a_trial_ends_the_rule_holds(trials):
     assert callback.collect() == 0
 
 
-def test_it_begins_with_what_the_ledgers_know(trials):
+def test_collector_reads_trials_from_the_ledgers(trials):
     ledgers = make_ledgers()
     for objective in (0.2, 0.6, None):
         number = ledgers["search"].ask().number
@@ -104,7 +116,7 @@ def confirm(number: int, split: int, source: str = "trial-0000") -> Job:
     return make_job(number, test=True, split=split, source=source)
 
 
-def test_the_models_that_stand_for_a_configuration_stay(trials):
+def test_collector_keeps_models_that_represent_a_configuration(trials):
     callback = collector(trials, "none", splits=3)
     for number, value in enumerate([0.5, 0.9, 0.7]):
         write(trials, f"confirm-{number:04d}", model=True)
@@ -115,7 +127,7 @@ def test_the_models_that_stand_for_a_configuration_stay(trials):
     assert [parts(trials / f"confirm-{n:04d}") for n in range(3)] == [set(), set(), {"model"}]
 
 
-def test_a_budget_is_met_before_the_next_trial_ends(trials):
+def test_collector_meets_the_budget_before_the_next_trial_ends(trials):
     for number in range(3):
         write(trials, f"trial-{number:04d}")
     callback = collector(trials, "all", budget=1200)
@@ -126,11 +138,11 @@ def test_a_budget_is_met_before_the_next_trial_ends(trials):
     assert parts(trials / "trial-0002") == {"best", "last"} and parts(trials / "trial-0000") == {"best"}
 
 
-def test_a_nearly_full_disk_takes_what_the_rule_would_have_kept(trials):
+def test_collector_removes_kept_parts_if_the_disk_is_nearly_full(trials):
     free = [10**9]
     for number in range(2):
         write(trials, f"trial-{number:04d}")
-    callback = collector(trials, "all", min_free=1000, free=lambda folder: free[0])
+    callback = collector(trials, "all", min_free=1000, free=free)
     end(callback, searched(0), 0.1)
     callback.on_job_start(searched(1))
     callback.collect()
@@ -144,23 +156,23 @@ def test_a_nearly_full_disk_takes_what_the_rule_would_have_kept(trials):
 
 
 @pytest.fixture
-def stored(trials, tmp_path) -> TrialStore:
-    """A trial that a worker elsewhere left in a storage; its folder here is another one."""
+def stored(trials, tmp_path) -> ObjectTrialStore:
+    """Trial that a worker on another node left in an object store."""
     trials.mkdir()
-    storage = TrialStore(ObjectStore(str(tmp_path / "shared")))
+    storage = ObjectTrialStore(ObjectStore(str(tmp_path / "shared")))
     write(tmp_path / "elsewhere", "trial-0000")
-    TrialSync(storage, "trial-0000", tmp_path / "elsewhere" / "trial-0000").begin()
+    TrialSync(storage, "trial-0000", tmp_path / "elsewhere").fetch()
     return storage
 
 
-def test_the_driver_s_full_disk_takes_nothing_from_a_storage(trials, stored):
-    callback = collector(trials, "all", min_free=10**6, free=lambda folder: 0, storage=stored)
+def test_collector_removes_nothing_from_an_object_store_if_the_driver_s_disk_is_full(trials, stored):
+    callback = collector(trials, "all", min_free=10**6, store=stored)
     end(callback, searched(0), 0.5)
     assert callback.collect() == 0 and set(stored.sizes("trial-0000")) == {"best", "last"}
 
 
-def test_what_a_storage_that_was_away_kept_goes_when_it_is_back(trials, stored, monkeypatch):
-    callback = collector(trials, "none", storage=stored)
+def test_collector_retries_after_the_object_store_was_unavailable(trials, stored, monkeypatch):
+    callback = collector(trials, "none", store=stored)
     end(callback, searched(0), 0.5)
     monkeypatch.setattr(ObjectStore, "read", lambda self, name: (_ for _ in ()).throw(ObjectStoreUnavailable("away")))
     with pytest.raises(ObjectStoreUnavailable):
@@ -170,17 +182,17 @@ def test_what_a_storage_that_was_away_kept_goes_when_it_is_back(trials, stored, 
     assert not stored.sizes("trial-0000")
 
 
-def test_its_thread_does_it(trials):
+def test_collector_s_thread_collects(trials):
     write(trials, "trial-0000")
     callback = collector(trials, "none")
     callback.start()
     end(callback, searched(0), 0.5)
     callback.close()
     assert parts(trials / "trial-0000") == set()
-    assert "caretaker" not in {thread.name for thread in threading.enumerate()}
+    assert "checkpoint-gc" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_an_error_does_not_end_it(trials, monkeypatch, caplog):
+def test_collector_s_thread_survives_an_error(trials, monkeypatch, caplog):
     calls = []
 
     def broken(self):
@@ -199,8 +211,8 @@ def test_an_error_does_not_end_it(trials, monkeypatch, caplog):
     ("rule", "kept"),
     [("all", [0, 1, 2]), ("last", [0, 1, 2]), ("best:1", [0, 2]), ("best:2", [0, 1, 2]), ("none", [])],
 )
-def test_which_checkpoints_go_to_mlflow(trials, rule, kept):
-    """Asked when each trial ends, of trials that were better and worse than those before."""
+def test_collector_chooses_checkpoints_for_mlflow(trials, rule, kept):
+    """Call `keeps` when each trial ends, for trials better and worse than the earlier ones."""
     callback, answers = collector(trials, rule), []
     for number, objective in enumerate([0.5, 0.3, 0.7]):
         job = searched(number)
@@ -216,7 +228,7 @@ def test_which_checkpoints_go_to_mlflow(trials, rule, kept):
     assert callback.keeps(make_job(9, test=True, variant=""), Outcome.COMPLETE)
 
 
-def test_garbage_of_a_sweep_that_does_not_run(tmp_path):
+def test_collect_garbage_of_a_sweep_that_does_not_run(tmp_path):
     workspace = Workspace(tmp_path)
     build_spec({"name": "x", "keep": "none", "splits": 1}).save(workspace.spec)
     storage = open_journal(workspace.ledger)

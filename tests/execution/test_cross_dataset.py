@@ -1,4 +1,4 @@
-"""A second data set to test on: what of it is scored, what is left out, what is refused."""
+"""Preparation of a second data set: scored rows, excluded rows, refusals."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ PROMPTS = 30
 
 
 def draw(folder: Path, seed: int, rows: int = 60, **columns: object) -> Path:
-    """A CSV beside its images, two a prompt; no two folders have an image in common."""
+    """Write a CSV with its images, two per prompt; no two folders share an image."""
     folder.mkdir()
     random = np.random.default_rng(seed)
     names = [f"{row:02d}.png" for row in range(rows)]
@@ -44,7 +44,7 @@ def spec(own: Path):
     return lambda test, **given: build_spec({**small, "test_dataset": f"csv:{test}" if test else None, **given})
 
 
-def test_a_stranger_is_scored_whole(spec, tmp_path):
+def test_unrelated_data_set_is_scored_whole(spec, tmp_path):
     other = draw(tmp_path / "other set", 2)
     cross = prepare(spec(other)).cross
     assert list(cross.rows) == list(range(60)) and cross.shared == {} and cross.prompts == PROMPTS
@@ -53,7 +53,7 @@ def test_a_stranger_is_scored_whole(spec, tmp_path):
     assert prepare(spec(None)).cross is None
 
 
-def test_what_a_split_trains_on_or_chooses_by_is_left_out(spec, own, tmp_path):
+def test_rows_of_train_and_validation_parts_are_excluded(spec, own, tmp_path):
     """Rows of the training data's test prompts stay: no split learns from them."""
     prepared = prepare(spec(None))
     learned = {row for split in prepared.splits.values() for row in (*split.train, *split.validation)}
@@ -70,7 +70,7 @@ def test_what_a_split_trains_on_or_chooses_by_is_left_out(spec, own, tmp_path):
     assert cross.as_dict()["left_out"] == {"shared image": 1, "shared prompt": len(learned) - 1}
 
 
-def test_another_prompt_does_not_make_an_image_another(spec, own, tmp_path):
+def test_same_image_with_another_prompt_is_excluded(spec, own, tmp_path):
     other = draw(tmp_path / "other", 2)
     split = prepare(spec(None)).splits[1]
     for row in (split.train[0], split.validation[0]):
@@ -79,7 +79,7 @@ def test_another_prompt_does_not_make_an_image_another(spec, own, tmp_path):
     assert cross.shared == {"image": 2} and not {split.train[0], split.validation[0]} & set(cross.rows)
 
 
-def test_the_same_data_set_twice_is_refused_under_any_name(spec, own, tmp_path):
+def test_same_data_set_is_refused_under_any_name(spec, own, tmp_path):
     with pytest.raises(InputError, match=r"csv:ratings\.csv has the same images and prompts as csv:ratings\.csv"):
         prepare(spec(own))
     table = pd.read_csv(own).assign(alignment=1.0, name=[f"z{60 - row}" for row in range(60)])
@@ -88,7 +88,7 @@ def test_the_same_data_set_twice_is_refused_under_any_name(spec, own, tmp_path):
         prepare(spec(own.with_name("again.csv")))
 
 
-def test_too_little_that_is_not_shared_is_refused_with_counts(spec, own, tmp_path):
+def test_too_few_unshared_rows_are_refused_with_counts(spec, own, tmp_path):
     table = pd.read_csv(own)
     trained = sorted({row for s in prepare(spec(None)).splits.values() for row in (*s.train, *s.validation)})
     table.iloc[trained[:20]].to_csv(own.with_name("part.csv"), index=False)
@@ -100,7 +100,7 @@ def test_too_little_that_is_not_shared_is_refused_with_counts(spec, own, tmp_pat
         prepare(spec(few))
 
 
-def test_targets_are_those_that_both_have(spec, tmp_path):
+def test_targets_are_those_of_both_data_sets(spec, tmp_path):
     other = draw(tmp_path / "other", 2, alignment=None)
     with pytest.raises(InputError, match=r"has no score alignment, which is learned; it has quality\."):
         prepare(spec(other))
@@ -118,13 +118,13 @@ def test_targets_are_those_that_both_have(spec, tmp_path):
         ({"test_data_root": Path("absent")}, "absent does not exist"),
     ],
 )
-def test_settings_that_would_do_nothing_or_cannot_be_are_refused(spec, tmp_path, given, message):
+def test_settings_without_effect_are_refused(spec, tmp_path, given, message):
     with pytest.raises(InputError, match=message) as caught:
         prepare(spec(draw(tmp_path / "other", 2), **given))
     assert "\n" not in str(caught.value)
 
 
-def test_criteria_have_to_be_there_for_both(spec, tmp_path):
+def test_criteria_are_required_for_both_data_sets(spec, tmp_path):
     other, file = draw(tmp_path / "other", 2), tmp_path / "criteria.jsonl"
 
     def write(*seeds: int) -> None:
@@ -141,7 +141,7 @@ def test_criteria_have_to_be_there_for_both(spec, tmp_path):
     assert prepare(spec(other, criteria=file)).cross, "a variant that reads none needs none"
 
 
-def test_it_is_part_of_what_a_sweep_is(spec, tmp_path):
+def test_second_data_set_is_part_of_the_sweep_s_identity(spec, tmp_path):
     other, workspace = draw(tmp_path / "other", 2), Workspace(tmp_path / "sweeps" / "mine")
     one = spec(other)
     assert one.differences(spec(None, id=one.id))["test_dataset"] == (f"csv:{other}", None)
@@ -153,7 +153,7 @@ def test_it_is_part_of_what_a_sweep_is(spec, tmp_path):
         check_unchanged(prepare(one), workspace)
 
 
-def test_a_sweep_of_before_there_were_second_data_sets_goes_on(spec, tmp_path):
+def test_sweep_of_a_version_without_second_data_sets_is_resumed(spec, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     save_fingerprint(prepare(spec(None)), workspace)
     before = json.loads(workspace.identity.read_text())
@@ -162,14 +162,14 @@ def test_a_sweep_of_before_there_were_second_data_sets_goes_on(spec, tmp_path):
     check_unchanged(prepare(spec(None)), workspace)
 
 
-def test_the_dry_run_says_what_would_be_scored(spec, tmp_path):
+def test_dry_run_reports_the_scored_rows(spec, tmp_path):
     estimate = dry_run(prepare(spec(draw(tmp_path / "other", 2))))
     assert estimate.as_dict()["cross"]["images"] == 60 and json.dumps(estimate.as_dict())
     assert "Confirm runs also score 60 images" in estimate.cross_sentences[0]
     assert dry_run(prepare(spec(None))).as_dict()["cross"] is None
 
 
-def test_features_are_the_same_encoders_and_rows_in_their_order(spec, tmp_path):
+def test_features_have_the_same_encoders_and_row_order(spec, tmp_path):
     table = pd.read_csv(draw(tmp_path / "other", 2)).sample(frac=1, random_state=0)
     table.to_csv(tmp_path / "other" / "ratings.csv", index=False)
     prepared = prepare(spec(tmp_path / "other" / "ratings.csv", variant="image_hyper", targets=("quality",)))

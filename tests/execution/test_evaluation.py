@@ -1,4 +1,4 @@
-"""The figures of a prediction table, beside the same from SciPy and pandas."""
+"""Metrics of a prediction table, compared with SciPy and pandas."""
 
 import math
 
@@ -14,7 +14,7 @@ METRICS = {"srcc", "plcc", "krcc", "rmse", "plcc_fitted", "srcc_within_generator
 
 
 def made(per_prompt: int = 8, prompts: int = 30, seed: int = 0) -> pd.DataFrame:
-    """Predictions of two targets that follow the scores along a bend; every third prompt validates."""
+    """Return predictions of two targets on a curve of the scores; every third prompt is for validation."""
     random = np.random.default_rng(seed)
     rows = per_prompt * prompts
     prompt = np.arange(rows) // per_prompt
@@ -33,13 +33,13 @@ def made(per_prompt: int = 8, prompts: int = 30, seed: int = 0) -> pd.DataFrame:
 
 
 def inside(table: pd.DataFrame, target: str, column: str) -> float:
-    """Every group has as many rows, so the weighted mean is the mean."""
+    """Return the mean SRCC of groups of equal size."""
     return np.mean(
         [stats.spearmanr(rows[f"predicted_{target}"], rows[target]).statistic for _, rows in table.groupby(column)]
     )
 
 
-def test_another_part_has_the_same_figures_but_no_error_in_units() -> None:
+def test_part_of_another_data_set_has_no_rmse() -> None:
     table = made()
     elsewhere = table.assign(part=table["part"].replace("test", "cross"))
     ours, theirs = evaluate_table(table, "quality").metrics, evaluate_table(elsewhere, "quality", "cross").metrics
@@ -51,7 +51,7 @@ def test_another_part_has_the_same_figures_but_no_error_in_units() -> None:
     assert flat == {f"cross_x_{name}": value for name, value in theirs.items()}
 
 
-def test_the_figures_are_of_the_test_rows_and_the_curve_of_the_validation_rows() -> None:
+def test_metrics_use_test_rows_and_the_curve_uses_validation_rows() -> None:
     table = made()
     test, validation = (table[table["part"] == part] for part in ("test", "validation"))
     predicted, truth = test["predicted_quality"], test["quality"]
@@ -68,7 +68,7 @@ def test_the_figures_are_of_the_test_rows_and_the_curve_of_the_validation_rows()
     assert found.metrics["plcc_fitted"] > found.metrics["plcc"] + 0.02
 
 
-def test_test_scores_have_no_say_in_the_curve() -> None:
+def test_test_scores_do_not_change_the_curve() -> None:
     table = made()
     shuffled = table.copy()
     test = shuffled["part"] == "test"
@@ -78,7 +78,7 @@ def test_test_scores_have_no_say_in_the_curve() -> None:
 
 
 @pytest.mark.parametrize("per_prompt, defined", [(4, False), (5, True)])
-def test_prompts_of_fewer_than_five_images_have_no_order_of_their_own(per_prompt: int, defined: bool) -> None:
+def test_prompts_of_fewer_than_five_images_are_excluded(per_prompt: int, defined: bool) -> None:
     found = evaluate_table(made(per_prompt), "quality")
     assert math.isfinite(found.metrics["srcc_within_prompt"]) == defined
     assert found.reasons == (
@@ -86,7 +86,7 @@ def test_prompts_of_fewer_than_five_images_have_no_order_of_their_own(per_prompt
     )
 
 
-def test_what_has_no_figure_says_why() -> None:
+def test_missing_metric_has_a_reason() -> None:
     table = made()
     table.loc[table["part"] == "test", "predicted_quality"] = 2.0
     found = evaluate_table(table, "quality")
@@ -99,7 +99,7 @@ def test_what_has_no_figure_says_why() -> None:
     assert without.reasons == {"plcc_fitted": "no logistic fit: fewer than 5 validation rows"}
 
 
-def test_several_targets_have_their_mean_and_their_own() -> None:
+def test_several_targets_have_means_and_own_metrics() -> None:
     table = made()
     flat = flat_agreement(table, ("quality", "alignment"), "test_")
     names = {f"test_{name}{suffix}" for name in METRICS for suffix in ("", "_quality", "_alignment")}
@@ -111,7 +111,7 @@ def test_several_targets_have_their_mean_and_their_own() -> None:
     assert set(flat_agreement(table, ("quality",), "test_")) == {f"test_{name}" for name in METRICS}
 
 
-def test_a_mean_over_a_target_without_a_figure_is_none_for_its_reason() -> None:
+def test_mean_is_nan_for_the_reason_of_its_target() -> None:
     table = made()
     table["predicted_alignment"] = 1.0
     mean = mean_agreement({target: evaluate_table(table, target) for target in ("quality", "alignment")})
@@ -119,6 +119,6 @@ def test_a_mean_over_a_target_without_a_figure_is_none_for_its_reason() -> None:
     assert math.isfinite(mean.metrics["rmse"]) and "rmse" not in mean.reasons
 
 
-def test_a_target_may_have_any_name() -> None:
+def test_target_may_have_any_name() -> None:
     table = made().rename(columns={"quality": "fitted", "predicted_quality": "predicted_fitted"})
     assert set(flat_agreement(table, ("fitted", "alignment"), "")) >= {"plcc_fitted", "plcc_fitted_fitted"}

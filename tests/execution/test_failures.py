@@ -1,4 +1,4 @@
-"""What is done about a failure."""
+"""Classification of failures and the decisions after them."""
 
 import errno
 from dataclasses import replace
@@ -22,7 +22,7 @@ from orchestrator.execution.failures import (
     outcome_of,
 )
 from orchestrator.search.outcome import Outcome
-from tests.execution.contexts import make_job, make_task
+from tests.execution.contexts import make_job, make_sweep_context
 
 
 def failures(*kinds, epochs=None, texts=None):
@@ -56,17 +56,17 @@ def failures(*kinds, epochs=None, texts=None):
         ),
     ],
 )
-def test_kinds(error, kind):
+def test_exception_is_classified(error, kind):
     assert kind_of(error) is kind
 
 
-def test_an_allocation_that_torch_refuses_is_out_of_memory():
+def test_refused_allocation_of_torch_is_out_of_memory():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60)
     assert kind_of(caught.value) is FailureKind.MEMORY
 
 
-def test_the_signature_is_what_the_traceback_ends_with():
+def test_signature_is_the_last_line_of_the_traceback():
     try:
         {}["width"]
     except KeyError as error:
@@ -76,11 +76,11 @@ def test_the_signature_is_what_the_traceback_ends_with():
 
 
 @pytest.mark.parametrize("kind", [FailureKind.ERROR, FailureKind.MEMORY])
-def test_what_would_come_again_is_not_tried_again(kind):
+def test_error_is_not_retried(kind):
     assert decide_retry(failures(kind)) is RetryDecision.END
 
 
-def test_transient_errors_are_tried_again_but_not_the_same_twice():
+def test_transient_error_is_retried_but_not_the_same_twice():
     assert decide_retry(failures(FailureKind.TRANSIENT)) is RetryDecision.RETRY
     assert decide_retry(failures(FailureKind.TRANSIENT, FailureKind.TRANSIENT)) is RetryDecision.RETRY
     assert (
@@ -90,7 +90,7 @@ def test_transient_errors_are_tried_again_but_not_the_same_twice():
     assert decide_retry(failures(*[FailureKind.TRANSIENT] * 5)) is RetryDecision.END
 
 
-def test_deaths():
+def test_death_is_retried_unless_it_repeats_after_the_same_epoch():
     assert decide_retry(failures(FailureKind.DEATH, FailureKind.DEATH, epochs=[1, 2])) is RetryDecision.RETRY
     twice = failures(FailureKind.DEATH, FailureKind.NODE_LOST, FailureKind.DEATH, epochs=[2, 2, 2])
     assert decide_retry(twice) is RetryDecision.END and outcome_of(twice) is Outcome.INFEASIBLE
@@ -98,40 +98,40 @@ def test_deaths():
     assert decide_retry(many) is RetryDecision.END and outcome_of(many) is Outcome.FAILED
 
 
-def test_lost_machines_cost_nothing_and_a_full_disk_stops_the_sweep():
+def test_lost_node_is_retried_and_full_disk_stops_the_sweep():
     assert decide_retry(failures(*[FailureKind.NODE_LOST] * 9, epochs=[1] * 9)) is RetryDecision.RETRY
     assert decide_retry(failures(FailureKind.DISK)) is RetryDecision.STOP
 
 
-def test_a_storage_that_is_away_again_stops_the_sweep_and_ends_no_trial():
+def test_unavailable_object_store_stops_the_sweep_at_the_second_failure():
     away = [failure_from(ObjectStoreUnavailable("The storage s3://b does not answer: timeout"), 0)] * 2
     assert decide_retry(away[:1]) is RetryDecision.RETRY and decide_retry(away) is RetryDecision.STOP
 
 
-def test_a_hang_is_tried_once_more():
+def test_hang_is_retried_once():
     assert decide_retry(failures(FailureKind.HANG)) is RetryDecision.RETRY
     twice = failures(FailureKind.HANG, FailureKind.DEATH, FailureKind.HANG)
     assert decide_retry(twice) is RetryDecision.END and outcome_of(twice) is Outcome.FAILED
 
 
-def test_a_node_that_does_not_see_the_folder_stops_the_sweep_and_no_trial():
+def test_node_without_the_folder_stops_the_sweep():
     failure = failure_from(TrialDirNotVisible("The node b does not see /sweeps/x/trials"), 0)
     assert decide_retry([failure]) is RetryDecision.STOP and failure.signature.endswith("does not see /sweeps/x/trials")
 
 
-def test_a_node_with_other_code_stops_the_sweep_and_no_trial(tmp_path):
-    steps = partial(trainable._steps, make_job())
+def test_node_with_other_code_stops_the_sweep(tmp_path):
+    steps = partial(trainable._start, make_job())
     with pytest.raises(CodeMismatch, match="is not that with which the sweep began") as raised:
-        steps(replace(make_task(tmp_path), code="0" * 64))
+        steps(replace(make_sweep_context(tmp_path), code="0" * 64))
     assert decide_retry([failure_from(raised.value, 0)]) is RetryDecision.STOP
     for code in (None, code_digest()):
-        steps(replace(make_task(tmp_path), code=code)).close()
+        steps(replace(make_sweep_context(tmp_path), code=code)).close()
 
 
 def test_node_without_a_plugin_or_with_other_code_of_it_stops_the_sweep_and_no_trial(tmp_path):
-    steps = partial(trainable._steps, make_job())
+    steps = partial(trainable._start, make_job())
     absent = SharedPlugins({"made_absent": "0" * 64}, str(tmp_path))
     with pytest.raises(CodeMismatch, match="The node .* lacks a plug-in: The plug-in made_absent is neither") as raised:
-        steps(replace(make_task(tmp_path), plugins=absent))
+        steps(replace(make_sweep_context(tmp_path), plugins=absent))
     assert decide_retry([failure_from(raised.value, 0)]) is RetryDecision.STOP
     assert not (tmp_path / "trials" / make_job().key).exists(), "the job has not begun"

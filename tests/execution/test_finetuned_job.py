@@ -1,4 +1,4 @@
-"""A job that fine-tunes, on real features and images: killed, gone on with, exported, scored with."""
+"""Job that fine-tunes on real features and images: killed, resumed, exported, used as a scorer."""
 
 from dataclasses import replace
 
@@ -15,11 +15,11 @@ from orchestrator.execution.prepare import extract_features, prepare
 from orchestrator.execution.sweep_context import SweepContext, make_context
 from orchestrator.execution.training_job import TrainingJob
 from orchestrator.scoring import load_scorer
-from tests.execution.contexts import make_job
+from tests.execution.contexts import make_job, move_context
 
 
 @pytest.fixture(scope="module")
-def task(module_folder) -> SweepContext:
+def context(module_folder) -> SweepContext:
     random = np.random.default_rng(0)
     rows = []
     for number in range(40):
@@ -58,31 +58,40 @@ def figures(steps: TrainingJob) -> list[dict[str, float]]:
     return [{k: v for k, v in metrics.items() if "seconds" not in k} for metrics in (*found, messages[-1]["final"])]
 
 
-def test_the_exported_model_scores_images_as_it_was_measured(task: SweepContext) -> None:
-    whole = figures(TrainingJob(job(), task))
-    folder = task.trials / job().key
+def test_exported_model_returns_the_measured_scores(context: SweepContext) -> None:
+    whole = figures(TrainingJob(job(), context))
+    folder = context.trials / job().key
     table = pd.read_csv(folder / PREDICTIONS)
-    rows = [task.names.index(name) for name in table["name"]]
-    root = task.trials.parent
-    scored = load_scorer(folder / "model")([root / name for name in table["name"]], [task.prompts[row] for row in rows])
+    rows = [context.names.index(name) for name in table["name"]]
+    root = context.trials.parent
+    scored = load_scorer(folder / "model")(
+        [root / name for name in table["name"]], [context.prompts[row] for row in rows]
+    )
     np.testing.assert_allclose(scored["alignment"], table["predicted_alignment"], rtol=2e-3)
     assert table["predicted_alignment"].std() > 0
 
-    killed = replace(task, trials=root / "killed")
+    killed = move_context(context, root / "killed")
     TrainingJob(job(), killed).step()
     np.testing.assert_equal(figures(TrainingJob(job(), killed)), whole, "bit for bit the same")  # NaN is NaN
 
 
-def test_a_second_data_set_is_scored_from_its_pixels(task: SweepContext) -> None:
-    """Of which some rows are the task's test rows, so that one knows their scores."""
-    rows = task.splits[1].test
-    names = tuple(task.names[row] for row in rows)
+def test_second_data_set_is_scored_from_its_pixels(context: SweepContext) -> None:
+    """Score a data set with some of the context's test rows, whose scores are known."""
+    rows = context.splits[1].test
+    names = tuple(context.names[row] for row in rows)
     strangers = ("unknown",) * len(rows)
     cross = CrossDatasetEval(
-        "same", task.features, rows, names, strangers, task.prompt_ids[rows], task.scores[rows], task.targets
+        "same",
+        context.features,
+        rows,
+        names,
+        strangers,
+        context.prompt_ids[rows],
+        context.scores[rows],
+        context.targets,
     )
-    figures(TrainingJob(job(number=3), replace(task, cross=cross)))
-    folder = task.trials / job(number=3).key
+    figures(TrainingJob(job(number=3), replace(context, cross=cross)))
+    folder = context.trials / job(number=3).key
     own = pd.read_csv(folder / PREDICTIONS)
     found = pd.read_csv(folder / CROSS_PREDICTIONS)
     assert list(found["name"]) == list(own[own["part"] == "test"]["name"])
@@ -91,7 +100,7 @@ def test_a_second_data_set_is_scored_from_its_pixels(task: SweepContext) -> None
     )
 
 
-def test_ridge_keeps_to_the_frozen_features(task: SweepContext) -> None:
-    data = task.training_data(1)
-    assert set(data.features) == {*task.reads, "image.pixels"} and "image.pixels" not in task.reads
+def test_ridge_reads_the_frozen_features(context: SweepContext) -> None:
+    data = context.training_data(1)
+    assert set(data.features) == {*context.reads, "image.pixels"} and "image.pixels" not in context.reads
     assert data.features["image.pixels"].shape == (40, 3, 73, 73)

@@ -1,4 +1,4 @@
-"""How many trials share a GPU. The GPU's own figures are made up; the trainings that are measured are real."""
+"""Number of trials that share a GPU: real trainings, measured on a simulated GPU."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ from orchestrator.execution.gpu_packing import (
 from orchestrator.execution.plan import Arm
 from orchestrator.execution.resources import largest_jobs
 from orchestrator.search.space import load_space
-from tests.execution.contexts import make_task
+from tests.execution.contexts import make_sweep_context
 
 GB = 10**9
 
@@ -44,23 +44,23 @@ def node(cpus: float, gpus: float = 0, alive: bool = True) -> dict:
         (1 * GB, 0.5, None, None, 1),
     ],
 )
-def test_as_many_as_memory_and_cpus_and_people_allow(peak, cpus_per_gpu, cpus, concurrency, wanted):
+def test_trials_per_gpu_are_limited_by_memory_cpus_and_concurrency(peak, cpus_per_gpu, cpus, concurrency, wanted):
     assert trials_per_gpu(GpuProbe("H", 80 * GB, peak), cpus_per_gpu, cpus, concurrency) == wanted
 
 
-def test_what_does_not_fit_alone_is_not_packed():
+def test_trial_that_does_not_fit_alone_is_not_packed():
     assert trials_per_gpu(GpuProbe("H", 80 * GB, 5 * GB, fits=False), 16, None, None) == 1
 
 
 @pytest.mark.parametrize("per_gpu", [1, 3, 7, 9, 16])
-def test_the_shares_of_a_gpu_go_into_it_and_one_more_does_not(per_gpu):
+def test_shares_fill_a_gpu_without_room_for_one_more(per_gpu):
     share = share_of(per_gpu, 16, None)
     assert slots_on([node(64, 2)], 1.0, share.gpus) == 2 * per_gpu
     assert share.cpus == 16 // per_gpu
     assert share_of(per_gpu, 16, 2.0).cpus == 2.0
 
 
-def test_slots_are_counted_node_by_node_and_gpu_by_gpu():
+def test_slots_are_counted_per_node_and_gpu():
     assert slots_on([node(3), node(3)], 2, 0) == 2
     assert slots_on([node(8, 4)], 1, 0.3) == 8
     assert slots_on([node(32, 4)], 1, 0.3) == 12
@@ -72,7 +72,7 @@ def test_slots_are_counted_node_by_node_and_gpu_by_gpu():
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """A GPU of 80 GB, of which PyTorch has reserved 3 and the rest of the process 1."""
+    """Simulated GPU of 80 GB, with 3 GB reserved by PyTorch and 1 GB by the rest of the process."""
     seen = SimpleNamespace(fraction=None, peak=3 * GB)
     fakes = {
         "get_device_properties": lambda index: SimpleNamespace(name="Made 80", total_memory=80 * GB),
@@ -95,55 +95,55 @@ def arms():
     ]
 
 
-def test_the_probe_trains_the_largest_model_of_every_search(gpu, arms, tmp_path, monkeypatch):
-    task = make_task(tmp_path)
-    jobs = largest_jobs(arms, task, seed=0)
+def test_probe_trains_the_largest_model_of_every_search(gpu, arms, tmp_path, monkeypatch):
+    context = make_sweep_context(tmp_path)
+    jobs = largest_jobs(arms, context, seed=0)
     assert [job.variant for job in jobs] == ["text_hyper", "plain_head"]
     assert jobs[0].model["widths"] == [256, 256, 256]
     assert [(job.training["batch_size"], job.training["ema"]) for job in jobs] == [(128, 0.98)] * 2
     trained = []
     build = gpu_packing._short_training
     monkeypatch.setattr(
-        gpu_packing, "_short_training", lambda task, job: (trained.append(job.variant), build(task, job))
+        gpu_packing, "_short_training", lambda context, job: (trained.append(job.variant), build(context, job))
     )
-    assert gpu_packing.measure(task, jobs) == GpuProbe("Made 80", 80 * GB, 4 * GB)
+    assert gpu_packing.measure(context, jobs) == GpuProbe("Made 80", 80 * GB, 4 * GB)
     assert trained == ["text_hyper", "plain_head"]
-    assert not list(task.trials.iterdir())  # a probe leaves nothing behind
+    assert not list(context.trials.iterdir())  # the probe leaves no files
 
 
-def test_with_a_fine_tuned_backbone_the_least_and_the_most_frozen_one_are_tried(arms, tmp_path):
+def test_probe_tries_the_least_and_the_most_frozen_backbone(arms, tmp_path):
     space = arms[0].space.model_copy(update={"backbone": load_space("finetune").backbone})
-    jobs = largest_jobs([replace(arms[0], space=space)], make_task(tmp_path), seed=0)
+    jobs = largest_jobs([replace(arms[0], space=space)], make_sweep_context(tmp_path), seed=0)
     assert {job.backbone["frozen_parts"] for job in jobs} == {0, 4} and len(jobs) == 2
 
 
-def test_a_model_that_no_gpu_holds_is_told(gpu, arms, tmp_path, monkeypatch):
-    def too_large(task, job):
+def test_probe_reports_a_model_that_does_not_fit(gpu, arms, tmp_path, monkeypatch):
+    def too_large(context, job):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(gpu_packing, "_short_training", too_large)
-    task = make_task(tmp_path)
-    assert not gpu_packing.measure(task, largest_jobs(arms, task, seed=0)).fits
+    context = make_sweep_context(tmp_path)
+    assert not gpu_packing.measure(context, largest_jobs(arms, context, seed=0)).fits
 
 
 @pytest.mark.parametrize(
     ("gpus", "wanted"), [(0.25, 0.25 - CONTEXT_BYTES / (80 * GB)), (0.01, 0.005), (1.0, None), (2.0, None)]
 )
-def test_a_trial_is_kept_to_its_share(gpu, gpus, wanted):
+def test_trial_s_gpu_memory_is_limited_to_its_share(gpu, gpus, wanted):
     limit_gpu_memory(gpus)
     assert gpu.fraction == (None if wanted is None else pytest.approx(wanted))
 
 
 class TestPack:
-    """On a cluster whose nodes and probe are made up."""
+    """Resource choice on a simulated cluster with a simulated probe."""
 
     @pytest.fixture
     def cluster(self, monkeypatch):
         made = SimpleNamespace(nodes=[node(16, 1), node(4)], found=GpuProbe("Made 80", 80 * GB, 9 * GB), error=None)
         made.waits, made.cancelled = 0.0, []
 
-        def probe(task, jobs):
-            assert task.device == "cuda"
+        def probe(context, jobs):
+            assert context.device == "cuda"
             return made.found
 
         def get(found):
@@ -158,34 +158,34 @@ class TestPack:
         monkeypatch.setattr(ray, "cancel", lambda call, force: made.cancelled.append(call))
         return made
 
-    def test_it_says_what_was_found(self, cluster, tmp_path):
-        share, said = pack(make_task(tmp_path), [], None, None, print)
+    def test_pack_returns_a_sentence_about_the_measurement(self, cluster, tmp_path):
+        share, said = pack(make_sweep_context(tmp_path), [], None, None, print)
         assert share == ResourceShare(cpus=2.0, gpus=0.125)
         assert said == "The largest trial takes 9.0 GB of a Made 80 (80.0 GB): 8 trials a GPU, 2 CPUs each."
 
-    def test_without_a_gpu_trials_run_on_cpus(self, cluster, tmp_path):
+    def test_pack_uses_cpus_without_a_gpu(self, cluster, tmp_path):
         cluster.nodes = [node(4), node(8, 1, alive=False)]
-        assert pack(make_task(tmp_path), [], None, None, print) == (
+        assert pack(make_sweep_context(tmp_path), [], None, None, print) == (
             ResourceShare(1.0, 0.0),
             "The cluster has no GPU: trials run on CPUs.",
         )
 
-    def test_what_does_not_fit_is_said_before_the_sweep(self, cluster, tmp_path):
+    def test_pack_reports_a_model_that_does_not_fit(self, cluster, tmp_path):
         cluster.found = replace(cluster.found, fits=False)
-        share, said = pack(make_task(tmp_path), [], None, None, print)
+        share, said = pack(make_sweep_context(tmp_path), [], None, None, print)
         assert share.gpus == 1.0 and "does not fit in a Made 80" in said and "infeasible" in said
 
-    def test_a_probe_that_fails_asks_for_a_number(self, cluster, tmp_path):
+    def test_pack_refuses_with_a_hint_if_the_probe_fails(self, cluster, tmp_path):
         cluster.error = RuntimeError("no driver")
         with pytest.raises(InputError, match=r"the probe of a GPU failed \(.*no driver.*\); name a number"):
-            pack(make_task(tmp_path), [], None, None, print)
+            pack(make_sweep_context(tmp_path), [], None, None, print)
 
     @pytest.mark.parametrize(("waits", "given_up"), [(30.0, False), (300.0, False), (3000.0, True)])
-    def test_where_every_gpu_is_taken_it_says_so_and_gives_up(self, cluster, tmp_path, waits, given_up):
+    def test_pack_reports_that_it_waits_and_then_refuses_if_no_gpu_is_free(self, cluster, tmp_path, waits, given_up):
         cluster.waits, said = waits, []
         if given_up:
             with pytest.raises(InputError, match="no GPU was free to measure the largest trial on; name a number"):
-                pack(make_task(tmp_path), [], None, None, said.append)
+                pack(make_sweep_context(tmp_path), [], None, None, said.append)
         else:
-            assert pack(make_task(tmp_path), [], None, None, said.append)[0].gpus == 0.125
+            assert pack(make_sweep_context(tmp_path), [], None, None, said.append)[0].gpus == 0.125
         assert len(cluster.cancelled) == given_up and len(said) == (waits > 60)

@@ -17,7 +17,7 @@ from orchestrator.execution.plan import Plan
 from orchestrator.execution.resources import count_slots
 from orchestrator.execution.tune_runner import RayTune, run_jobs
 from orchestrator.search.outcome import Outcome
-from tests.execution.contexts import make_task
+from tests.execution.contexts import make_sweep_context
 from tests.execution.fakes import FakeSweep, Watched
 from tests.execution.nodes import Nodes, can_hide
 from tests.execution.slow import Slow
@@ -37,7 +37,7 @@ def nodes(tmp_path_factory, monkeypatch):
     nodes.close()
 
 
-def test_a_sweep_goes_on_without_hosts_that_join_with_other_code(nodes, tmp_path, monkeypatch):
+def test_sweep_excludes_nodes_that_join_with_other_code(nodes, tmp_path, monkeypatch):
     monkeypatch.delattr(FIFOScheduler, "choose_trial_to_run")  # what stands in for ours in another version of Ray
     edited = Path(shutil.copytree(PACKAGE, tmp_path / "edited", ignore=shutil.ignore_patterns("__pycache__")))
     with (edited / "training" / "metrics.py").open("a") as file:
@@ -67,9 +67,9 @@ def test_a_sweep_goes_on_without_hosts_that_join_with_other_code(nodes, tmp_path
     with ray_session(nodes.address, 1, 0) as slots:
         thread = threading.Thread(target=come)
         thread.start()
-        task = replace(make_task(tmp_path), code=code_digest())
+        context = replace(make_sweep_context(tmp_path), code=code_digest())
         controller.slots.update(slots, slots)
-        run_jobs(controller, task, tmp_path / "tune", 1, 0, worker=Slow)
+        run_jobs(controller, context, tmp_path / "tune", 1, 0, worker=Slow)
         thread.join()
     assert not errors, errors
     sweep.assert_done()

@@ -1,4 +1,4 @@
-"""From a spec to what can run: lookups, defaults, identity."""
+"""Preparation of a sweep from its spec, and the sentences about what is wrong."""
 
 import json
 from pathlib import Path
@@ -41,14 +41,14 @@ def spec(csv):
 
 @pytest.fixture
 def criteria(tmp_path):
-    """What is asked of each of the 30 prompts' images."""
+    """Write criteria for the images of each of the 30 prompts."""
     lines = [json.dumps({"prompt": f"Thing  {n}", "criteria": f"one thing, number {n % 7}"}) for n in range(30)]
     (tmp_path / "criteria.jsonl").write_text("\n".join(lines) + "\n")
     return tmp_path / "criteria.jsonl"
 
 
 @pytest.mark.parametrize("variant", list_variants())
-def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec, criteria, variant):
+def test_every_variant_passes_a_dry_run_at_both_ends_of_its_space(spec, criteria, variant):
     prepared = prepare(spec(variant=variant, **({"criteria": criteria} if variant == "criteria_hyper" else {})))
     small, large = dry_run(prepared).corners
     assert 0 < small.parameters < large.parameters and small.epoch_seconds > 0
@@ -56,7 +56,7 @@ def test_every_variant_is_prepared_and_rehearsed_at_both_ends_of_its_space(spec,
     assert (prepared.control_space is None) == (variant in {"plain_head", "imagereward_head"})
 
 
-def test_criteria_are_features_of_their_own_and_part_of_what_a_sweep_is(spec, criteria):
+def test_criteria_are_features_and_part_of_the_identity(spec, criteria):
     given = prepare(spec(variant="criteria_hyper", criteria=criteria))
     assert "criteria.embedding" in given.reads and given.dataset.criteria[0] == "one thing, number 0"
     assert given.identity()["data"] != prepare(spec()).identity()["data"]
@@ -64,13 +64,13 @@ def test_criteria_are_features_of_their_own_and_part_of_what_a_sweep_is(spec, cr
         prepare(spec(variant="criteria_hyper"))
 
 
-def test_targets_are_those_that_the_variant_is_for(spec):
+def test_default_targets_are_those_of_the_variant(spec):
     assert prepare(spec(variant="text_hyper")).targets == ("alignment",)
     assert prepare(spec(variant="image_hyper")).targets == ("quality", "authenticity")
     assert prepare(spec(variant="image_hyper", targets=("alignment",))).targets == ("alignment",)
 
 
-def test_plain_head_is_of_what_its_space_says(spec, tmp_path):
+def test_plain_head_is_the_control_that_its_space_names(spec, tmp_path):
     assert prepare(spec(variant="plain_head")).control_of == "text_hyper"
     own = load_space("plain_head").model_dump(mode="json")
     del own["model"]["of"]
@@ -79,18 +79,18 @@ def test_plain_head_is_of_what_its_space_says(spec, tmp_path):
     assert prepare(without).control_of == "text_hyper"
 
 
-def test_without_confirm_one_split_is_made(spec):
+def test_one_split_is_made_without_confirm(spec):
     assert set(prepare(spec(confirm=0)).splits) == {0}
 
 
-def test_enqueued_configurations_are_filled_up_with_defaults(spec, tmp_path):
+def test_enqueued_configurations_are_completed_with_defaults(spec, tmp_path):
     (tmp_path / "first.yaml").write_text("- {lr: 0.002}\n- {}\n")
     prepared = prepare(spec(enqueue=tmp_path / "first.yaml"))
     default = prepared.space.default_params()
     assert prepared.enqueued == ({**default, "lr": 0.002}, default)
 
 
-def test_an_encoder_takes_the_place_of_its_kinds_default(spec):
+def test_encoder_replaces_the_default_of_its_kind(spec):
     prepared = prepare(spec(encoders=("efficientnet_lite0@256",)))
     assert prepared.encoders == {
         "image": "efficientnet_lite0@256",
@@ -118,16 +118,16 @@ def no_weights(tmp_path, monkeypatch):
         ("text_hyper", "blip", "weights/blip"),
     ],
 )
-def test_missing_weights_are_said_before_anything_runs(spec, no_weights, variant, encoder, place):
+def test_missing_weights_are_reported_before_anything_runs(spec, no_weights, variant, encoder, place):
     with pytest.raises(InputError, match=f"weights of {encoder} are not on this machine .*download .*{place}"):
         prepare(spec(variant=variant, encoders=(encoder,)))
 
 
-def test_weights_that_nothing_reads_may_be_missing(spec, no_weights):
+def test_unread_weights_may_be_missing(spec, no_weights):
     assert prepare(spec(variant="image_hyper", encoders=("blip",))).encoders["image_prompt"] == "blip"
 
 
-def test_encoders_that_do_not_go_together_are_said_before_anything_runs(spec, no_weights, tmp_path):
+def test_incompatible_encoders_are_reported_before_anything_runs(spec, no_weights, tmp_path):
     encoders = ("timm:swin_tiny_patch4_window7_224",)
     (tmp_path / "weights" / "timm").mkdir(parents=True)
     (tmp_path / "weights" / "timm" / "swin_tiny_patch4_window7_224.pth").touch()
@@ -135,7 +135,7 @@ def test_encoders_that_do_not_go_together_are_said_before_anything_runs(spec, no
         prepare(spec(variant="text_hyper", encoders=encoders))
 
 
-def test_a_saved_sweep_is_prepared_again_and_is_the_same(spec, tmp_path):
+def test_saved_sweep_is_prepared_with_the_same_identity(spec, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     prepared = prepare(spec())
     save_fingerprint(prepared, workspace)
@@ -146,7 +146,7 @@ def test_a_saved_sweep_is_prepared_again_and_is_the_same(spec, tmp_path):
     assert saved["test"] == [prepared.dataset.names[row] for row in prepared.splits[1].test]
 
 
-def test_what_changed_is_named(spec, csv, tmp_path):
+def test_changed_part_of_the_identity_is_named(spec, csv, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     one = spec()
     save_fingerprint(prepare(one), workspace)
@@ -155,8 +155,8 @@ def test_what_changed_is_named(spec, csv, tmp_path):
         check_unchanged(prepare(one), workspace)
 
 
-def test_what_a_space_of_ones_own_leaves_out_is_the_shipped_default(spec, tmp_path):
-    """And not the paper's form, which the builder has by default."""
+def test_user_s_space_is_completed_with_shipped_defaults(spec, tmp_path):
+    """Use the shipped space's defaults, not the builder's, which follow the paper."""
     path = tmp_path / "own.yaml"
     path.write_text("training: {lr: {type: float, low: 0.001, high: 0.01, default: 0.002}}")
     space, shipped = prepare(spec(space=path)).space, load_space("text_hyper")
@@ -184,7 +184,7 @@ CHOICES = {"type": "categorical", "choices": ["huber", "huber+0.5*fidelity"], "d
 
 
 @pytest.mark.parametrize("loss", ["fidelity", CHOICES])
-def test_a_loss_that_needs_deviations_is_refused_where_the_data_has_none(spec, csv, changed_space, loss):
+def test_loss_that_needs_deviations_is_refused_without_them(spec, csv, changed_space, loss):
     searched = spec(space=changed_space("text_hyper", loss=loss))
     with pytest.raises(InputError, match=r"mine\.yaml: training: The loss fidelity .*csv:ratings\.csv.*alignment_std"):
         prepare(searched)
@@ -195,14 +195,14 @@ def test_a_loss_that_needs_deviations_is_refused_where_the_data_has_none(spec, c
     table.assign(alignment_std=0.5).to_csv(csv, index=False)
     prepared = prepare(searched)
     assert dry_run(prepared).corners
-    task = make_context(
+    context = make_context(
         prepared.dataset, MadeFeatures({}, {}), (), {}, ("alignment",), prepared.splits, csv.parent, 1, "cpu"
     )
-    assert task.stds.shape == (60, 1) and set(task.stds[:, 0]) == {0.5}
+    assert context.stds.shape == (60, 1) and set(context.stds[:, 0]) == {0.5}
 
 
 @pytest.mark.parametrize("weights", [[1.0, 0.5], {"authenticity": 0.5}])
-def test_targets_are_weighted_from_the_space(spec, changed_space, tmp_path, weights):
+def test_target_weights_are_read_from_the_space(spec, changed_space, tmp_path, weights):
     prepared = prepare(spec(variant="image_hyper", space=changed_space("image_hyper", target_weights=weights)))
     for space in (prepared.space, prepared.control_space):
         training = space.configuration(space.default_params()).training
@@ -222,12 +222,12 @@ def test_targets_are_weighted_from_the_space(spec, changed_space, tmp_path, weig
         ({"low": 0.1, "high": 2.0}, "type"),
     ],
 )
-def test_weights_that_do_not_fit_the_targets_are_refused(spec, changed_space, weights, message):
+def test_weights_for_other_targets_are_refused(spec, changed_space, weights, message):
     with pytest.raises(InputError, match=rf"mine\.yaml: training.*{message}"):
         prepare(spec(variant="image_hyper", space=changed_space("image_hyper", target_weights=weights)))
 
 
-def test_a_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):
+def test_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):
     space = load_space("text_hyper").model_dump(mode="json")
     space["hypernet"]["condition_widht"] = 8
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space))
@@ -242,7 +242,7 @@ class TestFinetuning:
         return lambda **given: spec(backbone="finetune", encoders=("efficientnet_lite0@64",), **given)
 
     @pytest.mark.parametrize("variant", ["image_hyper", "plain_head"])
-    def test_the_shipped_values_are_laid_over_the_variants_space_and_its_controls(self, tuned, variant):
+    def test_finetuning_values_replace_those_of_the_variant_and_its_control(self, tuned, variant):
         prepared = prepare(tuned(variant=variant, targets=("alignment",)))
         overlay, own = load_space(FINETUNE), load_space(variant)
         for space in filter(None, (prepared.space, prepared.control_space)):
@@ -254,12 +254,12 @@ class TestFinetuning:
         assert frozen.space == own and "backbone" not in frozen.identity()["space"]
         assert prepared.identity()["space"] != frozen.identity()["space"]
 
-    def test_it_is_rehearsed_with_its_backbone(self, tuned):
+    def test_dry_run_includes_the_backbone(self, tuned):
         small, large = dry_run(prepare(tuned(variant="image_hyper"))).corners
         assert 4_000_000 < small.parameters < large.parameters and small.epoch_seconds > 0
         assert small.configuration["frozen_parts"] == 0
 
-    def test_a_space_of_ones_own_is_taken_as_it_is(self, tuned, spec, tmp_path):
+    def test_user_s_space_is_not_changed(self, tuned, spec, tmp_path):
         own = load_space("image_hyper").model_dump(mode="json") | {"backbone": {"frozen_parts": 2}}
         (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
         given = {"variant": "image_hyper", "space": tmp_path / "own.yaml"}
@@ -278,14 +278,14 @@ class TestFinetuning:
             ({"test_crops": 0}, "backbone: test_crops is at least 1"),
         ],
     )
-    def test_a_wrong_section_is_named(self, tuned, tmp_path, backbone, message):
+    def test_wrong_section_is_named(self, tuned, tmp_path, backbone, message):
         own = load_space("image_hyper").model_dump(mode="json") | {"backbone": backbone}
         (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
         with pytest.raises(InputError, match=message) as caught:
             prepare(tuned(variant="image_hyper", space=tmp_path / "own.yaml"))
         assert "\n" not in str(caught.value)
 
-    def test_an_encoder_without_a_network_is_refused(self, tuned, monkeypatch):
+    def test_encoder_without_a_network_is_refused(self, tuned, monkeypatch):
         class Frozen(ImageEncoder):
             name, identity, encode = "frozen", "frozen 1", None
 
@@ -294,7 +294,7 @@ class TestFinetuning:
         with pytest.raises(InputError, match=r"--backbone finetune: frozen has no network that could be fine-tuned"):
             prepare(tuned(variant="image_hyper"))
 
-    def test_another_word_is_refused(self, spec):
+    def test_unknown_backbone_mode_is_refused(self, spec):
         with pytest.raises(InputError, match="--backbone: .*'frozen' or 'finetune'"):
             spec(backbone="thawed")
 

@@ -1,4 +1,4 @@
-"""What may go: by properties over any sweep, and by examples."""
+"""Removable checkpoints: properties over generated sweeps, and examples."""
 
 import math
 
@@ -48,7 +48,7 @@ def without(there, going) -> list[TrialCheckpoint]:
 
 
 @given(holdings(), rules, budgets)
-def test_what_is_needed_never_goes(there, rule, budget):
+def test_needed_parts_are_never_removed(there, rule, budget):
     going = removable(there, rule, budget)
     for holding in there:
         parts = going.get(holding.key, frozenset())
@@ -58,19 +58,19 @@ def test_what_is_needed_never_goes(there, rule, budget):
 
 
 @given(holdings(), rules, st.integers(0, 2000), st.integers(0, 2000))
-def test_a_smaller_budget_removes_no_less(there, rule, one, other):
+def test_smaller_budget_removes_no_less(there, rule, one, other):
     small, large = sorted((one, other))
     by_rule = flat(removable(there, rule))
     assert by_rule <= flat(removable(there, rule, large)) <= flat(removable(there, rule, small))
 
 
 @given(holdings(), rules, budgets)
-def test_done_twice_the_second_time_nothing_goes(there, rule, budget):
+def test_second_pass_removes_nothing(there, rule, budget):
     assert removable(without(there, removable(there, rule, budget)), rule, budget) == {}
 
 
 @given(holdings(), rules, st.integers(0, 2000))
-def test_the_budget_is_met_wherever_it_can_be(there, rule, budget):
+def test_budget_is_met_if_possible(there, rule, budget):
     left = without(there, removable(there, rule, budget))
     total = sum(sum(h.sizes.values()) for h in left)
     must = [h for h in left if h.outcome is None]
@@ -80,7 +80,7 @@ def test_the_budget_is_met_wherever_it_can_be(there, rule, budget):
 
 
 @given(holdings(), budgets, st.integers(1, 5))
-def test_more_of_the_best_keep_no_less(there, budget, k):
+def test_larger_k_keeps_no_less(there, budget, k):
     assert flat(removable(there, RetentionPolicy("best", k + 1))) <= flat(removable(there, RetentionPolicy("best", k)))
 
 
@@ -91,7 +91,7 @@ def trial(number: int, objective: float | None, outcome=Outcome.COMPLETE, study=
     )
 
 
-def test_the_best_of_each_study_keep_their_best_epoch():
+def test_best_trials_of_each_study_keep_their_best_epoch():
     there = [trial(n, value) for n, value in enumerate([0.1, 0.5, 0.3])]
     there += [trial(3, 0.9, Outcome.PRUNED), trial(4, None, Outcome.FAILED), trial(5, None, None)]
     there += [trial(n, value, study="control") for n, value in enumerate([0.2, 0.1])]
@@ -100,7 +100,7 @@ def test_the_best_of_each_study_keep_their_best_epoch():
     assert kept == {"trial-0001", "trial-0002", "trial-0005", "control-0000", "control-0001"}
 
 
-def test_the_same_configuration_counts_once():
+def test_equal_configurations_count_once():
     there = [
         TrialCheckpoint(f"t{n}", "search", n, Outcome.COMPLETE, 0.9 - n / 10, {"lr": n // 2}, sizes={"best": 1})
         for n in range(4)
@@ -111,12 +111,12 @@ def test_the_same_configuration_counts_once():
 @pytest.mark.parametrize(
     ("rule", "kept"), [("all", {"last", "best"}), ("last", {"last"}), ("best:1", {"best"}), ("none", set())]
 )
-def test_each_rule(rule, kept):
+def test_rule_keeps_its_parts(rule, kept):
     (left,) = without([trial(0, 0.5)], removable([trial(0, 0.5)], RetentionPolicy.parse(rule)))
     assert set(left.sizes) == kept
 
 
-def test_over_budget_last_states_go_before_best_models_and_those_of_the_worst_first():
+def test_budget_removes_last_states_before_best_models_and_worst_trials_first():
     there = [trial(n, value) for n, value in enumerate([0.1, 0.5, 0.3])]
     order = []
     for budget in range(120, -1, -10):
@@ -129,12 +129,12 @@ def test_over_budget_last_states_go_before_best_models_and_those_of_the_worst_fi
 
 
 @pytest.mark.parametrize("wrong", ["", "best", "best:", "best:0", "best:-1", "best:x", "most", "best:3 "])
-def test_a_rule_that_is_none(wrong):
+def test_unknown_rule_is_refused(wrong):
     with pytest.raises(ValueError, match="best:K"):
         RetentionPolicy.parse(wrong)
 
 
-def test_without_an_objective_there_is_no_place():
+def test_trial_without_an_objective_has_no_rank():
     there = [trial(0, None, Outcome.DIVERGED), trial(1, -math.inf)]
     assert {h.key for h in without(there, removable(there, RetentionPolicy("best", 1))) if "best" in h.sizes} == {
         "trial-0001"
@@ -142,7 +142,7 @@ def test_without_an_objective_there_is_no_place():
 
 
 @given(holdings(), st.integers(1, 3))
-def test_a_podium_has_room_for_those_whose_best_epoch_is_kept(there, k):
+def test_top_k_has_room_for_trials_whose_best_epoch_is_kept(there, k):
     top, ended = TopK(k), []
     for one in [holding for holding in there if holding.study == "search"]:
         ended.append(TrialCheckpoint(**{**vars(one), "sizes": {"best": 1}}))

@@ -1,4 +1,4 @@
-"""A real cluster whose other nodes see neither the sweep's folder nor the features, and come and go."""
+"""Real cluster whose other nodes leave, join, and see neither the sweep's folder nor the features."""
 
 import json
 import os
@@ -21,12 +21,12 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.data.array_files import StoredArray
 from orchestrator.data.feature_set import Feature, FeatureSet
+from orchestrator.execution.object_trial_store import ObjectTrialStore
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.trial_download import TrialDownloader
-from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.outcome import Outcome
-from tests.execution.contexts import make_cross, make_task
+from tests.execution.contexts import make_cross, make_sweep_context
 from tests.execution.fakes import FakeSweep, Watched
 from tests.execution.nodes import Nodes, can_hide
 from tests.s3 import BUCKET
@@ -34,21 +34,21 @@ from tests.s3 import BUCKET
 EPOCHS = 40
 
 
-def stored(folder, task):
-    """The task's made features as files of a store."""
+def stored(folder, context):
+    """Write the context's generated features as files of a feature store."""
     folder.mkdir()
     features = {}
-    for name, tensor in task.features.tensors().items():
-        if name in task.reads:
+    for name, tensor in context.features.tensors().items():
+        if name in context.reads:
             path = folder / f"{name}.npy"
             np.save(path, tensor.numpy())
             features[name] = Feature(StoredArray(path, len(tensor), tuple(tensor.shape[1:])))
-    return FeatureSet(features, dict(task.features.identity))
+    return FeatureSet(features, dict(context.features.identity))
 
 
 @pytest.fixture
 def nodes(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as the nodes have it, whatever token this user may have
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # like the nodes, also if this user has a token
     if not can_hide():
         absent = "no mount namespaces here (unshare -m), so no node can be kept from seeing this disk"
         pytest.fail(absent) if os.environ.get("CI") == "true" and os.geteuid() == 0 else pytest.skip(absent)
@@ -58,7 +58,7 @@ def nodes(tmp_path_factory, monkeypatch):
 
 
 class Timed(Watched):
-    """Writes down when each epoch was trained, and tells whoever waits for one."""
+    """Callback that records the time of each epoch and lets a thread wait for one."""
 
     def __init__(self):
         super().__init__()
@@ -76,12 +76,12 @@ class Timed(Watched):
             time.sleep(0.05)
 
 
-def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_server, tmp_path):
+def test_trials_run_on_nodes_without_files_and_resume_when_nodes_leave_and_join(nodes, s3_server, tmp_path):
     hidden, cache = tmp_path / "sweep", tmp_path / "store"
     hidden.mkdir()
-    trials = TrialStore(ObjectStore(f"s3://{BUCKET}/apart"))
-    task = make_task(hidden)
-    features = stored(cache, task)
+    trials = ObjectTrialStore(ObjectStore(f"s3://{BUCKET}/apart"))
+    context = make_sweep_context(hidden)
+    features = stored(cache, context)
     nodes.head()
     join = lambda name: nodes.join((hidden, cache), HYPERASSESS_CACHE=str(tmp_path / name))  # noqa: E731
     spot = join("spot")
@@ -94,13 +94,17 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         while len([node for node in ray.nodes() if node["Alive"]]) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        views = probe_nodes(_made(task.trials), tuple(files_of(features)), trials.storage)
-        assert sorted((len(view.unseen), view.sees_folder) for view in views) == [(0, True), (len(task.reads), False)]
+        folder = ObjectStore(str(context.trials))
+        views = probe_nodes(tuple(files_of(features)), folder)
+        assert sorted((len(view.unseen), view.sees_storage) for view in views) == [
+            (0, True),
+            (len(context.reads), False),
+        ]
         with pytest.raises(InputError, match="does not see .*: give --storage-path a folder"):
-            distribute_features([features], task.trials, None)
-        (shared,) = distribute_features([features], task.trials, trials.storage)
+            distribute_features([features], folder)
+        (shared,) = distribute_features([features], trials.objects)
         assert all(isinstance(one.array, SharedArray) for one in shared.features.values())
-        downloader = TrialDownloader(trials, task.trials, lambda job, outcome: job.test)
+        downloader = TrialDownloader(trials, context.trials, lambda job, outcome: job.test)
         controller = sweep.controller(downloader, watched)
         errors = []
 
@@ -114,7 +118,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
                 while slots_on(ray.nodes(), 1, 0) > 1:  # until Ray knows
                     assert time.monotonic() < cut + 60
                     time.sleep(0.1)
-                time.sleep(0.5)  # for whoever counts the slots
+                time.sleep(0.5)  # for the thread that counts the slots
                 new = join("new")
                 before = {node["NodeID"] for node in ray.nodes()}
                 while not (fresh := {n["NodeID"] for n in ray.nodes() if n["Alive"]} - before):
@@ -143,7 +147,7 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         counter.start()
         try:
             controller.slots.update(first, first)
-            run_jobs(controller, replace(task, features=shared, storage=trials), tmp_path / "tune", 1, 0)
+            run_jobs(controller, replace(context, features=shared, store=trials), tmp_path / "tune", 1, 0)
         finally:
             done.set()
             counter.join()
@@ -153,25 +157,20 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
     sweep.assert_done()
     assert {trial.outcome for arm in sweep.arms for trial in arm.ledger.all()} == {Outcome.COMPLETE}
     print(figures, slots)
-    # How soon the process is up is the machine's affair (it imports PyTorch); that it is asked for is ours.
+    # The start of the process depends on the machine, since it imports PyTorch; the request for it must be soon.
     assert figures["its slot is taken"] < 10
     assert 2 in slots and slots[-1] == 2 and 1 in slots
-    # Ray tells of the lost node late; what counts is which epochs were trained twice.
+    # Ray reports the lost node late; the number of repeated epochs matters.
     again = [
         number
         for number, line in enumerate(_history(trials, figures["lost"], tmp_path / "seen"), 1)
         if line["time"] != watched.times[figures["lost"], number]
     ]
     assert len(again) <= 1 and all(number > figures["epoch"] for number in again)
-    # Only the confirm run's files are wanted here, and they are.
-    confirm = task.trials / next(job.key for job, _ in controller.known() if job.variant and job.test)
+    # The driver fetched the confirm run's files only.
+    confirm = context.trials / next(job.key for job, _ in controller.known() if job.variant and job.test)
     assert (confirm / "predictions.csv").is_file() and (confirm / "model" / "model.safetensors").is_file()
-    assert not list(task.trials.glob("trial-*/*.safetensors"))
-
-
-def _made(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    assert not list(context.trials.glob("trial-*/*.safetensors"))
 
 
 def _nodes_beyond_this():
@@ -182,7 +181,7 @@ def _nodes_beyond_this():
 
 
 def _taken(nodes):
-    """Whether no CPU of the nodes is free; of one that Ray has not heard from, its memory is not known either."""
+    """Return whether no CPU of the nodes is free; a node that has not reported yet has no known memory."""
     from ray._private.state import available_resources_per_node
 
     there = available_resources_per_node()
@@ -190,7 +189,7 @@ def _taken(nodes):
 
 
 def _on(trials, watched, wanted, seconds=60.0):
-    """Keys of the unfinished jobs whose worker is on a wanted node, once there are some."""
+    """Yield the keys of unfinished jobs whose worker is on a wanted node; wait for the first."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         started, ended = watched.of("started"), {key for key, _ in watched.of("ended")}
@@ -207,13 +206,13 @@ def _history(trials, key, folder):
     return [json.loads(line) for line in (folder / "epochs.jsonl").read_text().splitlines()]
 
 
-def test_what_lies_here_is_mapped_and_elsewhere_the_object_is_taken(tmp_path, monkeypatch):
-    task = make_task(tmp_path)
-    features = stored(tmp_path / "store", task)
+def test_visible_file_is_mapped_and_an_object_is_fetched_otherwise(tmp_path, monkeypatch):
+    context = make_sweep_context(tmp_path)
+    features = stored(tmp_path / "store", context)
     objects = []
     shared = FeatureSharer(put=lambda array: objects.append(array) or len(objects) - 1).share(features)
-    assert len(objects) == len(task.reads) and all(type(array) is np.ndarray for array in objects)
-    assert isinstance(shared.features[task.reads[0]].read(), np.memmap)
+    assert len(objects) == len(context.reads) and all(type(array) is np.ndarray for array in objects)
+    assert isinstance(shared.features[context.reads[0]].read(), np.memmap)
     assert shared.nbytes == features.nbytes and shared.shapes == features.shapes
     import ray
 
@@ -221,44 +220,47 @@ def test_what_lies_here_is_mapped_and_elsewhere_the_object_is_taken(tmp_path, mo
     for path in files_of(features):
         path.rename(path.with_suffix(".gone"))
     for name, tensor in shared.tensors().items():
-        assert tensor.equal(task.features.tensors()[name])
+        assert tensor.equal(context.features.tensors()[name])
 
 
 @pytest.mark.parametrize(("store", "shares"), [(2, True), (1, False)])
-def test_what_all_nodes_see_is_shared_all_the_same_where_it_fits(tmp_path, monkeypatch, store, shares):
-    """For a node that joins later and sees none of it."""
+def test_visible_features_are_shared_if_they_fit(tmp_path, monkeypatch, store, shares):
+    """Share features for nodes that join later and do not see the files."""
     import ray
 
-    features = stored(tmp_path / "store", make_task(tmp_path))
+    features = stored(tmp_path / "store", make_sweep_context(tmp_path))
     views = [NodeProbe(name, store * features.nbytes, (), True) for name in "ab"]
-    monkeypatch.setattr(data_placement, "probe_nodes", lambda trials, files, storage: views)
+    monkeypatch.setattr(data_placement, "probe_nodes", lambda files, storage: views)
     monkeypatch.setattr(ray, "put", lambda array: "reference")
-    (shared,) = distribute_features([features], tmp_path / "trials", None)
+    (shared,) = distribute_features([features], ObjectStore(str(tmp_path / "trials")))
     assert {type(one.array) for one in shared.features.values()} == {SharedArray if shares else StoredArray}
 
 
-def test_a_node_without_the_features_ends_no_trial(tmp_path):
-    task = make_task(tmp_path)
-    features = stored(tmp_path / "store", task)
+def test_missing_features_raise_trial_dir_not_visible(tmp_path):
+    context = make_sweep_context(tmp_path)
+    features = stored(tmp_path / "store", context)
     (lost, *_) = files_of(features)
     lost.unlink()
     with pytest.raises(TrialDirNotVisible, match=f"does not see {lost}. Let it see the folder HYPERASSESS_CACHE"):
-        replace(task, features=features).training_data(0)
+        replace(context, features=features).training_data(0)
     with pytest.raises(TrialDirNotVisible, match=f"does not see {lost}"):
-        replace(make_cross(task), features=features).other_rows()
+        replace(make_cross(context), features=features).other_rows()
 
 
-def test_a_folder_is_told_by_what_lies_in_it(tmp_path, monkeypatch):
-    """Not by inode or time: a file server's clients see old ones for a while."""
+def test_probe_recognises_the_storage_by_its_marker(tmp_path, monkeypatch):
+    """Read no status of a folder, which clients of a file server cache for a while."""
     here, other = tmp_path / "trials", tmp_path / "other"
     here.mkdir()
     shutil.copytree(here, other)
-    with data_placement._marked(here) as marker:
+    absent = tmp_path / "absent"
+    with data_placement._marked(ObjectStore(str(here))) as marker:
+        monkeypatch.setattr(ObjectStore, "check", lambda self: None)  # creates folders, so reads their status
         monkeypatch.setattr(Path, "stat", lambda path, **_: (_ for _ in ()).throw(AssertionError("was asked for")))
-        assert data_placement._look(marker, (), None)[1]
-        assert not data_placement._look(other / marker.name, (), None)[1]
+        assert data_placement._look(marker, (), ObjectStore(str(here)))[1]
+        assert not data_placement._look(marker, (), ObjectStore(str(other)))[1]
+        assert not data_placement._look(marker, (), ObjectStore(str(absent)))[1]
         monkeypatch.undo()
-    assert not list(here.iterdir()), "it leaves nothing"
+    assert not list(here.iterdir()) and not absent.exists(), "it leaves nothing"
 
 
 GB = 10**9
@@ -268,22 +270,22 @@ GB = 10**9
     ("view", "said"),
     [
         (NodeProbe("a", 2 * GB, (), False), "The node a does not see .*: give --storage-path"),
-        (NodeProbe("b", GB // 2, ("level1.npy",), True), "features take 800 MB, .* node b .500 MB.: start .* 1000"),
-        (NodeProbe("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800 MB"),
+        (NodeProbe("b", GB // 2, ("level1.npy",), True), "features take 800.0 MB, .* node b .500.0 MB.: start .* 1000"),
+        (NodeProbe("c", GB // 2, ("pixels.npy",), True), "decoded images that --backbone finetune reads take 800.0 MB"),
         (NodeProbe("d", 2 * GB, (), True, "It is away."), "The node d cannot use the storage: It is away. Set AWS_"),
         (NodeProbe("e", 2 * GB, (), True, None, "0" * 64), "The node e has other code of this project than this host"),
     ],
 )
-def test_what_a_node_lacks_is_said_in_a_sentence(tmp_path, view, said):
+def test_check_raises_a_sentence_about_what_a_node_lacks(tmp_path, view, said):
     view = replace(view, unseen=tuple(map(Path, view.unseen)))
     files = {Path("level1.npy"): 8 * GB // 10, Path("pixels.npy"): 8 * GB // 10}
-    storage = ObjectStore("/shared") if view.trouble else None
+    storage = ObjectStore(str(tmp_path))
     with pytest.raises(InputError, match=said):
-        check([NodeProbe("fine", 2 * GB, (), True), view], files, tmp_path, storage)
-    check([NodeProbe("fine", GB, tuple(files)[:1], True, None, code_digest())], files, tmp_path, storage)
+        check([NodeProbe("fine", 2 * GB, (), True), view], files, storage)
+    check([NodeProbe("fine", GB, tuple(files)[:1], True, None, code_digest())], files, storage)
 
 
-def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
+def test_probe_recognises_a_node_with_other_code_or_none(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
 
     def without_the_project(*asked):
@@ -300,6 +302,6 @@ def test_a_node_with_other_code_or_none_is_known_as_such(tmp_path, monkeypatch):
         for look in (without_the_project, of_another_release, with_a_broken_store, data_placement._look):
             with monkeypatch.context() as patch:
                 patch.setattr(data_placement, "_look", look)
-                [view] = probe_nodes(_made(tmp_path / "trials"), (), None)
+                [view] = probe_nodes((), ObjectStore(str(tmp_path / "trials")))
             found.append((view.code, view.trouble))
     assert found == [("", None), ("", None), (None, "no such bucket"), (code_digest(), None)]

@@ -1,4 +1,4 @@
-"""One writer a folder, for as long as it lives."""
+"""Lock of a trial's folder by one writer."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.execution.training_job import TrainingJob
 from orchestrator.execution.trial_dir import LockedTrialDir, TrialDirLocked, read_worker
-from tests.execution.contexts import make_job, make_task
+from tests.execution.contexts import make_job, make_sweep_context
 
 HOLD = """
 import sys, time
@@ -22,7 +22,7 @@ time.sleep(60)
 """
 
 
-def test_another_worker_waits_and_is_told_who_holds_it(tmp_path):
+def test_second_worker_waits_and_names_the_holder(tmp_path):
     held = LockedTrialDir(tmp_path / "trial-0000")
     with pytest.raises(TrialDirLocked, match=f"trial-0000 is still written to by another worker, pid {os.getpid()} on"):
         LockedTrialDir(tmp_path / "trial-0000", wait=0.05)
@@ -31,7 +31,7 @@ def test_another_worker_waits_and_is_told_who_holds_it(tmp_path):
     LockedTrialDir(tmp_path / "trial-0000", wait=0).close()
 
 
-def test_a_killed_worker_lets_go(tmp_path):
+def test_killed_worker_releases_the_lock(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "t")], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == "held\n"
@@ -48,31 +48,31 @@ def test_a_killed_worker_lets_go(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 3}', '{"colour": 3}'])
-def test_a_card_that_cannot_be_read_is_nobody(tmp_path, content):
+def test_damaged_worker_file_names_no_worker(tmp_path, content):
     (tmp_path / "worker.json").write_text(content)
     worker = read_worker(tmp_path)
     assert worker is None or worker.pid == 3
     assert read_worker(tmp_path / "nowhere") is None
 
 
-def test_a_job_holds_its_folder_until_its_last_message(tmp_path):
-    task = make_task(tmp_path)
-    steps = TrainingJob(make_job(epochs=2), task)
+def test_job_locks_its_folder_until_its_last_message(tmp_path):
+    context = make_sweep_context(tmp_path)
+    steps = TrainingJob(make_job(epochs=2), context)
     steps.step()
     with pytest.raises(TrialDirLocked):
-        LockedTrialDir(task.trials / "trial-0000", wait=0)
+        LockedTrialDir(context.trials / "trial-0000", wait=0)
     assert steps.step()["outcome"] == "complete"
-    LockedTrialDir(task.trials / "trial-0000", wait=0).close()
+    LockedTrialDir(context.trials / "trial-0000", wait=0).close()
 
 
-def test_a_job_that_cannot_begin_lets_go(tmp_path):
-    task = make_task(tmp_path)
+def test_job_that_cannot_start_releases_its_folder(tmp_path):
+    context = make_sweep_context(tmp_path)
     with pytest.raises(ValueError, match="wings"):
-        TrainingJob(make_job(model={"wings": 2}), task)
-    LockedTrialDir(task.trials / "trial-0000", wait=0).close()
+        TrainingJob(make_job(model={"wings": 2}), context)
+    LockedTrialDir(context.trials / "trial-0000", wait=0).close()
 
 
-def test_the_same_job_claims_its_folder_again(tmp_path):
+def test_same_job_claims_its_folder_again(tmp_path):
     folder = LockedTrialDir(tmp_path / "trial-0000")
     assert folder.claim(make_job()) is None
     (folder.path / "x").write_text("")

@@ -1,4 +1,4 @@
-"""Trials in a storage: one suite for a folder and for an S3 server."""
+"""Trials in an object store: one suite for a folder and for an S3 server."""
 
 import json
 import shutil
@@ -12,17 +12,18 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable, storage_url
 from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.data.cache import cache_dir
+from orchestrator.execution.object_trial_store import ObjectTrialStore, TrialSync
 from orchestrator.execution.synced_job import SyncedJob
 from orchestrator.execution.training_job import TrainingJob
 from orchestrator.execution.trial_dir import TrialDirLocked
 from orchestrator.execution.trial_download import TrialDownloader
-from orchestrator.execution.trial_store import MANIFEST, TrialStore, TrialSync
+from orchestrator.execution.trial_manifest import MANIFEST
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
 from orchestrator.training.checkpoint import Checkpoints
-from tests.execution.contexts import make_job, make_task
+from tests.execution.contexts import make_job, make_sweep_context
 from tests.s3 import BUCKET
 
 
@@ -36,12 +37,12 @@ def storage(request, tmp_path):
 
 @pytest.fixture
 def trials(storage):
-    return TrialStore(storage.under("sweep-1"))
+    return ObjectTrialStore(storage.under("sweep-1"))
 
 
 def steps(trials, tmp_path, job, patience=5.0):
-    """A worker's, on a node of its own."""
-    return SyncedJob(job, make_task(tmp_path / uuid4().hex), trials, TrainingJob, patience)
+    """Return a worker's job on a node of its own."""
+    return SyncedJob(job, replace(make_sweep_context(tmp_path / uuid4().hex), store=trials), TrainingJob, patience)
 
 
 def times(trials, key, folder):
@@ -49,7 +50,7 @@ def times(trials, key, folder):
     return [json.loads(line)["time"] for line in (folder / "epochs.jsonl").read_text().splitlines()]
 
 
-def test_objects(storage):
+def test_object_store_writes_reads_and_removes(storage):
     assert storage.read("a/b") is None
     storage.write("a/b", b"one")
     storage.write("a/b", b"two")
@@ -63,12 +64,12 @@ def test_objects(storage):
     storage.remove_all()
 
 
-def test_another_worker_goes_on_from_what_one_left(trials, tmp_path):
+def test_second_worker_resumes_the_first_worker_s_trial(trials, tmp_path):
     job = make_job(epochs=5)
     first = steps(trials, tmp_path, job)
     told = [first.step()["epochs"][0] for _ in range(3)]
     assert not (first.folder.parent.parent / "elsewhere").exists()
-    first.close()  # its folder is gone with it
+    first.close()  # deletes its folder
     assert not first.folder.exists()
 
     second = steps(trials, tmp_path, job)
@@ -81,7 +82,7 @@ def test_another_worker_goes_on_from_what_one_left(trials, tmp_path):
     second.close()
 
 
-def test_a_confirm_run_s_model_and_predictions_arrive_and_states_go_as_the_rule_says(trials, tmp_path):
+def test_confirm_run_s_files_are_fetched_and_parts_are_dropped(trials, tmp_path):
     job = make_job(epochs=1, test=True)
     one = steps(trials, tmp_path, job)
     assert one.step()["outcome"] == "complete"
@@ -98,7 +99,7 @@ def test_a_confirm_run_s_model_and_predictions_arrive_and_states_go_as_the_rule_
     )
 
 
-def test_old_states_do_not_pile_up(storage, trials, tmp_path):
+def test_earlier_states_are_removed(storage, trials, tmp_path):
     one = steps(trials, tmp_path, make_job(epochs=4))
     for _ in range(4):
         one.step()
@@ -110,8 +111,8 @@ def test_old_states_do_not_pile_up(storage, trials, tmp_path):
         assert len(objects) == len(names)
 
 
-def test_a_torn_upload_is_never_taken_for_a_checkpoint(trials, tmp_path, monkeypatch):
-    """The worker dies with the tensors of epoch 3 in the store, half or whole, and the manifest of epoch 2."""
+def test_partial_upload_is_not_a_checkpoint(trials, tmp_path, monkeypatch):
+    """Kill a worker with the tensors of epoch 3, partly uploaded, and the manifest of epoch 2 in the store."""
     job = make_job(epochs=5)
     one = steps(trials, tmp_path, job)
     one.step(), one.step()
@@ -131,23 +132,23 @@ def test_a_torn_upload_is_never_taken_for_a_checkpoint(trials, tmp_path, monkeyp
     two.close()
 
 
-def test_a_damaged_object_or_manifest_is_left_out(trials, tmp_path):
+def test_damaged_object_or_manifest_is_skipped(trials, tmp_path):
     job = make_job(epochs=5)
     one = steps(trials, tmp_path, job)
     one.step(), one.step()
     one.close()
     manifest = trials.manifest(job.key)
     damaged = manifest.files["last-2.safetensors"].object
-    trials.storage.write(f"{job.key}/{damaged}", b"x" * manifest.files["last-2.safetensors"].size)
+    trials.objects.write(f"{job.key}/{damaged}", b"x" * manifest.files["last-2.safetensors"].size)
     folder = tmp_path / "fetched"
     trials.fetch(job.key, folder)
     assert not (folder / "last-2.safetensors").exists() and (folder / "epochs.jsonl").exists()
     assert Checkpoints(folder).load().state is None
-    trials.storage.write(f"{job.key}/{MANIFEST}", manifest.as_bytes()[:-80])
+    trials.objects.write(f"{job.key}/{MANIFEST}", manifest.as_bytes()[:-80])
     assert trials.manifest(job.key) is None
 
 
-def test_a_worker_that_was_replaced_writes_no_more(trials, tmp_path):
+def test_replaced_worker_cannot_save(trials, tmp_path):
     job = make_job(epochs=9)
     old = steps(trials, tmp_path, job)
     old.step()
@@ -161,7 +162,7 @@ def test_a_worker_that_was_replaced_writes_no_more(trials, tmp_path):
     assert [epoch["number"] for epoch in third.step()["epochs"]] == [1, 2]
 
 
-def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back(trials, tmp_path, monkeypatch):
+def test_worker_replaced_during_an_upload_does_not_take_the_trial_back(trials, tmp_path, monkeypatch):
     job = make_job(epochs=9)
     old = steps(trials, tmp_path, job)
     old.step()
@@ -177,14 +178,14 @@ def test_a_worker_that_is_replaced_while_it_uploads_does_not_take_the_trial_back
     with pytest.raises(TrialDirLocked, match="is written to by pid"):
         old.step()
     new = others[1]
-    assert trials.manifest(job.key).writer.token == new._mirror._card.token
+    assert trials.manifest(job.key).writer.token == new._trial_folder._worker.token
     assert [new.step()["epochs"][-1]["number"] for _ in range(2)] == [1, 2]
 
 
-def test_a_job_clears_away_what_dead_processes_of_its_own_host_left(tmp_path, monkeypatch):
-    """The cache may be shared: another host's process of a number that is free here is alive."""
+def test_job_deletes_scratch_folders_of_dead_processes_of_its_host(tmp_path, monkeypatch):
+    """Keep folders of other hosts, which may share the cache: their process numbers mean nothing here."""
     monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "cache"))
-    trials = TrialStore(ObjectStore(str(tmp_path / "shared")))
+    trials = ObjectTrialStore(ObjectStore(str(tmp_path / "shared")))
     dead = subprocess.Popen(["true"])
     dead.wait()
     one = steps(trials, tmp_path, make_job())
@@ -198,17 +199,17 @@ def test_a_job_clears_away_what_dead_processes_of_its_own_host_left(tmp_path, mo
     one.close(), two.close()
 
 
-def test_an_emptied_folder_does_not_replace_what_is_stored(trials, tmp_path):
+def test_emptied_folder_does_not_replace_the_stored_files(trials, tmp_path):
     job = make_job(epochs=4)
     one = steps(trials, tmp_path, job)
     one.step(), one.step()
     shutil.rmtree(one.folder)
     with pytest.raises(TrialDirLocked, match="was emptied"):
-        one._mirror.save()
+        one._trial_folder.save()
     assert "last-2.safetensors" in trials.manifest(job.key).files
 
 
-def test_a_storage_that_is_away_costs_checkpoints_and_not_epochs(trials, tmp_path, monkeypatch):
+def test_unavailable_object_store_loses_checkpoints_but_no_epochs(trials, tmp_path, monkeypatch):
     job = make_job(epochs=4)
     one = steps(trials, tmp_path, job, patience=0.0)
 
@@ -227,7 +228,7 @@ def test_a_storage_that_is_away_costs_checkpoints_and_not_epochs(trials, tmp_pat
     assert "last-4.safetensors" in trials.manifest(job.key).files
 
 
-def test_what_was_missed_while_the_storage_was_away_comes_at_the_end_and_goes_to_mlflow(trials, tmp_path, monkeypatch):
+def test_missed_files_are_fetched_at_the_end_and_staged_for_mlflow(trials, tmp_path, monkeypatch):
     spool, here = Spool(tmp_path / "spool"), tmp_path / "driver"
     jobs = [make_job(number, epochs=1) for number in range(3)]
     for job in jobs:
@@ -256,7 +257,7 @@ def test_what_was_missed_while_the_storage_was_away_comes_at_the_end_and_goes_to
     assert [event.run for event in spool.read()[0] if event.kind == "artifacts"] == [job.key for job in jobs[:2]]
 
 
-def test_a_confirm_run_waits_for_the_storage(trials, tmp_path, monkeypatch):
+def test_confirm_run_waits_for_the_object_store(trials, tmp_path, monkeypatch):
     one = steps(trials, tmp_path, make_job(epochs=1, test=True), patience=0.0)
     monkeypatch.setattr(TrialSync, "save", lambda self: (_ for _ in ()).throw(ObjectStoreUnavailable("away")))
     with pytest.raises(ObjectStoreUnavailable):
@@ -264,7 +265,7 @@ def test_a_confirm_run_waits_for_the_storage(trials, tmp_path, monkeypatch):
     one.close()
 
 
-def test_what_cannot_be_reached_says_so_in_one_sentence(tmp_path, monkeypatch):
+def test_unreachable_store_raises_one_sentence_without_secrets(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(ObjectStoreUnavailable, match="does not answer: "):
         ObjectStore(str(tmp_path / "file" / "below")).check()
@@ -282,15 +283,15 @@ def test_other_urls_are_refused(wrong):
         storage_url(wrong)
 
 
-def test_a_folder_is_made_absolute(tmp_path, monkeypatch):
+def test_folder_is_made_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert storage_url("shared") == str(tmp_path / "shared")
     assert storage_url("s3://bucket/a/") == "s3://bucket/a"
 
 
-def test_a_task_that_works_elsewhere_keeps_its_features_open(tmp_path):
-    task = make_task(tmp_path)
-    own = task.working_in(tmp_path / "scratch")
-    assert own.training_data(0).features is task.training_data(0).features and own.trials == tmp_path / "scratch"
-    assert "_tensors" not in replace(task, storage=None).__getstate__()
+def test_context_in_another_folder_keeps_its_features_open(tmp_path):
+    context = make_sweep_context(tmp_path)
+    own = context.working_in(tmp_path / "scratch")
+    assert own.training_data(0).features is context.training_data(0).features and own.trials == tmp_path / "scratch"
+    assert "_tensors" not in own.__getstate__()
     shutil.rmtree(tmp_path)

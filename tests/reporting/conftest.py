@@ -19,7 +19,7 @@ from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.reporting.summary import Summary, summarise
-from tests.execution.contexts import make_cross, make_task
+from tests.execution.contexts import make_cross, make_sweep_context
 from tests.execution.fakes import SPACE, FakeExecutor, FakeSweep, Work
 
 
@@ -67,7 +67,7 @@ def run_sweep() -> Callable[..., Made]:
         spec = SweepSpec(name="made", variant="text_hyper", **given)
         workspace = Workspace(folder / "sweeps" / "made")
         workspace.report.mkdir(parents=True)
-        task = make_task(workspace.root, targets)
+        task = make_sweep_context(workspace.root, targets)
         task = replace(task, cross=make_cross(task, cross)) if cross else task
         table = pd.DataFrame({"name": task.names, "prompt": task.prompts, "generator": task.generators})
         dataset = Dataset("made", table.assign(image=table["name"]), targets, (), "hash")

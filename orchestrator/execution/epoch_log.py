@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import zlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
+from orchestrator.core.checksummed_jsonl import DamagedLine, LineFormat, append_whole
 from orchestrator.core.disk_space import is_disk_full
 from orchestrator.execution.job import EpochReport
 
-_CHECKSUM = "crc32"
+_LINES = LineFormat("crc32")
 
 
 class EpochLog:
@@ -38,7 +39,7 @@ class EpochLog:
 
     def _lines(self) -> list[EpochReport | None]:
         try:
-            lines = self._path.read_bytes().split(b"\n")[:-1]  # behind the last end of line is what a kill tore
+            lines = self._path.read_bytes().splitlines(keepends=True)
         except FileNotFoundError:
             return []
         return [_parse(line) for line in lines]
@@ -54,8 +55,8 @@ class EpochLog:
         if not self._whole:
             return self._write()
         try:
-            with self._path.open("a") as file:
-                file.write(_line(epoch))
+            with FileIO(self._path, "a") as file:
+                append_whole(file, _line(epoch), file.seek(0, os.SEEK_END))
         except OSError as error:
             if not is_disk_full(error):
                 raise
@@ -64,7 +65,7 @@ class EpochLog:
 
     def _write(self) -> bool:
         try:
-            write_file(self._path, "".join(map(_line, self._epochs)))
+            write_file(self._path, b"".join(map(_line, self._epochs)))
             self._whole = True
         except OSError as error:
             if not is_disk_full(error):
@@ -72,20 +73,12 @@ class EpochLog:
         return self._whole
 
 
-def _line(epoch: EpochReport) -> str:
-    content = asdict(epoch)
-    return json.dumps({**content, _CHECKSUM: _checksum(content)}) + "\n"
-
-
-def _checksum(content: dict[str, object]) -> str:
-    # Python reads back the very floats that it wrote, so that a line's content makes the same text again.
-    return f"{zlib.crc32(json.dumps(content).encode()):08x}"
+def _line(epoch: EpochReport) -> bytes:
+    return _LINES.encode(asdict(epoch))
 
 
 def _parse(line: bytes) -> EpochReport | None:
     try:
-        content = json.loads(line)
-        checksum = content.pop(_CHECKSUM, None)  # lines of earlier versions have none
-        return EpochReport(**content) if checksum in {None, _checksum(content)} else None
-    except (ValueError, TypeError, AttributeError):
+        return EpochReport(**_LINES.decode(line))
+    except (DamagedLine, TypeError):
         return None

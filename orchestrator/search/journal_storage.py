@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import re
 import threading
+from io import FileIO
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
 from optuna.storages.journal._storage import JournalOperation
 
+from orchestrator.core.checksummed_jsonl import LineFormat, append_whole
 from orchestrator.core.errors import InputError
 from orchestrator.search.retrying_storage import RetryingStorage, Say
 
@@ -28,7 +27,8 @@ _MAY_WAIT = {
 }
 """On disk with the next word: parameters of enqueued trials, which are known, and what comes with an outcome."""
 
-_CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}\n\Z')
+LINES = LineFormat("crc", compact=True)
+"""Format of a journal's lines. Optuna ignores the key `crc`."""
 
 
 def open_journal(path: Path, say: Say = logger.warning, stopping: threading.Event | None = None) -> BaseStorage:
@@ -64,38 +64,24 @@ class ChecksummedJournalBackend(JournalFileBackend):
 
         A line half written, as a full disk leaves it, would spoil the next one.
         """
-        lines = b"".join(add_checksum(log) for log in logs)
-        with get_lock_file(self._lock), open(self._file_path, "ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
-            try:
-                while lines:
-                    lines = lines[file.write(lines) :]
-                if any(log["op_code"] not in _MAY_WAIT for log in logs):
-                    os.fsync(file.fileno())
-            except BaseException:
-                os.ftruncate(file.fileno(), end)
-                raise
-
-
-def add_checksum(log: dict[str, Any]) -> bytes:
-    """A log as its line: JSON whose last key is the CRC-32 of the JSON without that key."""
-    body = json.dumps(log, separators=(",", ":")).encode()
-    return body[:-1] + b',"crc":"%08x"}\n' % crc32(body)
+        data = b"".join(map(LINES.encode, logs))
+        with get_lock_file(self._lock), FileIO(self._file_path, "ab") as file:
+            append_whole(
+                file, data, file.seek(0, os.SEEK_END), sync=any(log["op_code"] not in _MAY_WAIT for log in logs)
+            )
 
 
 def truncate_damaged_tail(path: Path) -> str | None:
     """Cuts a damaged end off and keeps it in a file beside; says so in a sentence, None where all was sound.
 
-    Lines without a checksum are an older version's and may only come before all that have one.
-
     Raises:
         InputError: a line is damaged and good ones follow it, so that cutting would lose what is good.
     """
-    sealed, start, damaged = False, 0, 0
+    start, damaged = 0, 0
     cut_at: int | None = None
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not _sound(line, sealed):
+            if not LINES.is_intact(line):
                 cut_at = start if cut_at is None else cut_at
                 damaged += 1
             elif cut_at is not None:
@@ -103,7 +89,6 @@ def truncate_damaged_tail(path: Path) -> str | None:
                     f"The ledger {path} is damaged at line {number - damaged}, and good lines follow: "
                     f"put a sound copy of the file in its place."
                 )
-            sealed = sealed or bool(_CHECKSUM.search(line))
             start += len(line)
     if cut_at is None:
         return None
@@ -113,17 +98,6 @@ def truncate_damaged_tail(path: Path) -> str | None:
     return (
         f"The last {lines} damaged in the ledger {path.name} and cut off (kept in {kept.name}); it goes on from there."
     )
-
-
-def _sound(line: bytes, sealed: bool) -> bool:
-    if match := _CHECKSUM.search(line):
-        return int(match[1], 16) == crc32(line[: match.start()] + b"}")
-    if sealed or not line.endswith(b"\n"):
-        return False
-    try:
-        return "op_code" in json.loads(line)
-    except (ValueError, TypeError):
-        return False
 
 
 def _keep(path: Path, cut_at: int) -> Path:

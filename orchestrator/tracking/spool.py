@@ -18,10 +18,10 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from orchestrator.core.atomic_files import write_file
-from orchestrator.tracking.event import Damaged, Event, Kind, decode, encode
+from orchestrator.core.checksummed_jsonl import DamagedLine, append_whole, line_start, truncate_torn_line
+from orchestrator.tracking.event import Event, Kind, decode, encode
 from orchestrator.tracking.staged_artifacts import release, stage, worth_uploading
 
 __all__ = ["Event", "Kind", "Spool"]
@@ -76,32 +76,22 @@ class Spool:
                 self.trouble = error.strerror or str(error)
 
     def _write(self, file: FileIO, line: bytes) -> None:
-        """All of the line or none of it: half a line on a full disk would have the next one glued to it."""
         if os.fstat(file.fileno()).st_size != self._end:
             file.truncate(self._end)
-        rest = memoryview(line)
-        try:
-            while rest:
-                rest = rest[file.write(rest) or 0 :]
-        except OSError:
-            with suppress(OSError):
-                file.truncate(self._end)
-            raise
+        append_whole(file, line, self._end)
         self._end += len(line)
 
     def _open(self) -> FileIO:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = FileIO(self._events, "a+")
         try:
-            size = file.seek(0, os.SEEK_END)
-            self._end = _line_start(file, size)
-            if self._end < size:
-                # A killed writer may have left half a line, onto which the next one would be glued.
-                self._warn(self._end, f"{self._events} ended in half a line of {size - self._end} bytes, now cut")
-                file.truncate(self._end)
+            torn = truncate_torn_line(file)  # half a line that a killed writer left
+            self._end = os.fstat(file.fileno()).st_size
+            if torn:
+                self._warn(self._end, f"{self._events} ended in half a line of {torn} bytes, now cut")
             if self._end:
-                file.seek(_line_start(file, self._end - 1))
-                with suppress(Damaged):
+                file.seek(line_start(file, self._end - 1))
+                with suppress(DamagedLine):
                     decode(file.readline())  # refuses a later version's file before anything is added to it
             if self.sent() > self._end:
                 # What is appended from now on would otherwise be taken for sent.
@@ -132,7 +122,7 @@ class Spool:
             return
         with file:
             # A place beyond the end, or inside a line, is one that a cut or a restored copy has left wrong.
-            place = _line_start(file, min(place, file.seek(0, os.SEEK_END)))
+            place = line_start(file, min(place, file.seek(0, os.SEEK_END)))
             file.seek(place)
             for line in file:
                 if not line.endswith(b"\n"):
@@ -140,7 +130,7 @@ class Spool:
                 start, place = place, place + len(line)
                 try:
                     event = decode(line)
-                except Damaged as error:
+                except DamagedLine as error:
                     self._warn(start, f"A line of {self._events} at byte {start} is damaged ({error}); passed over")
                     continue
                 yield self._located(event), place
@@ -217,17 +207,3 @@ class Spool:
             self._warned.add(start)
             self.warnings.append(f"{sentence}.")
             logger.warning("%s", sentence)
-
-
-def _line_start(file: FileIO | BinaryIO, place: int) -> int:
-    """`place` where a line starts there, else the start of the line that it is inside of."""
-    step = 1 << 16
-    end = place
-    while end > 0:
-        begin = max(0, end - step)
-        file.seek(begin)
-        found = file.read(end - begin).rfind(b"\n")
-        if found >= 0:
-            return begin + found + 1
-        end = begin
-    return 0

@@ -1,9 +1,7 @@
 """The spool: appended to by many, read in order, lost never, sent again where in doubt."""
 
 import errno
-import json
 import threading
-from dataclasses import asdict
 from io import FileIO
 
 import pytest
@@ -156,15 +154,6 @@ def test_a_place_inside_a_line_reads_all_of_the_line(folder):
     made, spool = fill(folder, 3), Spool(folder)
     spool.mark_sent(len(encode(made[0])) + 7)
     assert spool.read()[0] == made[1:]
-
-
-def test_the_first_versions_file_is_read_and_written_on(folder):
-    folder.mkdir()
-    old = events(3)
-    (folder / "events.jsonl").write_text("".join(json.dumps(asdict(event)) + "\n" for event in old))
-    spool, new = Spool(folder), Event("end", "trial-0000", {"status": "FINISHED"}, time=5)
-    spool.append(new)
-    assert spool.read()[0] == [*old, new] and spool.warnings == []
 
 
 def test_a_later_versions_file_is_refused_untouched(folder):

@@ -92,7 +92,7 @@ def test_it_begins_with_what_the_ledgers_know(trials):
     for objective in (0.2, 0.6, None):
         number = ledgers["search"].ask().number
         write(trials, f"trial-{number:04d}")
-        ledgers["search"].note(number, n=number)
+        ledgers["search"].set_attributes(number, n=number)
         if objective:
             ledgers["search"].report(number, 1, objective)
             ledgers["search"].finish(number, Outcome.COMPLETE, final={"best_val_srcc": objective})

@@ -177,10 +177,10 @@ class TestFailures:
 
     def test_a_worker_that_was_put_down_is_a_hang_and_tried_once_more(self, controller):
         job = controller.next_job()
-        controller.hangs(job, "no epoch within 2 s")
+        controller.report_hang(job, "no epoch within 2 s")
         assert self.failed(controller, job, FailureKind.DEATH).attributes["failures"][0]["kind"] == "hang"
         assert controller.next_job() == job
-        controller.hangs(job, "no epoch within 2 s")
+        controller.report_hang(job, "no epoch within 2 s")
         trial = self.failed(controller, job, FailureKind.DEATH)
         assert trial.outcome is Outcome.FAILED and trial.attributes["error"] == "no epoch within 2 s"
 

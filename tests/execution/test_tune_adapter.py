@@ -30,7 +30,7 @@ def sweep():
 
 @pytest.fixture
 def hooks(sweep):
-    controller = sweep.desk()
+    controller = sweep.controller()
     register_controller("the key", controller)
     return controller, ControllerSearcher("the key"), ControllerScheduler("the key")
 
@@ -216,7 +216,7 @@ def test_a_watcher_that_raises_costs_its_trial_and_not_the_sweep(sweep):
         def on_epoch(self, job, epoch):
             raise RuntimeError("a bug in a watcher")
 
-    controller = sweep.desk(Bad())
+    controller = sweep.controller(Bad())
     register_controller("bad", controller)
     searcher, scheduler = ControllerSearcher("bad"), ControllerScheduler("bad")
     config = searcher.suggest("t0")
@@ -239,10 +239,10 @@ class Full:
         return told
 
 
-@pytest.mark.parametrize("what", ["started", "epoch", "ended", "the ledger", "the worker"])
+@pytest.mark.parametrize("what", ["on_job_start", "on_epoch", "on_job_end", "the ledger", "the worker"])
 def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what):
     watched = Watched()
-    controller = sweep.desk(watched, Full(what))
+    controller = sweep.controller(watched, Full(what))
     register_controller("the key", controller)
     searcher, scheduler = ControllerSearcher("the key"), ControllerScheduler("the key")
     config = searcher.suggest("t0")
@@ -253,7 +253,7 @@ def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what
         )
     if what == "the worker":
         message = {"epochs": [], "failure": {"kind": "disk", "epoch": 0, "text": "No space left on device"}}
-    if what == "started":
+    if what == "on_job_start":
         assert config == Searcher.FINISHED
     else:
         verdict = scheduler.on_trial_result(None, trial_of(config), {"message": [message]})
@@ -263,10 +263,10 @@ def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what
     assert searcher.suggest("t1") == Searcher.FINISHED
     assert controller.stopping.is_set() and controller.stopped_because
     assert "failed" not in {told[-1] for told in watched.told}
-    again = sweep.desk()
+    again = sweep.controller()
     outcomes = {trial.outcome for arm in sweep.arms for trial in arm.ledger.trials()}
     assert outcomes <= {None, Outcome.COMPLETE}, "what is on disk goes on, what had ended has"
-    if what != "ended":
+    if what != "on_job_end":
         assert again.next_job().key == "trial-0000"
 
 

@@ -155,7 +155,7 @@ class TestConformance:
 
     def test_attributes_travel(self, ledger, reopen):
         number = ledger.ask().number
-        ledger.note(number, final={"srcc": 0.5}, where="here")
+        ledger.set_attributes(number, final={"srcc": 0.5}, where="here")
         assert make(reopen).trial(number).attributes == {"final": {"srcc": 0.5}, "where": "here"}
 
     def test_best_is_complete_first_then_pruned_then_nothing(self, ledger):
@@ -377,7 +377,7 @@ class TestConformance:
             make(reopen)
         # Version 1 noted the outcome first, so one that was noted and not told may lack what belongs to it.
         ledger._study.set_user_attr("schema_version", 1)
-        ledger.note(0, outcome="complete")
+        ledger.set_attributes(0, outcome="complete")
         seen = make(reopen)
         assert [(trial.number, trial.attributes) for trial in seen.resume_unfinished()] == [(0, {}), (1, {})]
         assert seen.finish(0, Outcome.FAILED, error="why").attributes == {"error": "why"}
@@ -438,7 +438,7 @@ from orchestrator.search.open_storage import open_storage
 
 url, journal, space = sys.argv[1:]
 ledger = Ledger(open_storage(url or None, Path(journal)), "search", SearchSpace.model_validate_json(space))
-ledger.reopen()
+ledger.resume_unfinished()
 while True:
     number = ledger.ask().number
     for epoch in (1, 2):

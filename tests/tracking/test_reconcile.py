@@ -94,8 +94,8 @@ def test_without_its_record_an_epoch_is_the_ledgers_objective(spool):
 def test_a_run_that_orphans_closed_is_ended_as_the_ledger_says(spool, outcome):
     """Killed after the ledger had the end and before the spool: another sweep closes it as interrupted meanwhile."""
     first = recorder(spool)
-    first.started(JOB)
-    first.interrupted(JOB)
+    first.on_job_start(JOB)
+    first.on_job_interrupted(JOB)
     assert mend(spool, (JOB, trial(0, outcome))) == 1
     told = index_spool(spool).runs[KEY]
     assert (told.status, told.tags["outcome"]) == (STATUS[outcome], str(outcome))
@@ -114,9 +114,9 @@ def test_baselines_have_no_curve(spool):
 
 def test_parameters_and_attributes_for_the_ledger(spool):
     first = recorder(spool)
-    first.started(JOB)
-    first.started(Job("confirm", 1, "text_hyper", None, {}, {}, 2, 9, True, source=KEY, params={"lr": 0.1}))
-    first.started(Job("confirm", 0, "", None, {}, {}, 1, 8, True))
+    first.on_job_start(JOB)
+    first.on_job_start(Job("confirm", 1, "text_hyper", None, {}, {}, 2, 9, True, source=KEY, params={"lr": 0.1}))
+    first.on_job_start(Job("confirm", 0, "", None, {}, {}, 1, 8, True))
     told = index_spool(Spool(spool.folder))
     assert told.params("search") == {3: {"lr": 0.1}} and told.params("control") == {}
     assert told.attributes("confirm") == {0: {"source": None, "split": 1}, 1: {"source": KEY, "split": 2}}

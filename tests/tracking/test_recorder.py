@@ -133,8 +133,8 @@ class TestRecorder:
         recorder.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         again = Recorder(spool, tmp_path / "trials", told=index_spool(spool))
         for one in (recorder, again):
-            one.epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
-            one.ended(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
+            one.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
+            one.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         metrics = [event for event in spool.read()[0] if event.kind == "metrics"]
         assert [(event.data["step"], event.time) for event in metrics] == [(1, 1000), (0, 1000)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from io import FileIO
 from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
@@ -55,7 +54,7 @@ class EpochLog:
         if not self._whole:
             return self._write()
         try:
-            with FileIO(self._path, "a") as file:
+            with self._path.open("ab", buffering=0) as file:
                 append_whole(file, _line(epoch), file.seek(0, os.SEEK_END))
         except OSError as error:
             if not is_disk_full(error):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
 SCHEMA_VERSION = 2
-"""Of what a study holds. 1, written nowhere: the outcome was noted before the attributes that belong to it."""
+"""Version of a study's attributes: a trial's outcome is stored after the attributes that belong to it."""
 
 
 class Ledger:
@@ -65,7 +65,7 @@ class Ledger:
             direction="maximize",
             load_if_exists=True,
         )
-        self._migrate()
+        self._check_version()
         self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
 
     def set_sampler_and_pruner(self, sampler: BaseSampler, pruner: BasePruner) -> None:
@@ -244,21 +244,15 @@ class Ledger:
         except (ValueError, RuntimeError):
             return {}
 
-    def _migrate(self) -> None:
-        """Brings a study of an older version up to date."""
-        version = self._study.user_attrs.get("schema_version", 1)
-        if version > SCHEMA_VERSION:
-            raise InputError(
-                f"The ledger's study {self.name} has schema version {version}, and this program knows those up to "
-                f"{SCHEMA_VERSION}: go on with the version of the program that wrote it."
-            )
-        if version < 2:
-            # An outcome noted and not told does not say that what belongs to it was noted: it is found out again.
-            for trial in self._running():
-                if "outcome" in trial.user_attrs:
-                    self._storage.set_trial_user_attr(trial._trial_id, "outcome", None)
-        if version < SCHEMA_VERSION:
+    def _check_version(self) -> None:
+        version = self._study.user_attrs.get("schema_version")
+        if version is None:
             self._study.set_user_attr("schema_version", SCHEMA_VERSION)
+        elif version > SCHEMA_VERSION:
+            raise InputError(
+                f"The ledger's study {self.name} has schema version {version}, and this program reads versions up to "
+                f"{SCHEMA_VERSION}: resume with the version of the program that wrote it."
+            )
 
     def _running(self) -> list[FrozenTrial]:
         from optuna.trial import TrialState

@@ -1,4 +1,4 @@
-"""The ledger's default storage: Optuna's journal file, every line of it with a checksum."""
+"""The ledger's default storage: Optuna's journal file with a checksum in every line."""
 
 from __future__ import annotations
 
@@ -16,66 +16,62 @@ from optuna.storages.journal._storage import JournalOperation
 
 from orchestrator.core.checksummed_jsonl import LineFormat, append_whole
 from orchestrator.core.errors import InputError
-from orchestrator.search.retrying_storage import RetryingStorage, Say
+from orchestrator.search.retrying_storage import Report, RetryingStorage
 
 logger = logging.getLogger(__name__)
+
+LINES = LineFormat("crc", compact=True)
+"""Format of a journal's lines. Optuna ignores the key `crc`."""
 
 _MAY_WAIT = {
     JournalOperation.SET_TRIAL_PARAM,
     JournalOperation.SET_TRIAL_USER_ATTR,
     JournalOperation.SET_TRIAL_SYSTEM_ATTR,
 }
-"""On disk with the next word: parameters of enqueued trials, which are known, and what comes with an outcome."""
-
-LINES = LineFormat("crc", compact=True)
-"""Format of a journal's lines. Optuna ignores the key `crc`."""
+"""Operations that reach the disk with the next one: parameters of enqueued trials, attributes of an outcome."""
 
 
-def open_journal(path: Path, say: Say = logger.warning, stopping: threading.Event | None = None) -> BaseStorage:
-    """An Optuna storage on a journal file, verified, and cut where its end is damaged.
+def open_journal(path: Path, report: Report = logger.warning, stopping: threading.Event | None = None) -> BaseStorage:
+    """Open an Optuna storage on a journal file; check every line and cut a damaged end off.
 
-    The caller holds the sweep's lease, so nobody else is writing: a lock file that is there is a dead writer's.
+    The caller holds the sweep's lock, so that no other process writes. A lock file is therefore a dead writer's.
 
     Args:
-        path: of the journal; made with its folder where it is not there.
-        say: told in one line what was cut off, or that the file cannot be written now.
-        stopping: set where the file cannot be written for too long.
+        path: the journal; created with its folder if missing.
+        report: called with one line if an end was cut off or the file cannot be written.
+        stopping: set if the file cannot be written for too long.
 
     Raises:
-        InputError: a line is damaged and good ones follow it.
+        InputError: a line is damaged and intact lines follow it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
     if path.exists() and (cut := truncate_damaged_tail(path)):
-        say(cut)
+        report(cut)
     journal = JournalStorage(ChecksummedJournalBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-    return RetryingStorage(journal, lambda error: isinstance(error, OSError), str(path), say, stopping)
+    return RetryingStorage(journal, lambda error: isinstance(error, OSError), str(path), report, stopping)
 
 
 class ChecksummedJournalBackend(JournalFileBackend):
-    """Optuna's journal file with a `crc` in every line, which its replay passes over.
+    """Optuna's journal file with a `crc` in every line.
 
-    Every line is written at once, so that a kill loses none. What a power cut may not lose, a configuration, an epoch
-    and how a trial ended, is waited for until the disk has it, with all lines before it.
+    Every line is written immediately, so that a kill loses none. Configurations, epochs and outcomes are also synced
+    to disk, with all lines before them, so that a power failure loses none of these.
     """
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends the logs; where that fails, the file is as it was before.
-
-        A line half written, as a full disk leaves it, would spoil the next one.
-        """
+        """Append the logs; if that fails, leave the file as it was."""
         data = b"".join(map(LINES.encode, logs))
+        sync = any(log["op_code"] not in _MAY_WAIT for log in logs)
         with get_lock_file(self._lock), FileIO(self._file_path, "ab") as file:
-            append_whole(
-                file, data, file.seek(0, os.SEEK_END), sync=any(log["op_code"] not in _MAY_WAIT for log in logs)
-            )
+            append_whole(file, data, file.seek(0, os.SEEK_END), sync)
 
 
 def truncate_damaged_tail(path: Path) -> str | None:
-    """Cuts a damaged end off and keeps it in a file beside; says so in a sentence, None where all was sound.
+    """Move a damaged end into a file next to the journal; return a sentence about it, None if all lines are intact.
 
     Raises:
-        InputError: a line is damaged and good ones follow it, so that cutting would lose what is good.
+        InputError: a line is damaged and intact lines follow it, which a cut would lose.
     """
     start, damaged = 0, 0
     cut_at: int | None = None
@@ -87,29 +83,30 @@ def truncate_damaged_tail(path: Path) -> str | None:
             elif cut_at is not None:
                 raise InputError(
                     f"The ledger {path} is damaged at line {number - damaged}, and good lines follow: "
-                    f"put a sound copy of the file in its place."
+                    f"replace the file with an intact copy."
                 )
             start += len(line)
     if cut_at is None:
         return None
-    kept = _keep(path, cut_at)
+    copy = _copy_tail(path, cut_at)
     os.truncate(path, cut_at)
     lines = "line was" if damaged == 1 else f"{damaged} lines were"
     return (
-        f"The last {lines} damaged in the ledger {path.name} and cut off (kept in {kept.name}); it goes on from there."
+        f"The last {lines} damaged in the ledger {path.name} and cut off (kept in {copy.name}); "
+        f"the sweep resumes without."
     )
 
 
-def _keep(path: Path, cut_at: int) -> Path:
-    """Copies what is cut off to a new file beside the journal; it is on disk before anything is cut."""
+def _copy_tail(path: Path, start: int) -> Path:
+    """Copy the bytes from `start` on to a new file next to the journal, and sync it to disk."""
     with path.open("rb") as file:
-        file.seek(cut_at)
+        file.seek(start)
         content = file.read()
     attempt = 1
-    while (kept := path.with_name(f"{path.name}.cut-{attempt}")).exists():
+    while (copy := path.with_name(f"{path.name}.cut-{attempt}")).exists():
         attempt += 1
-    with kept.open("wb") as file:
+    with copy.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    return kept
+    return copy

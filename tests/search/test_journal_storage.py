@@ -130,7 +130,7 @@ def test_a_line_that_could_not_be_written_leaves_no_half_of_it(path, monkeypatch
 def test_a_disk_that_stays_full_stops_the_sweep(path, monkeypatch):
     stopping, said = threading.Event(), []
     ledger = Ledger(open_journal(path, said.append, stopping), "search", SPACE)
-    ledger._study._storage._storage._patience = 0.3
+    ledger._study._storage._storage._retry_seconds = 0.3
     number = ledger.ask().number
     before = path.read_bytes()
 

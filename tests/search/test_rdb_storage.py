@@ -164,12 +164,12 @@ class TestPostgres:
 
     def test_a_server_that_stays_away_stops_the_sweep_and_nothing_is_lost(self, postgres):
         url, stopping = postgres.create_database(), threading.Event()
-        ledger = Ledger(open_database(url, stopping=stopping, patience=1), "search", SPACE)
+        ledger = Ledger(open_database(url, stopping=stopping, retry_seconds=1), "search", SPACE)
         train(ledger, 0.5)
         number = ledger.ask().number
         postgres.stop()
         try:
-            with pytest.raises(LedgerUnavailable, match="is away"):
+            with pytest.raises(LedgerUnavailable, match="is not available"):
                 ledger.report(number, 1, 0.5)
             assert stopping.is_set()
         finally:

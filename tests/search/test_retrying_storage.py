@@ -95,7 +95,7 @@ def test_waiting_in_vain_stops_the_sweep_and_is_not_done_twice():
     number = ledger.ask().number
     storage.away = True
     for _ in range(2):
-        with pytest.raises(LedgerUnavailable, match=r"The ledger there is away \(gone\)\."):
+        with pytest.raises(LedgerUnavailable, match=r"The ledger there is not available \(gone\)\."):
             ledger.report(number, 1, 0.5)
         assert stopping.is_set() and len(said) == 1
     storage.away = False

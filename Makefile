@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test lint chaos hosts bench clean
+.PHONY: help install sweep test test-fast lint chaos hosts bench clean
 
 help:  ## Show what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 install: $(VENV)/.installed  ## Build .venv from pyproject.toml and constraints.txt
 
@@ -23,6 +23,9 @@ sweep: install  ## Search text_hyper on the built-in data set (ARGS="--trials 24
 
 test: install  ## Run every test, in two processes (JOBS=1 for one)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-fast: install  ## Run the tests that need no Ray cluster, server or sweep, in two processes
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m unit -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: install  ## Check format, style, types and import contracts
 	$(BIN)/ruff format --check .

@@ -1,1 +1,1 @@
-"""Measurements, run by hand or by `make bench`: every one prints what it measured and beside what."""
+"""Measurements, run by hand or by `make bench`; each prints its figures next to those of a reference."""

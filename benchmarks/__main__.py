@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME …]`: all measurements, or those named; the long ones only where they are."""
+"""Run the measurements named by `python -m benchmarks [NAME …]`; without a name, all but the long ones."""
 
 import importlib
 import sys

@@ -26,7 +26,7 @@ _STORE = 2 * 10**9
 @ray.remote(num_cpus=1)
 class _Process:
     def first_batch(self, features: FeatureSet) -> tuple[float, int]:
-        """Seconds to a batch in this process's own memory, and bytes of private memory that it took."""
+        """Return seconds to a batch in this process's own memory, and bytes of private memory that it took."""
         import torch
 
         rows = torch.arange(0, _ROWS, _ROWS // 64)[:64]
@@ -50,7 +50,7 @@ def _private() -> int:
 
 
 def _shared() -> int:
-    """Bytes of this machine's shared memory, in which both nodes' object stores lie."""
+    """Return bytes of this machine's shared memory, which holds both nodes' object stores."""
     line = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("Shmem:"))
     return int(line.split()[1]) * 1024
 

@@ -1,4 +1,4 @@
-"""Images a second: the feature store (decode, resize, encode, write) beside the bare forward pass."""
+"""Images a second: the feature store (decode, resize, encode, write) next to the bare forward pass."""
 
 import tempfile
 import time

@@ -1,7 +1,7 @@
-"""What a search finds and what TPE takes, against how much of the history it looks at (decision 12).
+"""Search result and time of TPE against the size of its history window (decision 12).
 
-Found on Hartmann's six-dimensional function with a category and a number that depends on it; trials end at once.
-The time of an ask is on the shipped space of text_hyper.
+The objective is Hartmann's six-dimensional function with a category and a number that depends on it; trials end at
+once. The time of an ask is measured on the shipped space of text_hyper.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _P = 1e-4 * np.array(
 
 
 def objective(params: dict[str, Any]) -> float:
-    """Hartmann's function of six numbers, 3.322 at best, less what the wrong kind or bend takes."""
+    """Return Hartmann's function of six numbers, 3.322 at best, minus a penalty for the wrong kind or bend."""
     x = np.array([params[f"x{i}"] for i in range(6)])
     value = float(_ALPHA @ np.exp(-(_A * (x - _P) ** 2).sum(axis=1)))
     return value - {"a": 0.5, "b": 0.3, "c": 0.0}[params["kind"]] - 2 * (params.get("bend", 0.7) - 0.7) ** 2
 
 
 def search(history: int, seed: int, trials: int) -> tuple[list[float], list[float]]:
-    """The best value so far and the milliseconds of processor time of each ask."""
+    """Return the best value so far and the milliseconds of processor time of each ask."""
     storage = CachedStorage(optuna.storages.InMemoryStorage())
     study = optuna.create_study(storage=storage, direction="maximize", sampler=tpe(seed, history))
     best, asked = [-math.inf], []
@@ -75,7 +75,7 @@ def search(history: int, seed: int, trials: int) -> tuple[list[float], list[floa
 
 
 def asking(history: int, known: int, running: int, asks: int = 10) -> float:
-    """Milliseconds of processor time of an ask beside so many trials that have ended and so many that run."""
+    """Return milliseconds of processor time of an ask, given the numbers of ended and running trials."""
     space, draw = load_space("text_hyper"), Random(0)
     study = optuna.create_study(
         storage=CachedStorage(optuna.storages.InMemoryStorage()), direction="maximize", sampler=random(0)
@@ -94,7 +94,7 @@ def asking(history: int, known: int, running: int, asks: int = 10) -> float:
 
 
 def compare(histories: tuple[int, ...], seeds: int, marks: tuple[int, ...] = _MARKS) -> None:
-    """Prints what searches that differ in nothing else have found after so many trials."""
+    """Print the best values of searches that differ in their history only."""
     for history in histories:
         runs = [search(history, seed, marks[-1]) for seed in range(seeds)]
         for mark in marks:
@@ -105,7 +105,7 @@ def compare(histories: tuple[int, ...], seeds: int, marks: tuple[int, ...] = _MA
 
 
 def time_asks(histories: tuple[int, ...], sizes: tuple[int, ...] = (100, 1000, 10_000)) -> None:
-    """Prints what an ask takes."""
+    """Print the time of an ask."""
     for known in sizes:
         for running in (0, 500):
             for history in histories:

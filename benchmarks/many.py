@@ -1,7 +1,7 @@
-"""Many small trials on the real Ray: what the driver takes for a result, and how busy the slots are.
+"""Many small trials on the real Ray: driver time per result, and busy share of the slots.
 
-The work is sleep, so that slots of a quarter of a CPU are enough: 200 trials of at most 5 epochs of half a second, with
-halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` has other sizes.
+The work is sleep, so slots of a quarter of a CPU are enough. By default 200 trials of at most 5 epochs of half a
+second run, with halving, TPE, and MLflow on SQLite. `python -m benchmarks.many TRIALS SLOTS` runs other sizes.
 """
 
 import json
@@ -14,12 +14,13 @@ from typing import Any, cast
 
 import ray
 
-from benchmarks.carrying import carrying
+from benchmarks.mlflow_uploader import uploading
 from benchmarks.slots import Clock, SleepingWorker
 from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.cluster.session import ray_session
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import Arm, Plan
+from orchestrator.execution.slots import Slots
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
@@ -39,7 +40,7 @@ class ShortWorker(SleepingWorker):
 
 
 def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
-    """Runs so many trials and says what they took."""
+    """Run a sweep of sleeping trials and return its figures."""
     watch, clock = Stopwatch(), Clock(_SECONDS)
     search = Ledger(open_journal(folder / "ledger"), "search", space := load_space("text_hyper"))
     search.set_sampler_and_pruner(
@@ -48,17 +49,18 @@ def measure(trials: int, slots: int, folder: Path) -> dict[str, Any]:
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
     recorder = Recorder(Spool(folder / "spool"), folder / "trials")
     recorder.record("start", SWEEP, name="many", params={}, tags={})
-    uploader = carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
+    uploader = uploading(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "many")
     arm = Arm("search", "text_hyper", None, space, cast(Ledger, Timed(search, watch, "ledger")))
     callbacks = [Timed(recorder, watch, "recorder"), clock]
-    controller = SweepController(Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, callbacks))
+    controller = SweepController(
+        Plan(trials, 0, 1, 0, _EPOCHS), [arm], confirm, cast(Any, callbacks), slots=Slots(slots)
+    )
     began = time.thread_time()
     timed, nothing_to_train_on = Timed(controller, watch, "other"), SimpleNamespace(trials=folder / "trials")
     run_jobs(
         cast(SweepController, timed),
         cast(Any, nothing_to_train_on),
         folder / "tune",
-        slots,
         _CPUS,
         0,
         worker=ShortWorker,

@@ -1,4 +1,4 @@
-"""What recording costs the sweep (an append) and what MLflow takes (database transactions a trial)."""
+"""Cost of recording: an append for the sweep, database transactions per trial for MLflow."""
 
 import tempfile
 import time

@@ -1,7 +1,7 @@
-"""How a sweep's driver grows with its trials: 100, 1,000 and 10,000 of them on 500 slots, in virtual time.
+"""Growth of a sweep's driver with its trials: 100, 1,000 and 10,000 of them on 500 slots, in virtual time.
 
-`python -m benchmarks scale` measures what `docs/results/scale.md` shows; `python -m benchmarks.scale --help` has one
-run.
+`python -m benchmarks scale` measures the figures of `docs/results/scale.md`; `python -m benchmarks.scale --help`
+runs one size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from uuid import uuid4
 import numpy as np
 from rich.console import Console
 
-from benchmarks.carrying import carrying
+from benchmarks.mlflow_uploader import uploading
 from benchmarks.simulation import Play, SimulatedTune
 from benchmarks.stopwatch import Stopwatch, Timed
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, RetentionLimits
@@ -29,6 +29,7 @@ from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.retention import RetentionPolicy
+from orchestrator.execution.slots import Slots
 from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.search.ledger import Ledger
@@ -47,7 +48,7 @@ _EPOCHS = 15
 
 
 class CountingSink:
-    """Takes every event and only counts: what is left is the spool's and the drain's own work."""
+    """Sink that only counts events, so that the spool's and the uploader's own work is measured."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -57,7 +58,7 @@ class CountingSink:
 
 
 def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str, mlflow: str) -> dict[str, Any]:
-    """One simulated sweep, and what it took."""
+    """Run one simulated sweep and return its figures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         url = {"journal": None, "sqlite": f"sqlite:///{folder / 'ledger.db'}"}.get(ledger_kind, ledger_kind)
@@ -83,7 +84,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         recorder = Recorder(spool, folder / "trials", keeps=collector.keeps)
         recorder.record("start", SWEEP, name="scale", params={}, tags={})
         (folder / "trials").mkdir()
-        progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=slots)
+        progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=Slots(slots))
         with (folder / "lines").open("w") as lines:
             view = LiveView(Console(file=lines), progress, "scale")
             callbacks = [Timed(recorder, watch, "recorder"), progress, view, collector]
@@ -174,14 +175,14 @@ def _figures(values: Any) -> dict[str, float]:
 
 def _carrier(kind: str, folder: Path) -> UploaderProcess | SpoolUploader:
     if kind == "sqlite":
-        return carrying(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "scale")
+        return uploading(folder / "spool", f"sqlite:///{folder / 'mlflow.db'}", "scale")
     uploader = SpoolUploader(Spool(folder / "spool"), CountingSink)
     uploader.start()
     return uploader
 
 
 def _rss_mb() -> float:
-    """Memory of this process now."""
+    """Return the resident memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
@@ -198,7 +199,7 @@ def _ledger_bytes(folder: Path, url: str | None) -> int:
 
 
 def main() -> None:
-    """Each run in a process of its own, so that its memory is its own; TPE's time is `benchmarks.history`'s."""
+    """Run each size in a process of its own, so that memory is measured apart; `benchmarks.history` measures TPE."""
     runs = [(ledger, trials, "count") for ledger in ("journal", "sqlite") for trials in _SIZES]
     for ledger, trials, mlflow in [*runs, *(("journal", trials, "sqlite") for trials in _SIZES)]:
         command = [sys.executable, "-m", "benchmarks.scale", "--sampler", "random", "--mlflow", mlflow]

@@ -1,4 +1,4 @@
-"""Images a second: `score` (read, decode, resize, encode, score) beside the bare forward pass of its image encoder."""
+"""Images a second: `score` (read, decode, resize, encode, score) next to the bare forward pass of its image encoder."""
 
 import tempfile
 import time
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def save(folder: Path) -> None:
-    """An untrained text_hyper with its space's defaults: it costs what a trained one costs."""
+    """Save an untrained text_hyper with its space's defaults; its cost is that of a trained one."""
     encoders = {kind: build_encoder(name) for kind, name in ENCODERS.items()}
     image, prompt = encoders["image"].shapes, encoders["prompt"].shapes
     arrays = {"image": image, "prompt": prompt, "image_prompt": encoders["image_prompt"].shapes_for(image, prompt)}
@@ -46,7 +46,7 @@ def save(folder: Path) -> None:
 
 
 def jpegs(folder: Path, count: int) -> list[str]:
-    """Images of the size that generators give."""
+    """Write images of the size that generators draw."""
     random = np.random.default_rng(0)
     paths = []
     for number in range(count):

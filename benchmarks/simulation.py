@@ -1,7 +1,7 @@
-"""A sweep without Ray: Tune's part on a virtual clock, and trials that are formulas.
+"""Simulation of a sweep without Ray: Tune on a virtual clock, and trials that are formulas.
 
-The searcher, the scheduler, the desk and all behind them are the project's own, called in the order in which Tune
-calls them. Only what happens on workers is played.
+The searcher, the scheduler, the controller and all behind them are the project's own, called in Tune's order.
+Only the workers are simulated.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerS
 
 DEATH = "death"
 WRONG = {DEATH: 0.02, "error": 0.01, "diverged": 0.01, "memory": 0.005}
-"""What befalls trials, and which share of them."""
+"""Faults of trials, and the share of trials that each befalls."""
 
 
 class Play:
-    """What trials find and how long it takes them; the same for the same seed and key.
+    """Simulated trials: objectives and durations, the same for the same seed and key.
 
     Args:
         epochs: of a training.
         seconds: median of an epoch.
         seed: of everything.
-        wrong: what befalls trials, and which share of them.
+        wrong: faults, and the share of trials that each befalls.
 
     Attributes:
         disk: epochs whose checkpoint is on disk, by key.
-        outcomes: how a trial ended as far as its worker could say, by key.
+        outcomes: outcome of a trial as its worker reported it, by key.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Play:
         self.outcomes: dict[str, str] = {}
 
     def seconds(self, job: Job) -> float:
-        """Of the next epoch: log-normal between trials and, less so, within one."""
+        """Return the duration of the next epoch: log-normal between trials and, less so, within one."""
         pace = random.Random(f"pace {self._seed} {job.key}").lognormvariate(math.log(self._median), 0.5)
         return pace * random.Random(f"{self._seed} {job.key} {self.disk.get(job.key, 0)}").lognormvariate(0.0, 0.2)
 
     def wrong(self, job: Job) -> tuple[str, int]:
-        """What goes wrong with a trial and in which epoch."""
+        """Return a trial's fault and its epoch."""
         luck = random.Random(f"luck {self._seed} {job.key}")
         draw, at = luck.random(), luck.randint(1, self._epochs)
         for what, share in self._wrong.items():
@@ -65,7 +65,7 @@ class Play:
         return "", 0
 
     def objective(self, job: Job, epoch: int) -> float:
-        """Best where every number is near its space's middle; better from epoch to epoch."""
+        """Return an objective that is best near the middle of every range, and rises from epoch to epoch."""
         params = job.params
         lr = 1 - abs(math.log10(params["lr"]) + 3) / 2 if "lr" in params else 0.5
         dropout = 1 - abs(params.get("dropout", 0.3) - 0.3)
@@ -74,7 +74,7 @@ class Play:
         return (0.5 * lr + 0.3 * dropout + 0.2 * rank) * (1 - 0.6**epoch) + noise
 
     def step(self, job: Job, fresh: bool) -> dict[str, Any] | None:
-        """The worker's next message; None where its process died. `fresh`: it has just started."""
+        """Return the worker's next message; None if its process died. `fresh`: it has just started."""
         done = self.disk.get(job.key, 0)
         what, where = self.wrong(job)
         told = [self._epoch(job, n) for n in range(1, done + 1)] if fresh else []
@@ -146,24 +146,24 @@ class Occupancy:
     busy_before_dry: float = 0.0
 
     def share(self) -> float:
-        """Of all slots' time."""
+        """Return the busy share of all slots' time."""
         return self.busy / max(self.slots * self.end, 1e-9)
 
     def share_before_dry(self) -> float:
-        """Of the slots' time while there were jobs for all."""
+        """Return the busy share of the slots' time while there were jobs for all."""
         return self.busy_before_dry / max(self.slots * (self.end if self.dry is None else self.dry), 1e-9)
 
 
 @dataclass
 class SimulatedTune:
-    """Does with the hooks what Tune does, in virtual time.
+    """Call the hooks as Tune does, in virtual time.
 
     Attributes:
         searcher, scheduler: the project's.
-        play: what the trials find.
-        slots: trials side by side.
-        cost: real seconds so far. What it advances by while the hooks are at work moves the virtual clock on, too,
-            since Tune's driver does one thing at a time; a constant leaves the driver free of charge.
+        play: the simulated trials.
+        slots: trials at the same time.
+        cost: real seconds so far. Its growth during the hooks also moves the virtual clock, since Tune's driver
+            does one thing at a time; a constant makes the driver free.
         after: called after every result.
     """
 
@@ -185,7 +185,7 @@ class SimulatedTune:
         self._finished = False
 
     def run(self) -> None:
-        """Until the searcher says that it has finished and nothing runs."""
+        """Run until the searcher is finished and nothing runs."""
         while True:
             began = self.cost()
             self._fill()
@@ -205,7 +205,7 @@ class SimulatedTune:
             self.after()
 
     def _fill(self) -> None:
-        """Starts what waits, and asks for as much ahead as `run_jobs` has Tune ask."""
+        """Start waiting trials, and ask for as many ahead as `run_jobs` makes Tune ask."""
         ahead = max(1, self.slots // 4)
         while not self._finished:
             self._start_waiting()
@@ -235,7 +235,7 @@ class SimulatedTune:
         self.occupancy.busy_before_dry += seconds if dry is None else max(0.0, seconds - max(0.0, end - dry))
 
     def _process(self, trial: PlayedTrial) -> bool:
-        """One message of a worker, told in Tune's order; whether the trial goes on."""
+        """Process one message of a worker in Tune's order; return whether the trial continues."""
         message = self.play.step(trial.job, trial.fresh)
         trial.fresh = False
         if message is None:

@@ -1,7 +1,7 @@
-"""The busy share of the trial slots: this project beside the stock recipe, on like work, one after the other.
+"""Busy share of the trial slots: this project next to the stock recipe, on equal work, one after the other.
 
-The work is sleep, so that what is measured is the executor: 24 trials of at most 6 epochs of 0.3 s on two slots, both
-with halving and with MLflow on SQLite. Busy share: seconds slept over slots times wall time from the first trial's
+The work is sleep, so the executor is measured. It is 24 trials of at most 6 epochs of 0.3 s on two slots, both with
+halving and with MLflow on SQLite. Busy share: seconds slept over slots times wall time from the first trial's
 start to the last one's end.
 """
 
@@ -14,11 +14,12 @@ from types import SimpleNamespace
 import ray
 from ray import tune
 
-from benchmarks.carrying import carrying
+from benchmarks.mlflow_uploader import uploading
 from orchestrator.cluster.session import ray_session
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Arm, Plan
+from orchestrator.execution.slots import Slots
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.tune_runner import run_jobs
 from orchestrator.search.journal_storage import open_journal
@@ -33,7 +34,7 @@ _TRIALS, _EPOCHS, _SECONDS, _SLOTS = 24, 6, 0.3, 2
 
 
 class SleepingWorker(JobTrainable):
-    """Sleeps where a worker would train."""
+    """Trainable that sleeps instead of training."""
 
     epochs, seconds = _EPOCHS, _SECONDS
 
@@ -49,7 +50,7 @@ class SleepingWorker(JobTrainable):
 
 
 class Clock:
-    """Watches when the first job began, when the last ended, how many epochs of how many seconds there were."""
+    """Callback that records the first start, the last end and the epochs with their seconds."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -80,11 +81,13 @@ def own(folder: Path) -> float:
     confirm = Ledger(open_journal(folder / "confirm"), "confirm", None)
     recorder, clock = Recorder(Spool(folder / "spool"), folder / "trials"), Clock(_SECONDS)
     recorder.record("start", SWEEP, name="bench", params={}, tags={})
-    uploader = carrying(folder / "spool", f"sqlite:///{folder / 'own.db'}", "bench")
+    uploader = uploading(folder / "spool", f"sqlite:///{folder / 'own.db'}", "bench")
     arm = Arm("search", "text_hyper", None, load_space("text_hyper"), ledger)
-    controller = SweepController(Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock])
+    controller = SweepController(
+        Plan(_TRIALS, 0, 1, 0, _EPOCHS), [arm], confirm, [recorder, clock], slots=Slots(_SLOTS)
+    )
     nothing_to_train_on = SimpleNamespace(trials=folder / "trials")
-    run_jobs(controller, nothing_to_train_on, folder / "tune", _SLOTS, 1, 0, worker=SleepingWorker)
+    run_jobs(controller, nothing_to_train_on, folder / "tune", 1, 0, worker=SleepingWorker)
     uploader.close(60)
     return clock.busy_share(_SLOTS)
 

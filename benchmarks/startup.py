@@ -1,4 +1,4 @@
-"""How long a command takes to say anything."""
+"""Time until a command prints its help."""
 
 import subprocess
 import sys
@@ -15,4 +15,4 @@ def main() -> None:
         print(f"{command} --help: {sorted(seconds)[2]:.2f} s (median of 5)")
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "pass"], check=True)
-    print(f"beside it, Python alone: {time.perf_counter() - began:.2f} s")
+    print(f"Python alone: {time.perf_counter() - began:.2f} s")

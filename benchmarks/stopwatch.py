@@ -1,4 +1,4 @@
-"""Where a thread's time goes, in parts that do not overlap."""
+"""Stopwatch of a thread, in parts that do not overlap."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 
 class Stopwatch:
-    """Sums the seconds of named parts; while a part runs inside another, the outer one's time stands still.
+    """Sum the seconds of named parts; while a part runs inside another, the outer one's time stops.
 
     Attributes:
         seconds: by part.
-        cpu: the same in seconds of this thread's processor time, which other programs do not add to.
+        cpu: seconds of this thread's processor time, to which other programs do not add.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Stopwatch:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """The time inside is the part's."""
+        """Count the time of the block for a part."""
         self._settle()
         self._parts.append(name)
         try:
@@ -43,7 +43,7 @@ class Stopwatch:
 
 
 class Timed:
-    """Anything, with the time inside its methods counted for a part."""
+    """Proxy of an object; the time inside its methods counts for a part."""
 
     def __init__(self, inner: Any, stopwatch: Stopwatch, part: str) -> None:
         self._inner, self._stopwatch, self._part = inner, stopwatch, part

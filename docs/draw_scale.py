@@ -1,4 +1,4 @@
-"""Draws `images/scale.png` and prints the table of `results/scale.md` from the lines that `benchmarks.scale` printed.
+"""Draw `images/scale.png` and print the table of `results/scale.md` from the lines that `benchmarks.scale` printed.
 
 `python docs/draw_scale.py docs/results/scale.jsonl`
 """
@@ -47,7 +47,7 @@ def main(lines: str) -> None:
 
 
 def row(run: dict[str, Any]) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     clock, driver, parts = run["driver_ms"], run["driver_cpu_ms"], run["cpu_parts_ms"]
     # Fewer trials than slots never fill them.
     full = f"{100 * run['occupancy_before_dry']:.1f}" if run["trials"] > run["slots"] else "–"

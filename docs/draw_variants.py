@@ -1,7 +1,7 @@
-"""Draws docs/variants/*.svg and fills in what those pages say in numbers: `python docs/draw_variants.py`.
+"""Draw docs/variants/*.svg and fill in the pages' tables: `python docs/draw_variants.py`.
 
-A page's text is written by hand; between `<!-- made by docs/draw_variants.py: NAME -->` and `<!-- end -->` it is made
-here, from the registry, the shipped search spaces and the paper's figures.
+A page's text is written by hand. The parts between `<!-- made by docs/draw_variants.py: NAME -->` and `<!-- end -->`
+come from the registry, the shipped search spaces and the paper's figures.
 """
 
 import math
@@ -48,14 +48,14 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a drawing says.
+    """Texts and sizes of a drawing.
 
     Attributes:
         condition: (feature, shape) that the hypernet sees, or None without one.
-        trunk: what the hypernet does to it, in lines.
-        conditioned: size of what comes out of the trunk.
-        inputs: (feature, shape, what the stem does, width of what comes out) of what the target net sees.
-        weights: what stands in the box of weights, in lines.
+        trunk: layers of the hypernet before its heads, in lines.
+        conditioned: size of the trunk's output.
+        inputs: (feature, shape, operation of the stem, output width) of what the target net sees.
+        weights: text of the box of weights, in lines.
         by_layer: numbers of values in it, layer by layer.
         widths: of the target net.
         scores: its outputs.
@@ -71,7 +71,7 @@ class Plan:
     scores: tuple[str, ...]
 
     def texts(self) -> list[str]:
-        """Every piece of text that has to be in the drawing, line by line."""
+        """Return every piece of text that has to be in the drawing, line by line."""
         inputs = [text for one in self.inputs for text in one]
         pieces = [*(self.condition or ()), *self.trunk, self.conditioned, *inputs]
         pieces += [*self.weights, *self.by_layer, *self.widths, *self.scores]
@@ -79,7 +79,7 @@ class Plan:
 
 
 def plan(name: str) -> Plan:
-    """What the drawing of a variant's paper form says."""
+    """Return the plan of a variant's paper form."""
     form = facts.paper_form(name)
     shapes = facts.shapes(form.info)
     total = f"{sum(form.by_layer):,} values"
@@ -112,7 +112,7 @@ def plan(name: str) -> Plan:
 
 
 def fill_in(page: str, name: str | None = None) -> str:
-    """A page with its made parts as they are now; the index where no variant is named."""
+    """Return a page with its generated parts as they are now; the index if no variant is named."""
 
     def made(found: re.Match[str]) -> str:
         table = facts.index_table() if name is None else TABLES[found[2]](name)
@@ -143,7 +143,7 @@ def draw(name: str, path: Path) -> None:
 
 
 class _Drawing:
-    """A plan on matplotlib axes: above, feature → hypernet → weights; below, features → stem → target net → scores."""
+    """A plan on matplotlib axes: feature → hypernet → weights above; features → stem → target net → scores below."""
 
     def __init__(self, axes: Any, said: Plan, upper: float, lower: float) -> None:
         self.axes, self.said, self.upper, self.lower = axes, said, upper, lower
@@ -159,7 +159,7 @@ class _Drawing:
         self.target_net()
 
     def encoders(self) -> None:
-        """What every feature comes from, a box beside those that are next to each other."""
+        """Draw the encoder of every feature, one box for neighbours of the same encoder."""
         features = [(self.said.condition[0], self.upper)] if self.said.condition else []
         features += [(one[0], y) for one, y in zip(self.said.inputs, self.rows, strict=True)]
         groups: list[tuple[str, list[float]]] = []
@@ -232,7 +232,7 @@ class _Drawing:
         self.box("score", 9.98, self.lower, 0.94, tall, "\n".join(said.scores), size=9.5)
 
     def box(self, kind: str, x: float, y: float, width: float, tall: float, text: str, size: float = 9.5) -> None:
-        """A box from `x` on, about the height `y`."""
+        """Draw a box from `x` on, about the height `y`."""
         from matplotlib.patches import FancyBboxPatch
 
         face, edge = COLOURS[kind]

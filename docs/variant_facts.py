@@ -1,4 +1,4 @@
-"""What the pages of docs/variants say in numbers: from the registry, the shipped spaces and the paper's figures."""
+"""Numbers on the pages of docs/variants: from the registry, the shipped spaces and the paper's figures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from orchestrator.search.space import load_space
 
 IMAGE_ENCODER = "resnet50"
 TEXT_WIDTH = 768
-"""Of every encoder that the paper takes for prompts, alone or with the image: keyphrase-mpnet, LLM-Embedder, BLIP."""
+"""Width of every prompt encoder of the paper, alone or with the image: keyphrase-mpnet, LLM-Embedder, BLIP."""
 DATASETS = {"agiqa3k": "AGIQA-3K", "aigciqa2023": "AIGCIQA2023"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """What a stem makes of one feature: `how` in words, `width` of what comes out, or None where it does not say."""
+    """A stem's part for one feature: `how` in words, `width` of its output, or None if the stem keeps it."""
 
     feature: str
     how: str
@@ -68,18 +68,18 @@ class Form:
 
     @property
     def parts(self) -> list[Part]:
-        """What is made of every feature that the target net sees."""
+        """Return the stem's part for every feature that the target net sees."""
         return list(_parts(self.model.stem))
 
 
 def shapes(info: VariantInfo) -> dict[str, tuple[int, ...]]:
-    """Of the features that a variant reads, with the paper's encoders; what is not the image's is a vector."""
+    """Return shapes of the features that a variant reads, with the paper's encoders; other features are vectors."""
     image = {f"image.{name}": shape for name, shape in build_encoder(IMAGE_ENCODER).shapes.items()}
     return {name: image[name] if name.startswith("image.") else (TEXT_WIDTH,) for name in info.reads}
 
 
 def build(name: str, n_targets: int, **parameters: Any) -> Form:
-    """A variant's form with these parameters, its defaults where none is given."""
+    """Build a variant with these parameters and its defaults for the rest."""
     info = variant_info(name)
     with torch.device("meta"):
         model = build_variant(name, shapes(info), n_targets, **parameters)
@@ -87,18 +87,18 @@ def build(name: str, n_targets: int, **parameters: Any) -> Form:
 
 
 def paper_form(name: str, n_targets: int | None = None) -> Form:
-    """The builder's defaults, which are the paper's sizes."""
+    """Build a variant with its defaults, which are the paper's sizes."""
     return build(name, n_targets or len(outputs(name)[0]))
 
 
 def shipped_form(name: str, n_targets: int | None = None) -> Form:
-    """The first trial of the shipped space."""
+    """Build the first trial of the shipped space."""
     space = load_space(name)
     return build(name, n_targets or len(outputs(name)[0]), **space.configuration(space.default_params()).model)
 
 
 def outputs(name: str) -> list[tuple[str, ...]]:
-    """The scores that one model gives: as the paper trains it, else as the variant is made for."""
+    """Return the scores of each model: as the paper trains it, otherwise as the variant's targets."""
     trained = dict.fromkeys(claim.trained_on for claim in CLAIMS if claim.variant == name)
     return list(trained) or [variant_info(name).targets or ("score",)]
 
@@ -126,7 +126,7 @@ def _parts(stem: Stem) -> Iterator[Part]:
 
 @cache
 def sizes_table(name: str) -> str:
-    """The paper's form beside the first trial of the shipped space."""
+    """Return the table of the paper's form next to the first trial of the shipped space."""
     forms = {"the paper's form": paper_form, "shipped space, first trial": shipped_form}
     built = [form(name) for form in forms.values()]
     several = list(dict.fromkeys(len(scores) for scores in outputs(name)))
@@ -151,7 +151,7 @@ def sizes_table(name: str) -> str:
 
 @cache
 def space_table(name: str) -> str:
-    """What the shipped space makes of every parameter that it does not leave as the paper has it."""
+    """Return the table of the shipped space's parameters that differ from the paper's."""
     defaults = variant_info(name).parameters
     space = load_space(name)
     rows = [
@@ -165,7 +165,7 @@ def space_table(name: str) -> str:
 
 @cache
 def figures_table(name: str) -> str:
-    """The paper's figures of a variant, below what it wants to beat; corrected where they come from another cell."""
+    """Return the paper's figures of a variant under its baselines; corrected if the paper swapped cells."""
     own = [claim for claim in CLAIMS if claim.variant == name]
     if not own:
         return "The paper has no figures of it."
@@ -189,7 +189,7 @@ def figures_table(name: str) -> str:
 
 @cache
 def index_table() -> str:
-    """Every variant in a line."""
+    """Return the table of all variants."""
     rows = []
     for name in list_variants():
         paper, shipped = paper_form(name), shipped_form(name)

@@ -1,4 +1,4 @@
-"""The conditioning trunk: from the feature that a hypernet sees to what its weights are read off."""
+"""Trunks of a hypernet: modules that turn the feature it sees into the condition that its weights are linear in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Condition:
-    """What the generated values are linear in.
+    """Output of a trunk; the generated values are linear in it.
 
     Attributes:
         vector: (B, width).
-        map: (B, width, H, W) where the condition is a map; `vector` is then its spatial mean.
+        map: (B, width, H, W) if the condition is a map, whose spatial mean is `vector`; else None.
+
+    Example:
+        >>> Condition(Tensor(2, 8)).map is None
+        True
     """
 
     vector: Tensor
@@ -21,13 +25,17 @@ class Condition:
 
 
 class ConditioningTrunk(nn.Module):
-    """Base of the trunks.
+    """Base class of the trunks.
 
     Attributes:
         width: Channels of the condition.
-        positions: Places of the conditioning map, H·W; 0 where there is only a vector.
-        mean_square: About E[x²] of a value of the condition at the start of training; the hypernet's
+        positions: Positions of the conditioning map, H·W; 0 if there is only a vector.
+        mean_square: Approximate E[x²] of a value of the condition at the start of training. The hypernet's
             heads are scaled by it.
+
+    Example:
+        >>> [trunk.__name__ for trunk in ConditioningTrunk.__subclasses__()]
+        ['VectorTrunk', 'MapTrunk']
     """
 
     width: int
@@ -35,17 +43,23 @@ class ConditioningTrunk(nn.Module):
     mean_square: float
 
     def forward(self, x: Tensor) -> Condition:
-        """Turn the feature (B, *shape) into a condition."""
+        """Convert the feature (B, *shape) to a condition."""
         raise NotImplementedError
 
 
 class VectorTrunk(ConditioningTrunk):
-    """LayerNorm, then linear → LayerNorm → GELU for each width, then dropout.
+    """Trunk for vectors: LayerNorm, then linear → LayerNorm → GELU for each width, then dropout.
 
     Args:
         shape: (C,) of the feature.
         widths: Widths of the layers; the last is the condition's.
         dropout: Probability of dropping a value of the condition in training.
+
+    Example:
+        >>> import torch
+        >>> trunk = VectorTrunk((384,), widths=(64, 32), dropout=0.0)
+        >>> trunk(torch.zeros(2, 384)).vector.shape
+        torch.Size([2, 32])
     """
 
     mean_square = 0.425  # E[GELU(z)²] of a standard normal z
@@ -61,20 +75,27 @@ class VectorTrunk(ConditioningTrunk):
         self.blocks = nn.Sequential(nn.LayerNorm(shape[0]), *blocks, nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Condition:
-        """Turn the feature (B, C) into a condition."""
+        """Convert the feature (B, C) to a condition."""
         return Condition(self.blocks(x))
 
 
 class MapTrunk(ConditioningTrunk):
-    """1×1 convolution → ReLU for each width, as in hyperIQA, then dropout of whole channels.
+    """Trunk for maps: 1×1 convolution → ReLU for each width, as in hyperIQA, then dropout of whole channels.
 
     Args:
         shape: (C, H, W) of the feature.
         widths: Channels of the layers; the last are the condition's.
         dropout: Probability of dropping a channel of the condition in training.
+
+    Example:
+        >>> import torch
+        >>> trunk = MapTrunk((16, 7, 7), widths=(8,), dropout=0.0)
+        >>> condition = trunk(torch.zeros(2, 16, 7, 7))
+        >>> condition.map.shape, condition.vector.shape
+        (torch.Size([2, 8, 7, 7]), torch.Size([2, 8]))
     """
 
-    mean_square = 1.0  # Kaiming's initialisation keeps that of the input, which is standardised
+    mean_square = 1.0  # Kaiming's initialisation keeps the mean square of the input, which is standardised
 
     def __init__(self, shape: tuple[int, ...], widths: Sequence[int], dropout: float) -> None:
         super().__init__()
@@ -89,6 +110,6 @@ class MapTrunk(ConditioningTrunk):
         self.blocks = nn.Sequential(*blocks, nn.Dropout2d(dropout))
 
     def forward(self, x: Tensor) -> Condition:
-        """Turn the feature (B, C, H, W) into a condition."""
+        """Convert the feature (B, C, H, W) to a condition."""
         x = self.blocks(x)
         return Condition(x.mean((2, 3)), x)

@@ -1,4 +1,4 @@
-"""An image encoder's network and a scoring model in one, so that both learn from the scores."""
+"""Image backbone and scoring model in one module, trained together on the scores."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,24 +13,28 @@ from models.encoders.network_encoder import NetworkEncoder
 from models.scoring_model import ScoringModel
 
 PIXELS = "image.pixels"
-"""The stored feature that holds the decoded images, (3, S, S) uint8."""
+"""Name of the stored feature that holds the decoded images, (3, S, S) uint8."""
 
 _IMAGE = "image."
-# Without gradients: enough rows to keep a processor busy, few enough that their maps stay small.
-_ROWS_AT_ONCE = 32
+# Rows of a forward pass without gradients: enough for high utilisation, few enough that their maps stay small.
+_CHUNK_ROWS = 32
 
 
 @dataclass(frozen=True)
 class Finetuning:
-    """How a backbone is trained and asked.
+    """Settings for training and evaluating a backbone.
 
     Attributes:
-        frozen_parts: how many of the backbone's parts, counted from the input, keep their pretrained weights.
-        test_crops: crops an image whose scores are averaged when the model is evaluated; 1 is the centre.
+        frozen_parts: number of the backbone's parts, counted from the input, that keep their pretrained weights.
+        test_crops: number of crops of an image whose scores are averaged in evaluation; 1 is the centre crop.
         flips: whether a training crop is mirrored half of the time.
 
     Raises:
         ValueError: a number is out of its range.
+
+    Example:
+        >>> Finetuning(frozen_parts=2).test_crops
+        1
     """
 
     frozen_parts: int = 0
@@ -44,36 +48,49 @@ class Finetuning:
             raise ValueError(f"test_crops is at least 1, not {self.test_crops}")
 
     def check(self, parts: int, encoder: str) -> None:
-        """Raises ValueError where the encoder has fewer parts than are to stay frozen."""
+        """Raise ValueError if the encoder has fewer than `frozen_parts` parts."""
         if self.frozen_parts > parts:
             raise ValueError(f"frozen_parts is {self.frozen_parts}, but {encoder} has {parts} parts")
 
 
 class FinetunedModel(nn.Module):
-    """Scores images from their pixels: the backbone makes the `image.*` arrays that the scoring model reads.
+    """Model that scores pixels: a backbone computes the `image.*` arrays that a scoring model reads.
 
-    Features of prompts, and of image and prompt together, stay those of frozen encoders. In training every image
-    is seen through one random crop, drawn from torch's CPU generator; in eval mode through `test_crops` fixed ones,
-    whose scores are averaged (hyperIQA, github SSL92/hyperIQA: 25 random crops of 224 pixels at test).
+    Features of prompts, and of image and prompt together, come from frozen encoders. In training the model sees one
+    random crop of every image, drawn from torch's CPU generator. In eval mode it averages the scores of `test_crops`
+    fixed crops (hyperIQA, github SSL92/hyperIQA: 25 random crops of 224 pixels at test).
 
-    The backbone stays in eval mode while it is trained: its BatchNorms keep the statistics of ImageNet and learn
-    their gains and offsets. A batch here is a few dozen images, often of one prompt, whose statistics would be noise,
-    and the standardisers behind it were calibrated once. On a GPU it runs in bfloat16; its arrays are float32.
+    The backbone stays in eval mode during training: its BatchNorms keep the statistics of ImageNet and learn
+    their gains and offsets. A batch is a few dozen images, often of one prompt, whose statistics would be noise.
+    The standardizers after the backbone were calibrated once, for the same reason.
+    On a GPU the backbone runs in bfloat16; its arrays are float32.
 
-    Parameters are named `backbone.…` and, as the scoring model names them, `scoring.…`.
+    Parameters are named `backbone.…` and `scoring.…`, the latter with the scoring model's own names.
 
     Args:
-        backbone: the network; its classifier and its first parts are frozen here.
-        scoring: the model behind it.
+        backbone: the network; this class freezes its classifier and its first parts.
+        scoring: the model that reads the backbone's arrays.
         crop: height and width of the backbone's input in pixels.
-        settings: how it is trained.
+        settings: settings for training and evaluation.
 
     Attributes:
         reads: `image.pixels` and the stored features that the scoring model reads.
 
     Raises:
-        ValueError: the backbone has fewer parts, or the scoring model reads no image features, or ones that the
-            backbone does not give.
+        ValueError: the scoring model reads no image features, or reads arrays that the backbone does not compute.
+
+    Example:
+        >>> from models import build_variant
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("efficientnet_lite0@64")
+        >>> shapes = {f"image.{name}": shape for name, shape in encoder.shapes.items()}
+        >>> scoring = build_variant("image_hyper", shapes, n_targets=2, widths=(8,), distortion_widths=(0, 0, 0, 8))
+        >>> model = FinetunedModel(encoder.load_backbone(), scoring, encoder.size, Finetuning(frozen_parts=4)).eval()
+        >>> model.reads
+        ('image.pixels',)
+        >>> with torch.no_grad():
+        ...     model({"image.pixels": torch.zeros(2, 3, 73, 73, dtype=torch.uint8)}).shape
+        torch.Size([2, 2])
     """
 
     def __init__(self, backbone: ImageBackbone, scoring: ScoringModel, crop: int, settings: Finetuning) -> None:
@@ -94,17 +111,17 @@ class FinetunedModel(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "FinetunedModel":
-        """As `nn.Module.train`, but for the backbone, which stays in eval mode."""
+        """Set the training mode like `nn.Module.train`, except for the backbone, which stays in eval mode."""
         super().train(mode)
         self.backbone.eval()
         return self
 
     @torch.no_grad()
     def calibrate(self, features: Mapping[str, Tensor]) -> None:
-        """Measure what standardises the scoring model's inputs, on centre crops of training rows."""
+        """Measure the statistics that standardise the scoring model's inputs, on centre crops of training rows."""
         centre = place_crops(features[PIXELS].shape[-1], self.crop, 1)[0]
-        parts = [self._encode(centre(pixels)) for pixels in torch.split(features[PIXELS], _ROWS_AT_ONCE)]
-        encoded = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        chunks = [self._encode(centre(pixels)) for pixels in torch.split(features[PIXELS], _CHUNK_ROWS)]
+        encoded = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
         self.scoring.calibrate({**features, **encoded})
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
@@ -119,33 +136,43 @@ class FinetunedModel(nn.Module):
         if self.training:
             pixels = random_crops(features[PIXELS], self.crop, self.settings.flips)
             return self._score(pixels, features)
-        return torch.cat([self._average(part) for part in self._in_parts(features)])
+        return torch.cat([self._score_test_crops(chunk) for chunk in self._chunks(features)])
 
-    def _average(self, features: Mapping[str, Tensor]) -> Tensor:
+    def _score_test_crops(self, features: Mapping[str, Tensor]) -> Tensor:
         crops = place_crops(features[PIXELS].shape[-1], self.crop, self.settings.test_crops)
         return torch.stack([self._score(crop(features[PIXELS]), features) for crop in crops]).mean(0)
 
     def _score(self, pixels: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        scored: Tensor = self.scoring({**features, **self._encode(pixels)})
-        return scored
+        scores: Tensor = self.scoring({**features, **self._encode(pixels)})
+        return scores
 
     def _encode(self, pixels: Tensor) -> dict[str, Tensor]:
-        """The `image.*` arrays, float32, of crops (B, 3, crop, crop)."""
+        """Return the `image.*` arrays, float32, of crops (B, 3, crop, crop)."""
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cuda", torch.bfloat16, enabled=pixels.is_cuda):
             arrays = self.backbone(pixels, self._arrays)
         return {f"{_IMAGE}{name}": array.float() for name, array in arrays.items()}
 
-    def _in_parts(self, features: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-        for start in range(0, len(features[PIXELS]), _ROWS_AT_ONCE):
-            yield {name: values[start : start + _ROWS_AT_ONCE] for name, values in features.items()}
+    def _chunks(self, features: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+        for start in range(0, len(features[PIXELS]), _CHUNK_ROWS):
+            yield {name: values[start : start + _CHUNK_ROWS] for name, values in features.items()}
 
 
 def finetuned(encoder: Encoder, scoring: ScoringModel, settings: Finetuning) -> FinetunedModel:
-    """A scoring model on a fresh, pretrained copy of the encoder's network.
+    """Return a scoring model on a new, pretrained copy of the encoder's network.
 
     Raises:
-        ValueError: the encoder is no network that could be trained, or as `FinetunedModel`.
+        ValueError: the encoder has no trainable network or fewer than `frozen_parts` parts, or `FinetunedModel`
+            raises it.
+
+    Example:
+        >>> from models import build_variant
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("efficientnet_lite0@64")
+        >>> shapes = {f"image.{name}": shape for name, shape in encoder.shapes.items()}
+        >>> scoring = build_variant("image_hyper", shapes, widths=(8,), distortion_widths=(0, 0, 0, 8))
+        >>> finetuned(encoder, scoring, Finetuning()).crop
+        64
     """
     network = trainable(encoder)
     backbone = network.load_backbone()
@@ -154,14 +181,23 @@ def finetuned(encoder: Encoder, scoring: ScoringModel, settings: Finetuning) -> 
 
 
 def trainable(encoder: Encoder) -> NetworkEncoder:
-    """The encoder, if its network can be trained; raises ValueError if not."""
+    """Return the encoder if its network can be trained.
+
+    Raises:
+        ValueError: it has no network, or only one that must stay frozen.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> trainable(build_encoder("efficientnet_lite0")).name
+        'efficientnet_lite0'
+    """
     if not isinstance(encoder, NetworkEncoder):
         raise ValueError(f"{encoder.name} has no network that could be fine-tuned")
     return encoder
 
 
 def _freeze(backbone: ImageBackbone, parts: int) -> None:
-    """Only the parts behind the first ones learn; what needs no gradient builds no graph."""
+    """Freeze the first parts and the classifier, so that autograd builds no graph for them."""
     backbone.requires_grad_(False)
     for part in backbone.parts()[parts:]:
         for module in part:

@@ -1,4 +1,4 @@
-"""The hypernetwork: a condition, vector or map, becomes weights and biases of a target net."""
+"""Hypernetwork: generates weights and biases of a target net from a vector or a map."""
 
 from collections.abc import Mapping, Sequence
 from math import prod, sqrt
@@ -14,29 +14,36 @@ GENERATIONS = ("residual", "direct", "none")
 
 
 class HyperNet(nn.Module):
-    """Generates weights for a list of fully connected layers from one feature of the sample.
+    """Network that generates weights for a list of fully connected layers from one feature of the sample.
 
-    From a map, the weights of all layers but the last are read off a 3×3 convolution of the conditioning
-    map, flattened and cut to length, so that any widths fit; the last layer and all biases are linear in
-    the pooled map. With the layers of hyperIQA (github SSL92/hyperIQA) this is its generator exactly.
-    From a vector everything is linear in the conditioning vector.
+    With a map, the weights of all layers but the last are a 3×3 convolution of the conditioning map. It is flattened
+    and cut to length, so that any widths fit. The last layer and all biases are linear in the pooled map. With the
+    layers of hyperIQA (github SSL92/hyperIQA) this is its generator exactly.
+    With a vector, all weights and biases are linear in the conditioning vector.
 
-    Direct generation starts with weights of the scale that the target net's own fan-in asks for, whatever
-    the width of the conditioning (Chang et al., "Principled weight initialization for hypernetworks", ICLR
-    2020). Residual generation starts at exactly 0.
+    Direct generation starts with weights of the scale that the target net's own fan-in requires, for any width of the
+    conditioning. Its source is Chang et al., "Principled weight initialization for hypernetworks", ICLR 2020.
+    Residual generation starts at exactly 0.
 
     Args:
         condition: Name of the feature that conditions the weights.
         shape: Its shape without the batch, (C,) or (C, H, W).
         layers: (in, out) of every layer of the target net.
-        generation: "direct": these are the weights; "residual": these are added to static ones.
-        condition_grid: Side of the maps that a vector is cut into first, so that (C,) is seen as (C / side², side,
-            side); 0 leaves it a vector.
-        rank: Rank of every generated weight matrix, held down to what a layer's size allows; 0 for full.
+        generation: "direct" if the generated values are the weights, "residual" if they are added to static weights.
+        condition_grid: Side of the maps that a vector is reshaped to first, from (C,) to (C / side², side, side);
+            0 to keep the vector.
+        rank: Rank of every generated weight matrix, at most the smaller side of the layer; 0 for full.
         condition_width: Width of the conditioning, between the feature and the generated values.
         condition_hidden: Widths of hidden layers before that; hyperIQA's are (1024, 512).
         condition_dropout: Probability of dropping a value of the conditioning in training.
         condition_standardize: Whether the feature is standardised by the training rows first.
+
+    Example:
+        >>> import torch
+        >>> hypernet = HyperNet("prompt.embedding", (384,), layers=[(16, 8), (8, 1)], rank=2)
+        >>> generated = hypernet({"prompt.embedding": torch.zeros(5, 384)})
+        >>> [tuple(layer.materialize()[0].shape) for layer in generated]
+        [(5, 8, 16), (5, 1, 8)]
     """
 
     def __init__(
@@ -77,7 +84,7 @@ class HyperNet(nn.Module):
 
     @property
     def n_generated(self) -> int:
-        """How many values are generated for one sample."""
+        """Number of values generated for one sample."""
         return sum(head.n_values for head in self.modules() if isinstance(head, _Head))
 
     def calibrate(self, features: Mapping[str, Tensor]) -> None:
@@ -86,7 +93,7 @@ class HyperNet(nn.Module):
             self.standardizer.calibrate(features[self.condition])
 
     def forward(self, features: Mapping[str, Tensor]) -> list[GeneratedLayer]:
-        """Generate one set of weights a sample; reads `features[condition]`, (B, C) or (B, C, H, W)."""
+        """Generate one set of weights for each sample from `features[condition]`, (B, C) or (B, C, H, W)."""
         x = features[self.condition].float()
         if self.standardizer is not None:
             x = self.standardizer(x)
@@ -106,12 +113,12 @@ def _grid_shape(condition: str, shape: tuple[int, ...], side: int) -> tuple[int,
 
 
 class _Head(nn.Module):
-    """Generates values of one shape, (B, *shape); linear in the conditioning map or vector.
+    """Layer that generates values of one shape, (B, *shape); linear in the conditioning map or vector.
 
-    The condition is divided by the fan-in and the weights are drawn larger for it. Under Adam, which moves
-    every weight by about the learning rate, a generated value then moves about as far in a step as a static
-    one, whatever the width of the conditioning; without it a 3×3 convolution moves it hundreds of times as
-    far and training blows up (Yang et al., "Tensor Programs V", NeurIPS 2021).
+    The condition is divided by the fan-in, and the initial weights are larger to compensate. Adam moves every weight
+    by about the learning rate in a step. With the division a generated value moves about as far as a static one,
+    for any width of the conditioning. Without it a 3×3 convolution moves it hundreds of times as far and training
+    diverges (Yang et al., "Tensor Programs V", NeurIPS 2021).
     """
 
     def __init__(self, trunk: ConditioningTrunk, shape: tuple[int, ...], std: float, from_map: bool) -> None:
@@ -137,7 +144,7 @@ class _Head(nn.Module):
 
 
 class _Full(nn.Module):
-    """Generates one layer's weights value by value."""
+    """Generator of one layer's weights, value by value."""
 
     def __init__(self, trunk: ConditioningTrunk, size: tuple[int, int], *, last: bool, zero: bool) -> None:
         super().__init__()
@@ -151,9 +158,9 @@ class _Full(nn.Module):
 
 
 class _LowRank(nn.Module):
-    """Generates one layer's weights as two thin factors.
+    """Generator of one layer's weights as two thin factors.
 
-    For a residual that starts at 0 only the left factor is 0: were both, neither would get a gradient.
+    For a residual, which starts at 0, only the left factor starts at 0: if both did, neither would have a gradient.
     """
 
     def __init__(self, trunk: ConditioningTrunk, size: tuple[int, int], rank: int, *, last: bool, zero: bool) -> None:

@@ -1,4 +1,4 @@
-"""The shape that all variants share: a stem, a target net, and a hypernet that writes into it."""
+"""Structure shared by all variants: a stem, a target net, and a hypernet that generates weights for it."""
 
 from collections.abc import Mapping
 
@@ -10,19 +10,28 @@ from models.target_net import TargetNet
 
 
 class ScoringModel(nn.Module):
-    """Scores images from their features; what `build_variant` returns.
+    """Model that scores images from their features; `build_variant` returns it.
 
-    Every parameter of the hypernet has a name that starts with "hypernet.", so that a trainer can give it
-    a learning rate of its own.
+    Every parameter of the hypernet has a name that starts with "hypernet.", so that a trainer can use
+    a separate learning rate for it.
 
     Args:
-        stem: Makes the target net's input of the features.
-        target_net: Scores it.
-        hypernet: Generates the target net's weights, or None where they are static.
+        stem: Computes the target net's input from the features.
+        target_net: Computes the scores from that input.
+        hypernet: Generates the target net's weights; None if they are all static.
 
     Attributes:
         reads: Names of the features that `forward` takes.
-        n_targets: How many scores it gives.
+        n_targets: Number of scores of an image.
+
+    Example:
+        >>> import torch
+        >>> from models import build_variant
+        >>> model = build_variant("image_text_hyper", {"image.map": (8, 7, 7), "image_prompt.embedding": (16,)})
+        >>> isinstance(model, ScoringModel), model.reads
+        (True, ('image.map', 'image_prompt.embedding'))
+        >>> model({"image.map": torch.zeros(3, 8, 7, 7), "image_prompt.embedding": torch.zeros(3, 16)}).shape
+        torch.Size([3, 1])
     """
 
     def __init__(self, stem: Stem, target_net: TargetNet, hypernet: HyperNet | None = None) -> None:
@@ -35,7 +44,7 @@ class ScoringModel(nn.Module):
         self.n_targets = target_net.layers[-1][1]
 
     def calibrate(self, features: Mapping[str, Tensor]) -> None:
-        """Measure what standardises the inputs, once, on the training rows: (N, *shape) by name."""
+        """Measure the statistics that standardise the inputs, once, on training rows (N, *shape) by name."""
         self.stem.calibrate(features)
         if self.hypernet is not None:
             self.hypernet.calibrate(features)

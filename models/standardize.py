@@ -5,18 +5,24 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-_ROWS_AT_ONCE = 256
+_CHUNK_ROWS = 256
 
 
 class Standardizer(nn.Module):
-    """Brings every channel of one feature to mean 0 and standard deviation 1 over the training rows.
+    """Layer that scales every channel of one feature to mean 0 and standard deviation 1 over the training rows.
 
-    A vector (B, C) is standardised element by element, a map (B, C, H, W) channel by channel. Until
-    `calibrate` is called it passes its input on. The two statistics are buffers, so that a checkpoint
-    carries them.
+    A vector (B, C) is standardised element by element, a map (B, C, H, W) channel by channel. Before
+    `calibrate` is called the output equals the input. The two statistics are buffers, so that a checkpoint
+    contains them.
 
     Args:
         shape: Shape of the feature without the batch: (C,) or (C, H, W).
+
+    Example:
+        >>> standardizer = Standardizer((1,))
+        >>> standardizer.calibrate(torch.tensor([[1.0], [3.0]]))
+        >>> standardizer(torch.tensor([[5.0]]))
+        tensor([[3.]])
     """
 
     mean: Tensor
@@ -32,7 +38,7 @@ class Standardizer(nn.Module):
     def calibrate(self, rows: Tensor) -> None:
         """Measure mean and standard deviation on `rows` (N, C, ...), which may be half precision.
 
-        A channel that is constant over the rows keeps the scale 1, so it becomes 0 rather than noise.
+        A channel that is constant over the rows keeps the scale 1, so its output is 0 and not amplified noise.
         """
         count = rows.numel() / rows.shape[1]
         mean = sum(chunk.sum(1) for chunk in _channels(rows)) / count
@@ -46,22 +52,32 @@ class Standardizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardise (B, C, ...); the result is float32 of the same shape."""
-        # In place where it can be: for a map, a fresh 4 MB result costs as much as a convolution.
+        # The division is in place: for a map, allocating another 4 MB costs as much as a convolution.
         return (x.float() - self.mean).div_(self.scale)
 
 
 def standardizers(shapes: Mapping[str, tuple[int, ...]], names: tuple[str, ...]) -> nn.ModuleDict:
-    """One Standardizer for each named feature, keyed as `module_key` says."""
+    """Return a Standardizer for each named feature, under the keys of `module_key`.
+
+    Example:
+        >>> list(standardizers({"image.level1": (8, 8, 8)}, ("image.level1",)))
+        ['image_level1']
+    """
     return nn.ModuleDict({module_key(name): Standardizer(shapes[name]) for name in names})
 
 
 def module_key(feature: str) -> str:
-    """The feature's name as a key of a ModuleDict, which allows no dots."""
+    """Convert the feature's name to a key of a ModuleDict, which must not contain dots.
+
+    Example:
+        >>> module_key("image.level1")
+        'image_level1'
+    """
     return feature.replace(".", "_")
 
 
 def _channels(rows: Tensor) -> Iterator[Tensor]:
     # In double precision and by chunks: the rows may be a memory-mapped half-precision array of many maps.
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        chunk = rows[start : start + _ROWS_AT_ONCE].double()
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        chunk = rows[start : start + _CHUNK_ROWS].double()
         yield chunk.transpose(0, 1).flatten(1)

@@ -1,4 +1,4 @@
-"""Stems: from stored features to the vector that the target net scores."""
+"""Stems: modules that turn stored features into the input vector of the target net."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -10,13 +10,17 @@ from models.standardize import module_key, standardizers
 
 
 class Stem(nn.Module):
-    """Base of the stems.
+    """Base class of the stems.
 
     Attributes:
-        reads: Names of the features it takes.
-        width: Width of the vector it gives.
-        statistics: The feature that any stem may project beside its own: means and deviations of every stage's
-            channels.
+        reads: Names of the features that `forward` takes.
+        width: Width of the vector that `forward` returns.
+        statistics: Name of the feature that any stem can project in addition to its own: means and deviations of
+            every stage's channels.
+
+    Example:
+        >>> Stem.statistics
+        'image.statistics'
     """
 
     reads: tuple[str, ...]
@@ -28,12 +32,12 @@ class Stem(nn.Module):
         raise NotImplementedError
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """(B, width)."""
+        """Compute the vectors (B, width)."""
         raise NotImplementedError
 
 
 class _Reader(Stem):
-    """Reads features in float32, standardised and with dropout where asked for."""
+    """Stem that reads features as float32, optionally standardised and with dropout."""
 
     def __init__(
         self, shapes: Mapping[str, tuple[int, ...]], reads: Sequence[str], standardize: bool, dropout: float
@@ -50,14 +54,14 @@ class _Reader(Stem):
                 self.standardizers[module_key(name)].calibrate(features[name])  # type: ignore[operator]
 
     def read(self, features: Mapping[str, Tensor], name: str) -> Tensor:
-        """One feature (B, *shape)."""
+        """Return one feature (B, *shape), standardised and with dropout."""
         x = features[name].float()
         key = module_key(name)
         return self.dropout(self.standardizers[key](x) if key in self.standardizers else x)
 
 
 class Embedding(_Reader):
-    """One vector feature as it is; beside it may stand a linear projection of the image's channel statistics.
+    """Stem of one vector feature, optionally joined by a linear projection of the image's channel statistics.
 
     Args:
         shapes: Shapes of the features by name.
@@ -65,6 +69,11 @@ class Embedding(_Reader):
         statistics_width: Width of the projection of `image.statistics`; 0 for none.
         standardize: Whether the inputs are standardised by the training rows.
         input_dropout: Probability of dropping an input value in training.
+
+    Example:
+        >>> stem = Embedding({"prompt.embedding": (384,)}, "prompt.embedding")
+        >>> stem({"prompt.embedding": torch.zeros(2, 384)}).shape
+        torch.Size([2, 384])
     """
 
     def __init__(
@@ -82,7 +91,7 @@ class Embedding(_Reader):
         self.projection = nn.Linear(shapes[self.statistics][0], statistics_width) if statistics_width else None
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """(B, width)."""
+        """Compute the vectors (B, width)."""
         embedding = self.read(features, self.reads[0])
         if self.projection is None:
             return embedding
@@ -90,20 +99,27 @@ class Embedding(_Reader):
 
 
 class LocalDistortion(_Reader):
-    """The local-distortion vector of hyperIQA, from the pooled maps of four stages.
+    """Local-distortion vector of hyperIQA, from the pooled maps of four stages.
 
-    Each of the first three goes through a 1×1 convolution without bias and a linear layer, the last
-    through a linear layer alone; the results are concatenated. (The original convolves first and pools
-    then; the two commute.) Beside them may stand a linear projection of the image's channel statistics,
-    which hyperIQA does not have.
+    Each of the first three maps passes through a 1×1 convolution without bias and a linear layer, the last
+    through a linear layer alone. The results are concatenated. (hyperIQA convolves before it pools; the two
+    commute.) A linear projection of the image's channel statistics can be added, which hyperIQA does not have.
 
     Args:
         shapes: Shapes of the features by name; each of `levels` is (C, h, w).
         distortion_channels: Channels of the 1×1 convolutions, for all levels but the last.
-        distortion_widths: Width of each level's part of the vector; 0 leaves a level out.
+        distortion_widths: Width of each level's part of the vector; 0 excludes a level.
         statistics_width: Width of the projection of `image.statistics`; 0, as in the paper, for none.
         standardize: Whether the inputs are standardised by the training rows, channel by channel.
         input_dropout: Probability of dropping an input value in training.
+
+    Raises:
+        ValueError: the numbers of channels or widths do not fit four levels, or all widths are 0.
+
+    Example:
+        >>> stem = LocalDistortion({"image.level4": (32, 1, 1)}, distortion_widths=(0, 0, 0, 8))
+        >>> stem({"image.level4": torch.zeros(2, 32, 1, 1)}).shape
+        torch.Size([2, 8])
     """
 
     levels: ClassVar[tuple[str, ...]] = ("image.level1", "image.level2", "image.level3", "image.level4")
@@ -119,7 +135,7 @@ class LocalDistortion(_Reader):
         input_dropout: float = 0.0,
     ) -> None:
         if len(distortion_widths) != len(self.levels) or len(distortion_channels) != len(self.levels) - 1:
-            raise ValueError("distortion_widths has one number for each of four levels, distortion_channels three")
+            raise ValueError("distortion_widths must have four numbers and distortion_channels three")
         widths = {level: width for level, width in zip(self.levels, distortion_widths, strict=True) if width}
         reads = (*widths, *([self.statistics] if statistics_width else []))
         if not reads:
@@ -134,12 +150,19 @@ class LocalDistortion(_Reader):
         self.width = sum(widths.values()) + statistics_width
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """(B, width)."""
+        """Compute the vectors (B, width)."""
         return torch.cat([self.parts[module_key(name)](self.read(features, name)) for name in self.reads], 1)
 
 
 class Joined(Stem):
-    """Several stems side by side, their vectors concatenated in order."""
+    """Stem that concatenates the vectors of several stems in order.
+
+    Example:
+        >>> shapes = {"prompt.embedding": (4,), "image_prompt.embedding": (6,)}
+        >>> stem = Joined(*(Embedding(shapes, name) for name in shapes))
+        >>> stem.reads, stem.width
+        (('prompt.embedding', 'image_prompt.embedding'), 10)
+    """
 
     def __init__(self, *stems: Stem) -> None:
         super().__init__()
@@ -153,7 +176,7 @@ class Joined(Stem):
             stem.calibrate(features)  # type: ignore[operator]
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """(B, width)."""
+        """Compute the vectors (B, width)."""
         return torch.cat([stem(features) for stem in self.stems], 1)
 
 

@@ -1,4 +1,4 @@
-"""The target network: a small fully connected net, some or all of whose weights a hypernet generates."""
+"""Target network: a small fully connected net, some or all of whose weights a hypernet generates."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -22,16 +22,24 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class TargetNet(nn.Module):
     """Fully connected layers with an activation after each but the last.
 
-    A layer computes W₀x + b₀ + ΔWx + Δb: the static weights θ₀, where there are any, plus what was
-    generated for this sample, where anything was. Samples run together as batched matrix products.
+    A layer computes W₀x + b₀ + ΔWx + Δb: static weights θ₀, if there are any, plus weights generated for the
+    sample, if there are any. Samples run together as batched matrix products.
 
     Args:
         sizes: Width of the input, of every hidden layer, and of the output.
-        static: Whether there are static weights θ₀; without them everything must be generated.
+        static: Whether there are static weights θ₀; without them all weights must be generated.
         activation: One of `ACTIVATIONS`.
-        dropout: Probability of dropping a hidden value in training, in [0, 1); or one for each of the first hidden
-            layers, the others having none.
-        initial_std: Of the static weights at the start, with biases of 0; 0 for PyTorch's own initialisation.
+        dropout: Probability of dropping a hidden value in training, in [0, 1). A sequence sets the probability of each
+            of the first hidden layers; the others have 0.
+        initial_std: Standard deviation of the initial static weights, with biases of 0; 0 for PyTorch's own
+            initialisation.
+
+    Raises:
+        ValueError: a width is below 1 or the activation is unknown.
+
+    Example:
+        >>> TargetNet([16, 8, 2])(torch.zeros(5, 16)).shape
+        torch.Size([5, 2])
     """
 
     def __init__(
@@ -52,8 +60,8 @@ class TargetNet(nn.Module):
         self.static = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in self.layers if static)
         self.activation = ACTIVATIONS[activation]()
         hidden = len(self.layers) - 1
-        each = [dropout] * hidden if isinstance(dropout, int | float) else [*dropout, *[0.0] * hidden][:hidden]
-        self.dropouts = nn.ModuleList(nn.Dropout(share) for share in each)
+        rates = [dropout] * hidden if isinstance(dropout, int | float) else [*dropout, *[0.0] * hidden][:hidden]
+        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in rates)
         if initial_std:
             for layer in self.static:
                 nn.init.normal_(layer.weight, std=initial_std)  # type: ignore[arg-type]
@@ -64,10 +72,13 @@ class TargetNet(nn.Module):
 
         Args:
             x: Input (B, sizes[0]).
-            generated: What the hypernet made for each layer, or None for the static net alone.
+            generated: The hypernet's output for each layer; None for the static net alone.
 
         Returns:
             (B, sizes[-1]).
+
+        Raises:
+            ValueError: nothing is generated for a net without static weights.
         """
         if generated is None and not self.static:
             raise ValueError("a target net without static weights needs generated ones")

@@ -1,8 +1,12 @@
-"""Runs hyperparameter searches over hypernetworks that score AI-generated images."""
+"""Distributed hyperparameter searches over hypernetworks that score AI-generated images."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from orchestrator.core.import_path import put_project_first
+
+put_project_first()
 
 if TYPE_CHECKING:
     from orchestrator.scoring import Scorer
@@ -13,16 +17,47 @@ __all__ = ["__version__", "load_scorer"]
 
 
 def load_scorer(model: str, tracking_uri: str | None = None, sweeps: str = "sweeps", device: str = "cpu") -> Scorer:
-    """A model to score images with: `load_scorer("text_hyper@champion")(images, prompts)` gives a DataFrame.
+    """Load a trained model; calling it on images and prompts returns a DataFrame with their scores.
+
+    The last example needs a registered model in MLflow, so it is skipped in tests.
 
     Args:
-        model: `NAME@ALIAS`, `NAME/VERSION`, the id of an MLflow run, a sweep, or an exported folder or `.zip`.
-        tracking_uri: MLflow's; MLFLOW_TRACKING_URI or `mlflow.db` in the working folder if not given.
-        sweeps: folder that sweeps live in.
-        device: where it runs.
+        model: `NAME@ALIAS`, `NAME/VERSION`, the id of an MLflow run, a sweep, a saved model's folder, or an exported
+            folder or `.zip`.
+        tracking_uri: tracking URI of MLflow; by default MLFLOW_TRACKING_URI, or else `mlflow.db` in the working folder.
+        sweeps: folder of the sweeps.
+        device: device that the model runs on.
 
     Raises:
-        InputError: there is no such model, or it cannot be trusted or used here; the message says why.
+        InputError: there is no such model, or it cannot be trusted or used on this machine; the message contains the
+            reason.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from models import build_variant
+        >>> from models.encoders import build_encoder
+        >>> from orchestrator.scoring import ModelConfig, save_scorer
+        >>> encoder = build_encoder("efficientnet_lite0@64")
+        >>> shapes = {f"image.{name}": shape for name, shape in encoder.shapes.items()}
+        >>> parameters = {"widths": [8], "distortion_widths": [0, 0, 0, 8]}
+        >>> config = ModelConfig(
+        ...     variant="image_hyper",
+        ...     parameters=parameters,
+        ...     targets=("quality",),
+        ...     score_mean=(3.0,),
+        ...     score_std=(1.0,),
+        ...     encoders={"image": encoder.name},
+        ...     encoder_identities={"image": encoder.identity},
+        ...     shapes=shapes,
+        ... )
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> save_scorer(folder, config, build_variant("image_hyper", shapes, **parameters))
+        >>> table = load_scorer(str(folder))([np.zeros((64, 64, 3), np.uint8)], "a red fox")
+        >>> table.columns.tolist()
+        ['image', 'prompt', 'quality', 'reason']
+        >>> load_scorer("text_hyper@champion")(["fox1.png", "fox2.png"], "a red fox in snow")  # doctest: +SKIP
     """
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.compare A B`: two models on the same test images."""
+"""`python -m orchestrator.compare A B`: compare two models on the same test images."""
 
 from __future__ import annotations
 
@@ -9,23 +9,35 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.core.cli import command
+from orchestrator.core.cli import command, examples
+from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Json, Out, TrackingUri
 
 _MODEL = "text_hyper@champion, text_hyper/3, SWEEP/confirm-0003, or an MLflow run id."
 
 
 @command
+@examples(
+    "python -m orchestrator.compare text_hyper@champion SWEEP/confirm-0003",
+    "python -m orchestrator.compare text_hyper/3 text_hyper/4 --figure scatter.png",
+)
 def compare(
     first: Annotated[str, typer.Argument(help=_MODEL)],
-    second: Annotated[str, typer.Argument(help="The same.")],
-    figure: Annotated[Path | None, typer.Option(help="PNG for the scatter; else in the folder of sweeps.")] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    second: Annotated[str, typer.Argument(help="Model to compare it with, named in the same way.")],
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Confidence of the intervals.", rich_help_panel=OUTPUT_PANEL)
+    ] = 0.95,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG file of the scatter.", rich_help_panel=OUTPUT_PANEL, show_default="in the folder of the sweeps"
+        ),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    out: Out = SWEEPS,
+    json: Json = False,
+    debug: Debug = False,
 ) -> None:
-    """Show paired figures with intervals, draw both against the truth, list the images on which they differ most."""
+    """Compare two models on the same test images: figures with intervals, a scatter, the images that differ most."""
     import re
     import sys
     from tempfile import TemporaryDirectory
@@ -45,7 +57,7 @@ def compare(
         path = figure or out / f"{name}.png"
         try:
             draw_comparison(found, path)
-        except (OSError, ValueError) as error:  # the second: an ending that is no kind of image
+        except (OSError, ValueError) as error:  # ValueError: the file name ends in no image format
             raise InputError(f"--figure {path} cannot be written: {reason(error)}.") from error
     if json:
         print(json_format.dumps(_plain({**found.as_dict(), "figure": str(path)}), allow_nan=False))
@@ -56,7 +68,7 @@ def compare(
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: NaN, of an image that a model has no score for, is null."""
+    """Replace NaN, the score of an image that a model did not score, by null, as JSON requires."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

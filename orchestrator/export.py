@@ -1,4 +1,4 @@
-"""`python -m orchestrator.export`: a model as a folder or file to give away."""
+"""`python -m orchestrator.export`: write a model into a folder or file for another machine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import command
+from orchestrator.core.cli import command, examples
+from orchestrator.core.cli_options import MODEL_PANEL, SWEEPS, Debug, Out, TrackingUri
 
 
 @command
+@examples(
+    "python -m orchestrator.export --model text_hyper@champion --to fox-judge.zip",
+    "python -m orchestrator.export --model SWEEP --to fox-judge",
+)
 def export(
-    model: Annotated[str, typer.Option(help="NAME@ALIAS, NAME/VERSION, an MLflow run's id, a sweep, or a folder.")],
-    to: Annotated[Path, typer.Option(help="A folder, or a file ending in .zip; must not be there yet.")],
-    sweeps: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; default: MLFLOW_TRACKING_URI.")] = None,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="NAME@ALIAS, NAME/VERSION, an MLflow run's id, a sweep, or a folder.", rich_help_panel=MODEL_PANEL
+        ),
+    ],
+    to: Annotated[Path, typer.Option(help="New folder, or a new file that ends in .zip.", rich_help_panel=MODEL_PANEL)],
+    sweeps: Out = SWEEPS,
+    tracking_uri: TrackingUri = None,
+    debug: Debug = False,
 ) -> None:
     """Write a model with its test predictions, its hash and a card, for orchestrator.score on any machine."""
     from orchestrator.registry.export import export_model

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.promote`: make the best confirmed model the champion, if it earns it."""
+"""`python -m orchestrator.promote`: make the best confirmed model the champion if it passes the gates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import command
+from orchestrator.core.cli import command, examples
+from orchestrator.core.cli_options import (
+    OUTPUT_PANEL,
+    SWEEPS,
+    DataRoot,
+    Debug,
+    Out,
+    TrackingUri,
+    flag,
+)
+
+_CANDIDATE, _GATES, _ALIAS = "Candidate", "Gates", "Alias"
 
 
 class _Metric(StrEnum):
@@ -18,29 +29,57 @@ class _Metric(StrEnum):
 
 
 @command
+@examples(
+    "python -m orchestrator.promote --variant text_hyper --dry-run",
+    "python -m orchestrator.promote --variant text_hyper --sweep SWEEP --yes",
+)
 def promote(
-    variant: Annotated[str, typer.Option(help="The searched variant; its registered model has the same name.")],
-    dataset: Annotated[str | None, typer.Option(help="Only sweeps on this data set.")] = None,
+    variant: Annotated[
+        str,
+        typer.Option(
+            help="Variant whose registered model, of the same name, gets the alias: {variant}.",
+            rich_help_panel=_CANDIDATE,
+        ),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Take only sweeps on this data set: {dataset}.", rich_help_panel=_CANDIDATE),
+    ] = None,
     metric: Annotated[
-        _Metric, typer.Option(help="Correlation that chooses, on validation, and judges.")
+        _Metric,
+        typer.Option(help="Correlation that picks on validation and judges on test.", rich_help_panel=_CANDIDATE),
     ] = _Metric.srcc,
-    sweep: Annotated[str | None, typer.Option(help="Only this sweep: its name, id or folder.")] = None,
-    run: Annotated[str | None, typer.Option(help="This confirm run: SWEEP/confirm-0003, or its MLflow id.")] = None,
-    alias: Annotated[str, typer.Option(help="champion, or any other, such as challenger.")] = "champion",
-    min_gain: Annotated[float, typer.Option(min=0.0, help="What the interval's lower end has to be above.")] = 0.0,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    force: Annotated[bool, typer.Option("--force", help="Move the alias against the gates; needs --reason.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Why it is forced; kept in the history.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, and change nothing.")] = False,
-    history: Annotated[bool, typer.Option("--history", help="Show every move of the alias.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set, if it has moved.")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    json: Annotated[bool, typer.Option("--json", help="With --history: print one JSON object.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    sweep: Annotated[
+        str | None,
+        typer.Option(help="Take only this sweep: name, id or folder.", rich_help_panel=_CANDIDATE),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Take this confirm run: SWEEP/confirm-0003, or its MLflow id.", rich_help_panel=_CANDIDATE),
+    ] = None,
+    min_gain: Annotated[
+        float, typer.Option(min=0.0, help="Least lower end of the interval of the gain.", rich_help_panel=_GATES)
+    ] = 0.0,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Confidence of the intervals.", rich_help_panel=_GATES)
+    ] = 0.95,
+    force: Annotated[bool, flag("Move the alias against the gates; needs --reason.", _GATES, "--force")] = False,
+    reason: Annotated[
+        str | None, typer.Option(help="Reason of --force, kept in the history.", rich_help_panel=_GATES)
+    ] = None,
+    alias: Annotated[
+        str, typer.Option(help="Alias to move: champion, or another such as challenger.", rich_help_panel=_ALIAS)
+    ] = "champion",
+    dry_run: Annotated[bool, flag("Judge, and change nothing.", _ALIAS, "--dry-run")] = False,
+    yes: Annotated[bool, flag("Move the alias without asking.", _ALIAS, "--yes")] = False,
+    history: Annotated[bool, flag("Show every move of the alias.", _ALIAS, "--history")] = False,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+    out: Out = SWEEPS,
+    json: Annotated[bool, flag("Print one JSON object; with --history only.", OUTPUT_PANEL, "--json")] = False,
+    debug: Debug = False,
 ) -> None:
-    """Pick the best configuration by validation, judge its median run by the gates, and move the alias if all pass."""
+    """Pick the best configuration by validation, judge its median run, and move the alias if it passes every gate."""
     import sys
     from tempfile import TemporaryDirectory
 

@@ -9,22 +9,37 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import FAILED, command
+from orchestrator.core.cli import FAILED, command, examples
+from orchestrator.core.cli_options import PLACES_PANEL, SWEEPS, DataRoot, Debug, Json, Out, TrackingUri
+
+_TRAINING = "Training"
 
 
 @command
+@examples(
+    "python -m orchestrator.rerun SWEEP/trial-0003",
+    "python -m orchestrator.rerun SWEEP/confirm-0001 --threads 4 --no-log",
+)
 def rerun(
     run: Annotated[str, typer.Argument(help="SWEEP/trial-0003, a trial's key with --sweep, or an MLflow run id.")],
-    sweep: Annotated[str | None, typer.Option(help="Name, id or folder of the sweep of a bare key.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the training; else as its sweep's trials had.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set, if it has moved.")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
-    log: Annotated[bool, typer.Option(help="Log the new curve as a run of its own in MLflow.")] = True,
-    out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    sweep: Annotated[
+        str | None,
+        typer.Option(help="Name, id or folder of the sweep, for a run given by its key.", rich_help_panel=PLACES_PANEL),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of the training.", rich_help_panel=_TRAINING, show_default="as in its sweep"),
+    ] = None,
+    data_root: DataRoot = None,
+    tracking_uri: TrackingUri = None,
+    log: Annotated[
+        bool, typer.Option(help="Log the new curve as a run of its own in MLflow.", rich_help_panel=_TRAINING)
+    ] = True,
+    out: Out = SWEEPS,
+    json: Json = False,
+    debug: Debug = False,
 ) -> None:
-    """Train a trial again from what its run says; 0 if every figure is the same bit for bit, else 1."""
+    """Train a trial again from its MLflow run or sweep; exit code 0 if every figure is the same bit for bit, else 1."""
     from dataclasses import replace
     from tempfile import TemporaryDirectory
 

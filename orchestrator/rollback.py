@@ -1,4 +1,4 @@
-"""`python -m orchestrator.rollback`: return to the champion before this one."""
+"""`python -m orchestrator.rollback`: return an alias to the version before."""
 
 from __future__ import annotations
 
@@ -6,20 +6,32 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import command
+from orchestrator.core.cli import command, examples
+from orchestrator.core.cli_options import MODEL_PANEL, Debug, TrackingUri, flag
 
 
 @command
+@examples(
+    "python -m orchestrator.rollback --variant text_hyper --dry-run",
+    "python -m orchestrator.rollback --variant text_hyper --yes",
+)
 def rollback(
-    variant: Annotated[str, typer.Option(help="Name of the registered model.")],
-    alias: Annotated[str, typer.Option(help="Which alias.")] = "champion",
-    reason: Annotated[str | None, typer.Option(help="Why; kept in the history.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the history and what would happen.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI, else here.")] = None,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    variant: Annotated[
+        str,
+        typer.Option(help="Registered model, named after its variant: {variant}.", rich_help_panel=MODEL_PANEL),
+    ],
+    alias: Annotated[str, typer.Option(help="Alias to move back.", rich_help_panel=MODEL_PANEL)] = "champion",
+    reason: Annotated[
+        str | None, typer.Option(help="Reason, kept in the history.", rich_help_panel=MODEL_PANEL)
+    ] = None,
+    dry_run: Annotated[
+        bool, flag("Show the history and the move, and change nothing.", MODEL_PANEL, "--dry-run")
+    ] = False,
+    yes: Annotated[bool, flag("Move the alias without asking.", MODEL_PANEL, "--yes")] = False,
+    tracking_uri: TrackingUri = None,
+    debug: Debug = False,
 ) -> None:
-    """Return an alias to the version that it was on before; twice goes back twice."""
+    """Return an alias to the version before; a second call returns it to the one before that."""
     import sys
 
     from orchestrator.registry.promotion.cli import check_alias, connect, question, silence_libraries

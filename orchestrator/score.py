@@ -1,4 +1,4 @@
-"""`python -m orchestrator.score`: scores images with a champion, a sweep's best model, or an exported one."""
+"""`python -m orchestrator.score`: score images with a champion, a sweep's best model, or an exported one."""
 
 from __future__ import annotations
 
@@ -7,32 +7,62 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import command
+from orchestrator.core.cli import command, examples
+from orchestrator.core.cli_options import (
+    MODEL_PANEL,
+    OUTPUT_PANEL,
+    SWEEPS,
+    Debug,
+    Json,
+    Out,
+    TrackingUri,
+    flag,
+)
+
+_IMAGES, _CHECK = "Images", "Check of the model"
 
 
 @command
+@examples(
+    "python -m orchestrator.score --model text_hyper@champion --prompt fox fox.png",
+    "python -m orchestrator.score --model SWEEP --out scores.csv images.csv",
+)
 def score(
     model: Annotated[
-        str, typer.Option(help="NAME@ALIAS, NAME/VERSION, an MLflow run's id, a sweep, an exported folder or .zip.")
+        str,
+        typer.Option(
+            help="NAME@ALIAS, NAME/VERSION, an MLflow run's id, a sweep, an exported folder or .zip.",
+            rich_help_panel=MODEL_PANEL,
+        ),
     ],
     images: Annotated[
-        list[Path] | None, typer.Argument(help="Images, folders, or a CSV with columns image, prompt[, criteria].")
+        list[Path] | None,
+        typer.Argument(help="Images, folders, or CSV files with columns image, prompt and, if needed, criteria."),
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="The prompt that the images were made from.")] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, or auto: cuda if there is a GPU.", rich_help_panel=MODEL_PANEL)
+    ] = "auto",
+    prompt: Annotated[
+        str | None, typer.Option(help="Prompt that the images were made from.", rich_help_panel=_IMAGES)
+    ] = None,
     criteria: Annotated[
-        str | None, typer.Option(help="What is asked of the images, for a model of criteria_hyper.")
+        str | None,
+        typer.Option(help="Criteria that the images are judged by, for criteria_hyper.", rich_help_panel=_IMAGES),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file for the scores.")] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Score the model's own test images again, and compare.")
-    ] = False,
-    dataset: Annotated[str | None, typer.Option(help="With --check: the data set; default: as trained.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="With --check: the data set's folder.")] = None,
-    sweeps: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; default: MLFLOW_TRACKING_URI.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the scores.", rich_help_panel=OUTPUT_PANEL)] = None,
+    check: Annotated[bool, flag("Score the model's own test images again, and compare.", _CHECK, "--check")] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="With --check: the data set.", rich_help_panel=_CHECK, show_default="as trained"),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="With --check: folder of the data set.", rich_help_panel=_CHECK, show_default="as trained"),
+    ] = None,
+    sweeps: Out = SWEEPS,
+    tracking_uri: TrackingUri = None,
+    json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Score images, best first, on the scale of the scores that the model was trained on."""
     from orchestrator.core.errors import InputError
@@ -42,7 +72,7 @@ def score(
     if check:
         if images or prompt or criteria or out:
             raise InputError(
-                "--check scores the model's own test images: leave out images, --prompt, --criteria, --out."
+                "--check scores the model's own test images: give no images, no --prompt, --criteria or --out."
             )
         done = check_again(asked, dataset, data_root)
     else:

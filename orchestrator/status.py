@@ -1,14 +1,12 @@
-"""`python -m orchestrator.status`: the sweeps that run now, here and on the cluster."""
+"""`python -m orchestrator.status`: list the running sweeps, on this machine and on the cluster."""
 
 from __future__ import annotations
 
 import json as json_format
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from orchestrator.core.cli import command
+from orchestrator.core.cli import command, examples
+from orchestrator.core.cli_options import PLACES_PANEL, SWEEPS, Debug, Json, Out, service
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,13 +15,16 @@ if TYPE_CHECKING:
 
 
 @command
+@examples("python -m orchestrator.status", "python -m orchestrator.status --address 10.0.0.1:6379 --json")
 def status(
-    address: Annotated[str | None, typer.Option(help="Ray cluster to ask; else RAY_ADDRESS or the profile's.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of sweeps that is looked into as well.")] = Path("sweeps"),
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    address: Annotated[
+        str | None, service("address", "Ray cluster to ask.", "the profile's, or none", PLACES_PANEL)
+    ] = None,
+    out: Out = SWEEPS,
+    json: Json = False,
+    debug: Debug = False,
 ) -> None:
-    """List the sweeps that run now, your own first: owner, progress, slots, time left."""
+    """List the running sweeps, your own first: owner, progress, slots, time left."""
     import sys
 
     from orchestrator.cluster.inspect import inspect_cluster, totals

@@ -1,26 +1,33 @@
-"""`python -m orchestrator.sync`: send what sweeps still have to tell MLflow."""
+"""`python -m orchestrator.sync`: send the events that sweeps have not sent to MLflow yet."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import FAILED, command
+from orchestrator.core.cli import FAILED, command, examples
+from orchestrator.core.cli_options import PLACES_PANEL, SWEEPS, Debug, Out
 
 
 @command
+@examples("python -m orchestrator.sync", "python -m orchestrator.sync SWEEP --wait 120")
 def sync(
     sweep: Annotated[
-        str | None, typer.Argument(help="Id, name or folder; else every sweep with something left.")
+        str | None,
+        typer.Argument(help="Name, id or folder of the sweep.", show_default="every sweep with unsent events"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else the one that the sweep used.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to keep trying while MLflow is away.", min=0)] = 10.0,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    out: Out = SWEEPS,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(help="MLflow server or database.", rich_help_panel=PLACES_PANEL, show_default="the sweep's own"),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to retry while MLflow is away.", min=0, rich_help_panel=PLACES_PANEL)
+    ] = 10.0,
+    debug: Debug = False,
 ) -> None:
-    """Send what sweeps still have to tell MLflow, and say what is left: exit code 0 when all went, else 1."""
+    """Send to MLflow the events that sweeps have not sent yet; exit code 0 if none is left, else 1."""
     from rich.console import Console
 
     from orchestrator.sweeps.sync import sync as send

@@ -1,1 +1,1 @@
-"""One search space a variant, as YAML."""
+"""Search spaces, one YAML file per variant."""

@@ -1,28 +1,48 @@
-"""What every test stands on: a cache and an MLflow of the session's own, one thread, and a folder to write in."""
+"""Fixtures of every test: a cache and an MLflow of the session's own, one thread, and an empty working folder."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import s3
 from tests.postgres import PostgresServer, served
 
+if TYPE_CHECKING:
+    from tests.simulated_tune import SimulatedRayTune
+
 REPOSITORY = Path(__file__).parents[1]
 
 
+SERVERS = {"postgres", "s3", "server"}
+"""Values of a test's parameters that choose a real server."""
+SERVER_FIXTURES = {"postgres", "postgres_uri", "s3_server", "tracking_server"}
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long modules first."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Mark each test as `unit` or `e2e`, and run the modules marked `long` first, then those marked `e2e`."""
+    for item in items:
+        if item.get_closest_marker("unit") is None and item.get_closest_marker("e2e") is None:
+            item.add_marker("e2e" if item.get_closest_marker("long") or _uses_server(item) else "unit")
+    modules = {item.path for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None, item.path not in modules))
+
+
+def _uses_server(item: pytest.Item) -> bool:
+    chosen = getattr(getattr(item, "callspec", None), "params", {}).values()
+    named = any(isinstance(value, str) and value in SERVERS for value in chosen)
+    return named or bool(SERVER_FIXTURES & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing of this user's is read or written; child processes find the packages wherever they stand."""
+    """Variables that keep this user's files unread and unwritten, and let child processes find the packages."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HYPERASSESS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HYPERASSESS_CACHE", str(_shared_cache(tmp_path_factory)))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("PYTHONPATH", str(REPOSITORY))
@@ -45,9 +65,18 @@ def session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
+def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the cache of this session, which xdist's processes share, so that features are extracted once."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return tmp_path_factory.mktemp("cache")
+    folder = tmp_path_factory.getbasetemp().parent / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def made_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tiny weights for every encoder that no package ships any for."""
+    """A folder with tiny weights for every encoder whose weights no package ships."""
     from tests.made_weights import save_all  # here, since it imports timm and torchvision
 
     folder = tmp_path_factory.mktemp("weights")
@@ -55,16 +84,24 @@ def made_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def mlflow_database(pytestconfig: pytest.Config) -> Path:
+    """An SQLite database with MLflow's tables and nothing else: copy it, do not open it."""
+    from tests.mlflow_database import prepared_database  # here, since it imports MLflow
+
+    return prepared_database(pytestconfig)
+
+
 @pytest.fixture
 def weights(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The made weights, in use."""
+    """The folder of `made_weights`, where the encoders look for weights."""
     monkeypatch.setenv("HYPERASSESS_WEIGHTS", str(made_weights))
     return made_weights
 
 
 @pytest.fixture(scope="module")
 def module_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """An empty folder for the tests of one module, which is gone after the last unless one of them failed."""
+    """An empty folder for the tests of one module, deleted after the last one unless a test failed."""
     folder = tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
     failed = request.session.testsfailed
     yield folder
@@ -73,30 +110,42 @@ def module_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_mlflow_of_another_module() -> None:
-    """What a module's own fixtures start must not write to the MLflow that another module's test chose."""
+def reset_tracking_uri() -> None:
+    """A module's fixtures must not write to the MLflow that a test of another module chose."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test may depend on the folder that pytest was started in, nor on the MLflow that another one chose."""
+    """An empty working folder, so that no test depends on pytest's, or on the MLflow that another test chose."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow.set_tracking_uri sets it for child processes too
     folder = tmp_path_factory.mktemp("cwd")
     monkeypatch.chdir(folder)
     return folder
 
 
+@pytest.fixture
+def simulated_tune(monkeypatch: pytest.MonkeyPatch) -> "SimulatedRayTune":
+    """Executor that runs a sweep's jobs in this process, without Ray and MLflow; see `tests/simulated_tune.py`."""
+    from orchestrator.sweeps import run, services
+    from tests.simulated_tune import OfflineUploader, SimulatedRayTune  # imported here, since it imports Ray Tune
+
+    executor = SimulatedRayTune()
+    monkeypatch.setattr(run, "RayTune", lambda: executor)
+    monkeypatch.setattr(services, "UploaderProcess", OfflineUploader)
+    return executor
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A real PostgreSQL server, which CI must have and other machines may."""
+    """A real PostgreSQL server; if missing, tests fail in CI and are skipped elsewhere."""
     with served() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.S3Server]:
-    """A real S3-compatible server, which CI must have and other machines may."""
+    """A real S3-compatible server; if missing, tests fail in CI and are skipped elsewhere."""
     if not s3.available():
         absent = "moto is not installed (pip install 'moto[server]')"
         pytest.fail(absent) if os.environ.get("CI") == "true" else pytest.skip(absent)

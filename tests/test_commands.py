@@ -1,4 +1,4 @@
-"""The commands' contract with whoever types them: exit codes, one sentence, no traceback, a quick --help."""
+"""Contract of the commands with their users: exit codes, errors in one sentence, no traceback."""
 
 import json
 import os
@@ -22,12 +22,10 @@ from orchestrator.sweep import sweep
 from orchestrator.sweeps.__main__ import sweeps
 from orchestrator.tracking.spool import Event, Spool
 
-HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "transformers", "sklearn", "matplotlib", "scipy", "numpy"}
-
 
 @pytest.fixture
 def folder(elsewhere: Path) -> Path:
-    """The working folder: `ratings.csv` and what is wrong with its kin."""
+    """Return a working folder with `ratings.csv` and wrong variants of it."""
     rows = []
     for number in range(48):
         name = f"{number:02d}.png"
@@ -115,7 +113,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments, named", WRONG.values(), ids=WRONG)
-def test_wrong_input_is_one_clear_sentence(folder, arguments, named):
+def test_wrong_input_is_refused_in_one_sentence(folder, arguments, named):
     before = sorted(path.name for path in folder.iterdir())
     found = CliRunner().invoke(sweep, arguments)
     assert found.exit_code == 2, (found.stderr, found.exception)
@@ -124,57 +122,42 @@ def test_wrong_input_is_one_clear_sentence(folder, arguments, named):
     assert all(word in lines[0] for word in named), lines[0]
     assert len(lines[0]) < 400
     assert sorted(path.name for path in folder.iterdir() if path.name != "sweeps") == before
-    assert not list((folder / "sweeps").glob("*")) if (folder / "sweeps").exists() else True
+    assert not list((folder / "sweeps").glob("*"))
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
-def test_the_dry_run_finds_the_same(folder, dry):
+def test_wrong_target_is_refused_with_and_without_dry_run(folder, dry):
     found = CliRunner().invoke(sweep, ["--dataset", "csv:ratings.csv", "--targets", "charm", *dry])
     assert found.exit_code == 2 and "charm" in found.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--trials", "many"], ["--no-such-option"], ["--seed"]])
-def test_what_cannot_be_parsed_is_wrong_input_too(arguments):
+def test_unparsable_option_is_wrong_input(arguments):
     found = CliRunner().invoke(sweep, arguments)
     assert found.exit_code == 2 and "Traceback" not in found.stderr and arguments[0] in found.stderr
 
 
-def test_debug_shows_where(folder):
+def test_debug_raises_the_error(folder):
     found = CliRunner().invoke(sweep, ["--variant", "text_hypr", "--debug"])
     assert type(found.exception).__name__ == "InputError"
 
 
-def test_an_error_of_ours_is_exit_code_1(monkeypatch):
+def test_unexpected_error_is_exit_code_1(monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("the moon is full")
 
     monkeypatch.setattr("orchestrator.sweeps.start.start_or_resume", broken)
-    found = CliRunner().invoke(sweep, [])
+    found = CliRunner().invoke(sweep, ["--seed", "0"])
     assert found.exit_code == 1 and "the moon is full" in found.stderr and "--debug" in found.stderr
 
 
-def test_ctrl_c_is_exit_code_130(monkeypatch):
+def test_interrupt_is_exit_code_130(monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("orchestrator.sweeps.start.start_or_resume", interrupted)
-    found = CliRunner().invoke(sweep, [])
+    found = CliRunner().invoke(sweep, ["--seed", "0"])
     assert found.exit_code == 130 and "Traceback" not in found.stderr
-
-
-@pytest.mark.parametrize(
-    "module", ["sweep", "sweeps", "score", "data", "resume", "rerun", "cluster", "status", "doctor"]
-)
-def test_help_imports_nothing_heavy(module):
-    code = (
-        f"import sys, runpy; sys.argv = ['{module}', '--help']\n"
-        f"try: runpy.run_module('orchestrator.{module}', run_name='__main__')\n"
-        f"except SystemExit as done: code = done.code\n"
-        f"heavy = {HEAVY!r} & {{name.partition('.')[0] for name in sys.modules}}\n"
-        f"print(code, sorted(heavy), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stderr.strip() == "0 []" and "--" in done.stdout
 
 
 def made_sweep(folder: Path, name: str, result: dict | None = None, **settings: object) -> SweepSpec:
@@ -189,7 +172,7 @@ def made_sweep(folder: Path, name: str, result: dict | None = None, **settings: 
 
 
 class TestSweeps:
-    def test_lists_all(self, elsewhere):
+    def test_list_shows_every_sweep(self, elsewhere):
         made_sweep(elsewhere, "first", {"best": {"test": {"srcc": 0.61234}}})
         made_sweep(elsewhere, "second", {"best": None}, variant="image_hyper")
         third = made_sweep(elsewhere, "third")
@@ -198,31 +181,31 @@ class TestSweeps:
         assert found.exit_code == 0 and [line.split()[0] for line in lines[1:]] == ["first", "second", "third"]
         assert "0.6123" in lines[1] and "image_hyper" in lines[2] and third.id in lines[3] and "unfinished" in lines[3]
 
-    def test_shows_one_by_name_id_and_folder(self, elsewhere):
+    def test_show_finds_a_sweep_by_name_id_and_folder(self, elsewhere):
         spec = made_sweep(elsewhere, "first", {"best": None})
         for reference in ("first", spec.id, "sweeps/first", str(elsewhere / "sweeps" / "first")):
             found = CliRunner().invoke(sweeps, [reference])
             assert found.exit_code == 0 and "| a [b] | 0.5000 |" in found.stdout
 
-    def test_tells_how_to_go_on_with_an_unfinished_one(self, elsewhere):
+    def test_show_of_an_unfinished_sweep_prints_how_to_resume(self, elsewhere):
         made_sweep(elsewhere, "first")
         found = CliRunner().invoke(sweeps, ["first"])
         assert found.exit_code == 0 and "orchestrator.resume first" in found.stdout
 
-    def test_an_unknown_one(self, elsewhere):
+    def test_unknown_sweep_is_refused(self, elsewhere):
         assert "no sweeps" in CliRunner().invoke(sweeps, ["frist"]).stderr
         made_sweep(elsewhere, "first")
         found = CliRunner().invoke(sweeps, ["frist"])
         assert found.exit_code == 2 and "did you mean first?" in found.stderr
 
-    def test_nothing_to_list(self):
+    def test_list_of_an_empty_folder_succeeds(self):
         assert CliRunner().invoke(sweeps, []).exit_code == 0
 
-    def test_a_name_that_is_a_subcommands_can_still_be_shown(self, elsewhere):
+    def test_show_finds_a_sweep_named_like_a_subcommand(self, elsewhere):
         made_sweep(elsewhere, "list", {"best": None})
         assert "# list" in CliRunner().invoke(sweeps, ["show", "list"]).stdout
 
-    def test_as_json(self, elsewhere):
+    def test_list_as_json(self, elsewhere):
         made_sweep(elsewhere, "first", {"best": {"test": {"srcc": 0.6}}, "counts": {"complete": 12}})
         (elsewhere / "sweeps" / "broken").mkdir()
         (elsewhere / "sweeps" / "broken" / "spec.yaml").write_text("a: [")
@@ -231,13 +214,13 @@ class TestSweeps:
         assert (broken["name"], broken["state"]) == ("broken", "damaged") and "spec.yaml" in broken["reason"]
 
     @pytest.mark.parametrize("options, answer, gone", [([], "n\n", False), ([], "y\n", True), (["--yes"], "", True)])
-    def test_deleting_asks(self, elsewhere, options, answer, gone):
+    def test_delete_asks_first(self, elsewhere, options, answer, gone):
         made_sweep(elsewhere, "first")
         found = CliRunner().invoke(sweeps, ["delete", "first", *options], input=answer)
         assert found.exit_code == (0 if gone else 2) and (elsewhere / "sweeps" / "first").exists() != gone
 
     @pytest.mark.parametrize("command", ["show", "export", "archive", "delete"])
-    def test_of_one_there_is_not(self, elsewhere, command):
+    def test_unknown_earlier_sweep_is_refused(self, elsewhere, command):
         made_sweep(elsewhere, "first")
         found = CliRunner().invoke(sweeps, [command, "frist"])
         assert found.exit_code == 2 and "did you mean first?" in found.stderr and found.stderr.count("\n") == 1
@@ -246,7 +229,7 @@ class TestSweeps:
 class TestResume:
     FINISHED = {"best": None, "counts": {"complete": 12}, "control_counts": {"pruned": 12}, "budget": 12}
 
-    def test_a_finished_one_is_shown(self, elsewhere):
+    def test_finished_sweep_is_shown(self, elsewhere):
         made_sweep(elsewhere, "first", self.FINISHED)
         for arguments in ([], ["--trials", "12"]):
             found = CliRunner().invoke(resume, ["first", "--json", *arguments])
@@ -266,7 +249,7 @@ class TestResume:
         found = CliRunner().invoke(resume, arguments)
         assert found.exit_code == 2 and all(word in found.stderr for word in named) and found.stderr.count("\n") == 1
 
-    def test_a_finished_one_whose_data_are_gone_keeps_its_result(self, folder):
+    def test_finished_sweep_keeps_its_result_if_its_data_are_missing(self, folder):
         made_sweep(folder, "first", self.FINISHED, dataset="csv:absent.csv")
         (folder / "sweeps" / "first" / "space.yaml").write_text("training: {}")
         found = CliRunner().invoke(resume, ["first", "--trials", "20"])
@@ -274,19 +257,19 @@ class TestResume:
         assert json.loads((folder / "sweeps" / "first" / "result.json").read_text()) == self.FINISHED
         assert load_spec(folder / "sweeps" / "first" / "spec.yaml").trials == 12
 
-    def test_the_sweep_command_says_how_to_raise_a_budget(self, elsewhere):
+    def test_sweep_with_more_trials_prints_how_to_extend_the_budget(self, elsewhere):
         made_sweep(elsewhere, "first", self.FINISHED)
         found = CliRunner().invoke(sweep, ["--name", "first", "--trials", "20"])
         assert found.exit_code == 2 and "python -m orchestrator.resume first --trials 20" in found.stderr
         fewer = CliRunner().invoke(sweep, ["--name", "first", "--trials", "2"])
         assert fewer.exit_code == 2 and "resume" not in fewer.stderr
 
-    def test_one_that_time_ended_says_how_to_go_on(self, elsewhere):
+    def test_sweep_ended_by_time_prints_how_to_resume(self, elsewhere):
         made_sweep(elsewhere, "first", {**self.FINISHED, "counts": {"complete": 7}})
         found = CliRunner().invoke(sweep, ["--name", "first"])
         assert found.exit_code == 0 and "after 7 of 12 trials" in found.stdout and "resume first" in found.stdout
 
-    def test_an_archived_one(self, elsewhere):
+    def test_archived_sweep_is_refused(self, elsewhere):
         made_sweep(elsewhere, "first", self.FINISHED)
         assert CliRunner().invoke(sweeps, ["archive", "first"]).exit_code == 0
         for command, arguments in ((resume, ["first"]), (sweep, ["--name", "first"])):
@@ -315,12 +298,12 @@ class TestRerun:
 
 
 class TestWarmStart:
-    def test_of_one_there_is_not(self, folder):
+    def test_unknown_earlier_sweep_is_refused(self, folder):
         found = CliRunner().invoke(sweep, ["--dataset", "csv:ratings.csv", "--warm-start", "frist"])
         assert found.exit_code == 2 and "no sweeps" in found.stderr
 
     @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
-    def test_of_another_variant(self, folder, dry):
+    def test_earlier_sweep_of_another_variant_is_refused(self, folder, dry):
         made_sweep(folder, "first", variant="image_hyper")
         found = CliRunner().invoke(
             sweep, ["--dataset", "csv:ratings.csv", "--warm-start", "first", "--name", "a", *dry]
@@ -329,7 +312,7 @@ class TestWarmStart:
         assert [path.name for path in (folder / "sweeps").iterdir()] == ["first"]
 
 
-class TestAFinishedSweepByItsName:
+class TestFinishedSweepByName:
     @pytest.fixture
     def spool(self, elsewhere):
         made_sweep(elsewhere, "first", {"best": None})
@@ -337,19 +320,19 @@ class TestAFinishedSweepByItsName:
         spool.append(Event("end", "sweep", {"status": "FINISHED"}))
         return spool
 
-    def test_what_waited_for_mlflow_goes_out(self, spool, monkeypatch):
+    def test_unsent_events_are_sent(self, spool, monkeypatch):
         taken = []
         sink = SimpleNamespace(send=taken.extend)
-        monkeypatch.setattr("orchestrator.tracking.destination.Target.open", lambda target: sink)
+        monkeypatch.setattr("orchestrator.tracking.destination.TrackingDestination.open", lambda target: sink)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and json.loads(found.stdout) == {"best": None} and "finished" in found.stderr
         assert [event.kind for event in taken] == ["end"] and spool.left() == 0
 
-    def test_what_still_cannot_is_said(self, spool, monkeypatch):
+    def test_unsent_events_are_reported_if_mlflow_is_away(self, spool, monkeypatch):
         def away(target):
             raise ConnectionError("nobody there")
 
-        monkeypatch.setattr("orchestrator.tracking.destination.Target.open", away)
+        monkeypatch.setattr("orchestrator.tracking.destination.TrackingDestination.open", away)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and "nobody there" in found.stderr and spool.left() == 1
 
@@ -374,8 +357,8 @@ class TestScore:
         assert found.exit_code == 2 and named in found.stderr and found.stderr.count("\n") == 1, found.stderr
 
 
-def test_an_interrupt_in_code_made_from_a_string_ends_with_130_too(tmp_path):
-    """CPython would kill the process by SIGINT at its end, handled or not."""
+def test_interrupt_in_code_evaluated_from_a_string_is_exit_code_130(tmp_path):
+    """CPython would otherwise kill the process by SIGINT at its end."""
     (tmp_path / "interrupted.py").write_text(
         "from orchestrator.core.cli import command\n"
         "@command\n"

@@ -1,4 +1,4 @@
-"""A real sweep on a disk that is too small for it, and on with more room: needs the right to mount a tmpfs."""
+"""A real sweep on a disk that is too small for it, resumed with more room; needs the right to mount a tmpfs."""
 
 import subprocess
 from collections.abc import Iterator
@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.workspace import Workspace
-from orchestrator.search.journal_storage import open_journal
-from orchestrator.search.ledger import Ledger
-from tests.test_end_to_end import folder, run
+from orchestrator.search.read_ledger import read_studies
+from tests.commands import run
+from tests.mlflow_database import copy_database
+from tests.ratings import make_ratings
 
 pytestmark = pytest.mark.long
 
-__all__ = ["folder"]  # a fixture
-
-SMALL = ["--trials", "1", "--epochs", "2", "--confirm", "1", "--splits", "1"]
+SMALL = ["--trials", 1, "--epochs", 2, "--confirm", 1, "--splits", 1, "--concurrency", 1]
 
 
 def mount(*options: str) -> None:
@@ -23,7 +22,8 @@ def mount(*options: str) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1.5 MB."""
     try:
         mount("-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(tmp_path))
     except (subprocess.CalledProcessError, FileNotFoundError):
@@ -32,28 +32,28 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
-def test_it_stops_cleanly_and_goes_on_when_there_is_room(folder: Path, small: Path) -> None:
-    where = ["--out", str(small), "--name", "full", "--keep", "all", "--min-free", "0"]
-    code, _, err = run(folder, *SMALL, *where, "--json")
-    assert code == 1 and "The disk is full" in err and f"resume full --out {small}" in err, err[-3000:]
-    assert "Traceback" not in err
-    workspace = Workspace(small / "full")
+def outcomes(workspace: Workspace) -> dict[str, list[str]]:
+    """Return the outcomes of every study's trials."""
+    return {study: [str(trial.outcome) for trial in trials] for study, trials in read_studies(workspace).items()}
+
+
+def test_sweep_on_a_full_disk_stops_and_resumes_with_more_room(
+    module_folder: Path, small_disk: Path, mlflow_database: Path
+) -> None:
+    make_ratings(module_folder)
+    copy_database(mlflow_database, module_folder)
+    data = ["--dataset", f"csv:{module_folder}/ratings.csv"]
+    where = ["--out", small_disk, "--name", "full", "--keep", "all", "--min-free", 0]
+    full = run(module_folder, "sweep", *data, *SMALL, *where, "--json", code=1)
+    assert "The disk is full" in full.err and f"resume full --out {small_disk}" in full.err, full.err[-3000:]
+    workspace = Workspace(small_disk / "full")
     assert not workspace.result.exists()
     before = outcomes(workspace)
-    assert all(outcome in {"complete", "pruned", "None"} for of in before.values() for outcome in of), "none failed"
-    mount("-o", "remount,size=60m", str(small))
-    code, _, err = run(folder, *where, "--json")
-    assert code == 0, err[-3000:]
+    assert {outcome for study in before.values() for outcome in study} <= {"complete", "pruned", "None"}, "none failed"
+    mount("-o", "remount,size=60m", str(small_disk))
+    run(module_folder, "sweep", *data, *where, "--json")
     after = outcomes(workspace)
     assert [len(after[study]) for study in ("search", "control", "confirm")] == [1, 1, 3]
-    assert all(outcome in {"complete", "pruned"} for of in after.values() for outcome in of)
+    assert {outcome for study in after.values() for outcome in study} <= {"complete", "pruned"}
     for study, own in before.items():
         assert all(now == then for now, then in zip(after[study], own, strict=False) if then != "None"), "untouched"
-
-
-def outcomes(workspace: Workspace) -> dict[str, list[str]]:
-    storage = open_journal(workspace.ledger)
-    return {
-        study: [str(trial.outcome) for trial in Ledger(storage, study, None).all()]
-        for study in ("search", "control", "confirm")
-    }

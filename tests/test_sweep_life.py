@@ -1,190 +1,350 @@
-"""A sweep from its beginning to its deletion, through the real Ray and MLflow, as a user would lead it."""
+"""Life of a sweep through the real Ray and MLflow: interrupted, resumed, extended, rerun, exported, deleted."""
 
 import json
-import subprocess
-import sys
+import signal
 import time
 import zipfile
 from pathlib import Path
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace
+from orchestrator.execution.prepare import prepare
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies
+from orchestrator.search.space import load_space
+from tests.commands import invoke, run, start
+from tests.mlflow_database import copy_database
 from tests.ratings import make_ratings
+from tests.records import Budget, Records
+from tests.running import wait_for_epochs
 
-REPORTED = '"op_code":7'
-"""In Optuna's journal: an epoch's objective."""
 pytestmark = [  # the first test waits for a whole sweep, and cores may be shared
     pytest.mark.long,
     pytest.mark.timeout(1800),
 ]
 
-SMALL = ["--epochs", "3", "--confirm", "1", "--splits", "1"]
+TRIALS, EPOCHS, CONFIRM, SPLITS = 2, 3, 1, 1
+SMALL = ["--epochs", EPOCHS, "--confirm", CONFIRM, "--splits", SPLITS]
+REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def folder(module_folder):
-    """24 prompts × 4 little images whose brightness is the score, all but for noise."""
+def folder(module_folder, mlflow_database):
+    """The working folder: two data sets whose score is the brightness of the images but for noise."""
     make_ratings(module_folder)
+    (module_folder / "other").mkdir()
+    make_ratings(module_folder / "other", prompts=6, name="other", seed=1)
+    copy_database(mlflow_database, module_folder)
     return module_folder
 
 
-def start(folder: Path, command: str, *arguments: str) -> subprocess.Popen:
-    whole = [sys.executable, "-m", f"orchestrator.{command}", *arguments]
-    return subprocess.Popen(whole, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def run(folder: Path, command: str, *arguments: str, code: int = 0) -> str:
-    process = start(folder, command, *arguments)
-    out, err = process.communicate(timeout=900)
-    assert process.returncode == code, (out + err)[-3000:]
-    return out
+@pytest.fixture(scope="module")
+def workspace(folder):
+    return Workspace(folder / "sweeps" / "life")
 
 
 @pytest.fixture(scope="module")
-def resumed(folder):
-    """The sweep `life`, killed after three epochs and resumed: what it printed in the end."""
-    data = ("--dataset", f"csv:{folder}/ratings.csv", "--trials", "2", "--name", "life")
-    process = start(folder, "sweep", *data, *SMALL)
-    journal = Workspace(folder / "sweeps" / "life").ledger
-    deadline = time.monotonic() + 600
+def interrupted(folder, workspace):
+    """The sweep `life`, stopped by SIGINT after three epochs: exit code, output, and its studies at that time."""
+    data = ("--dataset", f"csv:{folder}/ratings.csv", "--test-dataset", f"csv:{folder}/other/other.csv")
+    process = start(folder, "sweep", *data, *SMALL, "--trials", TRIALS, "--name", "life", "--concurrency", 2)
     try:
-        while not (journal.exists() and journal.read_text().count(REPORTED) >= 3):
-            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-            time.sleep(0.05)
+        wait_for_epochs(process, workspace.ledger, 3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
-        process.communicate()
-    (line,) = json.loads(run(folder, "sweeps", "list", "--json"))
-    assert (line["state"], line["budget"]) == ("interrupted", 2)
-    assert "python -m orchestrator.resume life" in run(folder, "sweeps", "life")
-    return json.loads(run(folder, "resume", "life", "--json"))
+    return process.returncode, out, err, read_studies(workspace)
+
+
+def test_interrupted_sweep_prints_how_to_resume(folder, workspace, interrupted):
+    code, out, err, _ = interrupted
+    assert code == 130, err[-3000:]
+    assert "python -m orchestrator.resume life" in out and "Traceback" not in out + err, out + err
+    assert not workspace.result.exists()
+    (line,) = json.loads(invoke(folder, "sweeps", "list", "--json").out)
+    assert (line["state"], line["budget"]) == ("interrupted", TRIALS)
+    assert "python -m orchestrator.resume life" in invoke(folder, "sweeps", "life").out
+    assert mlflow_runs(folder, "sweep").info.status == "KILLED"
 
 
 @pytest.fixture(scope="module")
-def extended(folder, resumed):
-    """The same sweep with its budget raised."""
-    workspace = Workspace(folder / "sweeps" / "life")
-    before = read_studies(workspace)
-    result = json.loads(run(folder, "resume", "life", "--trials", "3", "--json"))
-    return before, result
+def resumed(folder, interrupted):
+    """JSON object that `sweep --name life --json` printed, with another concurrency than at first."""
+    done = run(folder, "sweep", "--name", "life", "--concurrency", 1, "--json")
+    assert done.out.count("\n") == 1, "standard output holds the one object and nothing else"
+    assert "Confirm runs also score 24 images of 6 prompts of csv:other.csv." in done.err, done.err
+    return json.loads(done.out)
 
 
-def mlflow_runs(folder):
+@pytest.fixture(scope="module")
+def records(folder, workspace, resumed):
+    return Records(workspace, f"sqlite:///{folder}/mlflow.db", Budget(TRIALS, EPOCHS, CONFIRM, SPLITS))
+
+
+def mlflow_runs(folder, key=None):
+    """Return MLflow's runs, or the one with a run key."""
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    return client, client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    if key is None:
+        return runs
+    (found,) = [run for run in runs if run.data.tags.get("run_key") == key]
+    return found
 
 
-def test_killed_and_resumed_its_budget_is_met(resumed):
-    assert sum(resumed["counts"].values()) == sum(resumed["control_counts"].values()) == resumed["budget"] == 2
-
-
-def test_extended_it_goes_on_with_the_same_ledger(folder, extended):
-    before, result = extended
-    assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == result["budget"] == 3
-    workspace = Workspace(folder / "sweeps" / "life")
+def test_resumed_sweep_meets_its_budget(workspace, interrupted, resumed):
+    assert sum(resumed["counts"].values()) == sum(resumed["control_counts"].values()) == resumed["budget"] == TRIALS
+    assert resumed["counts"]["failed"] == 0
     after = read_studies(workspace)
-    for study, trials in before.items():
-        assert after[study][: len(trials)] == trials
-    assert load_spec(workspace.spec).trials == 3
-    assert sum(json.loads(workspace.earlier_result(2).read_text())["counts"].values()) == 2
-    confirmed = [trial.attributes["source"] for trial in after["confirm"]]
-    assert len(set(confirmed)) == len(confirmed) and {result["best"]["source"], result["control"]["source"]} < set(
-        confirmed
+    assert len(after["confirm"]) == (2 * CONFIRM + 1) * SPLITS
+    for study, trials in interrupted[-1].items():
+        for old, new in zip(trials, after[study], strict=False):
+            assert old.params == new.params and old.epochs.items() <= new.epochs.items()
+            assert old.outcome in {None, new.outcome}
+
+
+def test_resumed_sweep_has_records_that_agree(records, resumed):
+    """The ledger, the folder and MLflow: one run for every trial with the same parameters, curve and outcome."""
+    assert records.check() > 30
+    parent = next(run.info.run_id for run in records.runs if run.data.tags["run_key"] == "sweep")
+    assert parent == resumed["mlflow"]["run_id"]
+    assert all(
+        run.data.tags["mlflow.parentRunId"] == parent for run in records.runs if run.data.tags["run_key"] != "sweep"
     )
 
 
-def test_every_trial_has_one_run_that_says_where_it_comes_from(folder, extended):
-    _, runs = mlflow_runs(folder)
-    runs = [run for run in runs if "run_key" in run.data.tags]
-    studies = read_studies(Workspace(folder / "sweeps" / "life"))
+def test_result_is_described_in_json(resumed, workspace):
+    assert set(resumed) >= {
+        "sweep_id",
+        "variant",
+        "dataset",
+        "protocol",
+        "best",
+        "control",
+        "baselines",
+        "counts",
+        "mlflow",
+        "seconds",
+    }
+    assert (resumed["variant"], resumed["protocol"]) == ("text_hyper", "disjoint")
+    assert resumed["dataset"] == "csv:ratings.csv" and resumed["targets"] == ["alignment"]
+    for part in ("best", "control"):
+        described = resumed[part]
+        assert set(described) >= {"trial", "params", "val", "test", "mlflow_run_id"}
+        assert isinstance(described["trial"], int) and described["params"] and described["mlflow_run_id"]
+        low, high = described["test"]["interval"]
+        assert low <= high
+        _assert_figures_are_those_of_the_predictions(described, workspace)
+    assert set(resumed["baselines"]) >= {"ridge", "generator_mean", "prompt_mean"}
+    assert all({"srcc", "plcc"} <= set(figures) for figures in resumed["baselines"].values())
+    assert resumed["baselines"]["prompt_mean"]["reason"], "prompts are disjoint, so there is no mean to predict"
+    assert set(resumed["counts"]) == {"complete", "pruned", "diverged", "infeasible", "failed"}
+    assert set(resumed["mlflow"]) >= {"tracking_uri", "experiment_id", "run_id"}
+    assert resumed["seconds"] > 0 and resumed == json.loads(workspace.result.read_text())
+
+
+def _assert_figures_are_those_of_the_predictions(described, workspace):
+    """Compare correlations with pandas' of the predictions: one confirm run is the median of its split."""
+    table = pd.read_csv(workspace.trials / described["run"] / "predictions.csv")
+    for part, rows in (("val", "validation"), ("test", "test")):
+        own = table[table["part"] == rows]
+        srcc, plcc = (
+            own["predicted_alignment"].corr(own["alignment"], method=method) for method in ("spearman", "pearson")
+        )
+        assert described[part]["srcc"] == pytest.approx(srcc, abs=1e-5)
+        assert described[part]["plcc"] == pytest.approx(plcc, abs=1e-5)
+
+
+def test_sweep_run_describes_the_sweep(folder, resumed):
+    sweep = mlflow_runs(folder, "sweep")
+    assert (sweep.info.status, sweep.info.run_name) == ("FINISHED", "life")
+    assert sweep.data.metrics["test_srcc"] == pytest.approx(resumed["best"]["test"]["srcc"], abs=1e-6)
+    assert "text_hyper" in sweep.data.tags["mlflow.note.content"]
+
+
+def test_confirm_runs_score_the_second_data_set(folder, workspace, resumed):
+    """The folder, the result and MLflow have the figures."""
+    assert resumed["cross"]["dataset"] == "csv:other.csv" and resumed["cross"]["images"] == 24
+    runs = {run.data.tags["run_key"]: run for run in mlflow_runs(folder)}
+    confirm = {key: run.data.metrics for key, run in runs.items() if key.startswith("confirm")}
+    models = [metrics for key, metrics in confirm.items() if runs[key].data.params["variant"] != "baselines"]
+    assert len(models) == 2 * CONFIRM * SPLITS
+    (name,) = {key for metrics in models for key in metrics if key.startswith("cross_") and key.endswith("_srcc")}
+    assert all({"test_srcc", name, name.replace("srcc", "krcc")} <= set(metrics) for metrics in models)
+    assert sum(f"ridge_{name}" in metrics for metrics in confirm.values()) == SPLITS
+    assert not any(name in run.data.metrics for key, run in runs.items() if key.startswith("trial"))
+    uses = sorted(used.tags[0].value for used in runs["sweep"].inputs.dataset_inputs)
+    assert uses == ["testing", "training"]
+    assert runs["sweep"].data.metrics[name] == pytest.approx(resumed["best"]["cross"]["srcc"], abs=1e-6)
+    best = resumed["best"]["run"]
+    table = pd.read_csv(workspace.trials / best / "cross.csv")
+    assert len(table) == 24 and confirm[best][name] == pytest.approx(
+        table["predicted_alignment"].corr(table["alignment"], method="spearman"), abs=1e-6
+    )
+    changed = invoke(folder, "sweep", "--name", "life", "--test-dataset", "shapes:1", code=2)
+    assert "test_dataset was" in changed.err and "now shapes:1" in changed.err
+
+
+def test_best_model_in_mlflow_scores_as_measured(folder, workspace, resumed):
+    client, best = MlflowClient(f"sqlite:///{folder}/mlflow.db"), resumed["best"]
+    (model,) = [
+        model
+        for model in client.search_logged_models([resumed["mlflow"]["experiment_id"]])
+        if model.source_run_id == best["mlflow_run_id"]
+    ]
+    mlflow.set_tracking_uri(client.tracking_uri)
+    scorer = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
+    rows = pd.read_csv(workspace.trials / best["run"] / "predictions.csv").head(6)
+    prompts = pd.read_csv(folder / "ratings.csv").set_index("image")["prompt"]
+    images = [str(folder / name) for name in rows["name"]]
+    scored = scorer.predict(pd.DataFrame({"image": images, "prompt": [prompts[name] for name in rows["name"]]}))
+    np.testing.assert_allclose(scored["alignment"], rows["predicted_alignment"], atol=2e-3)
+
+
+def test_sweep_folder_holds_no_pickle_but_tunes_own(workspace, resumed):
+    assert load_spec(workspace.spec).trials == TRIALS
+    assert len(list(workspace.splits.iterdir())) == SPLITS + 1
+    assert {path.name for path in workspace.report.iterdir()} >= {"result.md", "result.csv", "search.png"}
+    assert [path for path in workspace.root.rglob("*.pkl") if not path.is_relative_to(workspace.tune)] == []
+
+
+def test_sweep_folder_is_enough_to_prepare_it(workspace, resumed):
+    """`resume` depends on it."""
+    prepared = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
+    assert json.loads(json.dumps(prepared.identity())) == json.loads(workspace.identity.read_text())
+
+
+def test_finished_sweep_shows_its_result_and_runs_nothing(folder, resumed):
+    before = {run.info.run_id for run in mlflow_runs(folder)}
+    done = invoke(folder, "sweep", "--name", "life", "--json")
+    assert json.loads(done.out) == resumed and "is finished" in done.err
+    assert {run.info.run_id for run in mlflow_runs(folder)} == before
+
+
+def test_finished_sweep_refuses_other_settings(folder, resumed):
+    refused = invoke(folder, "sweep", "--name", "life", "--trials", 9, code=2)
+    assert refused.out == "" and "trials was 2, now 9" in refused.err and refused.err.count("\n") == 1
+
+
+def test_dry_run_estimates_and_writes_nothing(folder):
+    before = sorted(path.name for path in folder.iterdir())
+    data = ("--dataset", f"csv:{folder}/ratings.csv", "--trials", TRIALS)
+    done = invoke(folder, "sweep", *data, *SMALL, "--name", "dry", "--dry-run", "--json")
+    estimate = json.loads(done.out)
+    assert estimate["trainings"] == 2 * (TRIALS + CONFIRM * SPLITS) and estimate["images"] == 96
+    assert [corner["name"] for corner in estimate["corners"]] == ["smallest", "largest"]
+    assert estimate["corners"][0]["parameters"] < estimate["corners"][1]["parameters"]
+    assert sorted(path.name for path in folder.iterdir()) == before and not (folder / "sweeps" / "dry").exists()
+
+
+def test_sweep_terminated_before_its_first_trial_can_be_resumed(folder):
+    process = start(folder, "sweep", "--dataset", f"csv:{folder}/ratings.csv", *SMALL, "--name", "early")
+    spec = Workspace(folder / "sweeps" / "early").spec
+    try:
+        while not spec.exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err[-3000:]
+    assert "resume early" in out and "Traceback" not in out + err
+
+
+@pytest.fixture(scope="module")
+def extended(folder, workspace, resumed):
+    """The studies of `life` before its budget was raised, and its result after that."""
+    before = read_studies(workspace)
+    result = json.loads(run(folder, "resume", "life", "--trials", TRIALS + 1, "--json").out)
+    return before, result
+
+
+def test_extended_sweep_keeps_its_ledger(workspace, extended):
+    before, result = extended
+    budget = TRIALS + 1
+    assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == result["budget"] == budget
+    after = read_studies(workspace)
+    for study, trials in before.items():
+        assert after[study][: len(trials)] == trials
+    assert load_spec(workspace.spec).trials == budget
+    assert sum(json.loads(workspace.earlier_result(TRIALS).read_text())["counts"].values()) == TRIALS
+    confirmed = [trial.attributes["source"] for trial in after["confirm"]]
+    assert len(set(confirmed)) == len(confirmed)
+    assert {result["best"]["source"], result["control"]["source"]} < set(confirmed)
+
+
+def test_every_run_names_its_origin(folder, workspace, extended):
+    studies = read_studies(workspace)
+    sweep_id = load_spec(workspace.spec).id
+    runs = {run.data.tags["run_key"]: run for run in mlflow_runs(folder) if run.data.tags.get("sweep_id") == sweep_id}
     assert len(runs) == 1 + sum(map(len, studies.values()))
-    for run in runs:
-        wanted = {
-            "git.commit",
-            "git.dirty",
-            "version.torch",
-            "data_hash",
-            "split_hash",
-            "seed",
-            "host",
-            "device",
-            "spec",
-        }
-        assert wanted <= run.data.tags.keys() | ({"git.commit", "git.dirty"} if not has_git() else set())
-    sweep = next(run for run in runs if run.data.tags["run_key"] == "sweep")
-    assert sweep.data.tags["budget"] == "3" and sweep.info.status == "FINISHED"
-    one = next(run for run in runs if run.data.tags["run_key"] == "trial-0001")
-    assert json.loads(one.data.tags["job"])["params"]["lr"] == float(one.data.params["lr"])
-    assert one.data.tags["encoder.image"] and one.data.tags["encoder.prompt"]
+    expected = {"version.torch", "data_hash", "split_hash", "seed", "host", "device", "spec"}
+    if (REPOSITORY / ".git").exists():
+        expected |= {"git.commit", "git.dirty"}
+    for run_of_trial in runs.values():
+        assert expected <= run_of_trial.data.tags.keys()
+    assert runs["sweep"].data.tags["budget"] == str(TRIALS + 1) and runs["sweep"].info.status == "FINISHED"
+    trial = runs["trial-0001"]
+    assert json.loads(trial.data.tags["job"])["params"]["lr"] == float(trial.data.params["lr"])
+    assert trial.data.tags["encoder.image"] and trial.data.tags["encoder.prompt"]
 
 
-def has_git() -> bool:
-    return (Path(__file__).parents[1] / ".git").exists()
-
-
-def test_a_trial_and_a_confirm_run_are_trained_again_bit_for_bit(folder, extended):
+def test_rerun_repeats_a_trial_and_a_confirm_run_bit_for_bit(folder, workspace, extended):
     # Which trials are trained to their end depends on which report first.
-    trials = read_studies(Workspace(folder / "sweeps" / "life"))["search"]
-    whole = next(f"life/trial-{trial.number:04d}" for trial in trials if trial.outcome is Outcome.COMPLETE)
-    found = json.loads(run(folder, "rerun", whole, "--json"))
-    changed = [line for line in found["changed"] if not line.startswith("git.")]  # whoever works here may commit
-    assert found["same"] and changed == [] and [line["epoch"] for line in found["epochs"]] == [1, 2, 3, 0]
-    assert all(line["then"]["train_loss"] == line["now"]["train_loss"] for line in found["epochs"][:3])
-    _, runs = mlflow_runs(folder)
-    (again,) = [run for run in runs if run.data.tags.get("rerun_of") == whole]
+    trials = read_studies(workspace)["search"]
+    complete = next(f"life/trial-{trial.number:04d}" for trial in trials if trial.outcome is Outcome.COMPLETE)
+    comparison = json.loads(run(folder, "rerun", complete, "--json").out)
+    changed = [line for line in comparison["changed"] if not line.startswith("git.")]  # someone may commit meanwhile
+    assert comparison["same"] and changed == []
+    assert [line["epoch"] for line in comparison["epochs"]] == [1, 2, 3, 0]
+    assert all(line["then"]["train_loss"] == line["now"]["train_loss"] for line in comparison["epochs"][:3])
+    (again,) = [run for run in mlflow_runs(folder) if run.data.tags.get("rerun_of") == complete]
     assert again.data.tags["same"] == "true" and "sweep_id" not in again.data.tags
-    confirm = next(run for run in runs if run.data.tags.get("run_key") == extended[1]["best"]["run"])
-    found = json.loads(run(folder, "rerun", confirm.info.run_id, "--no-log", "--out", "elsewhere", "--json"))
-    assert found["same"] and {"test_srcc", "best_val_srcc"} <= found["epochs"][-1]["now"].keys()
+    confirm = mlflow_runs(folder, extended[1]["best"]["run"]).info.run_id
+    comparison = json.loads(invoke(folder, "rerun", confirm, "--no-log", "--out", "elsewhere", "--json").out)
+    assert comparison["same"] and {"test_srcc", "best_val_srcc"} <= comparison["epochs"][-1]["now"].keys()
 
 
-def test_another_seed_is_another_curve(folder, extended):
-    """What is compared is what is trained now, not what was stored."""
-    client, runs = mlflow_runs(folder)
-    one = next(run for run in runs if run.data.tags.get("run_key") == "trial-0000")
-    job = {**json.loads(one.data.tags["job"]), "seed": 99}
-    copy = client.create_run(one.info.experiment_id, tags={**one.data.tags, "job": json.dumps(job), "run_key": "copy"})
+def test_rerun_of_another_seed_finds_another_curve(folder, extended):
+    """The comparison is with the new training, not with the stored one."""
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    first = mlflow_runs(folder, "trial-0000")
+    job = {**json.loads(first.data.tags["job"]), "seed": 99}
+    tags = {**first.data.tags, "job": json.dumps(job), "run_key": "copy"}
+    copy = client.create_run(first.info.experiment_id, tags=tags)
     for name in ("val_srcc", "train_loss"):
-        for point in client.get_metric_history(one.info.run_id, name):
+        for point in client.get_metric_history(first.info.run_id, name):
             client.log_metric(copy.info.run_id, name, point.value, step=point.step)
     try:
-        out = run(folder, "rerun", copy.info.run_id, "--no-log", "--json", code=1)
+        done = invoke(folder, "rerun", copy.info.run_id, "--no-log", "--json", code=1)
     finally:
         client.delete_run(copy.info.run_id)
-    found = json.loads(out)
-    assert not found["same"] and found["first_difference"].startswith("epoch 1: ")
+    comparison = json.loads(done.out)
+    assert not comparison["same"] and comparison["first_difference"].startswith("epoch 1: ")
 
 
-def test_exported_archived_restored_and_deleted(folder, extended):
-    run(folder, "sweeps", "export", "life", "--to", "life.zip")
+def test_sweep_is_exported_archived_restored_and_deleted(folder, workspace, extended):
+    invoke(folder, "sweeps", "export", "life", "--to", "life.zip")
     with zipfile.ZipFile(folder / "life.zip") as file:
         names = set(file.namelist())
         file.extractall(folder / "given")
     assert {"life/models/best/model.json", "life/trials.csv", "life/ledger.journal", "life/result.json"} <= names
-    scored = run(folder, "score", "00_0.png", "--prompt", "a scene 0", "--model", "given/life/models/best", "--json")
-    assert len(json.loads(scored)["scores"]) == 1
-    run(folder, "sweeps", "archive", "life")
-    assert not (folder / "sweeps" / "life").exists() and "archived" in run(folder, "sweeps")
-    run(folder, "resume", "life", code=2)
-    run(folder, "sweeps", "restore", "life")
-    assert json.loads(run(folder, "resume", "life", "--json")) == extended[1]
-    process = start(folder, "sweeps", "delete", "life")
-    process.communicate()  # an empty answer
-    assert process.returncode != 0 and (folder / "sweeps" / "life" / "spec.yaml").is_file()
-    assert "stay in MLflow" in run(folder, "sweeps", "delete", "life", "--yes")
-    assert not (folder / "sweeps" / "life").exists()
-
-
-def test_a_search_that_time_ends_has_a_result_and_goes_on(folder):
-    data = ("--dataset", f"csv:{folder}/ratings.csv", "--trials", "1", "--name", "timed", "--max-hours", "1e-9")
-    out = run(folder, "sweep", *data, *SMALL)
-    assert "ended the search after 0 of 1 trials" in out and "python -m orchestrator.resume timed" in out
-    (line,) = [line for line in json.loads(run(folder, "sweeps", "list", "--json")) if line["name"] == "timed"]
-    assert (line["state"], line["trials"], line["budget"]) == ("finished", 0, 1)
-    result = json.loads(run(folder, "resume", "timed", "--json"))
-    assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == 1 and result["best"]["test"]
+    model = ("--model", "given/life/models/best")
+    scored = invoke(folder, "score", "00_0.png", "--prompt", "a scene 0", *model, "--json")
+    assert len(json.loads(scored.out)["scores"]) == 1
+    invoke(folder, "sweeps", "archive", "life")
+    assert not workspace.root.exists() and "archived" in invoke(folder, "sweeps").out
+    invoke(folder, "resume", "life", code=2)
+    invoke(folder, "sweeps", "restore", "life")
+    assert json.loads(invoke(folder, "resume", "life", "--json").out) == extended[1]
+    invoke(folder, "sweeps", "delete", "life", code=1)  # the end of the input in place of an answer
+    assert workspace.spec.is_file()
+    assert "stay in MLflow" in invoke(folder, "sweeps", "delete", "life", "--yes").out
+    assert not workspace.root.exists()

@@ -1,4 +1,4 @@
-"""What an encoder is: one small abstract class for each kind."""
+"""Abstract classes of encoders, one for each kind."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,18 @@ from models.encoders.preprocessing import to_pixels
 
 
 class Encoder(ABC):
-    """Base of all encoders. Making one costs nothing: weights load when something is first encoded.
+    """Base class of all encoders. Creating an encoder is cheap: the first call of `encode` loads the weights.
 
     Attributes:
         kind: "image", "prompt" or "image_prompt"; a feature is named `<kind>.<array>`.
-        name: The name it was asked for by.
-        device: Where it runs; results are on the CPU wherever that is.
+        name: The name that `build_encoder` was called with.
+        device: Device that the encoder runs on; results are on the CPU for every device.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("minilm")
+        >>> encoder.kind, encoder.name, encoder.to("cpu") is encoder
+        ('prompt', 'minilm', True)
     """
 
     kind: ClassVar[str]
@@ -29,29 +35,39 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Name, hash of the weights, and transform: changes whenever the arrays would.
+        """Name, hash of the weights, and transform; it changes if the arrays change.
 
         Raises:
             MissingWeightsError: The weights are not on this machine and cannot be downloaded.
         """
 
     def to(self, device: torch.device | str) -> Self:
-        """Run on `device` from now on; call it before anything is encoded."""
+        """Select the device and return the encoder; call it before the first `encode`."""
         self.device = torch.device(device)
         return self
 
 
 class ImageEncoder(Encoder):
-    """Turns images into arrays.
+    """Encoder of images.
 
-    Every image encoder gives these, whatever its input size:
-    `map` (C, 7, 7), the deepest map; `level1` … `level4`, the pooled maps of stages at strides 4, 8, 16 and
-    32, (C, 8, 8), (C, 4, 4), (C, 2, 2), (C, 1, 1); `statistics` (D,), spatial means and standard deviations
-    of the channels of all stages; and, where it was trained on ImageNet, `probs` (1000,).
+    Every image encoder returns these arrays at every input size:
+
+    - `map`: the deepest map, (C, 7, 7).
+    - `level1` … `level4`: pooled maps of stages at strides 4, 8, 16, 32, (C, 8, 8), (C, 4, 4), (C, 2, 2), (C, 1, 1).
+    - `statistics`: spatial means and standard deviations of the channels of all stages, (D,).
+    - `probs`: probabilities of the ImageNet classes, (1000,), if the network was trained on ImageNet.
 
     Attributes:
-        size: Height and width of its input in pixels.
+        size: Height and width of the input in pixels.
         shapes: Shape of each array by its name.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("efficientnet_lite0")
+        >>> isinstance(encoder, ImageEncoder), encoder.size, encoder.shapes["map"]
+        (True, 224, (320, 7, 7))
+        >>> encoder.preprocess(Image.new("RGB", (512, 384))).shape
+        (3, 224, 224)
     """
 
     kind = "image"
@@ -59,19 +75,25 @@ class ImageEncoder(Encoder):
     shapes: Mapping[str, tuple[int, ...]]
 
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Pixels (3, size, size) of one opened image, ready for `encode`."""
+        """Return the pixels (3, size, size) of one opened image, the input of `encode`."""
         return to_pixels(image, self.size)
 
     @abstractmethod
     def encode(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Arrays (B, *shape), float32, of a batch of pixels (B, 3, size, size), uint8."""
+        """Return arrays (B, *shape), float32, of a batch of pixels (B, 3, size, size), uint8."""
 
 
 class PromptEncoder(Encoder):
-    """Turns prompts into `embedding` (D,).
+    """Encoder of prompts; its array is `embedding` (D,).
 
     Attributes:
         shapes: Shape of each array by its name.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("minilm")
+        >>> isinstance(encoder, PromptEncoder), encoder.shapes
+        (True, {'embedding': (384,)})
     """
 
     kind = "prompt"
@@ -79,14 +101,19 @@ class PromptEncoder(Encoder):
 
     @abstractmethod
     def encode(self, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """Arrays (B, *shape), float32, of a batch of prompts."""
+        """Return arrays (B, *shape), float32, of a batch of prompts."""
 
 
 class ImagePromptEncoder(Encoder):
-    """Makes arrays about an image and its prompt together; one of the two below.
+    """Encoder of an image together with its prompt: a `ComposedEncoder` or a `JointEncoder`.
 
     Attributes:
-        needs: Names of the features it is composed of; none where it sees image and prompt for itself.
+        needs: Names of the features that a composed encoder reads; empty for a joint encoder.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> build_encoder("conse").needs
+        ('image.level4', 'image.probs', 'prompt.embedding')
     """
 
     kind = "image_prompt"
@@ -96,26 +123,38 @@ class ImagePromptEncoder(Encoder):
     def shapes_for(
         self, image: Mapping[str, tuple[int, ...]], prompt: Mapping[str, tuple[int, ...]]
     ) -> dict[str, tuple[int, ...]]:
-        """Shape of each array, given those of the image's and the prompt's arrays that it needs.
+        """Return the shape of each array, given the shapes of the image's and the prompt's arrays in `needs`.
 
         Raises:
-            ValueError: It cannot be composed of these.
+            ValueError: The encoder cannot be composed of these.
         """
 
 
 class ComposedEncoder(ImagePromptEncoder):
-    """Makes its arrays from the stored arrays of image and prompt."""
+    """Encoder that computes its arrays from the stored arrays of image and prompt.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> isinstance(build_encoder("conse"), ComposedEncoder)
+        True
+    """
 
     @abstractmethod
     def compose(self, image: Mapping[str, Tensor], prompt: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Arrays (B, *shape), float32, of the image's and the prompt's arrays, (B, …) row by row."""
+        """Return arrays (B, *shape), float32, of the image's and the prompt's arrays, (B, …) row by row."""
 
 
 class JointEncoder(ImagePromptEncoder):
-    """A network that reads pixels and prompt together.
+    """Encoder whose network reads pixels and prompt together.
 
     Attributes:
         shapes: Shape of each array by its name.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("blip")
+        >>> isinstance(encoder, JointEncoder), encoder.needs
+        (True, ())
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -123,13 +162,13 @@ class JointEncoder(ImagePromptEncoder):
     def shapes_for(
         self, image: Mapping[str, tuple[int, ...]], prompt: Mapping[str, tuple[int, ...]]
     ) -> dict[str, tuple[int, ...]]:
-        """Its own shapes, whatever the other encoders give."""
+        """Return the encoder's own shapes, which do not depend on the other encoders."""
         return dict(self.shapes)
 
     @abstractmethod
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Pixels (3, H, W) of one opened image, ready for `encode`."""
+        """Return the pixels (3, H, W) of one opened image, the input of `encode`."""
 
     @abstractmethod
     def encode(self, pixels: Tensor, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """Arrays (B, *shape), float32, of pixels (B, 3, H, W), uint8, and as many prompts; from several threads."""
+        """Return arrays (B, *shape), float32, of pixels (B, 3, H, W), uint8, and B prompts; thread-safe."""

@@ -24,22 +24,36 @@ _TOKENIZER = ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_t
 
 @register_encoder("image_prompt")
 def blip() -> JointEncoder:
-    """BLIP's text encoder attending to the image, with ImageReward's preprocessing: 224 pixels, 35 tokens."""
+    """Return BLIP's text encoder attending to the image, with ImageReward's preprocessing: 224 pixels, 35 tokens.
+
+    Weights come from the Hugging Face hub or `$HYPERASSESS_WEIGHTS/blip/`, so the last example is skipped in tests.
+
+    Example:
+        >>> blip().preprocess(Image.new("RGB", (512, 384))).shape
+        (3, 224, 224)
+        >>> blip().encode(torch.zeros(2, 3, 224, 224), ["a cat", "a dog"])["embedding"].shape  # doctest: +SKIP
+        torch.Size([2, 768])
+    """
     return Blip()
 
 
 class Blip(JointEncoder):
-    """What the text encoder makes of a prompt's first token while it looks at the image, in eval mode.
+    """Text encoder's output for a prompt's first token, with cross-attention to the image, in eval mode.
 
-    `embedding` is the last hidden state at position 0. The first token stays the tokenizer's [CLS]; ImageReward
-    and BLIP's own image-text matching do not put [ENC] there either. ImageReward trained a BLIP with ViT-L/16 at
-    224 pixels further; these weights are BLIP's own, by default those with ViT-B/16 matched to COCO at 384 pixels,
-    their position embeddings interpolated to `size`.
+    `embedding` is the last hidden state at position 0. The first token remains the tokenizer's [CLS]; ImageReward
+    and BLIP's own image-text matching do not replace it with [ENC] either. ImageReward fine-tuned a BLIP with ViT-L/16
+    at 224 pixels. These weights are BLIP's own, by default those with ViT-B/16 fine-tuned on COCO at 384 pixels.
+    Their position embeddings are interpolated to `size`.
 
     Args:
         size: Height and width of the input in pixels, a multiple of the checkpoint's patches.
-        max_tokens: That are read of a prompt.
-        hub_id: Of the weights, where `$HYPERASSESS_WEIGHTS/blip/` is not there.
+        max_tokens: Number of tokens of a prompt that are read; the rest is cut off.
+        hub_id: Id of the weights on the Hugging Face hub, used if `$HYPERASSESS_WEIGHTS/blip/` is missing.
+
+    Example:
+        >>> encoder = Blip(size=384)
+        >>> encoder.name, encoder.size, encoder.max_tokens
+        ('blip', 384, 35)
     """
 
     def __init__(self, size: int = 224, max_tokens: int = 35, hub_id: str = "Salesforce/blip-itm-base-coco") -> None:
@@ -47,42 +61,42 @@ class Blip(JointEncoder):
         self.size = size
         self.max_tokens = max_tokens
         self._hub_id = hub_id
-        self._one_at_a_time = Lock()
+        self._tokenizer_lock = Lock()
 
     @property
     def identity(self) -> str:
         """Name, hash of weights, settings and tokenizer, and transform."""
-        given = (self._folder / file for file in ("config.json", *_TOKENIZER))
-        files = [*weight_files(self._folder), *(file for file in given if file.is_file())]
+        optional = (self._folder / file for file in ("config.json", *_TOKENIZER))
+        files = [*weight_files(self._folder), *(file for file in optional if file.is_file())]
         transform = f"{CROPPED}, {self.size}; CLIP's mean; {self.max_tokens} tokens"
         return f"{self.name}; arrays 1; weights {sha256(*files)}; {transform}"
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:  # type: ignore[override]
-        """`embedding` (D,), by the checkpoint's settings."""
+        """Shape (D,) of `embedding`, from the checkpoint's settings."""
         settings = json.loads((self._folder / "config.json").read_text())
         return {"embedding": (settings.get("text_config", {}).get("hidden_size", 768),)}
 
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Pixels (3, size, size) of the middle of one opened image."""
+        """Return the pixels (3, size, size) of the middle of one opened image."""
         return to_cropped_pixels(image, self.size)
 
     @torch.inference_mode()
     def encode(self, pixels: Tensor, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """`embedding` (B, D), float32, of pixels (B, 3, size, size), uint8, and B prompts."""
+        """Return `embedding` (B, D), float32, of pixels (B, 3, size, size), uint8, and B prompts."""
         scaled = (pixels.to(self.device).float() / 255 - self._mean) / self._std
-        seen = self._model.vision_model(pixel_values=scaled, interpolate_pos_encoding=True).last_hidden_state
+        patches = self._model.vision_model(pixel_values=scaled, interpolate_pos_encoding=True).last_hidden_state
         tokens = self._tokens(prompts)
-        read = self._model.text_encoder(
+        states = self._model.text_encoder(
             input_ids=tokens["input_ids"].to(self.device),
             attention_mask=tokens["attention_mask"].to(self.device),
-            encoder_hidden_states=seen,
-            encoder_attention_mask=torch.ones(seen.shape[:2], dtype=torch.long, device=self.device),
+            encoder_hidden_states=patches,
+            encoder_attention_mask=torch.ones(patches.shape[:2], dtype=torch.long, device=self.device),
         )
-        return {"embedding": read.last_hidden_state[:, 0].float().cpu()}
+        return {"embedding": states.last_hidden_state[:, 0].float().cpu()}
 
     def _tokens(self, prompts: Sequence[str]) -> Any:
-        with self._one_at_a_time:  # a tokenizer keeps its padding and truncation as state
+        with self._tokenizer_lock:  # a tokenizer keeps its padding and truncation as state
             return self._tokenizer(
                 list(prompts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
             )
@@ -96,7 +110,7 @@ class Blip(JointEncoder):
         from transformers import BlipForImageTextRetrieval
         from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would draw over the caller's own
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would overwrite the caller's own
         model: Any = BlipForImageTextRetrieval.from_pretrained(self._folder, local_files_only=True, dtype=torch.float32)
         return model.eval().to(self.device)
 

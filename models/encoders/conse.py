@@ -17,16 +17,29 @@ _TOP = 10
 
 @register_encoder("image_prompt")
 def conse() -> ComposedEncoder:
-    """What the image shows, in the prompt's own space, beside what it looks like."""
+    """Return the encoder that compares the image's most probable classes, as an embedding of words, with the prompt.
+
+    Example:
+        >>> conse().needs
+        ('image.level4', 'image.probs', 'prompt.embedding')
+    """
     return ConSE()
 
 
 class ConSE(ComposedEncoder):
-    """The image's ten most probable ImageNet classes, in words, against the prompt.
+    """Comparison of the image's ten most probable ImageNet classes with the prompt.
 
-    Their probabilities, made to sum to 1, mix the embeddings of the classes' names by `minilm`. `embedding`
-    concatenates: the image's pooled features (the head's channels), the mix at length 1, the product of mix
-    and prompt embedding element by element, and their cosine.
+    The ten probabilities, scaled to sum to 1, weight the `minilm` embeddings of the classes' names. `embedding`
+    concatenates four parts:
+
+    - the image's pooled features, that is the head's channels
+    - the weighted mean of the class embeddings, with length 1
+    - its product with the prompt's embedding, element by element
+    - the cosine of the two
+
+    Example:
+        >>> ConSE().shapes_for({"level4": (1280, 1, 1), "probs": (1000,)}, {"embedding": (384,)})
+        {'embedding': (2049,)}
     """
 
     def __init__(self) -> None:
@@ -36,29 +49,29 @@ class ConSE(ComposedEncoder):
 
     @property
     def identity(self) -> str:
-        """Name, where the class names are from, and hash of the weights that embed them."""
-        # By torchvision's version, for importing it to read its names takes seconds.
+        """Name, source of the class names, and hash of the weights that embed them."""
+        # torchvision's version stands for its class names, because importing it takes seconds.
         names = f"names torchvision {version('torchvision')}"
         return f"{self.name}; arrays 1; top {_TOP}; {names}; {self._words.identity}"
 
     def shapes_for(
         self, image: Mapping[str, tuple[int, ...]], prompt: Mapping[str, tuple[int, ...]]
     ) -> dict[str, tuple[int, ...]]:
-        """`embedding`: (pooled features + 2 · 384 + 1,).
+        """Return the shape of `embedding`, (pooled features + 2 · 384 + 1,).
 
         Raises:
-            ValueError: The image encoder gives no class probabilities, or prompts are not in minilm's space.
+            ValueError: The image encoder returns no class probabilities, or prompts are not encoded by minilm.
         """
         (width,) = self._words.shapes["embedding"]
         if "probs" not in image:
-            raise ValueError("conse needs an image encoder that gives ImageNet class probabilities")
+            raise ValueError("conse needs an image encoder that returns ImageNet class probabilities")
         if prompt["embedding"] != (width,):
             raise ValueError("conse compares with the prompt embeddings of minilm; choose minilm for prompts")
         return {"embedding": (image["level4"][0] + 2 * width + 1,)}
 
     @torch.inference_mode()
     def compose(self, image: Mapping[str, Tensor], prompt: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`embedding` (B, D), float32, of `level4`, `probs` and the prompt's `embedding`, row by row."""
+        """Return `embedding` (B, D), float32, of `level4`, `probs` and the prompt's `embedding`, row by row."""
         probability, index = image["probs"].float().topk(_TOP, 1)
         weights = probability / probability.sum(1, keepdim=True)
         mix = F.normalize(torch.einsum("bk,bkd->bd", weights, self._classes[index]), dim=1)
@@ -74,7 +87,12 @@ class ConSE(ComposedEncoder):
 
 @cache
 def class_names() -> tuple[str, ...]:
-    """The 1000 ImageNet classes in their usual order, in words."""
+    """Return the names of the 1000 ImageNet classes in their usual order.
+
+    Example:
+        >>> class_names()[:2]
+        ('tench', 'goldfish')
+    """
     from torchvision.models import EfficientNet_B0_Weights
 
     return tuple(EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"])

@@ -18,7 +18,14 @@ _CHANNELS = (16, 24, 40, 80, 112, 192, 320, 1280)
 
 @register_encoder("image")
 def efficientnet_lite0(size: int = 224) -> ImageEncoder:
-    """EfficientNet-Lite0 for images of `size` × `size` pixels; a multiple of 32."""
+    """Return EfficientNet-Lite0 for images of `size` × `size` pixels; `size` is a multiple of 32.
+
+    Example:
+        >>> encoder = efficientnet_lite0(64)
+        >>> arrays = encoder.encode(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+        >>> arrays["map"].shape, arrays["probs"].shape
+        (torch.Size([2, 320, 7, 7]), torch.Size([2, 1000]))
+    """
     return EfficientNetLite0(size)
 
 
@@ -27,6 +34,10 @@ class EfficientNetLite0(NetworkEncoder):
 
     Args:
         size: Height and width of the input in pixels.
+
+    Example:
+        >>> EfficientNetLite0(384).name, EfficientNetLite0(224).shapes["statistics"]
+        ('efficientnet_lite0@384', (4128,))
     """
 
     def __init__(self, size: int) -> None:
@@ -41,12 +52,12 @@ class EfficientNetLite0(NetworkEncoder):
         return f"{self.name}; arrays 1; weights {sha256(_weights_file())}; {TRANSFORM}, {self.size}; ±1"
 
     def load_backbone(self) -> ImageBackbone:
-        """The network with the package's weights, in eval mode."""
+        """Return the network with the package's weights, in eval mode."""
         return _Backbone(load_network()).eval()
 
 
 class _Backbone(ImageBackbone):
-    """The four levels are the outputs at strides 4, 8 and 16, and the head's 1280 channels.
+    """Backbone whose levels are the outputs at strides 4, 8 and 16 and the head's 1280 channels.
 
     `map` is the last block's output, before the head.
     """
@@ -72,10 +83,14 @@ class _Backbone(ImageBackbone):
 
 
 def load_network() -> nn.Module:
-    """timm's `tf_efficientnet_lite0` with the package's weights, in eval mode.
+    """Load timm's `tf_efficientnet_lite0` with the package's weights, in eval mode.
 
-    The two name their tensors differently but list them in the same order, so they are matched by position;
-    a tensor of another shape is an error.
+    Package and timm name their tensors differently but list them in the same order, so tensors are matched by
+    position. A tensor of another shape is an error.
+
+    Example:
+        >>> load_network()(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 1000])
     """
     import timm
 

@@ -1,4 +1,4 @@
-"""Any model of sentence-transformers, by its folder or its id on the Hugging Face hub."""
+"""Models of sentence-transformers, by folder or by id on the Hugging Face hub."""
 
 from functools import cached_property
 from pathlib import Path
@@ -11,18 +11,34 @@ from models.encoders.sentence_encoder import SentenceEncoder
 
 @register_encoder("prompt", argument="ID")
 def sentence(source: str) -> PromptEncoder:
-    """The model in a folder, or of that id on the hub, with its own pooling, limit and normalisation."""
+    """Return the model in a folder, or with that id on the hub, with its own pooling, limit and normalisation.
+
+    The last example downloads weights from the Hugging Face hub, so it is skipped in tests.
+
+    Example:
+        >>> encoder = sentence("sentence-transformers/all-mpnet-base-v2")
+        >>> encoder.name
+        'sentence:sentence-transformers/all-mpnet-base-v2'
+        >>> encoder.encode(["a red fox"])["embedding"].shape  # doctest: +SKIP
+        torch.Size([1, 768])
+    """
     return Sentence(source)
 
 
 class Sentence(SentenceEncoder):
-    """A model as its folder says.
+    """Model of sentence-transformers with the settings of its own folder.
 
     Args:
-        source: A folder; if there is none of that name, an id such as `sentence-transformers/all-mpnet-base-v2`.
+        source: A folder; if it does not exist, an id such as `sentence-transformers/all-mpnet-base-v2`.
 
     Raises:
-        ValueError: What can only be a folder is none, or holds no weights.
+        ValueError: `source` can only be a folder, but does not exist, or the folder contains no weights.
+
+    Example:
+        >>> Sentence("./missing")
+        Traceback (most recent call last):
+        ...
+        ValueError: sentence:./missing: there is no folder missing
     """
 
     def __init__(self, source: str) -> None:
@@ -33,14 +49,14 @@ class Sentence(SentenceEncoder):
         if self._source is None and (path.is_absolute() or source.startswith((".", "~"))):
             raise ValueError(f"{self.name}: there is no folder {path}")
         if self._source is not None and not weight_files(self._source):
-            raise ValueError(f"{self.name}: the folder holds no weights (*.safetensors or pytorch_model.bin)")
+            raise ValueError(f"{self.name}: the folder contains no weights (*.safetensors or pytorch_model.bin)")
 
     @property
     def identity(self) -> str:
-        """As of every such encoder, but wherever the folder is."""
+        """Identity of a `SentenceEncoder`, without the path of the folder."""
         return super().identity.replace(self.name, "sentence", 1)
 
     @cached_property
     def folder(self) -> Path:
-        """The one asked for, or the hub's."""
+        """Folder of the model: `source`, or the hub's."""
         return self._source or resolve_folder(self.name, self._hub_id, self._hub_id)

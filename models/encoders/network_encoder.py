@@ -1,4 +1,4 @@
-"""An image encoder that is a network: what all of them share."""
+"""Base class of the image encoders that run a network."""
 
 from abc import abstractmethod
 from functools import cached_property
@@ -11,15 +11,22 @@ from models.encoders.base import ImageEncoder
 
 
 class NetworkEncoder(ImageEncoder):
-    """Runs a frozen `ImageBackbone`; one that is to be trained is had from `load_backbone`."""
+    """Image encoder that runs a frozen `ImageBackbone`; `load_backbone` returns a trainable copy.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("efficientnet_lite0")
+        >>> isinstance(encoder, NetworkEncoder), encoder.load_backbone().training
+        (True, False)
+    """
 
     @abstractmethod
     def load_backbone(self) -> ImageBackbone:
-        """A fresh copy of the network with its pretrained weights, in eval mode, on the CPU."""
+        """Return a new copy of the network with its pretrained weights, in eval mode, on the CPU."""
 
     @torch.inference_mode()
     def encode(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Arrays (B, *shape), float32, of pixels (B, 3, size, size), uint8."""
+        """Return arrays (B, *shape), float32, of pixels (B, 3, size, size), uint8."""
         arrays = self._backbone(pixels.to(self.device, memory_format=torch.channels_last))
         return {name: array.contiguous().cpu() for name, array in arrays.items()}
 

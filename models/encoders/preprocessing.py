@@ -1,4 +1,4 @@
-"""From an opened image of any mode to the pixels that a network takes."""
+"""Conversion of an opened image of any mode to the pixels that a network takes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +9,26 @@ CROPPED = "upright, over white, RGB, shorter side by Pillow's antialiased bicubi
 
 
 def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Pixels (3, size, size) of an image.
+    """Convert an image to pixels (3, size, size).
 
-    It is turned upright by its EXIF tag, laid over white where it is transparent, and resized whole: what
-    stands at the border of a picture counts for how well it shows its prompt, so nothing is cropped.
+    The image is rotated by its EXIF tag, composited over white if it has transparency, and resized as a whole.
+    Objects at the border of an image count for its alignment with the prompt, so nothing is cropped.
+
+    Example:
+        >>> to_pixels(Image.new("RGB", (512, 384)), 224).shape
+        (3, 224, 224)
     """
     return _channels_first(_resized(_upright(image), size, size))
 
 
 def to_cropped_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Pixels (3, size, size) of the middle of an image, its shorter side resized to `size`.
+    """Convert the middle of an image to pixels (3, size, size), its shorter side resized to `size`.
 
-    For networks that were trained on such pixels. Rounded as torchvision's Resize and CenterCrop round.
+    For networks that were trained on such pixels. Rounding is that of torchvision's Resize and CenterCrop.
+
+    Example:
+        >>> to_cropped_pixels(Image.new("RGB", (512, 384)), 224).shape
+        (3, 224, 224)
     """
     image = _upright(image)
     shorter = min(image.size)
@@ -32,7 +40,7 @@ def to_cropped_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
 def _upright(image: Image.Image) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
-        # Pillow would clip 16-bit grey at 255 rather than scale it.
+        # Pillow would clip 16-bit grey at 255 and not scale it.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

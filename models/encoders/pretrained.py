@@ -1,7 +1,7 @@
-"""Where weights come from: a folder of the user's, what was downloaded before, or the network.
+"""Lookup of pretrained weights: in a folder of the user, in the cache of earlier downloads, or on the network.
 
-A name is looked for in `$HYPERASSESS_WEIGHTS`, then in the cache of the library that downloads it, and then
-downloaded into that cache. Where none of the three has it, the person is told what to put where.
+A name is looked up in `$HYPERASSESS_WEIGHTS`, then in the cache of the library that downloads it, and then
+downloaded into that cache. If all three fail, the error message names the file to download and its folder.
 """
 
 import hashlib
@@ -14,12 +14,21 @@ from functools import cache
 from pathlib import Path
 
 VARIABLE = "HYPERASSESS_WEIGHTS"
+"""Environment variable with the path of the user's folder of weights."""
 _HUB = "https://huggingface.co"
-_PATIENCE = 5.0  # seconds that a server has to answer before it counts as not there
+_TIMEOUT = 5.0  # seconds until a server that does not answer counts as unreachable
 
 
 class MissingWeightsError(ValueError):
-    """Weights that are neither here nor to be had; the message says what to download and where to put it."""
+    """Error for weights that are not on this machine and cannot be downloaded.
+
+    The message names the file to download and the folder to put it in.
+
+    Example:
+        >>> error = MissingWeightsError("resnet50", "https://host/resnet50.pth", "resnet50.pth", "no network")
+        >>> str(error).split(": ")[0]
+        'The weights of resnet50 are not on this machine and cannot be downloaded (no network)'
+    """
 
     def __init__(self, encoder: str, source: str, place: str, why: str) -> None:
         folder = os.environ.get(VARIABLE)
@@ -33,7 +42,16 @@ class MissingWeightsError(ValueError):
 
 @cache
 def sha256(*files: Path) -> str:
-    """SHA-256, in hex, of the files' contents one after the other; read once in the life of a process."""
+    """Return the SHA-256, in hex, over the SHA-256 of each file in order; a process reads a file once.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "model.safetensors"
+        >>> file.write_bytes(b"weights")
+        7
+        >>> len(sha256(file))
+        64
+    """
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:
@@ -42,21 +60,34 @@ def sha256(*files: Path) -> str:
 
 
 def local_path(place: str) -> Path | None:
-    """`$HYPERASSESS_WEIGHTS/<place>`; None where the variable is not set."""
+    """Return `$HYPERASSESS_WEIGHTS/<place>`, or None if the variable is not set.
+
+    Example:
+        >>> path = local_path("blip")
+        >>> path is None or path.name == "blip"
+        True
+    """
     folder = os.environ.get(VARIABLE)
     return Path(folder).expanduser().absolute() / place if folder else None
 
 
 def resolve_folder(encoder: str, place: str, hub_id: str) -> Path:
-    """The folder of a model of the Hugging Face hub.
+    """Return the folder of a model of the Hugging Face hub; download it if it is not on this machine.
+
+    The example downloads weights from the hub, so it is skipped in tests.
 
     Args:
-        encoder: its name, for the message.
-        place: its folder in `$HYPERASSESS_WEIGHTS`.
-        hub_id: such as `BAAI/llm-embedder`.
+        encoder: name of the encoder, for the message.
+        place: folder of the model in `$HYPERASSESS_WEIGHTS`.
+        hub_id: id of the model on the hub, such as `BAAI/llm-embedder`.
 
     Raises:
-        MissingWeightsError: it is not here and cannot be downloaded.
+        MissingWeightsError: the model is not on this machine and cannot be downloaded.
+
+    Example:
+        >>> folder = resolve_folder("llm_embedder", "llm_embedder", "BAAI/llm-embedder")  # doctest: +SKIP
+        >>> (folder / "config.json").is_file()  # doctest: +SKIP
+        True
     """
     from huggingface_hub import snapshot_download
 
@@ -65,23 +96,36 @@ def resolve_folder(encoder: str, place: str, hub_id: str) -> Path:
         return local
     try:
         cached = Path(snapshot_download(hub_id, local_files_only=True))
-    except (OSError, ValueError):  # not there; no id that could be
+    except (OSError, ValueError):  # not in the cache, or not a valid id
         cached = None
     if cached is not None and weight_files(cached):
         return cached
     source, place = f"the files of {_HUB}/{hub_id}", f"{place}/"
-    wanted = _wanted(_hub_files(encoder, hub_id, source, place))
+    patterns = _torch_files(_hub_files(encoder, hub_id, source, place))
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=wanted))
-    except Exception as error:  # the hub's own, its client's and the system's
+        return Path(snapshot_download(hub_id, allow_patterns=patterns))
+    except Exception as error:  # errors of the hub, of its HTTP client and of the system
         raise MissingWeightsError(encoder, source, place, _reason(error)) from error
 
 
 def resolve_hub_file(encoder: str, places: Iterable[str], hub_id: str | None, filenames: Iterable[str]) -> Path:
-    """One file: the first of `places` that is in `$HYPERASSESS_WEIGHTS`, else the first of `filenames` on the hub.
+    """Return the path of one file of a model of the Hugging Face hub; download it if it is not on this machine.
+
+    The example downloads weights from the hub, so it is skipped in tests.
+
+    Args:
+        encoder: name of the encoder, for the message.
+        places: paths in `$HYPERASSESS_WEIGHTS`; the first that exists is returned.
+        hub_id: id of the model on the hub; None if the hub has none.
+        filenames: names of the file on the hub; the first that exists is returned.
 
     Raises:
-        MissingWeightsError: it is not here and cannot be downloaded.
+        MissingWeightsError: the file is not on this machine and cannot be downloaded.
+
+    Example:
+        >>> places, filenames = ["timm/resnet18.safetensors"], ["model.safetensors"]
+        >>> resolve_hub_file("timm:resnet18", places, "timm/resnet18.a1_in1k", filenames).is_file()  # doctest: +SKIP
+        True
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
@@ -91,40 +135,52 @@ def resolve_hub_file(encoder: str, places: Iterable[str], hub_id: str | None, fi
         if local is not None and local.is_file():
             return local
     if hub_id is None:
-        raise MissingWeightsError(encoder, "a file of them", places[0], "the hub has none")
+        raise MissingWeightsError(encoder, "a file of them", places[0], "the hub does not have them")
     for filename in filenames:
         cached = try_to_load_from_cache(hub_id, filename)
         if isinstance(cached, str):
             return Path(cached)
     source = f"{filenames[0]} of {_HUB}/{hub_id}"
-    there = _hub_files(encoder, hub_id, source, places[0])
+    on_hub = _hub_files(encoder, hub_id, source, places[0])
     try:
-        return Path(hf_hub_download(hub_id, next(name for name in filenames if name in there)))
+        return Path(hf_hub_download(hub_id, next(name for name in filenames if name in on_hub)))
     except StopIteration:
         raise MissingWeightsError(encoder, source, places[0], f"it holds no {' or '.join(filenames)}") from None
-    except Exception as error:  # the hub's own, its client's and the system's
+    except Exception as error:  # errors of the hub, of its HTTP client and of the system
         raise MissingWeightsError(encoder, source, places[0], _reason(error)) from error
 
 
 def resolve_url(encoder: str, pattern: str, url: str) -> Path:
-    """A file that torch downloads: one of that name or else of that pattern in `$HYPERASSESS_WEIGHTS`, or torch hub's.
+    """Return the path of a file that torch hub downloads; download it if it is not on this machine.
+
+    The example downloads weights, so it is skipped in tests.
+
+    Args:
+        encoder: name of the encoder, for the message.
+        pattern: glob pattern of the file in `$HYPERASSESS_WEIGHTS`; a file with the name in `url` is preferred.
+        url: address of the file.
 
     Raises:
-        MissingWeightsError: it is not here and cannot be downloaded.
+        MissingWeightsError: the file is not on this machine and cannot be downloaded.
+
+    Example:
+        >>> from torchvision.models import ResNet50_Weights
+        >>> resolve_url("resnet50", "resnet50*.pth", ResNet50_Weights.IMAGENET1K_V1.url).name  # doctest: +SKIP
+        'resnet50-0676ba61.pth'
     """
     import torch
 
     filename = url.rpartition("/")[2]
     folder = local_path("")
-    found = sorted(folder.glob(pattern), key=lambda file: (file.name != filename, file.name)) if folder else []
-    if found:
-        return found[0]
+    matches = sorted(folder.glob(pattern), key=lambda file: (file.name != filename, file.name)) if folder else []
+    if matches:
+        return matches[0]
     cached = Path(torch.hub.get_dir()) / "checkpoints" / filename
     if cached.is_file():
         return cached
     try:
         _refuse_offline()
-        _knock(url)  # torch would wait for an answer without end
+        _check_reachable(url)  # torch has no timeout
         torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True)
     except (OSError, RuntimeError) as error:
         raise MissingWeightsError(encoder, url, filename, _reason(error)) from error
@@ -132,14 +188,23 @@ def resolve_url(encoder: str, pattern: str, url: str) -> Path:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold a model's tensors, sorted; safetensors before pickles of the same folder."""
+    """Return the files of a model's tensors, sorted; pickles only from folders without safetensors.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("model.safetensors", "pytorch_model.bin"):
+        ...     (folder / name).touch()
+        >>> [file.name for file in weight_files(folder)]
+        ['model.safetensors']
+    """
     safe = sorted(folder.rglob("*.safetensors"))
     folders = {file.parent for file in safe}
     return safe + [file for file in sorted(folder.rglob("pytorch_model*.bin")) if file.parent not in folders]
 
 
-def _wanted(files: Iterable[str]) -> list[str]:
-    """Of a repository's files, what torch needs: no other framework's weights, and none of them twice."""
+def _torch_files(files: Iterable[str]) -> list[str]:
+    """Filter a repository's files: exclude other frameworks' weights, and pickles of what safetensors contain."""
     paths = [Path(file) for file in files if not file.startswith(("onnx/", "openvino/"))]
     safe = {path.parent for path in paths if path.suffix == ".safetensors"}
     suffixes = {".json", ".txt", ".model", ".safetensors"}
@@ -151,16 +216,16 @@ def _wanted(files: Iterable[str]) -> list[str]:
 
 
 def _hub_files(encoder: str, hub_id: str, source: str, place: str) -> list[str]:
-    """Names of a repository's files; also finds out, in seconds, whether the hub can be reached."""
+    """Return the names of a repository's files; raise MissingWeightsError within seconds if the hub is unreachable."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
         _refuse_offline()
-        siblings = HfApi().model_info(hub_id, timeout=_PATIENCE).siblings or []
+        siblings = HfApi().model_info(hub_id, timeout=_TIMEOUT).siblings or []
     except (HFValidationError, RepositoryNotFoundError) as error:
         raise MissingWeightsError(encoder, source, place, f"the hub has no '{hub_id}' that you may read") from error
-    except Exception as error:  # the hub's own, its client's and the system's
+    except Exception as error:  # errors of the hub, of its HTTP client and of the system
         raise MissingWeightsError(encoder, source, place, _reason(error)) from error
     return [sibling.rfilename for sibling in siblings]
 
@@ -171,9 +236,9 @@ def _refuse_offline() -> None:
             raise ConnectionError(f"{variable} is set")
 
 
-def _knock(url: str) -> None:
-    with suppress(urllib.error.HTTPError):  # something answered
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE).close()
+def _check_reachable(url: str) -> None:
+    with suppress(urllib.error.HTTPError):  # an HTTP error is an answer
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT).close()
 
 
 def _reason(error: Exception) -> str:

@@ -19,18 +19,32 @@ _CHANNELS = (256, 512, 1024, 2048)
 
 @register_encoder("image")
 def resnet50(size: int = 224) -> ImageEncoder:
-    """ResNet-50 for images of `size` × `size` pixels; a multiple of 32."""
+    """Return ResNet-50 for images of `size` × `size` pixels; `size` is a multiple of 32.
+
+    The last example downloads torchvision's weights, so it is skipped in tests.
+
+    Example:
+        >>> encoder = resnet50()
+        >>> encoder.shapes["map"]
+        (2048, 7, 7)
+        >>> encoder.encode(torch.zeros(2, 3, 224, 224, dtype=torch.uint8))["map"].shape  # doctest: +SKIP
+        torch.Size([2, 2048, 7, 7])
+    """
     return ResNet50(size)
 
 
 class ResNet50(NetworkEncoder):
-    """ResNet-50, frozen, with the weights IMAGENET1K_V1: those trained as hyperIQA's were.
+    """ResNet-50, frozen, with the weights IMAGENET1K_V1, trained in the same way as hyperIQA's.
 
-    At 224 pixels `map` and the levels are what hyperIQA has before its trainable convolutions: layer4, and 7 × 7
-    averages of layer1 … layer4, with which a 1 × 1 convolution without bias commutes.
+    At 224 pixels `map` and the levels are the inputs of hyperIQA's trainable convolutions. `map` is layer4, and the
+    levels are 7 × 7 averages of layer1 … layer4, with which a 1 × 1 convolution without bias commutes.
 
     Args:
         size: Height and width of the input in pixels.
+
+    Example:
+        >>> ResNet50(384).name, ResNet50(384).shapes["level1"]
+        ('resnet50@384', (256, 8, 8))
     """
 
     def __init__(self, size: int) -> None:
@@ -45,7 +59,7 @@ class ResNet50(NetworkEncoder):
         return f"{self.name}; arrays 1; weights {sha256(_weights_file())}; {TRANSFORM}, {self.size}; ImageNet's mean"
 
     def load_backbone(self) -> ImageBackbone:
-        """The network with its weights, in eval mode."""
+        """Return the network with its weights, in eval mode."""
         from torchvision.models import resnet50 as build
 
         net = build(weights=None)
@@ -54,7 +68,7 @@ class ResNet50(NetworkEncoder):
 
 
 class _Backbone(ImageBackbone):
-    """The four levels are layer1 … layer4; `map` is layer4."""
+    """Backbone whose levels are layer1 … layer4 and whose `map` is layer4."""
 
     def __init__(self, net: Any) -> None:
         super().__init__(_MEAN, _STD, _CHANNELS, levels=(0, 1, 2, 3), deepest=3, classes=1000)

@@ -1,4 +1,4 @@
-"""Prompt encoders that are models of sentence-transformers: what all of them share."""
+"""Base class of the prompt encoders that run a model of sentence-transformers."""
 
 import json
 from abc import abstractmethod
@@ -15,13 +15,21 @@ from models.encoders.pretrained import sha256, weight_files
 
 
 class SentenceEncoder(PromptEncoder):
-    """Runs a frozen model of sentence-transformers.
+    """Prompt encoder that runs a frozen model of sentence-transformers.
 
     Attributes:
-        pooling: how tokens become one vector; None: as the model's own folder says.
-        max_tokens: that are read of a prompt, the instruction's included; None: as the folder says.
-        instruction: put before every prompt.
-        unit_length: whether embeddings are made 1 long, beyond what the folder says.
+        pooling: pooling of the tokens to one vector; None for the setting of the model's own folder.
+        max_tokens: number of tokens read, instruction included; None for the setting of the folder.
+        instruction: text prepended to every prompt.
+        unit_length: whether embeddings are normalised to length 1, in addition to the folder's own modules.
+
+    Example:
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("minilm")
+        >>> isinstance(encoder, SentenceEncoder)
+        True
+        >>> encoder.encode(["a red fox"])["embedding"].shape
+        torch.Size([1, 384])
     """
 
     pooling: Literal["mean", "cls"] | None = None
@@ -32,15 +40,15 @@ class SentenceEncoder(PromptEncoder):
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """The model's folder; downloaded if that is the way to have it.
+        """Folder of the model; downloaded if it is not on this machine.
 
         Raises:
-            MissingWeightsError: It is not here and cannot be downloaded.
+            MissingWeightsError: The model is not on this machine and cannot be downloaded.
         """
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:  # type: ignore[override]
-        """`embedding` (D,), by the model's settings where they tell, else by the loaded model."""
+        """Shape (D,) of `embedding`, from the model's settings if they contain it, else from the loaded model."""
         if self.pooling:
             return {"embedding": (int(_read(self.folder / "config.json")["hidden_size"]),)}
         width = _width(self.folder) or self._model.encode([""], show_progress_bar=False).shape[1]
@@ -48,14 +56,14 @@ class SentenceEncoder(PromptEncoder):
 
     @property
     def identity(self) -> str:
-        """Name, hash of weights, tokenizer and settings, and what is done beyond them."""
+        """Name, hash of weights, tokenizer and settings, and this class's own settings."""
         settings = (f"{self.pooling or 'own'} pooling", f"{self.max_tokens or 'own'} tokens", f"{self.instruction!r}")
         files = weight_files(self.folder) + _settings(self.folder)
         return f"{self.name}; arrays 1; weights {sha256(*files)}; {', '.join(settings)}; unit {self.unit_length}"
 
     @torch.inference_mode()
     def encode(self, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """`embedding` (B, D), float32."""
+        """Return `embedding` (B, D), float32."""
         embedding = self._model.encode(
             [self.instruction + prompt for prompt in prompts],
             convert_to_tensor=True,
@@ -69,12 +77,12 @@ class SentenceEncoder(PromptEncoder):
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would draw over the caller's own
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # it would overwrite the caller's own
         options = {"device": str(self.device), "model_kwargs": {"dtype": torch.float32}}
         model = SentenceTransformer(str(self.folder), local_files_only=True, **options)
         if self.pooling:
-            words, pool = model[0], model[1]
-            modules = [words, type(pool)(self.shapes["embedding"][0], self.pooling)]
+            transformer, pooling = model[0], model[1]
+            modules = [transformer, type(pooling)(self.shapes["embedding"][0], self.pooling)]
             model = SentenceTransformer(modules=modules, device=str(self.device))
         if self.max_tokens:
             model.max_seq_length = self.max_tokens
@@ -82,14 +90,14 @@ class SentenceEncoder(PromptEncoder):
 
 
 def _settings(folder: Path) -> list[Path]:
-    """Files of a model's folder that decide, beside the weights, what it gives."""
+    """Return the files of a model's folder, other than the weights, that its output depends on."""
     return sorted(file for suffix in ("*.json", "*.txt", "*.model") for file in folder.rglob(suffix))
 
 
 def _width(folder: Path) -> int | None:
-    """Width of the embeddings by the settings of the last module that changes it; None where they do not tell."""
-    listed = _read(folder / "modules.json") or [{"type": "Transformer", "path": ""}]
-    for module in reversed(listed):
+    """Return the width of the embeddings from the settings of the last module that changes it; None if unknown."""
+    modules = _read(folder / "modules.json") or [{"type": "Transformer", "path": ""}]
+    for module in reversed(modules):
         kind, own = module["type"].rpartition(".")[2], folder / module["path"]
         if kind in ("Normalize", "Dropout", "LayerNorm"):
             continue
@@ -102,7 +110,7 @@ def _width(folder: Path) -> int | None:
 
 
 def _modes(pooling: Mapping[str, Any]) -> int:
-    """How many poolings are concatenated."""
+    """Return the number of poolings that are concatenated."""
     mode = pooling.get("pooling_mode")
     if mode is not None:
         return 1 if isinstance(mode, str) else len(mode)

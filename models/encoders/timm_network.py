@@ -1,4 +1,4 @@
-"""Any convolutional network of timm that gives maps at strides 4, 8, 16 and 32."""
+"""Convolutional networks of timm that return maps at strides 4, 8, 16 and 32."""
 
 import math
 from collections.abc import Iterator
@@ -25,19 +25,34 @@ _IMAGENET = 1000
 
 @register_encoder("image", argument="NAME")
 def timm(name: str, size: int = 224) -> ImageEncoder:
-    """A network by timm's name for it, `resnet18` or `resnet18.a1_in1k`, for images of `size` × `size` pixels."""
+    """Return a network by timm's name, `resnet18` or `resnet18.a1_in1k`, for images of `size` × `size` pixels.
+
+    The last example downloads weights from the Hugging Face hub, so it is skipped in tests.
+
+    Example:
+        >>> encoder = timm("resnet18")
+        >>> encoder.shapes["map"]
+        (512, 7, 7)
+        >>> encoder.encode(torch.zeros(2, 3, 224, 224, dtype=torch.uint8))["map"].shape  # doctest: +SKIP
+        torch.Size([2, 512, 7, 7])
+    """
     return TimmEncoder(name, size)
 
 
 class TimmEncoder(NetworkEncoder):
-    """A network of timm, frozen.
+    """Frozen network of timm.
 
     Args:
-        network: timm's name of it, with the tag of its weights or without: then timm's own choice of them.
+        network: timm's name of the network; without a tag of weights, timm's default weights are used.
         size: Height and width of the input in pixels.
 
     Raises:
-        ValueError: timm has no such network, or it gives no maps at strides 4, 8, 16 and 32 for that size.
+        ValueError: timm has no such network, or it returns no maps at strides 4, 8, 16 and 32 for that size.
+
+    Example:
+        >>> encoder = TimmEncoder("resnet18", 384)
+        >>> encoder.name, encoder.shapes["level1"]
+        ('timm:resnet18@384', (64, 8, 8))
     """
 
     def __init__(self, network: str, size: int) -> None:
@@ -46,8 +61,8 @@ class TimmEncoder(NetworkEncoder):
         self._network = network
         with torch.device("meta"):
             net = _create(network)
-            self._plan = _plan(self.name, net, size)
-            self.shapes = _Backbone(net, self._plan).shapes
+            self._layout = _stage_layout(self.name, net, size)
+            self.shapes = _Backbone(net, self._layout).shapes
         self._configuration: dict[str, Any] = net.pretrained_cfg
 
     @property
@@ -57,9 +72,9 @@ class TimmEncoder(NetworkEncoder):
         return f"{self.name}; arrays 1; weights {sha256(self._weights_file)}; {TRANSFORM}, {self.size}; {scaling}"
 
     def load_backbone(self) -> ImageBackbone:
-        """The network with its weights, in eval mode."""
+        """Return the network with its weights, in eval mode."""
         net = _create(self._network, pretrained=True, pretrained_cfg_overlay={"file": str(self._weights_file)})
-        return _Backbone(net, self._plan).eval()
+        return _Backbone(net, self._layout).eval()
 
     @cached_property
     def _weights_file(self) -> Path:
@@ -72,8 +87,16 @@ class TimmEncoder(NetworkEncoder):
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What a network gives: channels of its stages, which are the levels, whether a head's map is the last."""
+class _StageLayout:
+    """Stages of a network.
+
+    Attributes:
+        channels: channels of every stage's map.
+        levels: index of the stage of each level.
+        deepest: index of the stage of `map`.
+        head: whether the last stage is the map of the network's head.
+        classes: number of classes of the classifier; 0 for none.
+    """
 
     channels: tuple[int, ...]
     levels: tuple[int, ...]
@@ -83,16 +106,17 @@ class _Plan:
 
 
 class _Backbone(ImageBackbone):
-    """The levels are the last maps at strides 4, 8 and 16, and the head's where it has one, else that at 32.
+    """Backbone whose levels are the last maps at strides 4, 8 and 16, and the head's map.
 
-    `map` is the last at stride 32, before the head.
+    Without a map of the head the last level is the last map at stride 32. `map` is the last map at stride 32, before
+    the head.
     """
 
-    def __init__(self, net: Any, plan: _Plan) -> None:
+    def __init__(self, net: Any, layout: _StageLayout) -> None:
         mean, std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
-        super().__init__(mean, std, plan.channels, plan.levels, plan.deepest, plan.classes)
+        super().__init__(mean, std, layout.channels, layout.levels, layout.deepest, layout.classes)
         self.net = net
-        self._head = plan.head
+        self._head = layout.head
 
     def stages(self, x: Tensor) -> list[Tensor]:
         last, maps = self.net.forward_intermediates(x)
@@ -104,11 +128,11 @@ class _Backbone(ImageBackbone):
         groups = group_parameters(self.net, self.net.group_matcher(coarse=True), reverse=True)
         classifier = {id(parameter) for parameter in self.net.get_classifier().parameters()}
         of_head = {groups[name] for name, parameter in self.net.named_parameters() if id(parameter) in classifier}
-        found: dict[int, list[nn.Module]] = {group: [] for group in sorted(set(groups.values()) - of_head)}
-        for group, module in _within_one(self.net, groups, ""):
-            if group in found:
-                found[group].append(module)
-        return list(found.values())
+        parts: dict[int, list[nn.Module]] = {group: [] for group in sorted(set(groups.values()) - of_head)}
+        for group, module in _modules_by_group(self.net, groups, ""):
+            if group in parts:
+                parts[group].append(module)
+        return list(parts.values())
 
     def logits(self, deepest: Tensor) -> Tensor:
         return torch.as_tensor(self.net.forward_head(deepest))
@@ -125,13 +149,13 @@ def _create(network: str, **options: Any) -> Any:
             raise
         if near := get_close_matches(network, known, n=3, cutoff=0.5):
             raise UnknownNameError("network of timm", network, near) from error
-        raise ValueError(f"timm has no network '{network}'; timm.list_models() names those it has") from error
+        raise ValueError(f"timm has no network '{network}'; timm.list_models() lists its networks") from error
 
 
-def _plan(name: str, net: Any, size: int) -> _Plan:
-    """Measured on an image that has no pixels."""
+def _stage_layout(name: str, net: Any, size: int) -> _StageLayout:
+    """Determine the stages by a forward pass on the meta device."""
     if not hasattr(net, "forward_intermediates") or not hasattr(net, "group_matcher"):
-        raise ValueError(f"{name} does not give the maps of its stages; choose another network of timm")
+        raise ValueError(f"{name} does not return the maps of its stages; choose another network of timm")
     net.eval()
     try:
         last, maps = net.forward_intermediates(torch.zeros(1, 3, size, size))
@@ -140,23 +164,23 @@ def _plan(name: str, net: Any, size: int) -> _Plan:
     octaves = [round(math.log2(size / map_.shape[-1])) for map_ in maps]
     if missing := [2**octave for octave in _OCTAVES if octave not in octaves]:
         strides = f"stride {' and '.join(map(str, missing))}"
-        raise ValueError(f"{name} gives no map at {strides}; a convolutional network such as timm:resnet18 does")
+        raise ValueError(f"{name} returns no map at {strides}; a convolutional network such as timm:resnet18 does")
     levels = [len(octaves) - 1 - octaves[::-1].index(octave) for octave in _OCTAVES]
     deepest = levels[-1]
-    like_a_map = last.ndim == 4 and last.shape[2:] == maps[-1].shape[2:]
-    head = like_a_map and last is not maps[-1]
+    is_map = last.ndim == 4 and last.shape[2:] == maps[-1].shape[2:]
+    head = is_map and last is not maps[-1]
     if head:
         levels[-1] = len(maps)
-    classes = _IMAGENET if like_a_map and net.forward_head(last).shape == (1, _IMAGENET) else 0
+    classes = _IMAGENET if is_map and net.forward_head(last).shape == (1, _IMAGENET) else 0
     channels = [map_.shape[1] for map_ in (*maps, *([last] if head else []))]
-    return _Plan(tuple(channels), tuple(levels), deepest, head, classes)
+    return _StageLayout(tuple(channels), tuple(levels), deepest, head, classes)
 
 
-def _within_one(module: nn.Module, groups: dict[str, int], prefix: str) -> Iterator[tuple[int, nn.Module]]:
-    """The largest modules whose parameters are all of one group, with that group."""
+def _modules_by_group(module: nn.Module, groups: dict[str, int], prefix: str) -> Iterator[tuple[int, nn.Module]]:
+    """Yield the largest modules whose parameters are all of one group, with that group."""
     own = {groups[name] for name, _ in module.named_parameters(prefix=prefix)}
     if len(own) == 1:
         yield own.pop(), module
     elif own:
         for name, child in module.named_children():
-            yield from _within_one(child, groups, f"{prefix}.{name}" if prefix else name)
+            yield from _modules_by_group(child, groups, f"{prefix}.{name}" if prefix else name)

@@ -1,4 +1,4 @@
-"""What is asked of a prompt's images decides how they are judged (paper, section IV-B, its future work)."""
+"""Variant whose hypernet sees a text of criteria for the prompt's images (paper, section IV-B, future work)."""
 
 from collections.abc import Mapping
 
@@ -25,9 +25,15 @@ def criteria_hyper(
     standardize: bool = False,
     input_dropout: float = 0.0,
 ) -> Stem:
-    """Embedding of a text of criteria → weights of the net that scores the image-aware prompt embedding.
+    """Generate weights from a text of criteria for a net that scores the image-aware prompt embedding.
 
-    As text_hyper, with a text in the prompt's place that says what its images have to show, such as a language model
-    may be asked for.
+    The same as text_hyper, with a text of criteria in place of the prompt. The text describes what an image of the
+    prompt has to show; a language model can write it.
+
+    Example:
+        >>> from models import build_variant
+        >>> shapes = {"criteria.embedding": (384,), "image_prompt.embedding": (16,)}
+        >>> build_variant("criteria_hyper", shapes).reads
+        ('criteria.embedding', 'image_prompt.embedding')
     """
     return text_hyper(shapes, statistics_width=statistics_width, standardize=standardize, input_dropout=input_dropout)

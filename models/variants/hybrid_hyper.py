@@ -1,4 +1,4 @@
-"""One model for every score (paper, appendix B)."""
+"""Variant with one model for all scores of a data set (paper, appendix B)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,9 +23,14 @@ def hybrid_hyper(
     standardize: bool = False,
     input_dropout: float = 0.0,
 ) -> Stem:
-    """As semantic_hyper, with an output for every score that the data set has.
+    """Generate weights as semantic_hyper does, for a net with an output for every score of the data set.
 
-    The defaults are the paper's sizes: a local-distortion vector as wide as the text beside it was, 672.
+    The defaults are the paper's sizes: a local-distortion vector of width 672, the width of the paper's text vector.
+
+    Example:
+        >>> shapes = {"image.level4": (32, 1, 1), "image_prompt.embedding": (16,)}
+        >>> hybrid_hyper(shapes, distortion_widths=(0, 0, 0, 8)).width
+        24
     """
     return semantic_hyper(
         shapes,

@@ -1,4 +1,7 @@
-"""The image's content decides how its distortions are judged (paper, section III; hyperIQA)."""
+"""Variant whose hypernet sees the image's content and whose target net sees its distortions (hyperIQA).
+
+Described in section III of the paper.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +17,7 @@ HYPERIQA: dict[str, Any] = {
     "condition_width": 112,
     "condition_standardize": False,
 }
-"""Sizes of hyperIQA's target net and hypernet, which all of the paper's systems on images have."""
+"""Sizes of hyperIQA's target net and hypernet, used by all systems of the paper whose hypernet sees the image."""
 
 
 @register_variant(
@@ -32,9 +35,16 @@ def image_hyper(
     standardize: bool = False,
     input_dropout: float = 0.0,
 ) -> LocalDistortion:
-    """Deepest image map → weights of the net that scores the local-distortion vector.
+    """Generate weights from the deepest image map for a net that scores the local-distortion vector.
 
-    The defaults are hyperIQA's sizes; the shipped space searches smaller, residual, low-rank forms.
+    The defaults are hyperIQA's sizes; the shipped search space has smaller, residual, low-rank forms.
+
+    Example:
+        >>> from models import build_variant
+        >>> shapes = {"image.map": (8, 7, 7), "image.level4": (32, 1, 1)}
+        >>> model = build_variant("image_hyper", shapes, n_targets=2, distortion_widths=(0, 0, 0, 8))
+        >>> model.reads, model.stem.width
+        (('image.map', 'image.level4'), 8)
     """
     return LocalDistortion(
         shapes,

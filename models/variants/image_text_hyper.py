@@ -1,4 +1,4 @@
-"""The image's content decides how image and prompt together are judged (paper, section IV-A)."""
+"""Variant whose hypernet sees the image and whose target net sees image and prompt (paper, section IV-A)."""
 
 from collections.abc import Mapping
 
@@ -20,10 +20,15 @@ def image_text_hyper(
     standardize: bool = False,
     input_dropout: float = 0.0,
 ) -> Embedding:
-    """Deepest image map → weights of the net that scores the image-aware prompt embedding.
+    """Generate weights from the deepest image map for a net that scores the image-aware prompt embedding.
 
-    The defaults are the paper's sizes, but for its input: 672 of BLIP's 768 values, which only hyperIQA's reshaping
-    asked for; here the net takes the whole embedding.
+    The defaults are the paper's sizes except for the input. The paper uses 672 of BLIP's 768 values, which only
+    hyperIQA's reshaping requires; here the net reads the whole embedding.
+
+    Example:
+        >>> from models import build_variant
+        >>> build_variant("image_text_hyper", {"image.map": (8, 7, 7), "image_prompt.embedding": (16,)}).reads
+        ('image.map', 'image_prompt.embedding')
     """
     return Embedding(
         shapes,

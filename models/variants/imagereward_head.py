@@ -1,4 +1,4 @@
-"""The head of ImageReward (Xu et al., NeurIPS 2023), which the paper compares with (table IV)."""
+"""Head of ImageReward (Xu et al., NeurIPS 2023), a comparison of the paper (table IV)."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from models.registry import register_variant
 from models.stems import Embedding
 
 REWARD_MEAN, REWARD_STD = 0.16717, 1.03334
-"""Of the published model's raw outputs: its reward is (x − mean) / std."""
+"""Mean and standard deviation of the published model's raw outputs x; its reward is (x − mean) / std."""
 
 
 @register_variant(
@@ -21,8 +21,13 @@ REWARD_MEAN, REWARD_STD = 0.16717, 1.03334
 def imagereward_head(
     shapes: Mapping[str, tuple[int, ...]], *, standardize: bool = False, input_dropout: float = 0.0
 ) -> Embedding:
-    """Five linear layers on the image-aware prompt embedding; no hypernet.
+    """Score the image-aware prompt embedding with five linear layers, without a hypernet.
 
-    The defaults are ImageReward's: no activations between the layers, weights drawn with a deviation of 1/769.
+    The defaults are ImageReward's: no activations between the layers, initial weights with a deviation of 1/769.
+
+    Example:
+        >>> from models import build_variant
+        >>> build_variant("imagereward_head", {"image_prompt.embedding": (768,)}).target_net.layers
+        ((768, 1024), (1024, 128), (128, 64), (64, 16), (16, 1))
     """
     return Embedding(shapes, "image_prompt.embedding", standardize=standardize, input_dropout=input_dropout)

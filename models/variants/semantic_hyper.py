@@ -1,4 +1,4 @@
-"""What the image looks like joins what the prompt asks for (paper, appendix A)."""
+"""Variant whose target net sees the image's distortions and the image-aware prompt (paper, appendix A)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,9 +22,16 @@ def semantic_hyper(
     standardize: bool = False,
     input_dropout: float = 0.0,
 ) -> Joined:
-    """Deepest image map → weights of the net that scores the local-distortion vector and the prompt's embedding.
+    """Generate weights from the deepest image map for a net that scores distortions and prompt embedding.
 
-    The defaults are hyperIQA's sizes; the prompt's embedding is the image-aware one.
+    The target net's input is the local-distortion vector and the image-aware prompt embedding. The defaults are
+    hyperIQA's sizes.
+
+    Example:
+        >>> shapes = {"image.level4": (32, 1, 1), "image_prompt.embedding": (16,)}
+        >>> stem = semantic_hyper(shapes, distortion_widths=(0, 0, 0, 8))
+        >>> stem.reads, stem.width
+        (('image.level4', 'image_prompt.embedding'), 24)
     """
     distortion = LocalDistortion(
         shapes,

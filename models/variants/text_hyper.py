@@ -1,4 +1,4 @@
-"""The prompt decides how the image is judged (paper, section IV-B)."""
+"""Variant whose hypernet sees the prompt (paper, section IV-B)."""
 
 from collections.abc import Mapping
 
@@ -24,11 +24,18 @@ def text_hyper(
     standardize: bool = False,
     input_dropout: float = 0.0,
 ) -> Embedding:
-    """Prompt embedding → weights of the net that scores the image-aware prompt embedding.
+    """Generate weights from the prompt embedding for a net that scores the image-aware prompt embedding.
 
-    The defaults are the paper's: the embedding, cut into 8×8 maps, generates the weights outright. From a few hundred
-    prompts that overfits, so the shipped space generates a low-rank correction to static weights instead. The width
-    between maps and weights is hyperIQA's; the paper gives none.
+    The defaults are the paper's: the embedding, reshaped to 8×8 maps, generates all weights. With a few hundred
+    prompts that overfits, so the shipped search space generates a low-rank correction of static weights. The width
+    between maps and weights is hyperIQA's; the paper does not specify it.
+
+    Example:
+        >>> import torch
+        >>> from models import build_variant
+        >>> model = build_variant("text_hyper", {"prompt.embedding": (384,), "image_prompt.embedding": (16,)})
+        >>> model({"prompt.embedding": torch.zeros(3, 384), "image_prompt.embedding": torch.zeros(3, 16)}).shape
+        torch.Size([3, 1])
     """
     return Embedding(
         shapes,

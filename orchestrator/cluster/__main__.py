@@ -1,4 +1,4 @@
-"""`python -m orchestrator.cluster`: this host's part of a Ray cluster: up, join, status, down."""
+"""`python -m orchestrator.cluster`: start, join, inspect or stop this host's node of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -8,49 +8,70 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.core.cli import commands
+from orchestrator.core.cli import commands, examples
+from orchestrator.core.cli_options import OUTPUT_PANEL, Debug, flag
+from orchestrator.core.user_profile import VARIABLES
 
 if TYPE_CHECKING:
     from orchestrator.cluster.process_registry import StartedNode
     from orchestrator.cluster.start import NodeOptions
 
+_NODE, _RESOURCES, _ACCESS, _PROCESS = "Node", "Resources", "Network and token", "Process"
+
+
+def _option(help: str, panel: str, default: str | None = None, **limits: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel=panel, show_default=default or True, **limits)
+
+
 Bind = Annotated[
-    str | None, typer.Option(help="This host's address in the cluster; up: 127.0.0.1, which nobody else reaches.")
+    str | None,
+    _option("Address of this host in the cluster; 127.0.0.1 is for this host alone.", _ACCESS, "up --head: 127.0.0.1"),
 ]
-Cpus = Annotated[int | None, typer.Option(min=0, help="CPUs to give; else all.")]
-Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs to give; else all.")]
-Memory = Annotated[str | None, typer.Option(help="Memory to give to trials, such as 16GB.")]
-StoreMemory = Annotated[str | None, typer.Option(help="Memory for shared features, such as 2GB; else 30 %.")]
-Name = Annotated[str | None, typer.Option(help="What `down` calls it; else head-PORT or worker-PORT.")]
+Cpus = Annotated[int | None, _option("CPUs for trials.", _RESOURCES, "all", min=0)]
+Gpus = Annotated[int | None, _option("GPUs for trials.", _RESOURCES, "all", min=0)]
+Memory = Annotated[str | None, _option("Memory for trials, such as 16GB.", _RESOURCES)]
+StoreMemory = Annotated[str | None, _option("Memory for shared features, such as 2GB.", _RESOURCES, "30 %")]
+Name = Annotated[str | None, _option("Name of the node, for `down`.", _NODE, "head-PORT or worker-PORT")]
 TokenPath = Annotated[
-    Path | None, typer.Option(help="File of the token; else RAY_AUTH_TOKEN_PATH, the profile's, or this user's.")
+    Path | None,
+    typer.Option(
+        help="File of the token.",
+        rich_help_panel=_ACCESS,
+        envvar=VARIABLES["token_path"],
+        show_default="the profile's, or this user's",
+    ),
 ]
-TempDir = Annotated[Path | None, typer.Option(help="Folder for Ray's files, with a short path; else a new one.")]
-SpillDir = Annotated[Path | None, typer.Option(help="Disk for what the object store has no room for; else --temp-dir.")]
-Ports = Annotated[str | None, typer.Option(help="Ports to open beside the head's, such as 20000-20999; else any.")]
-Block = Annotated[bool, typer.Option("--block", help="Stay until it ends; an interrupt ends it.")]
-Debug = Annotated[bool, typer.Option(help="Show tracebacks.")]
+TempDir = Annotated[Path | None, _option("Folder of Ray's files, with a short path.", _NODE, "a new one")]
+SpillDir = Annotated[
+    Path | None, _option("Folder for objects that do not fit into the object store.", _RESOURCES, "--temp-dir")
+]
+Ports = Annotated[str | None, _option("Ports to open in addition to the head's, such as 20000-20999.", _ACCESS, "any")]
+Block = Annotated[bool, flag("Wait until the node ends; an interrupt ends it.", _PROCESS, "--block")]
 
 
+@examples(
+    "python -m orchestrator.cluster up --head --bind 10.0.0.1",
+    "python -m orchestrator.cluster up --num-cpus 4 --block",
+)
 def up(
-    head: Annotated[bool, typer.Option("--head", help="Start a cluster; else join that of the profile.")] = False,
+    head: Annotated[bool, flag("Start a cluster; else join the cluster of the profile.", _NODE, "--head")] = False,
     bind: Bind = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Else 6379, or a free one.")] = None,
+    port: Annotated[int | None, _option("Port of the head.", _ACCESS, "6379, or a free one", min=1, max=65535)] = None,
     num_cpus: Cpus = None,
     num_gpus: Gpus = None,
     memory: Memory = None,
     object_store_memory: StoreMemory = None,
     name: Name = None,
     token_path: TokenPath = None,
-    token: Annotated[bool, typer.Option(help="Ask whoever comes for the token.")] = True,
-    dashboard_bind: Annotated[str | None, typer.Option(help="Address for Ray's dashboard; else none.")] = None,
+    token: Annotated[bool, _option("Require the token of hosts and users that connect.", _ACCESS)] = True,
+    dashboard_bind: Annotated[str | None, _option("Address of Ray's dashboard.", _ACCESS, "no dashboard")] = None,
     temp_dir: TempDir = None,
     spill_dir: SpillDir = None,
     ports: Ports = None,
     block: Block = False,
     debug: Debug = False,
 ) -> None:
-    """Start this host's part of a cluster: its head with --head, else a worker of the profile's cluster."""
+    """Start a node on this host: the head of a cluster with --head, else a worker of the profile's cluster."""
     from orchestrator.cluster.loopback import ADDRESS
     from orchestrator.cluster.start import address_of, start_head
     from orchestrator.core.errors import InputError
@@ -73,6 +94,10 @@ def up(
     _stay(record, block)
 
 
+@examples(
+    "python -m orchestrator.cluster join 10.0.0.1:6379",
+    "python -m orchestrator.cluster join 10.0.0.1:6379 --num-gpus 1 --block",
+)
 def join(
     address: Annotated[str, typer.Argument(help="The head's HOST:PORT, as `up` printed it.")],
     bind: Bind = None,
@@ -88,15 +113,16 @@ def join(
     block: Block = False,
     debug: Debug = False,
 ) -> None:
-    """Let this host run trials of a cluster; its token comes from a file or RAY_AUTH_TOKEN."""
+    """Join a cluster, so that this host runs its trials; the token comes from a file or RAY_AUTH_TOKEN."""
     resources = _resources(num_cpus, num_gpus, memory, object_store_memory, spill_dir)
     _join(address, bind, resources, name, token_path, temp_dir, ports, block)
 
 
+@examples("python -m orchestrator.cluster status", "python -m orchestrator.cluster status --json")
 def status(
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False, debug: Debug = False
+    json: Annotated[bool, flag("Print a JSON list.", OUTPUT_PANEL, "--json")] = False, debug: Debug = False
 ) -> None:
-    """Show what this host runs, and the hosts of each of its clusters."""
+    """Show the nodes that this host runs, and the hosts of each of their clusters."""
     from orchestrator.cluster.inspect import inspect_cluster
     from orchestrator.cluster.process_registry import records
 
@@ -111,12 +137,13 @@ def status(
         print("This host runs no part of a cluster that was started here.")
 
 
+@examples("python -m orchestrator.cluster down", "python -m orchestrator.cluster down --all")
 def down(
-    name: Annotated[str | None, typer.Argument(help="What to end, where there are several.")] = None,
-    all: Annotated[bool, typer.Option("--all", help="End all that was started here.")] = False,
+    name: Annotated[str | None, typer.Argument(help="Node to end, if there are several.")] = None,
+    all: Annotated[bool, flag("End every node that was started here.", _NODE, "--all")] = False,
     debug: Debug = False,
 ) -> None:
-    """End what `up` or `join` started on this host, and nothing else."""
+    """End the node that `up` or `join` started on this host, and nothing else."""
     from orchestrator.cluster.process_registry import records
     from orchestrator.cluster.stop import stop_processes
     from orchestrator.core.errors import InputError
@@ -213,7 +240,7 @@ def _bytes(option: str, text: str | None) -> int | None:
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise InputError(f"{option} {text} is no size: 16GB is.") from None
+        raise InputError(f"{option} {text} is not a size such as 16GB.") from None
 
 
 def _say_up(record: StartedNode) -> None:
@@ -233,7 +260,7 @@ def _say_up(record: StartedNode) -> None:
 
 
 def _stay(record: StartedNode, block: bool) -> None:
-    """Where it is asked for, waits for the end; a signal is one."""
+    """Wait until the node ends if `block` is set; a signal ends it."""
     import signal
 
     import psutil
@@ -260,7 +287,7 @@ def _stay(record: StartedNode, block: bool) -> None:
 
 
 def _state(record: StartedNode) -> str:
-    return "running" if record.processes[0].alive() else "gone: it was killed, or the host was started anew"
+    return "running" if record.processes[0].alive() else "gone: it was killed, or the host was restarted"
 
 
 def _as_dict(record: StartedNode) -> dict[str, Any]:
@@ -277,7 +304,14 @@ def _as_dict(record: StartedNode) -> dict[str, Any]:
     }
 
 
-cluster = commands(up, join, status, down)
+cluster = commands(
+    *(up, join, status, down),
+    about="Start, join, inspect or stop this host's node of a Ray cluster.",
+    shown=(
+        "python -m orchestrator.cluster up --head --bind 10.0.0.1",
+        "python -m orchestrator.cluster join 10.0.0.1:6379",
+    ),
+)
 
 if __name__ == "__main__":
     cluster()

@@ -25,12 +25,12 @@ _RAYS_OWN = Path("~/.ray/auth_token")
 
 
 def token_file(given: Path | None = None, address: str | None = None) -> Path:
-    """Where the token of a cluster lies, or would lie.
+    """Return the path of a cluster's token, whether or not the file exists.
 
     Args:
-        given: by a flag.
-        address: of the cluster, where there is one already: one that was started on this host remembers which token it
-            has, and one that was started without us has Ray's own.
+        given: path given by an option.
+        address: of the cluster, if it runs already. A cluster started on this host records which token it uses; any
+            other cluster uses Ray's own token.
     """
     if given:
         return given.expanduser().absolute()
@@ -48,10 +48,10 @@ def token_file(given: Path | None = None, address: str | None = None) -> Path:
 
 
 def ensure_token(path: Path) -> None:
-    """Makes a token where there is none.
+    """Create a token if missing.
 
     Raises:
-        InputError: the file cannot be made.
+        InputError: the file cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,7 +65,7 @@ def ensure_token(path: Path) -> None:
 
 
 def check_token(path: Path, address: str) -> None:
-    """Raises InputError where a cluster's token is neither in the environment nor in its file."""
+    """Raise InputError if a cluster's token is neither in the environment nor in its file."""
     if os.environ.get(IN_ENVIRONMENT):
         return
     try:
@@ -81,19 +81,19 @@ def check_token(path: Path, address: str) -> None:
 
 
 def token_settings(path: Path | None) -> dict[str, str]:
-    """Ray's settings for a cluster with the token in a file; for None, of one that asks for no token."""
+    """Return Ray's settings for a cluster with the token in a file; for None, of one without a token."""
     if path is None:
         return {"RAY_AUTH_MODE": OPEN}
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
 
 
 def auth_disabled() -> bool:
-    """Whether the environment says that Ray asks for no token."""
+    """Return whether the environment turns Ray's token authentication off."""
     return os.environ.get("RAY_AUTH_MODE", "").lower() == OPEN
 
 
 def use_token(address: str) -> None:
-    """Lets this process, and what it starts, show the token of the cluster that it is about to join, if it has one."""
+    """Make this process and its children present the token of the cluster they are about to join, if it has one."""
     path = token_file(address=address)
     if auth_disabled() or not (os.environ.get(IN_ENVIRONMENT) or path.is_file()):
         return
@@ -103,7 +103,7 @@ def use_token(address: str) -> None:
 
 @contextmanager
 def own_environment() -> Iterator[None]:
-    """Afterwards this process presents the token that it did before."""
+    """Restore the token settings of this process at the end of the block."""
     names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
     before = {name: os.environ.get(name) for name in names}
     try:

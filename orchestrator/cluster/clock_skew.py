@@ -1,4 +1,4 @@
-"""How far the clocks of a cluster's hosts are off, as each of them says; a process of its own, as `look` is."""
+"""Clock skew of a cluster's hosts, measured by a process of its own as `inspect` is."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from orchestrator.cluster.loopback import for_ray, refused
 
 
 def clock_offsets(address: str, seconds: float) -> dict[str, float] | None:
-    """Address of each host → seconds that its clock is ahead of this one; None where that cannot be told in time.
+    """Return the address of each host → seconds that its clock is ahead of this one; None after a timeout.
 
     Args:
-        address: of the cluster, which this host has a part of.
-        seconds: that it may take, beside starting Ray's client.
+        address: of the cluster, which includes this host.
+        seconds: time limit, without the start of Ray's client.
     """
     if refused(address, min(seconds, 3)):
         return None

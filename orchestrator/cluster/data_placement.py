@@ -1,4 +1,4 @@
-"""Placing a sweep's data where its jobs run: what every node sees by itself, and what has to be brought to it."""
+"""Placement of a sweep's data: which files every node sees, and which arrays go through Ray's object store."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 90.0
 _USABLE = 0.9
-"""Of an object store; the rest is left to Ray's own messages."""
+"""Share of an object store that may be filled; Ray's own messages need the rest."""
 
 
 @dataclass(frozen=True)
 class NodeProbe:
-    """What a node sees.
+    """Result of a node's probe.
 
     Attributes:
         name: its address.
         store: bytes of its object store.
         unseen: the files among those asked for that it cannot read.
         sees_folder: whether the sweep's folder is there.
-        trouble: why it cannot read the storage; None where it can or there is none.
-        code: digest of this project's code as the node has it; None where it was not asked.
+        trouble: why it cannot use the storage; None if it can or there is no storage.
+        code: digest of this project's code as the node has it; None if not asked for.
     """
 
     name: str
@@ -48,8 +48,8 @@ class NodeProbe:
 def distribute_features(features: Sequence[FeatureSet], trials: Path, storage: ObjectStore | None) -> list[FeatureSet]:
     """Return the features in a form that every node of the joined cluster can open.
 
-    Each array goes into Ray's object store. A node that does not see the array's file fetches the object once, when
-    its first job opens it; such a node may join at any time. The files alone are used only if every current node sees
+    Each array goes into Ray's object store. A node without the array's file fetches the object once, when its
+    first job opens it. Such a node may join at any time. The files alone are used only if every current node sees
     them and the object stores are too small.
 
     Args:
@@ -76,7 +76,7 @@ def _fits(views: Sequence[NodeProbe], files: Mapping[Path, int]) -> bool:
 
 
 def check(views: Sequence[NodeProbe], files: Mapping[Path, int], trials: Path, storage: ObjectStore | None) -> None:
-    """Raises InputError, in a sentence, for the first node that could not run a job."""
+    """Raise InputError, in a sentence, for the first node that could not run a job."""
     for view in views:
         if view.code not in {None, code_digest()}:
             raise InputError(
@@ -105,7 +105,7 @@ def check(views: Sequence[NodeProbe], files: Mapping[Path, int], trials: Path, s
 
 
 def probe_nodes(trials: Path, files: tuple[Path, ...], storage: ObjectStore | None) -> list[NodeProbe]:
-    """Asks every node of the cluster; one that does not answer has left, or will say what it lacks in its first job."""
+    """Probe every node of the cluster; a node that does not answer has left, or fails with its first job."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -138,7 +138,7 @@ def probe_nodes(trials: Path, files: tuple[Path, ...], storage: ObjectStore | No
 
 @contextmanager
 def _marked(folder: Path) -> Iterator[Path]:
-    """A file whose name nobody has asked for before, as a file server's clients remember for a minute what they saw."""
+    """Yield a file with a new name: clients of a file server remember for a minute which names exist."""
     marker = folder / f".seen-{uuid4().hex}"
     marker.write_bytes(b"HyperAssess")
     try:
@@ -150,7 +150,7 @@ def _marked(folder: Path) -> Iterator[Path]:
 def _look(
     marker: Path, files: tuple[Path, ...], storage: ObjectStore | None
 ) -> tuple[tuple[Path, ...], bool, str | None, str]:
-    """Runs on a node. A folder of the same name that is another one does not hold the marker."""
+    """Probe this node; runs as a Ray task. Another folder of the same name does not hold the marker."""
     unseen = tuple(path for path in files if not _readable(path))
     sees = _readable(marker)
     trouble = None

@@ -1,6 +1,6 @@
-"""A look at a cluster from outside: its hosts and what it keeps under our name; no driver, no job.
+"""Inspection of a cluster from outside: its nodes and this project's keys in its store, without a driver or a job.
 
-Done in a process of its own: Ray reads its token once in a process's life, and its native code may end one.
+A process of its own does it: Ray reads its token once in a process's life, and its native code may end the process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestrator.cluster.auth_token import IN_ENVIRONMENT, auth_disabled, token
 from orchestrator.cluster.loopback import for_ray, refused, split
 
 NAMESPACE = b"hyperassess"
-"""Of the cluster's key-value store, where sweeps say that they run."""
+"""Namespace of the cluster's key-value store in which sweeps publish heartbeats."""
 
 _SECONDS = 20
 
@@ -39,13 +39,13 @@ class ClusterNode:
 
 @dataclass(frozen=True)
 class ClusterView:
-    """What was seen of a cluster.
+    """State of a cluster at one time.
 
     Attributes:
         address: of its head.
-        hosts: those that are there, and those that were lost.
-        notices: what sweeps have said of themselves, by key.
-        error: why nothing could be seen.
+        hosts: its living nodes and its lost ones.
+        notices: heartbeats of sweeps, by key.
+        error: why the cluster could not be inspected.
     """
 
     address: str
@@ -54,11 +54,11 @@ class ClusterView:
     error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the view for JSON."""
         return {"hosts": [asdict(host) for host in self.hosts], "error": self.error}
 
     def lines(self) -> list[str]:
-        """A line a host, or why there is none."""
+        """Return a line per node, or why there is none."""
         if self.error:
             return [self.error]
         return [
@@ -69,12 +69,12 @@ class ClusterView:
 
 
 def inspect_cluster(address: str, token: str | None = None, seconds: float = _SECONDS) -> ClusterView:
-    """What can be seen of the cluster at `HOST:PORT`.
+    """Inspect the cluster at `HOST:PORT`.
 
     Args:
         address: of its head.
-        token: file of its token, where that is known.
-        seconds: that it may take.
+        token: file of its token, if known.
+        seconds: time limit.
     """
     if split(address)[1] is None:
         return ClusterView(address, error=f"{address} names no cluster: HOST:PORT does.")
@@ -108,7 +108,7 @@ def inspect_cluster(address: str, token: str | None = None, seconds: float = _SE
 
 
 def totals(view: ClusterView) -> str:
-    """What its living hosts have together."""
+    """Return the summed resources of its living nodes."""
     hosts = [host for host in view.hosts if host.alive]
     cpus, gpus = (sum(host.resources.get(kind, 0) for host in hosts) for kind in ("CPU", "GPU"))
     return f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}, {cpus:g} CPUs, {gpus:g} GPUs"

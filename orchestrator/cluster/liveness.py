@@ -1,7 +1,7 @@
-"""The lifeline: notices that Ray's head or this machine's raylet is gone, before Ray ends the process without a word.
+"""Liveness probe: notices that Ray's head or this machine's raylet is gone before Ray ends the process.
 
-A driver whose head does not answer is ended by Ray's native code: no exception, no exit handler, no message. So a
-thread asks whether somebody still listens, and has the last word while there is still somebody to say it.
+Ray's native code ends a driver whose head does not answer: no exception, no exit handler, no message. A thread
+therefore checks that the addresses accept connections, and reports the loss while the process still runs.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ OWN_PATIENCE = 2.0
 """Seconds; a part of a cluster of our own does not come back, and Ray waits 15."""
 
 SHARED_PATIENCE = 45.0
-"""Seconds; a head of a shared cluster may be started anew, and Ray waits 60."""
+"""Seconds that a head of a shared cluster may be away; it may be restarted, and Ray waits 60."""
 
 
 class LivenessProbe:
-    """Asks every second whether each part of Ray is there; use it as a context.
+    """Check every second that each part of Ray accepts connections; use it as a context.
 
     Args:
-        parts: what people call it → where it listens.
+        parts: name for people → address.
         patience: seconds that a part may be away.
-        lost: told, once, in a sentence, what is gone.
-        listens: whether somebody listens at an address.
+        lost: called once, with a sentence that names the lost part.
+        listens: whether an address accepts connections.
         clock: seconds.
     """
 
@@ -67,7 +67,7 @@ class LivenessProbe:
                 return
 
     def probe(self) -> bool:
-        """Asks once; whether a part has been away for too long, which is then told."""
+        """Check once; return whether a part has been away for too long, after `lost` was called."""
         now = self._clock()
         for part, address in self._parts.items():
             if self._listens(address):
@@ -80,11 +80,11 @@ class LivenessProbe:
 
 
 def lifeline_of_ray(shared: bool, lost: Callable[[str], None]) -> LivenessProbe:
-    """The lifeline of the session that this process has.
+    """Return the liveness probe of this process's Ray session.
 
     Args:
-        shared: whether the cluster is one that was joined.
-        lost: told what is gone; Ray ends the process soon after.
+        shared: whether the session joined a running cluster.
+        lost: called with the lost part; Ray ends the process soon after.
     """
     import ray
 
@@ -99,7 +99,7 @@ def lifeline_of_ray(shared: bool, lost: Callable[[str], None]) -> LivenessProbe:
 
 
 def _listens(address: Address) -> bool:
-    """False only where the connection is refused or cannot be made; one that is slow to answer is there."""
+    """Return False only if the connection is refused or impossible; a slow peer counts as alive."""
     try:
         socket.create_connection(address, timeout=5).close()
     except TimeoutError:

@@ -1,7 +1,7 @@
-"""Loopback, which Ray avoids: it takes 127.0.0.1 for the host's outer address and then listens on every interface.
+"""Loopback clusters: Ray takes 127.0.0.1 for the host's outer address and then listens on every interface.
 
-So a node on loopback gets its address from Ray's start hook, after that substitution; and whoever connects to it names
-it in a form that Ray does not know to be loopback.
+A node on loopback therefore receives its address from Ray's start hook, after that substitution. A driver connects to
+the node by an address in a form that Ray does not recognise as loopback.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 ADDRESS = "127.0.0.1"
 HOOK = f"{__name__}.on_start"
-"""For RAY_START_HOOK."""
+"""Value of RAY_START_HOOK."""
 
 _MAPPED = f"[::ffff:{ADDRESS}]"
 
 
 def on_start(parameters: Any, head: bool) -> None:
-    """Called by `ray start` with what it is about to start."""
+    """Set the loopback address; `ray start` calls this hook with its parameters."""
     parameters.node_ip_address = ADDRESS
 
 
 @contextmanager
 def keep_loopback_address() -> Iterator[None]:
-    """Inside, `ray.init` starts a cluster on the address that it is told, on loopback too; it has no hook for that."""
+    """Make `ray.init` keep a given loopback address inside the block; `ray.init` has no hook for that."""
     from ray._private import services
 
     before = services.resolve_ip_for_localhost
@@ -38,7 +38,7 @@ def keep_loopback_address() -> Iterator[None]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this host can reach an address."""
+    """Return whether only this host can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -46,13 +46,13 @@ def is_loopback(host: str) -> bool:
 
 
 def for_ray(address: str) -> str:
-    """An address as Ray may be given it; only one on loopback differs."""
+    """Return an address in the form for Ray; only loopback addresses differ."""
     host, port = split(address)
     return f"{_MAPPED}:{port}" if port and is_loopback(host) else address
 
 
 def split(address: str) -> tuple[str, int | None]:
-    """Host and port of `HOST:PORT`, without brackets; no port where the address has none."""
+    """Return host and port of `HOST:PORT`, without brackets; the port is None if the address has none."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return address, None
@@ -60,7 +60,7 @@ def split(address: str) -> tuple[str, int | None]:
 
 
 def refused(address: str, seconds: float = 5) -> OSError | None:
-    """Why nobody can be reached at `HOST:PORT`; None where somebody listens."""
+    """Return why `HOST:PORT` accepts no connection; None if it does."""
     host, port = split(address)
     try:
         socket.create_connection((host, port or 0), timeout=seconds).close()

@@ -1,4 +1,4 @@
-"""What was started on this host: a file for each part of a cluster, with the ids of its processes."""
+"""Registry of this host's cluster processes: one file per started node, with the ids of its processes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Process:
 
     @classmethod
     def of(cls, process: psutil.Process) -> Process | None:
-        """The one that is meant; None where it has just ended."""
+        """Return a running process's id and start time; None if it has just ended."""
         try:
             return cls(process.pid, process.create_time(), process.name())
         except psutil.Error:
             return None
 
     def alive(self) -> psutil.Process | None:
-        """The process, where it still runs."""
+        """Return the process if it still runs."""
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.since) < 0.02 and found.status() != psutil.STATUS_ZOMBIE
@@ -48,18 +48,18 @@ class Process:
 
 @dataclass(frozen=True)
 class StartedNode:
-    """This host's part of one cluster.
+    """A node that this host started.
 
     Attributes:
-        name: by which it is ended.
+        name: name by which it is stopped.
         role: head or worker.
         address: of the cluster's head.
         bind: this host's own address in it.
-        token: the token's file; None for a cluster without.
-        folder: Ray's files; removed at the end where it was made for this.
-        made: whether it was.
-        since: when it began.
-        processes: the first is the one that started the others.
+        token: the token's file; None for a cluster without a token.
+        folder: Ray's files.
+        made: whether `folder` was created for this node; it is then removed with the node.
+        since: when it started.
+        processes: the first started the others.
     """
 
     name: str
@@ -73,7 +73,7 @@ class StartedNode:
     processes: tuple[Process, ...]
 
     def alive(self) -> list[psutil.Process]:
-        """Those of its processes that run, and what they have started since."""
+        """Return its running processes and their running children."""
         found: dict[int, psutil.Process] = {}
         for remembered in self.processes:
             if process := remembered.alive():
@@ -81,26 +81,26 @@ class StartedNode:
         return list(found.values())
 
     def save(self) -> None:
-        """Writes the file that remembers it, in one step."""
+        """Write the node's file."""
         file = _folder() / f"{self.name}.json"
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_file(file, json.dumps(asdict(self), indent=1) + "\n")
 
     def forget(self) -> None:
-        """Removes that file."""
+        """Delete the node's file."""
         (_folder() / f"{self.name}.json").unlink(missing_ok=True)
 
 
 def records() -> list[StartedNode]:
-    """All that this user has started on this host and not ended, oldest first; without those that cannot be read."""
+    """Return the nodes that this user started on this host and has not stopped, oldest first; skip unreadable files."""
     found = [_read(file) for file in sorted(_folder().glob("*.json"))]
     return sorted((one for one in found if one), key=lambda one: one.since)
 
 
 def cluster_address(address: str | None) -> str | None:
-    """The cluster that is joined: the one given, else RAY_ADDRESS, else the profile's; None where one is started.
+    """Return the cluster to join: the given one, RAY_ADDRESS, or the profile's. None starts a local one.
 
-    "local" starts one whatever the environment says; "auto" is the one that this host has a part of.
+    "local" starts a local cluster whatever the environment names; "auto" is the cluster that this host is part of.
     """
     setting = find_setting("address", address)
     if setting is None or setting.value == "local":
@@ -112,7 +112,7 @@ def cluster_address(address: str | None) -> str | None:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all that descend from it."""
+    """Return a process and all of its descendants."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.Error:
@@ -120,12 +120,12 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def snapshot(processes: Iterable[psutil.Process]) -> tuple[Process, ...]:
-    """Processes as they are written down."""
+    """Return processes in the form that is saved."""
     return tuple(one for process in processes if (one := Process.of(process)))
 
 
 def log_of(name: str) -> Path:
-    """What Ray said while a part of a cluster started."""
+    """Return the file with Ray's output while a node started."""
     return _folder() / f"{name}.log"
 
 

@@ -17,7 +17,7 @@ from orchestrator.core.errors import InputError
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Tune would start a job again beside the desk
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # otherwise Tune would restart a job in addition to the controller
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -33,19 +33,19 @@ _STARTS = 3
 _HEAD_AWAY_SECONDS = 15
 
 _OBJECT_STORE = 256 * 2**20
-"""Bytes, in a session that is started here: its workers map the feature store's files, so that only what is small goes
-by Ray, and the memory that Ray would keep for itself (30 %) is the trials'."""
+"""Bytes of the object store in a local session: workers map the feature store's files, so little goes through Ray.
+The memory that Ray would reserve by default (30 %) stays free for trials."""
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -> Iterator[int]:
-    """Yields how many jobs fit side by side.
+    """Yield how many jobs fit at the same time.
 
     Args:
-        address: of a running cluster ("auto" for the one of this host); None takes RAY_ADDRESS or the profile's or,
-            where neither is set, starts a local one.
+        address: of a running cluster ("auto" for the one of this host). None takes RAY_ADDRESS or the profile's; if
+            neither is set, a local cluster starts.
         cpus_per_job: CPUs of one job.
         gpus_per_job: GPUs of one job; may be a fraction.
 
@@ -91,10 +91,9 @@ def _connect(address: str) -> None:
 
 
 def _start() -> None:
-    """Starts a cluster of this process's own, whatever others run on this host.
+    """Start a cluster of this process's own, whatever others run on this host.
 
-    Only this host reaches it. Its processes die with this one. A head that is killed is noticed within seconds, and not
-    in a minute.
+    Only this host reaches it. Its processes end with this one. A killed head is noticed within seconds.
     """
     import ray
 
@@ -116,11 +115,11 @@ def _start() -> None:
             ray.shutdown()
             if attempt == _STARTS - 1 or "timed out" not in str(error):
                 raise
-            logger.warning("Ray did not start in time and is started again: %s", error)
+            logger.warning("Ray did not start in time; starting it again: %s", error)
 
 
 def require_slots(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
-    """Like `slots_on`.
+    """Return `slots_on(nodes, cpus, gpus)`.
 
     Raises:
         InputError: not a single job fits.
@@ -136,10 +135,10 @@ def require_slots(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> 
 
 
 def slots_on(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:
-    """How many jobs fit side by side: no job spreads over two nodes, and no part of a GPU over two GPUs.
+    """Return how many jobs fit at the same time: no job spans two nodes, and no part of a GPU spans two GPUs.
 
     Args:
-        nodes: what `ray.nodes()` says.
+        nodes: result of `ray.nodes()`.
         cpus, gpus: of one job.
     """
     there = [node["Resources"] for node in nodes if node["Alive"]]

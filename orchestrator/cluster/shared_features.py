@@ -34,21 +34,21 @@ class SharedArray:
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """Number of rows."""
         return self.stored.rows
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a row."""
+        """Shape of a row."""
         return self.stored.shape
 
     @property
     def nbytes(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
         return self.stored.nbytes
 
     def open(self) -> NDArray[np.float16 | np.uint8]:
-        """(rows, *shape): the file, memory-mapped; else this node's one copy of the object, read-only and mapped."""
+        """Return (rows, *shape): the file, memory-mapped, or this node's copy of the object, read-only and mapped."""
         try:
             return self.stored.open()
         except (OSError, ValueError):
@@ -59,14 +59,14 @@ class SharedArray:
 
 
 class FeatureSharer:
-    """Puts arrays into Ray's object store, each once; this process owns them, and they go when it does."""
+    """Put arrays into Ray's object store, each once; they exist as long as this process."""
 
     def __init__(self, put: Callable[[Any], Any] | None = None) -> None:
         self._put = put
         self._references: dict[Path, Any] = {}
 
     def share(self, features: FeatureSet) -> FeatureSet:
-        """The same features, which any node of the cluster can open."""
+        """Return the same features in a form that any node of the cluster can open."""
         return features.through(self._shared)
 
     def _shared(self, array: StoredArray) -> SharedArray:
@@ -79,10 +79,10 @@ class FeatureSharer:
 
 
 def open_features(features: FeatureSet) -> dict[str, Tensor]:
-    """The features by name, memory-mapped where they are files.
+    """Return the features by name, memory-mapped if they are files.
 
     Raises:
-        TrialDirNotVisible: this node has no file that they lie in, nor an object in its place.
+        TrialDirNotVisible: this node has neither the file nor an object in its place.
     """
     try:
         return features.tensors()
@@ -94,6 +94,6 @@ def open_features(features: FeatureSet) -> dict[str, Tensor]:
 
 
 def files_of(*sets: FeatureSet) -> dict[Path, int]:
-    """Every file that the features lie in, with its bytes."""
+    """Return every file of the features, with its bytes."""
     arrays = [feature.array for one in sets for feature in one.features.values()]
     return {array.path: array.nbytes for array in arrays if isinstance(array, StoredArray)}

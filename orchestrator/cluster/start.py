@@ -1,4 +1,4 @@
-"""Starting this host's part of a cluster: Ray's own `ray start`, with its token, its ports and a folder of its own."""
+"""Start of this host's node: Ray's own `ray start`, with a token, ports and a folder of its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from orchestrator.cluster.stop import stop_processes
 from orchestrator.core.errors import InputError
 
 _SECONDS = 90.0
-"""How long a busy host may take to start Ray."""
+"""Seconds that a busy host may take to start Ray."""
 
 _STARTED = "Ray runtime started."
 
@@ -37,24 +37,24 @@ _PATIENCE = {"RAY_health_check_timeout_ms": "5000", "RAY_health_check_failure_th
 
 _OF_THE_STARTER = {"HYPERASSESS_LEDGER", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME"}
 _PRIVATE = re.compile("PASS|_PWD$|SECRET|TOKEN(?!IZERS)|CREDENTIAL|API_?KEY|_KEY$|SSH_AUTH_SOCK", re.IGNORECASE)
-"""Left out of the environment that everybody's trials would inherit, with what names like these hold; the store's keys
-(`AWS_…`), which trials need, and what concerns Ray stay."""
+"""Names of environment variables that `ray start`, and so every user's trials, must not inherit.
+The store's keys (`AWS_…`), which trials need, and Ray's own settings stay."""
 
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """What to start.
+    """Options of the node to start.
 
     Attributes:
-        bind: this host's own address in the cluster; on loopback nobody else reaches it.
-        token: file of the token; None for a cluster without, which stays on loopback.
+        bind: this host's own address in the cluster; on loopback no other host reaches it.
+        token: file of the token; None for a cluster without a token, which stays on loopback.
         given: whether the environment holds the token itself, so that no file is needed.
-        name: by which it is ended; made of role and port where none is given.
-        resources: options of `ray start` that say what the host gives, such as `--num-cpus`, by name.
-        folder: for Ray's files; one is made where none is given.
-        dashboard: address that Ray's dashboard listens on; None for no dashboard.
+        name: name by which it is stopped; made of role and port if None.
+        resources: options of `ray start` for the host's resources, such as `--num-cpus`, by name.
+        folder: for Ray's files; created if None.
+        dashboard: address of Ray's dashboard; None for no dashboard.
         settings: environment variables of Ray that trials need.
-        ports: that all but the head's own come from; None for any.
+        ports: range for all ports except the head's own; None for any.
     """
 
     bind: str
@@ -68,26 +68,26 @@ class NodeOptions:
     ports: range | None = None
 
     def check(self) -> None:
-        """Raises InputError where others could reach what nothing guards."""
+        """Raise InputError if other hosts could reach a cluster without a token."""
         for option, host in (("--bind", self.bind), ("--dashboard-bind", self.dashboard)):
             if host and not is_loopback(host) and self.token is None:
                 raise InputError(
-                    f"{option} {host} lets other hosts in, and without a token whoever reaches a Ray cluster runs code "
-                    f"on it: leave out --no-token and RAY_AUTH_MODE=disabled, or bind to {ADDRESS}."
+                    f"{option} {host} lets other hosts in; without a token any of them can run code on the cluster: "
+                    f"drop --no-token and RAY_AUTH_MODE=disabled, or bind to {ADDRESS}."
                 )
         if self.dashboard and find_spec("aiohttp_cors") is None:
             raise InputError("Ray's dashboard is not installed: pip install 'ray[default]', or no --dashboard-bind.")
 
 
 def start_head(start: NodeOptions, port: int | None) -> StartedNode:
-    """Starts the head of a cluster.
+    """Start the head of a cluster.
 
     Args:
-        start: what this host gives.
-        port: that it listens on; None for Ray's usual 6379 or, where that is taken, another.
+        start: options of this node.
+        port: its port; None for Ray's usual 6379 or, if taken, another.
 
     Raises:
-        InputError: it is not guarded, the port is taken, or Ray does not start.
+        InputError: it would be reachable without a token, the port is taken, or Ray does not start.
     """
     start.check()
     if start.token and not start.given:
@@ -98,7 +98,7 @@ def start_head(start: NodeOptions, port: int | None) -> StartedNode:
     except InputError:
         if refused(f"{start.bind}:{chosen}"):
             raise
-        # Somebody took the port meanwhile: whoever starts two clusters at once gets two.
+        # Another process took the port meanwhile: two simultaneous starts get two clusters.
         if port is not None:
             raise InputError(f"Another process has taken port {port} meanwhile: give another --port.") from None
         return _start_head(start, free_port())
@@ -117,10 +117,10 @@ def _start_head(start: NodeOptions, chosen: int) -> StartedNode:
 
 
 def start_worker(start: NodeOptions, address: str) -> StartedNode:
-    """Joins a cluster as a host that runs trials.
+    """Join a cluster as a node that runs trials.
 
     Raises:
-        InputError: nobody answers at the address, the token is not here, or Ray does not start.
+        InputError: the address does not answer, the token is missing, or Ray does not start.
     """
     start.check()
     _host_and_port(address)
@@ -132,24 +132,24 @@ def start_worker(start: NodeOptions, address: str) -> StartedNode:
 
 
 def address_of(bind: str) -> str:
-    """An address of this host as Ray takes it: a number, and on loopback always the same one.
+    """Return an address of this host in the form for Ray: a number, and on loopback always the same one.
 
     Raises:
-        InputError: it is a name that nobody knows, or stands for every address.
+        InputError: the name is unknown, or the address stands for every address.
     """
     if is_loopback(bind):
         return ADDRESS
     try:
         found = str(socket.getaddrinfo(bind, None, type=socket.SOCK_STREAM)[0][4][0])
     except OSError as error:
-        raise InputError(f"--bind {bind} is no address: {error.strerror or error}.") from error
+        raise InputError(f"--bind {bind} is not an address: {error.strerror or error}.") from error
     if found in {"0.0.0.0", "::"}:
         raise InputError(f"--bind {bind} is every address: give the one by which other hosts reach this one.")
     return ADDRESS if is_loopback(found) else found
 
 
 def own_address(head: str) -> str:
-    """The address of this host that the head's host would see."""
+    """Return the address of this host as the head's host sees it."""
     host, port = _host_and_port(head)
     if is_loopback(host):
         return ADDRESS
@@ -165,7 +165,7 @@ def own_address(head: str) -> str:
 def _host_and_port(address: str) -> tuple[str, int]:
     host, port = split(address)
     if port is None:
-        raise InputError(f"{address} is no address of a cluster: HOST:PORT is, as `up` printed it.")
+        raise InputError(f"{address} is not an address of a cluster: HOST:PORT is, as `up` printed it.")
     return host, port
 
 
@@ -232,7 +232,7 @@ def _wait(child: subprocess.Popen[bytes], log: Path, address: str, token: Path |
 
 
 def _last_word(said: str) -> str:
-    """The line that says most of why Ray gave up."""
+    """Return the line of Ray's output that best explains why it did not start."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"Error|ERR|[Uu]nauthenticated|[Ii]nvalid|Failed", line)]
     return (telling or lines or ["it said nothing"])[-1][:300]
@@ -267,6 +267,6 @@ def _free_name(given: str | None, made: str) -> str:
 
 
 def _short() -> str:
-    """A folder whose path is short enough for Ray's sockets."""
+    """Return a folder whose path is short enough for Ray's sockets."""
     usual = tempfile.gettempdir()
     return usual if len(usual) + len(_SOCKET) <= 107 else "/tmp"

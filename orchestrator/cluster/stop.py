@@ -1,4 +1,4 @@
-"""Ending what was started: exactly those processes, and what they started; never another cluster of the host."""
+"""Stop of what this host started: exactly those processes and their children, never another cluster of the host."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PATIENCE = 15.0
 
 
 def stop_processes(record: StartedNode) -> int:
-    """Ends this host's part of a cluster and forgets it; returns how many processes that were.
+    """Stop this host's node, delete its file, and return how many processes were stopped.
 
-    The one that started the others is asked first: it ends them in the order that Ray wants.
+    The process that started the others is signalled first: it stops them in the order that Ray wants.
     """
     running = record.alive()
     root = record.processes[0].alive() if record.processes else None
@@ -35,7 +35,7 @@ def stop_processes(record: StartedNode) -> int:
 
 
 def _signal(processes: Iterable[psutil.Process], signal: Callable[[psutil.Process], None]) -> None:
-    """psutil itself signals no process that merely has the number of the one that is meant."""
+    """Signal processes; psutil does not signal a later process that has a stopped process's number."""
     for process in processes:
         try:
             signal(process)

@@ -1,74 +1,164 @@
-"""The door of every command: exit codes, and errors in one sentence."""
+"""Command line of every command: exit codes, errors in one sentence, help in panels with examples."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.import_path import keep_order_in_subprocesses
+from orchestrator.core.registered_names import fill_in_names
+from orchestrator.core.spec_option import OUTPUT_PANEL, names
+
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands", "examples", "names"]
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+_EXAMPLES = "__examples__"
+CONTEXT = "context"
+"""Name of the parameter that takes Typer's context."""
 
-def command(function: Callable[..., None]) -> Callable[[], None]:
-    """Makes a command of a function: 0 done, 1 failed, 2 wrong input, 130 interrupted; `debug` shows tracebacks."""
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def command(function: Callable[..., None]) -> typer.Typer:
+    """Make a command of a function. Exit codes are 0 done, 1 failed, 2 wrong input and 130 interrupted."""
     return commands(function)
 
 
-def commands(*functions: Callable[..., None], group: type[TyperGroup] | None = None) -> Callable[[], None]:
-    """Makes one command of several functions, each a subcommand by its own name, with the same exit codes.
+def commands(
+    *functions: Callable[..., None],
+    about: str | None = None,
+    group: type[TyperGroup] | None = None,
+    shown: Iterable[str] = (),
+) -> typer.Typer:
+    """Make one command of several functions, each a subcommand by its own name, with the same exit codes.
 
     Args:
-        functions: a trailing underscore, where Python has a thing of that name, is not part of the name.
-        group: decides which of them is meant; the first argument names it if not given.
+        functions: a trailing underscore, which avoids a name of Python, is not part of the subcommand's name.
+        about: help of the whole command.
+        group: chooses the subcommand; the first argument names it if not given.
+        shown: examples below the help of the whole command.
     """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, cls=group)
+    app = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, cls=group, help=about, epilog=_epilog(shown)
+    )
     for function in functions:
-        app.command(function.__name__.removesuffix("_"), help=function.__doc__)(_guard(function))
+        name = function.__name__.removesuffix("_")
+        epilog = _epilog(getattr(function, _EXAMPLES, ()))
+        app.command(name, cls=_Command, help=function.__doc__, epilog=epilog)(_guard(function))
     return app
 
 
+def examples(*lines: str) -> Callable[[Function], Function]:
+    """Show command lines as examples at the end of the decorated command's `--help`."""
+
+    def decorate(function: Function) -> Function:
+        setattr(function, _EXAMPLES, lines)
+        return function
+
+    return decorate
+
+
+class _Command(TyperCommand):
+    """A command whose help lists the names of the registries and keeps `--help` next to the output's options."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option `--help`, in the panel of the other options of output."""
+        if option := super().get_help_option(ctx):
+            option.rich_help_panel = OUTPUT_PANEL
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help: names of the registries filled in, the output's panel last, no `--no-…` of switches."""
+        for parameter in self.params:
+            if text := getattr(parameter, "help", None):
+                parameter.help = fill_in_names(text)  # type: ignore[attr-defined]
+            if parameter.default is False:
+                parameter.secondary_opts = []
+        self.params.sort(key=lambda parameter: getattr(parameter, "rich_help_panel", None) == OUTPUT_PANEL)
+        super().format_help(ctx, formatter)
+
+
+def _epilog(lines: Iterable[str]) -> str | None:
+    return "\n\n".join(["Examples:", *lines]) if lines else None
+
+
 def _guard(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a function so that errors become sentences and exit codes."""
+    signature = inspect.signature(function, eval_str=True)
+
     @wraps(function)
-    def guarded(*args: Any, **options: Any) -> None:
-        # Threads that spin while they wait make each other many times slower on cores that are shared. Workers
-        # inherit it; it has to be set before torch is loaded.
+    def guarded(**options: Any) -> None:
+        # Threads that spin while they wait slow each other down on shared cores. Workers inherit the setting, which
+        # must be there before torch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        keep_order_in_subprocesses()
+        context: typer.Context = options.pop(CONTEXT)
+        arguments = _without_environment(context, options)
         try:
-            function(*args, **options)
+            function(**arguments, **({CONTEXT: context} if CONTEXT in signature.parameters else {}))
         except (InputError, KeyboardInterrupt, Exception) as error:
             if options.get("debug") and not isinstance(error, typer.Exit):
                 raise
             code = _explain(error)
             if code == INTERRUPTED:
-                _forget_interrupt()
+                _clear_unhandled_interrupt()
             raise typer.Exit(code) from None
 
-    return guarded
+    return with_parameters(guarded, signature, signature.parameters.values())
 
 
-def names(given: str | None) -> tuple[str, ...] | None:
-    """The names of an option that takes several, separated by commas; None where it was not given."""
-    return tuple(name.strip() for name in given.split(",") if name.strip()) if given else None
+def with_parameters(
+    function: Callable[..., None], signature: inspect.Signature, parameters: Iterable[inspect.Parameter]
+) -> Callable[..., None]:
+    """Return the function with other parameters for Typer, which reads signature and annotations, and a context."""
+    context = inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    by_name = {parameter.name: parameter for parameter in [*parameters, context]}
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in by_name.values()]
+    function.__signature__ = signature.replace(parameters=keyword_only)  # type: ignore[attr-defined]
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in keyword_only}
+    return function
 
 
-def _forget_interrupt() -> None:
-    """Lets the process end with our code although a KeyboardInterrupt passed through it.
+def is_given(context: typer.Context, name: str) -> bool:
+    """Return whether an option was typed, rather than taken from its default or an environment variable."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
-    Where one passes through code that a library evaluates from a string (`dataclass` and `namedtuple` do, at import),
-    CPython notes it as unhandled and, whatever handles it later, kills itself by SIGINT at its end. Evaluating any
-    other string clears that note.
+
+def _without_environment(context: typer.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Replace values from environment variables by None.
+
+    Options name their variable so that `--help` shows it. `find_setting` reads it, since it also knows the profile
+    and reports the source.
+    """
+    sources = {name: context.get_parameter_source(name) for name in options}
+    return {
+        name: None if (source := sources[name]) is not None and source.name == "ENVIRONMENT" else value
+        for name, value in options.items()
+    }
+
+
+def _clear_unhandled_interrupt() -> None:
+    """Let the process end with exit code 130 although a KeyboardInterrupt passed through it.
+
+    If a KeyboardInterrupt passes through code that a library evaluates from a string (`dataclass` and `namedtuple` do,
+    at import), CPython notes it as unhandled. It then kills itself by SIGINT at its end, whatever handles the
+    interrupt later. Evaluating any other string clears that note.
     """
     eval("None")
 
 
 def _explain(error: BaseException) -> int:
+    """Print an error as one sentence and return the exit code."""
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, InputError):

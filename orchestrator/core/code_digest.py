@@ -1,4 +1,4 @@
-"""The code of this project as it runs here: its files, and a digest by which two hosts tell that theirs is the same."""
+"""Source files of this project and their digest, by which two hosts check that they run the same code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_PACKAGES = ("models", "orchestrator", "search_spaces")
+from orchestrator.core.import_path import PACKAGES
 
 
 def source_files() -> dict[str, Path]:
-    """`package/path` → file, of every package of this project that is imported here, by name."""
+    """Return `package/path` → file of every package of this project, sorted by name."""
     found = {}
-    for package in _PACKAGES:
+    for package in PACKAGES:
         spec = find_spec(package)
         for place in (spec.submodule_search_locations if spec else None) or ():
             for path in Path(place).rglob("*"):
@@ -25,7 +25,7 @@ def source_files() -> dict[str, Path]:
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:
-    """SHA-256 of named contents in their order, hexadecimal."""
+    """Return the hexadecimal SHA-256 of named contents in their order."""
     code = hashlib.sha256()
     for name, content in files.items():
         code.update(f"{len(name)}:{name}:{len(content)}:".encode() + content)
@@ -34,9 +34,9 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 
 @cache
 def code_digest() -> str:
-    """The digest of the code that trains, as this process found it when it first asked.
+    """Return the digest of the code that trains, as it was at the first call in this process.
 
-    Search spaces are not of it: the driver reads them and sends what was drawn.
+    Search spaces do not count, since the driver reads them and sends the values drawn.
     """
     files = {name: path for name, path in source_files().items() if name.endswith(".py") and "/." not in name}
     return digest_of({name: path.read_bytes() for name, path in files.items() if not name.startswith("search_spaces/")})

@@ -1,4 +1,4 @@
-"""Passwords in addresses: refused where a record or the process list would show them, else kept apart from them."""
+"""Passwords in addresses: refused if a record or the process list would show them, else kept in the environment."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _SECRET = re.compile(r"password|secret|token", re.IGNORECASE)
 
 
 def without_passwords(text: str) -> str:
-    """The text with `scheme://user:password@host` made `scheme://host`, and `?password=…` made `?password=`."""
+    """Remove passwords: `scheme://user:password@host` becomes `scheme://host`, `?password=…` becomes `?password=`."""
     text = re.sub(r"(\w+://)[^/\s\"']+@", r"\1", text)
     return re.sub(r"([?&]\w*(?:password|secret|token)=)[^&\s\"']+", r"\1", text, flags=re.IGNORECASE)
 
 
 def holds_password(uri: str) -> bool:
-    """Whether a URI gives away a password, in its user part or in its query."""
+    """Return whether a URI holds a password, in its user part or in its query."""
     return _has_secret(_split(uri))
 
 
 def refuse_password(option: str, uri: str) -> str:
-    """The URI of an MLflow that was typed or written into a configuration, as it is.
+    """Return the URI of an MLflow that was typed or written into a configuration, unchanged.
 
     Raises:
-        InputError: it holds a password; which is not repeated.
+        InputError: the URI holds a password, which the message does not repeat.
     """
     if holds_password(uri):
         raise InputError(
@@ -37,14 +37,14 @@ def refuse_password(option: str, uri: str) -> str:
 
 
 def move_to_environment(source: str, uri: str) -> str:
-    """The URI of an MLflow server without its user and password, which MLflow's own variables hold from now on.
+    """Move user and password of an MLflow server's URI into MLflow's own variables, and return the rest.
 
     Args:
-        source: where the URI is from, for people.
+        source: origin of the URI, for messages.
         uri: from the environment, the profile file, or the records of an early sweep.
 
     Raises:
-        InputError: it is a database's and holds a password.
+        InputError: the URI is a database's and holds a password.
     """
     parts = _split(uri)
     if parts.scheme not in {"http", "https"}:
@@ -55,15 +55,15 @@ def move_to_environment(source: str, uri: str) -> str:
     os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", unquote(parts.password or ""))
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     if os.environ.get("MLFLOW_TRACKING_URI") == uri:
-        os.environ["MLFLOW_TRACKING_URI"] = bare  # MLflow reads it itself, and says it in its errors
+        os.environ["MLFLOW_TRACKING_URI"] = bare  # MLflow reads it too, and repeats it in its errors
     return bare
 
 
 def _split(uri: str) -> SplitResult:
     try:
         return urlsplit(uri)
-    except ValueError as error:  # what was given is not repeated: it may hold a password
-        raise InputError(f"The tracking URI is none: {error}.") from None
+    except ValueError as error:  # the URI is not repeated, since it may hold a password
+        raise InputError(f"The tracking URI is not valid: {error}.") from None
 
 
 def _has_secret(parts: SplitResult) -> bool:

@@ -1,4 +1,4 @@
-"""The URL of a ledger: PostgreSQL or a SQLite file, checked and in one form."""
+"""URL of a ledger: PostgreSQL or a SQLite file, checked and in one form."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SECRETS = {"password", "sslpassword", "oauth_client_secret"}
 
 
 def ledger_url(given: str) -> str:
-    """The URL in the one form that is saved with a sweep: with its driver, and a SQLite file by its absolute path.
+    """Return the URL as it is saved with a sweep: with its driver, and a SQLite file by its absolute path.
 
     Raises:
-        InputError: it is no URL, of another kind of database, holds a password, or names a database in memory.
+        InputError: the text is not a URL, names another database or one in memory, or holds a password.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -27,8 +27,8 @@ def ledger_url(given: str) -> str:
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
-        # What was given is not repeated: it may hold a password.
-        raise InputError("--ledger is no database URL; postgresql://HOST/NAME or sqlite:///FILE is.") from None
+        # The text is not repeated, since it may hold a password.
+        raise InputError("--ledger is not a database URL such as postgresql://HOST/NAME or sqlite:///FILE.") from None
     if url.drivername not in _DRIVERS:
         raise InputError(f"--ledger: {url.drivername} is not supported; postgresql and sqlite are.")
     if url.password is not None or _SECRETS & set(url.query):

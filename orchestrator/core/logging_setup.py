@@ -1,4 +1,4 @@
-"""What the project and its libraries log, on its way to a sweep's log file."""
+"""Logging of the project and its libraries into a sweep's log file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 
 def send_logs_to(handler: logging.Handler) -> None:
-    """Everything from INFO on, warnings among it, goes there and nowhere else."""
+    """Send every record from INFO on, and Python's warnings, to this handler alone."""
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers = [handler]

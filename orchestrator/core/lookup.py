@@ -1,4 +1,4 @@
-"""Looking a name up, and saying which names there are when it is not there."""
+"""Lookup by name, with a message that lists near or known names if the name is unknown."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 def look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """`known[name]`, or an InputError that names what is near or what there is."""
+    """Return `known[name]`; raise an InputError that lists near or known names if it is missing."""
     if name not in known:
         raise InputError(unknown_name_message(kind, name, known))
     return known[name]
 
 
 def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not known."""
+    """Return the sentence for an unknown name."""
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."

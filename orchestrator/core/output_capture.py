@@ -1,4 +1,4 @@
-"""Keeping what libraries print, from Python or from native code, out of the terminal and in a log file."""
+"""Redirection of everything that libraries print, from Python or native code, into a log file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TextIO
 
 @contextmanager
 def redirect_output(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
-    """Inside, file descriptors 1 and 2 lead to `log`; yields streams on what they led to before.
+    """Redirect file descriptors 1 and 2 to `log`; yield streams on their former targets.
 
     Ray writes from C++ and from child processes, past any Python logger, so the descriptors themselves are
-    turned round. They are put back at the end, errors included.
+    replaced. They are restored at the end, after an error too.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Every setting of a sweep, validated, saved with it."""
+"""Every setting of a sweep: its validation, its option, its file."""
 
 from __future__ import annotations
 
@@ -17,56 +17,213 @@ from orchestrator.core.credentials import refuse_password, without_passwords
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.ledger_url import ledger_url
 from orchestrator.core.spec_migrations import SCHEMA_VERSION, migrate
-from orchestrator.core.user_profile import find_setting
+from orchestrator.core.spec_option import (
+    CHECKPOINTS_PANEL,
+    CONFIRM_PANEL,
+    DATA_PANEL,
+    RESOURCES_PANEL,
+    SEARCH_PANEL,
+    SERVICES_PANEL,
+    SWEEP_PANEL,
+    Option,
+    setting_options,
+)
+from orchestrator.core.user_profile import VARIABLES, find_setting
 
 
 class SweepSpec(BaseModel):
-    """The settings of one sweep; what is saved as `spec.yaml` and what decides whether a sweep may go on."""
+    """Settings of one sweep, saved as `spec.yaml`; a sweep is resumed only if those that decide its figures agree."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[2] = SCHEMA_VERSION
     id: str = Field(default_factory=lambda: uuid4().hex[:8])
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    name: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"),
+        Option(
+            "Name of the sweep; an unfinished one of that name is resumed.", SWEEP_PANEL, default="VARIANT-DATASET-ID"
+        ),
+    ]
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
-    variant: str = "text_hyper"
-    dataset: str = "shapes"
-    data_root: Path | None = None
-    test_dataset: str | None = None
-    test_data_root: Path | None = None
-    criteria: Path | None = None
-    targets: tuple[str, ...] = ()
-    protocol: str = "disjoint"
-    encoders: tuple[str, ...] = ()
-    backbone: Literal["frozen", "finetune"] = "frozen"
+    variant: Annotated[str, Option("Registered variant to search: {variant}.", DATA_PANEL)] = "text_hyper"
+    dataset: Annotated[str, Option("Data set to train on: {dataset}.", DATA_PANEL)] = "shapes"
+    data_root: Annotated[
+        Path | None,
+        Option(
+            "Folder of the data set, if it is not built in.",
+            DATA_PANEL,
+            resumable=True,
+            resume_help="Folder of the data set, if it has moved.",
+        ),
+    ] = None
+    test_dataset: Annotated[
+        str | None, Option("Second data set that confirm runs and baselines score as well.", DATA_PANEL)
+    ] = None
+    test_data_root: Annotated[
+        Path | None,
+        Option(
+            "Folder of the second data set.",
+            DATA_PANEL,
+            resumable=True,
+            resume_help="Folder of the second data set, if it has moved.",
+        ),
+    ] = None
+    criteria: Annotated[
+        Path | None, Option("JSON lines of prompt and criteria, for the variant criteria_hyper.", DATA_PANEL)
+    ] = None
+    targets: Annotated[
+        tuple[str, ...], Option("Scores to learn, separated by commas.", DATA_PANEL, default="the variant's")
+    ] = ()
+    protocol: Annotated[
+        str,
+        Option("How the data are split: {protocol}. With disjoint, no prompt is in two parts.", DATA_PANEL),
+    ] = "disjoint"
+    encoders: Annotated[
+        tuple[str, ...],
+        Option("Feature extractors, separated by commas: {encoder}.", DATA_PANEL, default="the first of each kind"),
+    ] = ()
+    backbone: Annotated[
+        Literal["frozen", "finetune"],
+        Option("Image encoder: frozen, or finetune to train it with the model.", DATA_PANEL),
+    ] = "frozen"
 
-    trials: int = Field(default=12, ge=1)
-    epochs: int = Field(default=15, ge=1)
-    sampler: str = "tpe"
-    pruner: str = "halving"
-    space: Path | None = None
-    seed: int = Field(default=0, ge=0)
-    enqueue: Path | None = None
-    warm_start: tuple[str, ...] = ()
-    max_hours: float | None = Field(default=None, gt=0)
-    max_epoch_minutes: float | None = Field(default=None, gt=0)
+    trials: Annotated[
+        int,
+        Field(ge=1),
+        Option(
+            "Budget of trials; the control gets as many.",
+            SEARCH_PANEL,
+            resume_help="New budget of trials; a larger one extends the sweep.",
+        ),
+    ] = 12
+    epochs: Annotated[int, Field(ge=1), Option("Epochs of a training.", SEARCH_PANEL)] = 15
+    sampler: Annotated[str, Option("Proposes configurations: {sampler}.", SEARCH_PANEL)] = "tpe"
+    pruner: Annotated[str, Option("Stops weak trials early: {pruner}.", SEARCH_PANEL)] = "halving"
+    space: Annotated[
+        Path | None, Option("Search space of your own, as YAML.", SEARCH_PANEL, default="the variant's")
+    ] = None
+    seed: Annotated[int, Field(ge=0), Option("Seed of sampler, initialisation and batches.", SEARCH_PANEL)] = 0
+    enqueue: Annotated[
+        Path | None, Option("Configurations to try first: a YAML or JSON list, or CSV.", SEARCH_PANEL)
+    ] = None
+    warm_start: Annotated[
+        tuple[str, ...],
+        Option("Earlier sweeps of the variant, separated by commas; their best are tried first.", SEARCH_PANEL),
+    ] = ()
+    max_hours: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("Start no trial after this many hours.", SEARCH_PANEL, default="no limit", resumable=True),
+    ] = None
+    max_epoch_minutes: Annotated[
+        float | None,
+        Field(gt=0),
+        Option(
+            "Restart a trial, once, if it finishes no epoch for this many minutes.",
+            SEARCH_PANEL,
+            default="10 × the longest epoch, 30 at least",
+            resumable=True,
+        ),
+    ] = None
 
-    confirm: int = Field(default=3, ge=0)
-    splits: int = Field(default=5, ge=1)
+    confirm: Annotated[int, Field(ge=0), Option("Configurations to confirm on test; 0 for none.", CONFIRM_PANEL)] = 3
+    splits: Annotated[
+        int, Field(ge=1), Option("Train/validation splits that confirm each configuration.", CONFIRM_PANEL)
+    ] = 5
 
-    concurrency: int | None = Field(default=None, ge=1)
-    priority: float = Field(default=1.0, gt=0, le=1000)
-    cpus_per_trial: float | None = Field(default=None, gt=0)
-    gpus_per_trial: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
-    address: str | None = None
-    tracking_uri: str | None = None
-    ledger: str | None = None
-    storage_path: str | None = None
+    concurrency: Annotated[
+        int | None,
+        Field(ge=1),
+        Option("Trials that run at a time.", RESOURCES_PANEL, default="as many as fit", resumable=True),
+    ] = None
+    priority: Annotated[
+        float,
+        Field(gt=0, le=1000),
+        Option(
+            "Weight among the sweeps of a shared cluster: 2 gets twice the slots of 1.",
+            RESOURCES_PANEL,
+            resumable=True,
+        ),
+    ] = 1.0
+    cpus_per_trial: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("CPUs of a trial.", RESOURCES_PANEL, default="1, or the GPU's share", resumable=True),
+    ] = None
+    gpus_per_trial: Annotated[
+        Annotated[float, Field(ge=0)] | Literal["auto"],
+        Option(
+            "GPUs of a trial: a number, a fraction, or auto for as many trials as fit.",
+            RESOURCES_PANEL,
+            resumable=True,
+        ),
+    ] = 0.0
+    address: Annotated[
+        str | None,
+        Option(
+            "Ray cluster to join, HOST:PORT or auto; local starts one here.",
+            SERVICES_PANEL,
+            default="the profile's, or a new one here",
+            resumable=True,
+            variable=VARIABLES["address"],
+        ),
+    ] = None
+    tracking_uri: Annotated[
+        str | None,
+        Option(
+            "MLflow server or database.",
+            SERVICES_PANEL,
+            default="the profile's, or mlflow.db here",
+            resumable=True,
+            resume_help="MLflow server or database, if not the sweep's own.",
+            variable=VARIABLES["tracking_uri"],
+        ),
+    ] = None
+    ledger: Annotated[
+        str | None,
+        Option(
+            "Database of trials: postgresql://HOST/NAME or sqlite:///FILE.",
+            SERVICES_PANEL,
+            default="the profile's, or a file of the sweep",
+            variable=VARIABLES["ledger"],
+        ),
+    ] = None
+    storage_path: Annotated[
+        str | None,
+        Option(
+            "Place of checkpoints: a folder that all nodes see, or s3://BUCKET.",
+            SERVICES_PANEL,
+            default="the profile's, or the sweep's folder",
+            variable=VARIABLES["storage_path"],
+        ),
+    ] = None
 
-    keep: str = Field(default="best:3", pattern=r"^(best:[1-9][0-9]*|last|all|none)$")
-    keep_bytes: ByteSize | None = Field(default=None, ge=0)
-    min_free: ByteSize = Field(default=ByteSize(10**9), ge=0)
+    keep: Annotated[
+        str,
+        Field(pattern=r"^(best:[1-9][0-9]*|last|all|none)$"),
+        Option("Checkpoints to keep of ended trials: best:K, last, all or none.", CHECKPOINTS_PANEL, resumable=True),
+    ] = "best:3"
+    keep_bytes: Annotated[
+        ByteSize | None,
+        Field(ge=0),
+        Option(
+            "Size of all checkpoints together at most, such as 2GB.",
+            CHECKPOINTS_PANEL,
+            default="no limit",
+            resumable=True,
+        ),
+    ] = None
+    min_free: Annotated[
+        ByteSize,
+        Field(ge=0),
+        Option(
+            "Write no checkpoint if less than this is free on the disk.",
+            CHECKPOINTS_PANEL,
+            resumable=True,
+        ),
+    ] = ByteSize(10**9)
 
     @field_validator("data_root", "test_data_root", "criteria", "space", "enqueue")
     @classmethod
@@ -82,54 +239,40 @@ class SweepSpec(BaseModel):
 
     @property
     def threads(self) -> int:
-        """Of one trial."""
+        """Threads of one trial."""
         return max(1, int(self.cpus_per_trial or 1))
 
     @property
     def gpus(self) -> float:
-        """Of one trial; 0 while that is left to the cluster."""
+        """GPUs of one trial; 0 until `auto` is settled on the cluster."""
         return 0.0 if self.gpus_per_trial == "auto" else self.gpus_per_trial
 
     def save(self, path: Path) -> None:
-        """Writes the spec as YAML, in one step: a reader finds the old one or the new one whole."""
+        """Write the spec as YAML in one step, so that a reader finds the old or the new one whole."""
         content = json.loads(self.model_dump_json())
         write_file(path, yaml.safe_dump(content, sort_keys=False))
 
     def changed(self, given: dict[str, Any]) -> SweepSpec:
-        """The same with some settings changed; raises InputError where one of them is wrong."""
+        """Return the spec with some settings changed; raise InputError if one of them is wrong."""
         _refuse_passwords(given)
         return _validated({**self.model_dump(), **given}, "")
 
     def differences(self, other: SweepSpec) -> dict[str, tuple[Any, Any]]:
-        """Settings that decide the numbers and are not the same in `other`: name → (own, other's)."""
+        """Return the settings that decide the figures and differ from `other`: name → (own, other's)."""
         free = {"schema_version", "id", "created", "name"} | RESUMABLE_SETTINGS
-        mine, theirs = self.model_dump(), other.model_dump()
-        return {key: (mine[key], theirs[key]) for key in mine if key not in free and mine[key] != theirs[key]}
+        own, others = self.model_dump(), other.model_dump()
+        return {key: (own[key], others[key]) for key in own if key not in free and own[key] != others[key]}
 
 
-RESUMABLE_SETTINGS = {
-    "concurrency",
-    "priority",
-    "cpus_per_trial",
-    "gpus_per_trial",
-    "address",
-    "tracking_uri",
-    "max_hours",
-    "max_epoch_minutes",
-    "data_root",
-    "keep",
-    "keep_bytes",
-    "min_free",
-    "test_data_root",
-}
-"""Settings of where and how fast, free to change when a sweep goes on."""
+RESUMABLE_SETTINGS = frozenset(setting.name for setting in setting_options(SweepSpec) if setting.option.resumable)
+"""Settings of place and speed, free to change when a sweep is resumed."""
 
 
 def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
-    """A spec from a YAML file's settings, overridden by `given` (command-line options that are not None).
+    """Build a spec from a YAML file's settings, overridden by `given` (command-line options that are not None).
 
     Raises:
-        InputError: with the setting and the reason.
+        InputError: a setting is wrong; the message names it and the reason.
     """
     settings = _read_config(config) if config else {}
     settings.update({key: value for key, value in given.items() if value is not None})
@@ -149,10 +292,10 @@ def build_spec(given: dict[str, Any], config: Path | None = None) -> SweepSpec:
 
 
 def load_spec(path: Path) -> SweepSpec:
-    """Reads a sweep's `spec.yaml`, an older version's as well.
+    """Read a sweep's `spec.yaml`, of this or an older version.
 
     Raises:
-        InputError: it is missing, wrong, or of a schema version that is not known here.
+        InputError: the file is missing, wrong, or of an unknown schema version.
     """
     try:
         return parse_spec(path.read_text(), str(path))
@@ -163,7 +306,7 @@ def load_spec(path: Path) -> SweepSpec:
 
 
 def parse_spec(text: str, path: str) -> SweepSpec:
-    """The spec in a YAML text that was read from `path`; raises InputError as `load_spec` does."""
+    """Parse the YAML text of a spec that was read from `path`; raise InputError as `load_spec` does."""
     try:
         return SweepSpec.model_validate(migrate(yaml.safe_load(text), path))
     except (ValidationError, yaml.YAMLError) as error:
@@ -180,25 +323,25 @@ def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
 
 
 def with_defaults(spec: SweepSpec) -> SweepSpec:
-    """A new sweep's spec, with the ledger and the storage that environment or profile name where none was given.
+    """Fill in a new sweep's ledger and storage from the environment or the profile if they are not given.
 
     Raises:
-        InputError: what they name is no ledger or no storage, or the profile is wrong.
+        InputError: the ledger, the storage or the profile is not valid.
     """
     from orchestrator.core.object_store import storage_url
 
-    found = {}
+    defaults = {}
     if not spec.ledger and (ledger := find_setting("ledger")):
-        found["ledger"] = ledger_url(ledger.value)
+        defaults["ledger"] = ledger_url(ledger.value)
     if not spec.storage_path and (storage := find_setting("storage_path")):
-        found["storage_path"] = storage_url(storage.value)
-    return spec.model_copy(update=found)
+        defaults["storage_path"] = storage_url(storage.value)
+    return spec.model_copy(update=defaults)
 
 
 def sources(spec: SweepSpec, resumed: bool) -> list[str]:
-    """A sentence for each place that a sweep uses without having been told by hand: which, and who says so.
+    """Return a sentence for each service that the environment or the profile names: its address and the source.
 
-    A sweep that goes on keeps its MLflow and its ledger, whatever they would be now.
+    A resumed sweep keeps its MLflow and its ledger, whatever the environment names now.
     """
     kinds = {"address": "Ray cluster"} if resumed else {"address": "Ray cluster", "tracking_uri": "MLflow"}
     settings = [(kind, find_setting(name, getattr(spec, name))) for name, kind in kinds.items()]
@@ -206,7 +349,11 @@ def sources(spec: SweepSpec, resumed: bool) -> list[str]:
         settings.append(("Ledger", ledger))
     if not resumed and spec.storage_path and (storage := find_setting("storage_path")):
         settings.append(("Checkpoints", storage))
-    return [f"{kind}: {without_passwords(one.value)} ({one.source})" for kind, one in settings if one and one.source]
+    return [
+        f"{kind}: {without_passwords(setting.value)} ({setting.source})"
+        for kind, setting in settings
+        if setting and setting.source
+    ]
 
 
 def _refuse_passwords(settings: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Specs of earlier versions: each is brought to the next version by a function, newer ones are refused."""
+"""Migrations of specs of earlier versions, one function a version; newer specs are refused."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Content = dict[str, Any]
 
 
 def _from_1(content: Content) -> Content:
-    """Version 2 knows earlier sweeps to begin from; a sweep of version 1 began from none."""
+    """Add `warm_start`, new in version 2; a sweep of version 1 had no earlier sweeps."""
     return {**content, "warm_start": []}
 
 
 MIGRATIONS: dict[int, Callable[[Content], Content]] = {1: _from_1}
-"""Version → what makes the next version of it."""
+"""Version → function that migrates it to the next."""
 
 
 def migrate(content: Any, path: str) -> Content:
-    """A spec's content as this version has it.
+    """Return a spec's content in the present version.
 
     Args:
-        content: what the file holds.
-        path: of the file, for the error.
+        content: content of the file.
+        path: path of the file, for the error.
 
     Raises:
-        InputError: no mapping, no version, or a version that is not known here.
+        InputError: the content has no mapping, no version, or an unknown version.
     """
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
@@ -39,7 +39,7 @@ def migrate(content: Any, path: str) -> Content:
             f"{path} has schema version {version}, from a newer HyperAssess; this one reads up to {SCHEMA_VERSION}."
         )
     if version < min(MIGRATIONS):
-        raise InputError(f"{path} has schema version {version}, which never was.")
+        raise InputError(f"{path} has schema version {version}, which does not exist.")
     while version < SCHEMA_VERSION:
         content = MIGRATIONS[version](content)
         version += 1

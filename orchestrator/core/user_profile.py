@@ -1,4 +1,4 @@
-"""Where a cluster, MLflow and the ledger are, for whoever does not want to type it: environment or profile file.
+"""Addresses of cluster, MLflow, ledger and storage from the environment or the profile file.
 
 A flag comes first, then the environment, then the profile file, then the default of each.
 """
@@ -21,32 +21,32 @@ VARIABLES = {
     "storage_path": "HYPERASSESS_STORAGE_PATH",
     "token_path": "RAY_AUTH_TOKEN_PATH",
 }
-"""Setting → the environment variable that gives it."""
+"""Setting → its environment variable."""
 
 _CHOICE = "HYPERASSESS_PROFILE"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A value and where it came from; None for one that was given by hand."""
+    """Value of a setting and its source; the source is None for a value that was typed."""
 
     value: str
     source: str | None = None
 
 
 def config_folder() -> Path:
-    """This user's settings: the profile file and the token of the cluster."""
+    """Return the folder of this user's profile file and cluster token."""
     import platformdirs
 
     return Path(platformdirs.user_config_dir("hyperassess"))
 
 
 def find_setting(name: str, given: str | None = None) -> Setting | None:
-    """A setting by its precedence, None where nobody names it.
+    """Return a setting by precedence, and None if nothing names it.
 
     Args:
         name: a key of `VARIABLES`.
-        given: what a flag, or the sweep that goes on, says.
+        given: value of the flag, or of the resumed sweep.
 
     Raises:
         InputError: the profile file is wrong.
@@ -54,8 +54,8 @@ def find_setting(name: str, given: str | None = None) -> Setting | None:
     if given:
         return Setting(given)
     variable = VARIABLES[name]
-    if found := os.environ.get(variable):
-        return Setting(found, variable)
+    if value := os.environ.get(variable):
+        return Setting(value, variable)
     path, table = _chosen()
     settings = _read(path, table) if path else {}
     if name not in settings:
@@ -64,7 +64,7 @@ def find_setting(name: str, given: str | None = None) -> Setting | None:
 
 
 def _chosen() -> tuple[Path | None, str | None]:
-    """The profile file and the table in it; no file where there is none to read."""
+    """Return the profile file and the table in it, or None for a file if there is none to read."""
     choice = os.environ.get(_CHOICE)
     usual = config_folder() / "profile.toml"
     if choice is None:
@@ -77,7 +77,7 @@ def _chosen() -> tuple[Path | None, str | None]:
 
 
 def _read(path: Path, table: str | None) -> dict[str, str]:
-    """The settings outside of any table, and in their place those of the table that was chosen."""
+    """Read the settings outside of any table, overridden by those of the chosen table."""
     try:
         content = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A sweep's folder: what lies where, finding it again, and holding it so that nobody else writes there."""
+"""Folder of a sweep: its files, how it is found, and the lock that keeps other processes from writing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.core.spec import SweepSpec, load_spec
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder `sweeps/<name>` and the names of what is inside."""
+    """Folder `sweeps/<name>` and the names of its files."""
 
     root: Path
 
@@ -34,22 +34,22 @@ class Workspace:
 
     @property
     def space(self) -> Path:
-        """The search space as it was when the sweep began."""
+        """Search space as it was when the sweep began."""
         return self.root / "space.yaml"
 
     @property
     def first(self) -> Path:
-        """The configurations that it tries first."""
+        """Configurations that the sweep tries first."""
         return self.root / "first.json"
 
     @property
     def identity(self) -> Path:
-        """Code version, data hash, split hashes and encoders: what must agree when the sweep goes on."""
+        """Code version, data hash, split hashes and encoders, which must agree when the sweep is resumed."""
         return self.root / "identity.json"
 
     @property
     def provenance(self) -> Path:
-        """Commit, packages and machine that it began with."""
+        """Commit, packages and machine at the start of the sweep."""
         return self.root / "provenance.json"
 
     @property
@@ -59,17 +59,17 @@ class Workspace:
 
     @property
     def spool(self) -> Path:
-        """What the recorder has to tell MLflow."""
+        """Events on their way to MLflow."""
         return self.root / "spool"
 
     @property
     def splits(self) -> Path:
-        """One file a split."""
+        """Folder of the splits, one file each."""
         return self.root / "splits"
 
     @property
     def trials(self) -> Path:
-        """One folder a trial: its checkpoint and, once confirmed, its predictions."""
+        """Folders of the trials: checkpoints and, of confirm runs, predictions."""
         return self.root / "trials"
 
     @property
@@ -84,37 +84,37 @@ class Workspace:
 
     @property
     def result(self) -> Path:
-        """What a finished sweep found, as JSON; its presence says that the sweep is finished."""
+        """Result of a finished sweep, as JSON; a sweep without it is not finished."""
         return self.root / "result.json"
 
     def earlier_result(self, trials: int) -> Path:
-        """The result that it had when its search had so many trials, kept when the search went on."""
+        """Return the path of the result with that many trials, kept when the budget was extended."""
         return self.root / f"result-{trials}.json"
 
     @property
     def log(self) -> Path:
-        """What Ray, MLflow and Optuna had to say."""
+        """Log of Ray, MLflow and Optuna."""
         return self.root / "log.txt"
 
     @property
     def progress(self) -> Path:
-        """What a running sweep says of itself; left behind by one that was killed."""
+        """Progress of a running sweep; a killed sweep leaves it behind."""
         return self.root / ".progress.json"
 
     @property
     def lease(self) -> Path:
-        """Locked by whoever runs the sweep."""
+        """File that the process running the sweep locks."""
         return self.root / ".lease"
 
     @property
     def holder(self) -> Path:
-        """Who holds the lease; left behind by one that was killed."""
+        """Owner of the lease; a killed sweep leaves it behind."""
         return self.root / ".holder.json"
 
 
 @dataclass(frozen=True)
 class LockOwner:
-    """A process that holds a sweep, or held it when it was killed."""
+    """Process that holds a sweep, or held it when it was killed."""
 
     host: str
     pid: int
@@ -125,7 +125,7 @@ class LockOwner:
 
     @classmethod
     def read(cls, workspace: Workspace) -> LockOwner | None:
-        """Who it says it is; None where nobody does."""
+        """Read the owner of a sweep, and None if no process holds it."""
         try:
             return cls(**json.loads(workspace.holder.read_text()))
         except (OSError, ValueError, TypeError):
@@ -133,15 +133,15 @@ class LockOwner:
 
 
 class SweepLocked(InputError):
-    """Somebody else is running the sweep."""
+    """Raised if another process runs the sweep."""
 
 
 @contextmanager
 def lock_sweep(workspace: Workspace) -> Iterator[None]:
-    """Holds a sweep's folder for this process; the operating system lets go when the process ends, however it ends.
+    """Lock a sweep's folder for this process; the operating system releases it when the process ends.
 
     Raises:
-        Held: somebody else holds it: who, where and since when.
+        SweepLocked: another process holds it; the message names host, pid and start.
     """
     from filelock import FileLock, Timeout
 
@@ -162,11 +162,11 @@ def lock_sweep(workspace: Workspace) -> Iterator[None]:
 
 
 def running(workspace: Workspace) -> LockOwner | None:
-    """Who is running a sweep now; None where nobody is."""
+    """Return the process that runs a sweep now, and None if there is none."""
     from filelock import FileLock, Timeout
 
     holder = LockOwner.read(workspace)
-    # Asking the lock takes it for a moment, in which whoever starts the sweep would be refused: only where needed.
+    # Trying the lock takes it for a moment, in which a start of the sweep would be refused, so it comes last.
     if holder is None or (holder.host == socket.gethostname() and not _alive(holder.pid)):
         return None
     try:
@@ -187,14 +187,14 @@ def _alive(pid: int) -> bool:
 
 
 def find_sweep(reference: str, out: Path) -> Workspace:
-    """The sweep meant by an id, a name or a folder.
+    """Return the sweep with an id, a name or a folder.
 
     Args:
-        reference: what the user gave.
-        out: the folder that sweeps live in.
+        reference: id, name or folder.
+        out: folder of the sweeps.
 
     Raises:
-        InputError: there is none, with the near matches.
+        InputError: no sweep matches; the message lists near names.
     """
     for folder in (Path(reference), out / reference):
         if (folder / "spec.yaml").is_file():
@@ -213,15 +213,15 @@ def find_sweep(reference: str, out: Path) -> Workspace:
 
 
 def list_sweeps(out: Path) -> list[tuple[Workspace, SweepSpec]]:
-    """All sweeps under `out` whose spec can be read, oldest first."""
+    """Return all sweeps under `out` whose spec can be read, oldest first."""
     found = [(workspace, spec) for workspace, spec in scan(out) if isinstance(spec, SweepSpec)]
     return sorted(found, key=lambda pair: pair[1].created)
 
 
 def scan(out: Path) -> Iterator[tuple[Workspace, SweepSpec | InputError]]:
-    """All sweeps under `out`, each with its spec or with why that cannot be read."""
+    """Yield all sweeps under `out`, each with its spec or the error that reading it raised."""
     for path in sorted(out.glob("*/spec.yaml")):
-        if path.parent.name.startswith("."):  # one that is being deleted
+        if path.parent.name.startswith("."):  # is being deleted
             continue
         workspace = Workspace(path.parent.absolute())
         try:
@@ -231,5 +231,5 @@ def scan(out: Path) -> Iterator[tuple[Workspace, SweepSpec | InputError]]:
 
 
 def archive_of(out: Path, name: str) -> Path:
-    """Where a sweep of that name lies once it is archived."""
+    """Return the archive of a sweep of that name."""
     return out / "archive" / f"{name}.tar.gz"

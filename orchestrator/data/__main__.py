@@ -1,4 +1,4 @@
-"""`python -m orchestrator.data`: what is there of a data set, and where to get it."""
+"""`python -m orchestrator.data`: check a data set, or fetch it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import FAILED, commands
+from orchestrator.core.cli import FAILED, commands, examples
+from orchestrator.core.cli_options import DATA_PANEL, Debug, Json
 from orchestrator.data.progress import progress_bar, silent
 
 
+@examples(
+    "python -m orchestrator.data check csv:ratings.csv",
+    "python -m orchestrator.data check agiqa3k --data-root AGIQA-3K",
+)
 def check(
-    dataset: Annotated[str, typer.Argument(help="As for a sweep: agiqa3k, csv:FILE, shapes, ….")],
-    data_root: Annotated[Path | None, typer.Option(help="Folder that holds it.")] = None,
-    protocol: Annotated[str, typer.Option(help="How to divide it: disjoint, paper or slots.")] = "disjoint",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    dataset: Annotated[str, typer.Argument(help="Data set: {dataset}.")],
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the data set, if it is not built in.", rich_help_panel=DATA_PANEL)
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="How the data are split: {protocol}.", rich_help_panel=DATA_PANEL)
+    ] = "disjoint",
+    json: Json = False,
+    debug: Debug = False,
 ) -> None:
-    """Say what is there of a data set, what is missing, and how it divides; 1 if a sweep would refuse it."""
+    """Report usable and missing images and how the data split; exit code 1 if a sweep would refuse them."""
     from rich.console import Console
 
     from orchestrator.data.print_report import print_report
@@ -35,12 +44,16 @@ def check(
         raise typer.Exit(FAILED)
 
 
+@examples("python -m orchestrator.data get agiqa3k", "python -m orchestrator.data get agiqa3k --to AGIQA-3K")
 def get(
-    dataset: Annotated[str, typer.Argument(help="Its name, for example agiqa3k.")],
-    to: Annotated[Path | None, typer.Option(help="Folder to put it in; data/DATASET if not given.")] = None,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    dataset: Annotated[str, typer.Argument(help="Data set: {dataset}.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder to fetch it into.", rich_help_panel=DATA_PANEL, show_default="data/DATASET"),
+    ] = None,
+    debug: Debug = False,
 ) -> None:
-    """Fetch a data set from the Hugging Face hub where its licence allows it, or say where to get it."""
+    """Fetch a data set from the Hugging Face hub if its licence allows it, else print where to get it."""
     from orchestrator.core.errors import InputError
     from orchestrator.data.download import fetch_dataset
     from orchestrator.data.registry import dataset_source, read_dataset
@@ -56,7 +69,11 @@ def get(
     print(f"{rows} images in {folder}: python -m orchestrator.data check {dataset} --data-root {folder}")
 
 
-data = commands(check, get)
+data = commands(
+    *(check, get),
+    about="Check a data set, or fetch it.",
+    shown=("python -m orchestrator.data check csv:ratings.csv", "python -m orchestrator.data get agiqa3k"),
+)
 
 if __name__ == "__main__":
     data()

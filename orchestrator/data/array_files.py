@@ -39,11 +39,11 @@ class StoredArray:
 
     @property
     def nbytes(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
         return self.rows * math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     def open(self) -> NDArray[np.float16 | np.uint8]:
-        """The array, (rows, *shape), memory-mapped; what is written to it stays in this process."""
+        """Return the array, (rows, *shape), memory-mapped; writes to it stay in this process."""
         mapped: NDArray[np.float16 | np.uint8] = np.load(self.path, mmap_mode="c")
         if mapped.shape != (self.rows, *self.shape) or mapped.dtype != self.dtype:
             raise ValueError(f"{self.path} holds {mapped.dtype} {mapped.shape}, not {self.rows} rows")
@@ -52,13 +52,13 @@ class StoredArray:
 
 @dataclass(frozen=True)
 class ArrayFolder:
-    """The arrays of one encoder for one dataset; the folder is there as soon as they are complete.
+    """The arrays of one encoder for one data set; the folder exists once they are complete.
 
-    Until then they grow in `<folder>.partial`, where `progress.json` notes how many rows are on the disk.
+    Until then they grow in `<folder>.partial`, where `progress.json` records how many rows are on the disk.
 
     Attributes:
         path: the folder; its name is unique to the content.
-        identity: what the content depends on, written beside it and compared when it is opened.
+        identity: what the content depends on; saved with the arrays and compared when they are opened.
         rows: how many rows every array has.
     """
 
@@ -67,7 +67,7 @@ class ArrayFolder:
     rows: int
 
     def open(self) -> dict[str, StoredArray] | None:
-        """The arrays by name; None where they are not complete, or damaged, or of something else."""
+        """Return the arrays by name; None if they are incomplete, damaged, or of another identity."""
         try:
             meta = json.loads((self.path / "meta.json").read_text(encoding="utf-8"))
             if (meta["format"], meta["identity"], meta["rows"]) != (_FORMAT, self.identity, self.rows):
@@ -84,16 +84,16 @@ class ArrayFolder:
         return arrays
 
     def ensure(self, produce: Produce, progress: Progress, what: str) -> dict[str, StoredArray]:
-        """Open the arrays, and compute first what is missing; only one process at a time computes.
+        """Open the arrays; first compute those that are missing. Only one process at a time computes.
 
         Args:
-            produce: given a row, yields blocks of consecutive rows from there on, each {name: (B, *shape)}; uint8
-                is stored as it is, everything else as float16.
-            progress: told after every block, also while another process computes.
-            what: what it is told.
+            produce: given a row, yields blocks of consecutive rows from that row on, each {name: (B, *shape)}. uint8
+                is stored unchanged, everything else as float16.
+            progress: called after every block, also while another process computes.
+            what: name of the work, passed to `progress`.
 
         Raises:
-            InputError: no room on the disk.
+            InputError: the disk is full.
             ValueError: values that float16 cannot hold.
         """
         if (ready := self.open()) is not None:

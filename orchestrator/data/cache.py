@@ -1,4 +1,4 @@
-"""Where things that can be computed again are kept between runs."""
+"""The cache folder: files that can be computed again are kept there between runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """$HYPERASSESS_CACHE, else the user's cache folder: what lies there can be computed again."""
+    """Return $HYPERASSESS_CACHE, or the user's cache folder. Everything in it can be computed again."""
     chosen = os.environ.get("HYPERASSESS_CACHE")
     if chosen:
         return Path(chosen).expanduser().absolute()

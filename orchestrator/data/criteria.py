@@ -1,4 +1,4 @@
-"""What is asked of the images of a prompt: a text a prompt, from a file that the user brings."""
+"""Criteria of a prompt: one text for each prompt, read from a file of the user."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _KEYS = ("prompt", "criteria")
 
 
 def read_criteria(path: Path, prompts: Sequence[str]) -> list[str]:
-    """The criteria of each of `prompts`, in their order.
+    """Return the criteria of each of `prompts`, in the same order.
 
     Args:
-        path: JSON lines, each an object with `prompt` and `criteria`, as a language model may have been asked for
-            them (the paper, section IV-B). Prompts are matched without regard to case and runs of white space.
+        path: JSON lines, each an object with `prompt` and `criteria`, as a language model may have written them
+            (the paper, section IV-B). Prompts are matched without regard to case and runs of white space.
         prompts: those of a data set's rows.
 
     Raises:
-        InputError: no such file, a line that is no such object, two criteria for a prompt, or a prompt without any.
+        InputError: the file is missing, a line is not such an object, a prompt has two criteria or none.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""What a dataset is once it is loaded and checked."""
+"""A data set after it is loaded and checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Quarantine:
-    """A row that was left out, and why."""
+    """A row that was excluded, and the reason."""
 
     name: str
     reason: str
@@ -24,15 +24,15 @@ class Quarantine:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rated images: one row an image with its prompt, its generator and its mean opinion scores.
+    """Rated images: one row per image with its prompt, its generator and its mean opinion scores.
 
     Attributes:
-        name: what it was asked for as, for example "agiqa3k".
-        table: columns name (unique, sorted), image (absolute path), prompt, generator, digest (SHA-256 of the
-            image's bytes), a column for every target in MOS units, and `<target>_std` where raters' standard
-            deviations are known, and `criteria` where the user brought some.
-        targets: the scores there are, for example ("quality", "alignment").
-        quarantined: rows that were left out.
+        name: the name it was loaded by, for example "agiqa3k".
+        table: columns are name (unique, sorted), image (absolute path), prompt, generator, digest (SHA-256 of the
+            image's bytes), and a column for every target in MOS units. Optional: `<target>_std`, the raters'
+            standard deviations, and `criteria`.
+        targets: the score columns, for example ("quality", "alignment").
+        quarantined: rows that were excluded.
         data_hash: SHA-256 of names, images, prompts, generators and scores. Equal hashes mean the same rows
             in the same order.
     """
@@ -63,10 +63,10 @@ class Dataset:
 
     @property
     def criteria(self) -> list[str]:
-        """What is asked of each image, (N,).
+        """Criteria of each image, (N,).
 
         Raises:
-            InputError: nobody said.
+            InputError: the data set has no criteria.
         """
         if "criteria" not in self.table:
             raise InputError(
@@ -76,7 +76,7 @@ class Dataset:
         return list(self.table["criteria"])
 
     def with_criteria(self, criteria: Sequence[str]) -> Dataset:
-        """The same rows with what is asked of them, (N,); the data hash says what was."""
+        """Return the same rows with criteria, (N,); the data hash covers them."""
         import hashlib
         import json
 
@@ -84,12 +84,12 @@ class Dataset:
         return replace(self, table=self.table.assign(criteria=list(criteria)), data_hash=digest)
 
     def images_and_prompts(self) -> list[tuple[str, str]]:
-        """The SHA-256 of each image beside its prompt, sorted: equal where data sets differ in names only."""
+        """Return the SHA-256 and the prompt of each image, sorted; equal for data sets that differ in names only."""
         return sorted(zip(self.table["digest"], self.table["prompt"], strict=True))
 
     @property
     def generators(self) -> list[str]:
-        """What made each image, with its setting where it has one, (N,); "unknown" where nobody said."""
+        """Generator of each image, with its setting if it has one, (N,); "unknown" if the data set names none."""
         return list(self.table["generator"])
 
     @property
@@ -100,10 +100,10 @@ class Dataset:
         return pd.factorize(self.table["prompt"].map(normalize_prompt))[0].astype("int64")
 
     def scores(self, targets: Sequence[str] | None = None) -> NDArray[np.float64]:
-        """Mean opinion scores, (N, T) in MOS units, for some targets or for all of them.
+        """Return mean opinion scores, (N, T) in MOS units, for some targets or for all of them.
 
         Raises:
-            InputError: a target that this dataset does not have.
+            InputError: a target that this data set does not have.
         """
         chosen = self.targets if targets is None else tuple(targets)
         for target in chosen:
@@ -112,27 +112,27 @@ class Dataset:
         return self.table[list(chosen)].to_numpy(dtype="float64")
 
     def stds(self, targets: Sequence[str]) -> NDArray[np.float64] | None:
-        """The raters' standard deviations, (N, T) in MOS units; None where `lacking_stds` says why."""
+        """Return the raters' standard deviations, (N, T) in MOS units; None if `lacking_stds` names a reason."""
         if self.lacking_stds(targets):
             return None
         return self.table[[f"{target}_std" for target in targets]].to_numpy(dtype="float64")
 
     def lacking_stds(self, targets: Sequence[str]) -> str | None:
-        """Why the raters' standard deviations of these scores are not known, or None where they are."""
+        """Return why the raters' standard deviations of these scores are unknown; None if they are known."""
         for column in (f"{target}_std" for target in targets):
             if column not in self.table:
                 return f"{self.name} has no column {column}"
             # A NaN is not at least 0 either.
             if bad := int((~self.table[column].between(0, float("inf"), inclusive="left")).sum()):
-                return f"{self.name} has {bad} of {len(self)} rows whose {column} is no number of 0 or above"
+                return f"{self.name} has {bad} of {len(self)} rows whose {column} is not a number of 0 or above"
         return None
 
     def quarantine_counts(self) -> dict[str, int]:
-        """How many rows were left out for each reason."""
+        """Return how many rows were excluded for each reason."""
         return {reason: len(names) for reason, names in self.quarantined_names().items()}
 
     def quarantined_names(self) -> dict[str, list[str]]:
-        """Which rows were left out for each reason, the commonest reason first."""
+        """Return the names of the rows excluded for each reason, the commonest reason first."""
         names: dict[str, list[str]] = {}
         for left_out in self.quarantined:
             names.setdefault(left_out.reason, []).append(left_out.name)
@@ -140,5 +140,5 @@ class Dataset:
 
 
 def normalize_prompt(prompt: str) -> str:
-    """The prompt without the differences that make no other prompt: case and runs of white space."""
+    """Return the prompt in lower case, with every run of white space as one blank."""
     return " ".join(prompt.casefold().split())

@@ -14,10 +14,10 @@ Snapshot = Callable[[str, Path], None]
 
 
 def hub_snapshot(repository: str, folder: Path) -> None:
-    """Copies a data set of the hub into a folder; files that are there already are not sent again.
+    """Copy a data set of the hub into a folder; files that are there already are not sent again.
 
     Raises:
-        Exception: whatever the hub's client and the network throw.
+        Exception: any error of the hub's client or of the network.
     """
     from huggingface_hub import HfApi, snapshot_download
 
@@ -27,15 +27,15 @@ def hub_snapshot(repository: str, folder: Path) -> None:
 
 
 def fetch_dataset(name: str, folder: Path, snapshot: Snapshot = hub_snapshot) -> None:
-    """Copies a data set into a folder and unpacks its archives there.
+    """Copy a data set into a folder and unpack its archives there.
 
     Args:
         name: of the data set.
-        folder: where to; made where it is not.
+        folder: destination; created if missing.
         snapshot: copies from the hub, given repository and folder.
 
     Raises:
-        InputError: unknown data set, one that no program may fetch, no way to the hub, or a damaged archive.
+        InputError: unknown data set, a licence that forbids the download, no access to the hub, or a damaged archive.
     """
     source = dataset_source(name)
     if source is None:
@@ -48,7 +48,7 @@ def fetch_dataset(name: str, folder: Path, snapshot: Snapshot = hub_snapshot) ->
         snapshot(source.hub, folder)
     except Exception as error:
         raise InputError(
-            f"{source.hub} could not be fetched from the Hugging Face hub: {_cause(error)}. Run this again to go on "
+            f"{source.hub} could not be fetched from the Hugging Face hub: {_cause(error)}. Run this again to continue "
             f"where it stopped, or take {name} from {_whereabouts(source)}."
         ) from error
     for archive in sorted(folder.rglob("*.zip")):

@@ -1,4 +1,4 @@
-"""Running encoders over a dataset, block by block."""
+"""Encoding of a data set, block by block."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _IMAGES_ON_CPU, _IMAGES_ON_GPU = 8, 64
 
 
 def encode_images(encoder: ImageEncoder, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
-    """Blocks of the arrays of `paths[start:]`, in order.
+    """Yield blocks of the arrays of `paths[start:]`, in order.
 
     Raises:
-        InputError: an image that could be read when the dataset was checked, and cannot any more.
+        InputError: an image that was readable when the data set was checked can no longer be read.
     """
 
     def encode(rows: slice) -> Block:
@@ -42,10 +42,10 @@ def encode_images(encoder: ImageEncoder, paths: Sequence[str], start: int = 0) -
 def encode_pairs(
     encoder: JointEncoder, paths: Sequence[str], prompts: Sequence[str], start: int = 0
 ) -> Iterator[Block]:
-    """Blocks of the arrays of `paths[start:]` together with their prompts, in order.
+    """Yield blocks of the arrays of `paths[start:]` together with their prompts, in order.
 
     Raises:
-        InputError: an image that could be read when the dataset was checked, and cannot any more.
+        InputError: an image that was readable when the data set was checked can no longer be read.
     """
 
     def encode(rows: slice) -> Block:
@@ -55,7 +55,7 @@ def encode_pairs(
 
 
 def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[Block]:
-    """Blocks of `pixels` (B, 3, size, size) uint8 of `paths[start:]`, in order; raises as `encode_images` does."""
+    """Yield blocks of `pixels` (B, 3, size, size) uint8 of `paths[start:]`, in order; raise as `encode_images` does."""
     from models.encoders.preprocessing import to_pixels
 
     def decode(rows: slice) -> Block:
@@ -65,7 +65,7 @@ def decode_images(size: int, paths: Sequence[str], start: int = 0) -> Iterator[B
 
 
 def encode_prompts(encoder: PromptEncoder, prompts: Sequence[str], start: int = 0) -> Iterator[Block]:
-    """Blocks of the arrays of `prompts[start:]`."""
+    """Yield blocks of the arrays of `prompts[start:]`."""
     for first in range(start, len(prompts), _PROMPTS):
         yield _numpy(encoder.encode(prompts[first : first + _PROMPTS]))
 
@@ -77,13 +77,13 @@ def compose(
     rows: int,
     start: int = 0,
 ) -> Iterator[Block]:
-    """Blocks of the arrays that a composed encoder makes of stored ones.
+    """Yield blocks of the arrays that a composed encoder computes from stored ones.
 
     Args:
-        encoder: makes them.
-        image, prompt: what it needs, by array name.
-        rows: of the dataset.
-        start: the first row wanted.
+        encoder: the composed encoder.
+        image, prompt: its inputs, by array name.
+        rows: of the data set.
+        start: the first row.
     """
     import torch
 
@@ -97,7 +97,7 @@ def compose(
 
 
 def batch_size(encoder: Encoder) -> int:
-    """Images that the encoder is given at once."""
+    """Return how many images the encoder takes at once."""
     import torch
 
     return _IMAGES_ON_CPU if torch.device(encoder.device).type == "cpu" else _IMAGES_ON_GPU

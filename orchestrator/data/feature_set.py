@@ -20,23 +20,23 @@ class ArrayHandle(Protocol):
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """Number of rows."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a row."""
+        """Shape of a row."""
 
     @property
     def nbytes(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
 
     def open(self) -> NDArray[np.float16 | np.uint8]:
-        """(rows, *shape), without a copy; nobody writes to it."""
+        """Return (rows, *shape) without a copy; the array is not to be written."""
 
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """An array, and which of its rows belong to the dataset's rows; None: they are the same."""
+    """An array and the array rows that belong to the data set's rows; None if they are the same rows."""
 
     array: ArrayHandle
     rows: NDArray[np.int64] | None = None
@@ -47,7 +47,7 @@ class Feature:
         return self.array.rows if self.rows is None else len(self.rows)
 
     def read(self) -> NDArray[np.float16 | np.uint8]:
-        """(N, *shape), memory-mapped where the rows are the same, else a copy."""
+        """Return (N, *shape), memory-mapped if the rows are the same, otherwise a copy."""
         opened = self.array.open()
         return opened if self.rows is None else opened[self.rows]
 
@@ -71,11 +71,11 @@ class FeatureSet:
 
     @property
     def nbytes(self) -> int:
-        """What `tensors` takes of memory once every row has been read."""
+        """Memory in bytes that `tensors` takes once every row has been read."""
         return sum(feature.array.nbytes * feature.count // feature.array.rows for feature in self.features.values())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Each feature as (N, *shape), in the dataset's order, float16 or, of pixels, uint8; memory-mapped if large."""
+        """Return each feature as (N, *shape), in row order, float16 or, for pixels, uint8; memory-mapped if large."""
         import torch
 
         with warnings.catch_warnings():
@@ -84,6 +84,6 @@ class FeatureSet:
             return {name: torch.from_numpy(feature.read()) for name, feature in self.features.items()}
 
     def through(self, change: Callable[[StoredArray], ArrayHandle]) -> FeatureSet:
-        """The same features with every stored array in another form."""
+        """Return the same features with every stored array replaced by `change(array)`."""
         features = {name: replace(one, array=change(one.array)) for name, one in self.features.items()}  # type: ignore[arg-type]
         return replace(self, features=features)

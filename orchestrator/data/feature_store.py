@@ -1,9 +1,9 @@
-"""The feature store: what frozen encoders say about a dataset, and its decoded images, computed once.
+"""The feature store: outputs of frozen encoders for a data set, and its decoded images, computed once.
 
-A folder holds the arrays of one encoder for one sequence of images or prompts, and its name says which:
-`<encoder>-<hash>`, the hash being of the encoder's identity (weights and transform) and of that sequence. So
-scores, generators and splits may change, and features are not computed again. `image.pixels`, the images that a
-backbone is fine-tuned on, belongs to no encoder: its identity is the transform and the size.
+A folder holds the arrays of one encoder for one sequence of images or prompts. Its name is `<encoder>-<hash>`; the
+hash covers the encoder's identity (weights and transform) and the sequence. Scores, generators and splits may
+therefore change without a new computation. `image.pixels`, the images for fine-tuning, belongs to no encoder: its
+identity is the transform and the size.
 """
 
 from __future__ import annotations
@@ -66,25 +66,25 @@ class FeatureStore:
         features: Iterable[str],
         progress: Progress | None = None,
     ) -> FeatureSet:
-        """Features of every row, from the disk where they are there, else computed onto it.
+        """Return the features of every row, from the disk if they are there; otherwise compute and store them.
 
         Args:
             dataset: the rows.
-            encoders: kind → name of the encoder; kinds that no feature needs are left alone.
+            encoders: kind → name of the encoder; kinds that no feature needs are ignored.
             features: names such as `image.level1`, `prompt.embedding`, `image_prompt.embedding`; `image.pixels` are
                 the decoded images, with room for crops of the image encoder's size.
-            progress: told while something is computed.
+            progress: called while something is computed.
 
         Raises:
-            InputError: a feature that these encoders do not give, or no room on the disk.
+            InputError: a feature that these encoders do not compute, or a full disk.
         """
         return self._get(encoders, features, _Request(self.root, dataset, progress or silent))
 
     def stored(self, dataset: Dataset, encoders: Mapping[str, str], features: Iterable[str]) -> FeatureSet | None:
-        """The same where all of it is on the disk already, else None; nothing is computed.
+        """Return the same features if all of them are on the disk, otherwise None; nothing is computed.
 
         Raises:
-            InputError: a feature that these encoders do not give.
+            InputError: a feature that these encoders do not compute.
         """
         try:
             return self._get(encoders, features, _Request(self.root, dataset, silent, compute=False))
@@ -106,20 +106,20 @@ class FeatureStore:
         return FeatureSet({name: request.found[name] for name in wanted}, identity)
 
     def shapes(self, encoders: Mapping[str, str], features: Iterable[str]) -> dict[str, tuple[int, ...]]:
-        """Shapes of all that the encoders give which these features need; nothing is encoded.
+        """Return the shapes of all arrays of the encoders that these features need; nothing is encoded.
 
         Args:
-            encoders: kind → name of the encoder; kinds that no feature needs are left alone.
+            encoders: kind → name of the encoder; kinds that no feature needs are ignored.
             features: names such as `image.level1`.
 
         Raises:
-            InputError: a feature that these encoders do not give, or an encoder whose weights cannot be had.
+            InputError: a feature that these encoders do not compute, or an encoder whose weights are missing.
         """
         wanted = list(features)
         return _check(wanted, self._built(wanted, encoders))
 
     def _built(self, features: Iterable[str], names: Mapping[str, str]) -> dict[str, Encoder]:
-        """The encoders that the features need, directly or as parts of a composed one, by kind; their weights here."""
+        """Return the encoders that the features need, directly or as parts of a composed one, by kind."""
         if self._build is None:
             from models.encoders import build_encoder
 
@@ -145,10 +145,10 @@ class FeatureStore:
 
 
 def _check(wanted: Iterable[str], built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
-    """Shape of every feature that the encoders give.
+    """Return the shape of every feature of the encoders.
 
     Raises:
-        InputError: a wanted feature that they do not give.
+        InputError: a wanted feature that they do not compute.
     """
     given = _shapes(built)
     for name in wanted:
@@ -160,10 +160,10 @@ def _check(wanted: Iterable[str], built: Mapping[str, Encoder]) -> dict[str, tup
 
 
 def _shapes(built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
-    """Shape of every feature that the encoders give, known before anything is computed.
+    """Return the shape of every feature of the encoders, known before anything is computed.
 
     Raises:
-        InputError: a composed encoder that cannot be made of what the others give.
+        InputError: the parts of a composed encoder do not match.
     """
     simple: dict[str, Mapping[str, tuple[int, ...]]] = {}
     for kind in _SIMPLE:
@@ -184,11 +184,11 @@ def _shapes(built: Mapping[str, Encoder]) -> dict[str, tuple[int, ...]]:
 
 
 class _NotStored(Exception):
-    """Something would have to be computed."""
+    """Error for a feature that is not on the disk."""
 
 
 class _Request:
-    """One dataset's features, found or computed kind by kind."""
+    """A request for one data set's features, found or computed kind by kind."""
 
     def __init__(self, root: Path, dataset: Dataset, progress: Progress, compute: bool = True) -> None:
         self.found: dict[str, Feature] = {}

@@ -1,4 +1,4 @@
-"""Where a data set's images lie: its copies keep them in different folders."""
+"""Search for a data set's images: copies of a data set keep them in different folders."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from orchestrator.core.errors import InputError
 
 
 def find_images(dataset: str, root: Path, folders: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Absolute paths of some images, (N,), in whichever folder has the most of them.
+    """Return absolute paths of some images, (N,), in the folder that has the most of them.
 
     Args:
-        dataset: who asks, for the message.
+        dataset: name of the data set, for the message.
         root: the data set's folder.
-        folders: where they may lie, relative to the root; the earlier wins a tie.
+        folders: candidate folders, relative to the root; the earlier wins a tie.
         names: file names of the images.
 
     Raises:

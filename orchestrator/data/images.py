@@ -1,4 +1,4 @@
-"""Reading one image the same way wherever it is read: when it is checked, encoded or scored."""
+"""Image reader, the same when an image is checked, encoded or scored."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_image(source: str | Path | IO[bytes]) -> Image.Image:
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """An opened image made upright by its EXIF orientation, RGB, transparency laid on white; raises as Pillow does."""
+    """Return an opened image upright by its EXIF orientation, RGB, transparency on white; raise as Pillow does."""
     from PIL import ImageOps
 
     image.load()

@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 def parallel_map(work: Callable[[slice], T], size: int, rows: range, threads: int | None = None) -> Iterator[T]:
-    """What `work` makes of batches of `size` rows, in order.
+    """Yield `work(batch)` for batches of `size` rows, in order.
 
-    Each of torch's threads decodes and encodes whole batches by itself. That is as fast as all of them at work on
-    one batch on an idle machine and several times faster on a busy one, since no thread waits for another, and some
-    images are decoded while others are in the network.
+    Each of torch's threads decodes and encodes whole batches by itself. On an idle machine that is as fast as all
+    threads on one batch. On a busy machine it is several times faster: no thread waits for another, and some images
+    are decoded while others are in the network.
 
     Args:
-        work: of one batch.
+        work: function of one batch.
         size: rows of a batch.
         rows: all of them.
-        threads: as many as torch has if not given.
+        threads: number of threads; as many as torch has if None.
     """
     import torch
 

@@ -13,7 +13,7 @@ _SHOWN_NAMES = 5
 
 
 def print_report(report: DatasetReport, console: Console) -> None:
-    """Prints what is there, what is missing, the scores, the generators and the split."""
+    """Print the counts of usable and excluded rows, the scores, the generators and the split."""
     for piece in _pieces(report):
         console.print(piece, soft_wrap=isinstance(piece, str), highlight=False, markup=False)
 
@@ -23,7 +23,7 @@ def _pieces(report: DatasetReport) -> Iterator[RenderableType]:
     yield f"{report.usable} of {report.rows} images can be used, {report.prompts} prompts"
     for reason, names in report.left_out.items():
         more = ", …" if len(names) > _SHOWN_NAMES else ""
-        yield f"  left out: {len(names)} {reason}: {', '.join(names[:_SHOWN_NAMES])}{more}"
+        yield f"  excluded: {len(names)} {reason}: {', '.join(names[:_SHOWN_NAMES])}{more}"
     yield ""
     yield _scores(report)
     yield ""

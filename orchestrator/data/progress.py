@@ -1,4 +1,4 @@
-"""How long work tells whoever watches how far it is."""
+"""Progress callbacks of long work."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called now and then by anything that takes seconds; rates, times left and drawing are the caller's."""
+    """Callback for work that takes seconds; the caller computes rates and times left and draws them."""
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        """Say that `done` of `total` steps of `what` are finished."""
+        """Report that `done` of `total` steps of `what` are finished."""
 
 
 def silent(done: int, total: int, what: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A bar for each piece of work on standard error, where that is a terminal; they vanish at the end."""
+    """Yield a callback that draws a bar per piece of work if standard error is a terminal; bars vanish at the end."""
     from rich.console import Console
     from rich.progress import Progress as Bar
 

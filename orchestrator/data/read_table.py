@@ -1,4 +1,4 @@
-"""Reading a table without guessing: text stays text, and what is no number is NaN."""
+"""Table reader that guesses no types: text stays text, and a cell that is not a number is NaN."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def read_table(path: Path, required: Sequence[str] = (), header: bool = True) -> pd.DataFrame:
-    """Every cell as text, empty cells as "": a prompt "null" or "007" is kept as it is written.
+    """Return every cell as text, empty cells as "": a prompt "null" or "007" is kept as it is written.
 
     Args:
         path: a CSV file in UTF-8, or the first sheet of an `.xlsx` workbook.
         required: columns that must be there.
-        header: whether the first row names the columns; else they are called "0", "1", ….
+        header: whether the first row names the columns; otherwise they are called "0", "1", ….
 
     Raises:
-        InputError: no such file, neither CSV nor workbook, or a required column that is not there.
+        InputError: the file is missing, is neither CSV nor workbook, or lacks a required column.
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}; {what_is_in(path.parent)}.")
@@ -35,15 +35,15 @@ def read_table(path: Path, required: Sequence[str] = (), header: bool = True) ->
 
 
 def first_file(folder: Path, names: Sequence[str]) -> Path:
-    """The first of some files that a folder has; the first name where it has none, for `read_table` to refuse."""
+    """Return the first of some files that a folder has; the first name if it has none."""
     return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
 
 
 def choose_column(table: pd.DataFrame, path: Path, *names: str) -> str:
-    """The column called by one of some names, in any case, with blanks or underscores.
+    """Return the column that has one of some names, in any case, with blanks or underscores.
 
     Raises:
-        InputError: none of them; it names the file, what was expected and what there is.
+        InputError: no such column; the message names the file, the names and the columns.
     """
     known = {_plain(column): str(column) for column in table.columns}
     for name in names:
@@ -53,14 +53,14 @@ def choose_column(table: pd.DataFrame, path: Path, *names: str) -> str:
 
 
 def numbers(column: pd.Series) -> pd.Series:
-    """The cells as float64, NaN where a cell is no number."""
+    """Return the cells as float64, NaN if a cell is not a number."""
     import pandas as pd
 
     return pd.to_numeric(column, errors="coerce").astype("float64")
 
 
 def what_is_in(folder: Path) -> str:
-    """A clause that names what a folder holds, for a message about what it does not."""
+    """Return a clause that lists a folder's content, for a message about a missing file."""
     beside = sorted(entry.name for entry in folder.iterdir())[:8] if folder.is_dir() else []
     return f"the folder holds {', '.join(beside)}" if beside else "the folder is empty or does not exist"
 

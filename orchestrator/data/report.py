@@ -1,4 +1,4 @@
-"""What is there of a data set, and what is missing: the facts, for a person or a program to read."""
+"""Report on a data set: which files, rows and scores are there, and which are missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.data.validate import examine_dataset, rejection_reason
 
 @dataclass(frozen=True)
 class TargetReport:
-    """One score over the usable rows, in MOS units; None where there are none.
+    """Score statistics over the usable rows, in MOS units; None if there are no rows.
 
     Attributes:
         name: the target.
@@ -34,7 +34,7 @@ class TargetReport:
 
 @dataclass(frozen=True)
 class PartReport:
-    """One part of a split."""
+    """A part of a split."""
 
     prompts: int
     images: int
@@ -71,7 +71,7 @@ class DatasetReport:
     data_hash: str
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         return asdict(self)
 
 

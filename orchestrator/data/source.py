@@ -1,4 +1,4 @@
-"""Where a data set comes from."""
+"""Publisher of a data set."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """Who publishes a data set, and whether a program may fetch it.
+    """The publisher of a data set, and whether a program may download it.
 
     Attributes:
         page: where people find it, for example "GitHub, lcysyzxdxc/AGIQA-3k-Database".
         licence: as its page states it.
-        hub: the data set on the Hugging Face hub, where the images are there and the licence lets them be fetched.
-        also: what has to be added by hand after fetching, in one sentence.
+        hub: the data set on the Hugging Face hub, if the images are there and the licence allows the download.
+        also: files to add by hand after the download, in one sentence.
     """
 
     page: str

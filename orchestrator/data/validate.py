@@ -1,4 +1,4 @@
-"""From the rows a loader found to a dataset one can trust."""
+"""Validation of loaded rows: exclude unusable rows, hash the rest, refuse a data set with too many bad rows."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SHOWN_NAMES = 5
 
 @dataclass(frozen=True, eq=False)
 class RawDataset:
-    """What a loader hands over, before anything in it has been checked.
+    """Rows as a loader returns them, before any check.
 
     Attributes:
-        name: the dataset's name.
+        name: the data set's name.
         table: columns name, image (absolute path), prompt, generator, the targets, and any `<target>_std`.
         targets: the score columns.
-        root: the folder the dataset lies in.
+        root: the folder of the data set.
     """
 
     name: str
@@ -38,7 +38,7 @@ class RawDataset:
 
 
 def check_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
-    """Leave out the rows that cannot be used, each with its reason, and hash the rest.
+    """Exclude the rows that cannot be used, each with its reason, and hash the rest.
 
     Raises:
         InputError: no rows, or more than 5 % of them unusable.
@@ -50,7 +50,7 @@ def check_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
 
 
 def examine_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
-    """The same, however many rows had to be left out.
+    """Exclude unusable rows as `check_dataset` does, however many they are.
 
     Raises:
         InputError: no rows.
@@ -70,7 +70,7 @@ def examine_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
 
 
 def rejection_reason(dataset: Dataset, root: Path) -> str | None:
-    """Why a dataset cannot be trained on, with counts and names; None where it can."""
+    """Return why a data set cannot be trained on, with counts and names; None if it can."""
     rows = len(dataset) + len(dataset.quarantined)
     if len(dataset.quarantined) <= MAX_BAD_SHARE * rows:
         return None

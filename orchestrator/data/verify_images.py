@@ -1,4 +1,4 @@
-"""Decoding every image of a dataset once, and remembering the verdict while the file stays as it is."""
+"""Check that decodes every image of a data set once; the result is cached while the file stays unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.data.progress import Progress, silent
 
 @dataclass(frozen=True)
 class ImageCheck:
-    """What was found in one image file: the SHA-256 of its bytes, or why it cannot be used."""
+    """Result for one image file: the SHA-256 of its bytes, or why it cannot be used."""
 
     digest: str = ""
     reason: str | None = None
@@ -29,12 +29,12 @@ _Known = dict[str, tuple[int, int, ImageCheck]]
 
 
 def verify_images(paths: Sequence[Path], root: Path, progress: Progress = silent) -> list[ImageCheck]:
-    """Decode every file once, in parallel; one of known path, size and time of change is not read again.
+    """Decode every file once, in parallel; a file of known path, size and modification time is not read again.
 
     Args:
         paths: absolute paths, in the order of the answer.
-        root: the dataset's folder, which names the file in the cache that keeps the verdicts.
-        progress: told about the images that had to be read.
+        root: the data set's folder, which names the cache file of the results.
+        progress: called for the images that had to be read.
     """
     cache_file = _cache_file(root)
     known = _read(cache_file)

@@ -1,29 +1,35 @@
-"""`python -m orchestrator.doctor`: is all that a sweep needs there, reachable and safe."""
+"""`python -m orchestrator.doctor`: check that everything a sweep needs is installed, reachable and safe."""
 
 from __future__ import annotations
 
 import json as json_format
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.core.cli import FAILED, command
+from orchestrator.core.cli import FAILED, command, examples
+from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, flag, service
 
 
 @command
+@examples("python -m orchestrator.doctor", "python -m orchestrator.doctor --storage-path s3://BUCKET --json")
 def doctor(
-    address: Annotated[str | None, typer.Option(help="Ray cluster; else RAY_ADDRESS or the profile's.")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow; else MLFLOW_TRACKING_URI or the profile's.")] = None,
-    ledger: Annotated[str | None, typer.Option(help="Database; else HYPERASSESS_LEDGER or the profile's.")] = None,
-    storage_path: Annotated[
-        str | None, typer.Option(help="Folder or s3://BUCKET/PREFIX; else HYPERASSESS_STORAGE_PATH or the profile's.")
+    address: Annotated[str | None, service("address", "Ray cluster to check.", "the profile's, or none")] = None,
+    tracking_uri: Annotated[
+        str | None, service("tracking_uri", "MLflow server or database.", "the profile's, or mlflow.db here")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that sweeps live in.")] = Path("sweeps"),
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    ledger: Annotated[
+        str | None, service("ledger", "Database of trials.", "the profile's, or a file of each sweep")
+    ] = None,
+    storage_path: Annotated[
+        str | None,
+        service("storage_path", "Folder or s3://BUCKET/PREFIX of checkpoints.", "the profile's, or the sweep's folder"),
+    ] = None,
+    out: Out = SWEEPS,
+    json: Annotated[bool, flag("Print a JSON list.", OUTPUT_PANEL, "--json")] = False,
+    debug: Debug = False,
 ) -> None:
-    """Check versions, weights, GPUs, disk, limits, and all that a sweep reaches; exit code 1 where one fails."""
+    """Check versions, weights, GPUs, disk, limits and services of a sweep; exit code 1 if a check fails."""
     from orchestrator.doctor.finding import Level
     from orchestrator.doctor.run_checks import run_checks
 

@@ -1,4 +1,4 @@
-"""Who is told of a sweep's progress: the recorder, the terminal, and whoever else wants to know."""
+"""Interface of a sweep's callbacks, and the order in which the controller calls them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,48 @@ from orchestrator.search.outcome import Outcome
 
 
 class SweepCallback(Protocol):
-    """Told of every step of every job, in the driver's thread: must return at once and must not raise."""
+    """Callback of every step of every job, in the driver's thread; must return at once and must not raise."""
 
     def on_job_start(self, job: Job) -> None:
-        """A job was handed out."""
+        """Handle the start of a job, or its restart."""
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
-        """A job finished an epoch."""
+        """Handle an epoch that a job finished."""
 
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """A job ended for good; `final` holds its best epoch's and, for a confirm run, its test figures."""
+        """Handle the end of a job.
+
+        Args:
+            job: the job.
+            outcome: how it ended.
+            final: metrics of its best epoch and, for a confirm run, its test metrics.
+            error: its traceback or message if it failed.
+        """
 
     def on_message(self, job: Job, note: str) -> None:
-        """Something happened to a job that people should know of, in one line; it goes on."""
+        """Handle a message of one line for the user; the job continues."""
 
     def on_job_interrupted(self, job: Job) -> None:
-        """A job was stopped before its end and can go on later from its checkpoint."""
+        """Handle a job that was stopped before its end and can resume from its checkpoint."""
+
+
+def order_callbacks(
+    *,
+    recorder: SweepCallback,
+    progress: SweepCallback,
+    view: SweepCallback,
+    watchdog: SweepCallback,
+    collector: SweepCallback,
+    downloader: SweepCallback | None = None,
+) -> list[SweepCallback]:
+    """Return the callbacks of a sweep in the order in which the controller calls them.
+
+    1. The downloader fetches the files of an ended job, which the recorder then stages for MLflow.
+    2. The recorder writes each step to the spool, so that nothing is shown that is not recorded.
+    3. The progress counts the step.
+    4. The view reads the progress.
+    5. The watchdog needs no other callback and no other needs it.
+    6. The checkpoint garbage collector is last, since it may delete files that the recorder had to stage first.
+    """
+    first = [downloader] if downloader else []
+    return [*first, recorder, progress, view, watchdog, collector]

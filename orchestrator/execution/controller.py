@@ -1,12 +1,11 @@
-"""The desk: hands out jobs, takes in their results, and tells the ledger and the watchers.
+"""Controller of a sweep: chooses the next job, handles results, updates the ledger and calls the callbacks.
 
-It is the whole of a sweep's logic apart from Ray. Tune's searcher and scheduler only pass messages to it, so it
-runs as well under a simulated executor in virtual time.
+It holds all the logic of a sweep that does not depend on Ray. Tune's searcher and scheduler only pass messages to it,
+so tests run it under a simulated executor in virtual time.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -17,37 +16,38 @@ from orchestrator.execution.callbacks import SweepCallback
 from orchestrator.execution.failures import Failure, FailureKind, RetryDecision, decide_retry, outcome_of
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.plan import Arm, Plan, confirm_job, searched_job
+from orchestrator.execution.slots import Slots
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch
 from orchestrator.search.outcome import Outcome
 
-_ALIKE = 3
-"""So many failures of one kind, with nothing else beside them, and the sweep stops."""
+_SAME_FAILURES = 3
+"""Number of trials after which the sweep stops if all of them failed with the same error."""
 
 
 class NoJob(Enum):
-    """Why there is no job."""
+    """Reason for which there is no next job."""
 
     NOW = auto()
-    """Running jobs have to end first, or every slot is taken."""
+    """Every slot is taken, or running jobs have to end first."""
     EVER = auto()
-    """All is handed out."""
+    """The sweep has started its last job, or stops."""
 
 
 class SweepController:
-    """Hands out the jobs of one sweep in this order: unfinished ones, the arms' trials in turn, confirm runs.
+    """Controller of one sweep. Jobs start in this order: unfinished ones, the arms' trials in turn, confirm runs.
 
     Args:
-        plan: how much work there is.
-        arms: the searches; they keep pace with one another.
-        confirm: the ledger of confirm runs and baselines.
-        callbacks: told of everything.
-        stopping: set by whoever wants the sweep to stop; no job is handed out from then on.
+        plan: budgets of the sweep.
+        arms: searches; trials of each start in turn.
+        confirm: ledger of confirm runs and baselines.
+        callbacks: called at every step, in this order.
+        stopping: no job starts once this event is set, by the controller or by a signal.
+        slots: limit on the number of jobs; without it, the executor alone limits them.
 
     Attributes:
-        stopped_because: why the desk itself set `stopping`, in a sentence; None where it did not.
-        left_out: hosts that cannot run its jobs, by the executor's names for them.
-        allowed: jobs at a time while others want the cluster as well, set from any thread; None for no limit.
+        stopped_because: sentence that says why the controller itself set `stopping`; None if it did not.
+        excluded_nodes: ids of the nodes that the sweep excludes.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class SweepController:
         confirm: Ledger,
         callbacks: Iterable[SweepCallback] = (),
         stopping: threading.Event | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.plan = plan
+        self.slots = slots or Slots.unlimited()
         self.stopping = stopping or threading.Event()
         self._arms = {arm.study: arm for arm in arms}
         self._confirm = confirm
         self._callbacks = list(callbacks)
         self.stopped_because: str | None = None
-        self.allowed: int | None = None
-        self.left_out: set[str] = set()
-        self._room = math.inf
+        self.excluded_nodes: set[str] = set()
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._best_of_done: dict[Study, list[str]] = {}
@@ -74,13 +74,17 @@ class SweepController:
         self._unfinished += [self._confirm_job(trial) for trial in confirm.resume_unfinished()]
         self._enqueue_confirm_runs()
 
-    # Handing out
+    def add_callbacks(self, callbacks: Iterable[SweepCallback]) -> None:
+        """Add callbacks after those that there are; call it before any job starts."""
+        self._callbacks += callbacks
+
+    # Starting jobs
 
     def next_job(self) -> Job | NoJob:
-        """The next job, or why there is none."""
+        """Start the next job and return it, or the reason for which there is none."""
         if self.stopping.is_set():
             return NoJob.EVER
-        if len(self._live) >= min(self.plan.concurrency or math.inf, self._allowed, self._room):
+        if len(self._live) >= self.slots.job_limit:
             return NoJob.NOW
         job = self._unfinished.pop(0) if self._unfinished else self._new_job()
         if job is None:
@@ -90,13 +94,10 @@ class SweepController:
             callback.on_job_start(job)
         return job
 
-    def use_slots(self, slots: int) -> None:
-        """Hands out no more than fit side by side, and a few ahead: a slot that falls free has work at once."""
-        self._room = slots + max(1, slots // 4)
-
     def gives_way(self) -> bool:
-        """Whether it hands nothing out because other sweeps have a right to the rest of the cluster."""
-        return self.allowed is not None and len(self._live) >= self._allowed
+        """Return whether no job starts because other sweeps have a right to the rest of the cluster."""
+        share = self.slots.share
+        return share is not None and len(self._live) >= share
 
     def _new_job(self) -> Job | None:
         open_arms = [arm for arm in self._arms.values() if self._may_ask(arm)]
@@ -113,8 +114,8 @@ class SweepController:
 
     def _enqueue_confirm_runs(self) -> None:
         due = self._confirm_runs_due()
-        # A search that went on with a larger budget may have found better ones meanwhile: what is queued and has not
-        # begun is given to them.
+        # A search that resumed with a larger budget may have found better configurations: these replace the queued
+        # ones that have not started.
         outdated = self._outdated()
         for trial, (source, split) in zip(outdated, due, strict=False):
             self._confirm.set_attributes(trial.number, source=source, split=split)
@@ -122,39 +123,39 @@ class SweepController:
             self._confirm.enqueue({}, {"source": source, "split": split})
 
     def _confirm_runs_due(self) -> list[tuple[str | None, int]]:
-        """Baselines (of no source) and confirm runs of arms that are done, one a split, if not queued yet."""
+        """Return the baselines (without a source) and the confirm runs of finished arms that are not queued yet."""
         if not self.plan.confirm:
             return []
         sources: list[str | None] = [None]
         for arm in self._arms.values():
             if self._done(arm):
                 sources += self._best(arm)
-        there = {(trial.attributes["source"], trial.attributes["split"]) for trial in self._confirm.all()}
+        queued = {(trial.attributes["source"], trial.attributes["split"]) for trial in self._confirm.all()}
         runs = [(source, split) for source in sources for split in range(1, self.plan.splits + 1)]
-        return [run for run in runs if run not in there]
+        return [run for run in runs if run not in queued]
 
     def _done(self, arm: Arm) -> bool:
         return not self._may_ask(arm) and not arm.ledger.running()
 
     def _best(self, arm: Arm) -> list[str]:
-        """Keys of the best of an arm that is done: ranked once, since Tune asks for a job after every result."""
+        """Return the keys of a finished arm's best trials, ranked once: Tune asks for a job after every result."""
         if arm.study not in self._best_of_done:
             best = arm.ledger.best(self.plan.confirm)
             self._best_of_done[arm.study] = [job_key(arm.study, trial.number) for trial in best]
         return self._best_of_done[arm.study]
 
     def _queued(self, arm: Arm) -> list[LedgerTrial]:
-        """Confirm runs of an arm's configurations that have not begun."""
-        begun = {trial.number for trial in self._confirm.trials()}
-        title = KEY_PREFIX[arm.study]
+        """Return the confirm runs of an arm's configurations that have not started."""
+        started = {trial.number for trial in self._confirm.trials()}
+        prefix = f"{KEY_PREFIX[arm.study]}-"
         return [
             trial
             for trial in self._confirm.all()
-            if trial.number not in begun and (trial.attributes["source"] or "").startswith(title)
+            if trial.number not in started and (trial.attributes["source"] or "").startswith(prefix)
         ]
 
     def _outdated(self) -> list[LedgerTrial]:
-        """Queued confirm runs of configurations that are no longer among the best of an arm that is done."""
+        """Return the queued confirm runs of configurations that are no longer among the best of a finished arm."""
         done = [arm for arm in self._arms.values() if self._confirm.waiting() and self._done(arm)]
         return [
             trial
@@ -164,7 +165,7 @@ class SweepController:
         ]
 
     def _confirm_runs_may_change(self) -> bool:
-        """Whether a confirm run is queued of an arm that searches again, so that it may not be among its best."""
+        """Return whether a confirm run is queued of an arm that searches again, and so may get other best trials."""
         return any(not self._done(arm) and self._queued(arm) for arm in self._arms.values())
 
     def _arm_job(self, arm: Arm, trial: LedgerTrial) -> Job:
@@ -175,25 +176,25 @@ class SweepController:
         return confirm_job(trial, self.plan, self.job_of(source) if source else None)
 
     def job_of(self, key: str) -> Job:
-        """The searched trial with this key, as the job it was."""
-        title, _, number = key.rpartition("-")
+        """Return the job of the searched trial with this key; raise KeyError if there is none."""
+        prefix, _, number = key.rpartition("-")
         for arm in self._arms.values():
-            if KEY_PREFIX[arm.study] == title:
+            if KEY_PREFIX[arm.study] == prefix:
                 return self._arm_job(arm, arm.ledger.trial(int(number)))
         raise KeyError(key)
 
     def known(self) -> list[tuple[Job, LedgerTrial]]:
-        """Every trial that was ever handed out, as the job it was."""
+        """Return every trial that was ever started, with its job."""
         arms = self._arms.values()
         searched = [(self._arm_job(arm, trial), trial) for arm in arms for trial in arm.ledger.trials()]
         return searched + [(self._confirm_job(trial), trial) for trial in self._confirm.trials()]
 
-    # Taking in
+    # Handling results
 
     def epoch(self, job: Job, epoch: EpochReport) -> bool:
-        """Takes in an epoch; False where the job should stop now.
+        """Record an epoch; return False if the job should stop now.
 
-        An epoch that is known already (a worker that starts again repeats its history) is passed over.
+        An epoch that is known already is ignored: a resumed worker repeats its history.
         """
         ledger = self._ledger(job)
         if epoch.number not in ledger.trial(job.number).epochs:
@@ -207,24 +208,24 @@ class SweepController:
         if job.study != "confirm" and not last and ledger.should_prune(job.number):
             self.end(job, Outcome.PRUNED)
             return False
-        if not last and len(self._live) > self._allowed:
-            self._put_back(job)
+        if not last and self._exceeds_share():
+            self._interrupt(job)
             return False
         return not self.stopping.is_set()
 
-    @property
-    def _allowed(self) -> float:
-        return math.inf if self.allowed is None else max(1, self.allowed)
+    def _exceeds_share(self) -> bool:
+        share = self.slots.share
+        return share is not None and len(self._live) > share
 
-    def _put_back(self, job: Job) -> None:
-        """Hands the job out again, from its checkpoint, when there is room elsewhere."""
+    def _interrupt(self, job: Job) -> None:
+        """Stop a job for now; it resumes from its checkpoint when a slot is free."""
         del self._live[job.key]
         self._unfinished.insert(0, job)
         for callback in self._callbacks:
             callback.on_job_interrupted(job)
 
     def end(self, job: Job, outcome: Outcome, final: dict[str, float] | None = None, error: str | None = None) -> None:
-        """Closes a job; a second word on a closed one changes nothing."""
+        """End a job with an outcome; do nothing if it has ended."""
         if self._live.pop(job.key, None) is None:
             return
         try:
@@ -237,9 +238,9 @@ class SweepController:
             callback.on_job_end(job, trial.outcome or outcome, final, error)
 
     def failed(self, job: Job, failure: Failure) -> None:
-        """Takes in that a job stopped by a failure: it starts again from its checkpoint, or it ends.
+        """Handle a failure: retry the job from its checkpoint, end it, or stop the sweep.
 
-        What a job has been through is in the ledger, so that a resumed sweep judges by all of it.
+        Failures are kept in the ledger, so that a resumed sweep counts them all.
         """
         if not self.is_live(job):
             return
@@ -249,57 +250,57 @@ class SweepController:
         before = ledger.trial(job.number).attributes.get("failures", [])
         ledger.set_attributes(job.number, failures=[*before, failure.as_dict()])
         failures = [*map(Failure.from_dict, before), failure]
-        verdict = decide_retry(failures)
-        if verdict is RetryDecision.STOP:
+        decision = decide_retry(failures)
+        if decision is RetryDecision.STOP:
             self.stop(failure.signature)
-        elif verdict is RetryDecision.RETRY:
+        elif decision is RetryDecision.RETRY:
             del self._live[job.key]
             self._unfinished.insert(0, job)
-            note = f"{failure.kind} after epoch {failure.epoch} ({failure.signature}); it starts again from there"
+            note = f"{failure.kind} after epoch {failure.epoch} ({failure.signature}); it is retried from there"
             self.note(job, note)
         else:
             self.end(job, outcome_of(failures), error=failure.text)
-            self._stop_if_all_fail_alike()
+            self._stop_if_all_fail_the_same()
 
-    def leave_out(self, host: str, job: Job, why: str) -> None:
-        """Does without a host from now on; the job that could not run there starts again elsewhere.
+    def exclude_node(self, node: str, job: Job, why: str) -> None:
+        """Exclude a node from now on, and retry the job that could not run there on another.
 
         Args:
-            host: the executor's name for it.
-            job: what could not run there.
-            why: of whose sentences the first says what the host lacks.
+            node: its id.
+            job: the job that could not run there.
+            why: text whose first sentence says what the node lacks.
         """
         if not self.is_live(job):
             return
-        self._put_back(job)
-        if host not in self.left_out:
-            self.left_out.add(host)
-            what = why.partition(". ")[0].rstrip(".")
-            self.note(job, f"{what}; it is left out until Ray is started anew there, and the trial starts elsewhere")
+        self._interrupt(job)
+        if node not in self.excluded_nodes:
+            self.excluded_nodes.add(node)
+            reason = why.partition(". ")[0].rstrip(".")
+            self.note(job, f"{reason}; it is excluded until Ray is restarted there, and the trial runs elsewhere")
 
     def report_hang(self, job: Job, text: str) -> None:
-        """Says that the job's worker was put down because it hung: its death, when it is told, is explained."""
+        """Note that the job's worker is killed because it hung; its death, reported later, then counts as a hang."""
         self._hung[job.key] = text
 
     def note(self, job: Job, note: str) -> None:
-        """Passes on a line for people."""
+        """Pass a line for the user to the callbacks."""
         for callback in self._callbacks:
             callback.on_message(job, note)
 
     def epochs_done(self, job: Job) -> int:
-        """The last epoch of the job that the ledger knows, 0 for none."""
+        """Return the last epoch of the job in the ledger, 0 if there is none."""
         return max(self._ledger(job).trial(job.number).epochs, default=0)
 
     def stop(self, why: str) -> None:
-        """Stops the sweep so that it can be resumed: running epochs end, and what is open stays unfinished."""
+        """Stop the sweep so that it can be resumed: running epochs end, and open jobs stay unfinished."""
         self.stopped_because = self.stopped_because or why
         self.stopping.set()
 
-    def _stop_if_all_fail_alike(self) -> None:
-        """There is no sense in spending the rest of a budget on an error that no trial escapes."""
+    def _stop_if_all_fail_the_same(self) -> None:
+        """Stop the sweep if every trial failed with the same error, since the rest of the budget would as well."""
         counts = [arm.ledger.counts() for arm in self._arms.values()]
         failed = sum(count[Outcome.FAILED] for count in counts)
-        if failed < min(_ALIKE, self.plan.trials) or failed < sum(sum(count.values()) for count in counts):
+        if failed < min(_SAME_FAILURES, self.plan.trials) or failed < sum(sum(count.values()) for count in counts):
             return
         trials = [trial for arm in self._arms.values() for trial in arm.ledger.trials()]
         ended = [trial for trial in trials if trial.outcome]
@@ -307,17 +308,17 @@ class SweepController:
             Failure.from_dict(trial.attributes["failures"][-1]) for trial in ended if "failures" in trial.attributes
         ]
         furthest = max((failure.epoch for failure in last), default=0)
-        got_past = any(max(trial.epochs, default=0) > furthest for trial in trials)
-        if len(last) == len(ended) and len({failure.signature for failure in last}) == 1 and not got_past:
+        others_got_further = any(max(trial.epochs, default=0) > furthest for trial in trials)
+        if len(last) == len(ended) and len({failure.signature for failure in last}) == 1 and not others_got_further:
             self.stop(f"Every trial so far ({len(ended)}) failed in the same way: {last[0].signature}")
 
     def _best_so_far(self, job: Job) -> dict[str, float]:
-        """What stands for a job that did not train to its end."""
+        """Return the best objective and epoch of a job that did not train to its end."""
         epoch, objective = best_epoch(self._ledger(job).trial(job.number).epochs)
         return {} if epoch is None or objective is None else {"best_val_srcc": objective, "best_epoch": epoch}
 
     def interrupt(self) -> list[Job]:
-        """Called when the executor has stopped: the jobs that are still open stay unfinished in the ledger."""
+        """Interrupt the jobs that are open once the executor has stopped; they stay unfinished in the ledger."""
         jobs, self._live = list(self._live.values()), {}
         for job in jobs:
             for callback in self._callbacks:
@@ -325,11 +326,11 @@ class SweepController:
         return jobs
 
     def is_live(self, job: Job) -> bool:
-        """Whether the job was handed out and has not ended."""
+        """Return whether the job was started and has not ended."""
         return job.key in self._live
 
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Return whether every budget is met and every job has ended."""
         arms = all(self._done(arm) for arm in self._arms.values())
         confirmed = not self._confirm.running() and not self._confirm.waiting()
         return arms and confirmed and not self._confirm_runs_due()

@@ -1,4 +1,4 @@
-"""The machine that trains, as a run's tags name it."""
+"""Device and machine of a training, as they appear in a run's tags."""
 
 from __future__ import annotations
 
@@ -10,14 +10,27 @@ from functools import cache
 from pathlib import Path
 
 
+def training_device(gpu: object) -> str:
+    """Return "cuda" if trainings have a GPU or a part of one, else "cpu".
+
+    Args:
+        gpu: number of GPUs of a training, or whether the machine has one.
+
+    Example:
+        >>> training_device(0.5), training_device(0)
+        ('cuda', 'cpu')
+    """
+    return "cuda" if gpu else "cpu"
+
+
 @cache
 def machine_tags(device: str) -> dict[str, str]:
-    """Tags `host`, `cpus` and `device` of this process, whose trainings run on "cpu" or "cuda"."""
+    """Return the tags `host`, `cpus` and `device` of this process, whose trainings run on "cpu" or "cuda"."""
     return {"host": socket.gethostname(), "cpus": str(os.cpu_count()), "device": device_name(device)}
 
 
 def device_name(device: str) -> str:
-    """What trains: the name of the GPU or of the processor, as this machine has it."""
+    """Return the name of this machine's GPU for "cuda", else of its processor."""
     if device == "cuda":
         import torch
 

@@ -1,4 +1,4 @@
-"""How many slots of a shared cluster a sweep may use: by priority among those that want any, whole slots, none idle."""
+"""Fair shares of a cluster's slots among sweeps, by priority; no slot is idle that a sweep could use."""
 
 from __future__ import annotations
 
@@ -10,49 +10,59 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SlotRequest:
-    """What one sweep asks for.
+    """Slots that one sweep requests.
 
     Attributes:
-        priority: its weight.
-        wanted: slots it could fill now.
+        priority: weight of the sweep.
+        wanted: slots it could use now.
     """
 
     priority: float
     wanted: int
 
 
-def fair_shares(slots: int, claims: Mapping[str, SlotRequest]) -> dict[str, int]:
-    """Slots of every sweep, by its id.
+def fair_shares(slots: int, requests: Mapping[str, SlotRequest]) -> dict[str, int]:
+    """Return the slots of every sweep, by its id.
 
-    Whoever wants any gets one at least, even where there are more sweeps than slots: Ray has them wait in turn. The
-    rest goes one by one to whoever has the fewest for its priority (the highest averages of D'Hondt), up to what it
-    wants. All sweeps that see the same claims come to the same numbers.
+    A sweep that requests any slot gets at least one, even if there are more sweeps than slots: Ray then queues them.
+    The others go one by one to the sweep with the fewest for its priority, up to its request (D'Hondt's highest
+    averages). All sweeps that see the same requests compute the same shares.
 
     Args:
-        slots: of the whole cluster.
-        claims: by the sweeps' ids.
+        slots: number of slots of the whole cluster.
+        requests: by the sweeps' ids.
+
+    Example:
+        >>> fair_shares(6, {"a": SlotRequest(2, 9), "b": SlotRequest(1, 9)})
+        {'a': 4, 'b': 2}
     """
-    given = {name: min(1, claim.wanted) for name, claim in claims.items()}
+    shares = {name: min(1, request.wanted) for name, request in requests.items()}
     queue = [
-        (-claim.priority / 2, name) for name, claim in sorted(claims.items()) if claim.wanted > 1 and claim.priority > 0
+        (-request.priority / 2, name)
+        for name, request in sorted(requests.items())
+        if request.wanted > 1 and request.priority > 0
     ]
     heapq.heapify(queue)
-    for _ in range(slots - sum(given.values())):
+    for _ in range(slots - sum(shares.values())):
         if not queue:
             break
         _, name = heapq.heappop(queue)
-        given[name] += 1
-        if given[name] < claims[name].wanted:
-            heapq.heappush(queue, (-claims[name].priority / (given[name] + 1), name))
-    return given
+        shares[name] += 1
+        if shares[name] < requests[name].wanted:
+            heapq.heappush(queue, (-requests[name].priority / (shares[name] + 1), name))
+    return shares
 
 
-def in_slots_of(wanted: int, theirs: int, mine: int) -> int:
-    """What another sweep wants, counted in slots of one's own size.
+def in_slots_of(wanted: int, their_total: int, own_total: int) -> int:
+    """Convert a number of another sweep's slots to slots of one's own size, rounded up.
 
     Args:
-        wanted: slots of its size.
-        theirs: how many of these the cluster has.
-        mine: how many of one's own size it has.
+        wanted: number of slots of the other sweep's size.
+        their_total: slots of that size that the cluster has.
+        own_total: slots of one's own size that it has.
+
+    Example:
+        >>> in_slots_of(3, their_total=16, own_total=4)
+        1
     """
-    return math.ceil(wanted * mine / max(theirs, 1))
+    return math.ceil(wanted * own_total / max(their_total, 1))

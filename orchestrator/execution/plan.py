@@ -1,4 +1,4 @@
-"""What a sweep is to do: its searches, its budgets, and every trial of them as the job that it is."""
+"""Plan of a sweep: its searches, its budgets, and the job of each of their trials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from orchestrator.search.space import SearchSpace
 
 @dataclass(frozen=True)
 class Arm:
-    """One search: the variant's or its control's."""
+    """Search of a sweep: the variant's or its control's.
+
+    Attributes:
+        study: study of the ledger.
+        variant: registered name.
+        of: variant that this one is the control of; None for the sweep's variant.
+        space: search space.
+        ledger: trials of the search.
+    """
 
     study: Study
     variant: str
@@ -25,16 +33,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much work a sweep is.
+    """Budgets of a sweep.
 
     Attributes:
-        trials: budget of every arm, in trials that ended whichever way.
+        trials: budget of every arm, in trials that ended with any outcome.
         confirm: configurations of every arm to confirm; 0 for none.
-        splits: splits they are confirmed on, 1 to `splits`; the search itself uses split 0.
+        splits: number of splits they are confirmed on, 1 to `splits`; the search uses split 0.
         seed: of the sweep.
         epochs: of every training.
-        concurrency: jobs at a time; None leaves it to Ray's resources.
-        deadline: seconds since 1970 after which no more trials are asked for.
+        deadline: time in seconds since 1970 after which no trial is asked for.
     """
 
     trials: int
@@ -42,12 +49,11 @@ class Plan:
     splits: int
     seed: int
     epochs: int
-    concurrency: int | None = None
     deadline: float = math.inf
 
 
 def searched_job(study: Study, variant: str, of: str | None, space: SearchSpace, trial: LedgerTrial, plan: Plan) -> Job:
-    """A trial of a search as the job that it is."""
+    """Return the job of a trial of a search."""
     configuration = space.configuration(trial.params)
     return Job(
         study=study,
@@ -65,7 +71,7 @@ def searched_job(study: Study, variant: str, of: str | None, space: SearchSpace,
 
 
 def confirm_job(trial: LedgerTrial, plan: Plan, searched: Job | None) -> Job:
-    """A trial of the study `confirm` as the job that it is: `searched` trained anew, or the baselines of its split."""
+    """Return the job of a trial of the study `confirm`: `searched` trained again, or the baselines of its split."""
     split = trial.attributes["split"]
     shared: dict[str, Any] = {
         "study": "confirm",

@@ -125,6 +125,8 @@ def make_context(
     min_free: int = 0,
     cross: CrossDatasetEval | None = None,
     storage: TrialStore | None = None,
+    gpus: float = 0.0,
+    code: str | None = None,
 ) -> SweepContext:
     """The task of a sweep over `targets` of a dataset."""
     return SweepContext(
@@ -147,4 +149,6 @@ def make_context(
         cross=cross,
         criteria=tuple(dataset.criteria) if "criteria" in dataset.table else None,
         storage=storage,
+        gpus=gpus,
+        code=code,
     )

@@ -84,10 +84,10 @@ class LockedTrialDir:
         """Makes the folder this job's: what another configuration left here is set aside, and where to is said."""
         there = _read(self.path / JOB)
         note = None
-        if there is not None and _identity(there) != _identity(asdict(job)):
+        if there is not None and _identity(there) != _identity(job.as_dict()):
             aside = self.set_aside()
             note = f"{job.key} held another configuration's files; they are in {aside.name} now, and it began anew."
-        self._write(JOB, json.loads(json.dumps(asdict(job))))
+        self._write(JOB, json.loads(json.dumps(job.as_dict())))
         return note
 
     def set_aside(self) -> Path:

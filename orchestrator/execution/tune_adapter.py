@@ -1,6 +1,6 @@
-"""Tune's view of the controller: a searcher that fetches jobs and a scheduler that brings results.
+"""Adapter between Tune and the controller: a searcher that gets jobs and a scheduler that reports results.
 
-Tune pickles both whenever it likes; all that they hold then is the key of the controller of this process.
+Tune may pickle both at any time, so they hold only the key of the controller, which lives in this process.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _open_controllers: dict[str, SweepController] = {}
 
 
 def register_controller(key: str, controller: SweepController) -> None:
-    """Makes a controller known to the hooks of this process."""
+    """Register a controller under a key for the searcher and the scheduler of this process."""
     _open_controllers[key] = controller
 
 
 class ControllerSearcher(Searcher):
-    """Asks the controller for the next job whenever Tune has room for one."""
+    """Searcher that asks the controller for the next job whenever Tune can queue one."""
 
     def __init__(self, controller_key: str) -> None:
         super().__init__()
         self._controller_key = controller_key
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next job as Tune's configuration, None where there is none now, FINISHED where there will be none."""
+        """Return the next job as Tune's configuration, None if there is none now, FINISHED if there will be none."""
         controller = _open_controllers[self._controller_key]
         try:
             job = controller.next_job()
@@ -58,32 +58,32 @@ class ControllerSearcher(Searcher):
         return job.as_config()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: the scheduler has told the controller."""
+        """Do nothing: the scheduler has reported the result to the controller."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger remembers."""
+        """Save nothing: the ledger holds the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger remembers."""
+        """Restore nothing: the ledger holds the state."""
 
 
 class ControllerScheduler(FIFOScheduler):
-    """Brings every result to the controller and stops what the controller says to stop."""
+    """Scheduler that reports every result to the controller and stops the trials that the controller stops."""
 
     def __init__(self, controller_key: str) -> None:
         super().__init__()
         self._controller_key = controller_key
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """The first in line that has no process yet; None, and their end, once the sweep stops.
+        """Return the first waiting trial without an actor. Once the sweep is stopping, cancel the waiting trials.
 
-        Where another sweep has the slot, the process that Tune keeps for the next one ends.
+        If another sweep has a right to the slot, the actor that Tune keeps for the next trial ends.
         """
         controller = _open_controllers[self._controller_key]
         if controller.gives_way():
-            _free_kept_processes(tune_controller)
+            _end_cached_actors(tune_controller)
         try:
-            waiting = _without_process(tune_controller)
+            waiting = _without_actor(tune_controller)
         except AttributeError:  # another version of Ray
             return super().choose_trial_to_run(tune_controller)
         if controller.stopping.is_set():
@@ -93,94 +93,94 @@ class ControllerScheduler(FIFOScheduler):
         return waiting[0] if waiting else None
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """A job may run on any host but those that are left out."""
-        if left_out := _open_controllers[self._controller_key].left_out:
-            trial.update_resources(exclude_nodes(trial.placement_group_factory, left_out))
+        """Restrict a trial to the nodes that the sweep does not exclude."""
+        if excluded := _open_controllers[self._controller_key].excluded_nodes:
+            trial.update_resources(exclude_nodes(trial.placement_group_factory, excluded))
         super().on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """CONTINUE or STOP, as the controller decides."""
-        go_on = self._take_in(trial, result)
-        return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
+        """Return CONTINUE or STOP, as the controller decides."""
+        return TrialScheduler.CONTINUE if self._handle_result(trial, result) else TrialScheduler.STOP
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """A job's last result comes by here."""
-        self._take_in(trial, result)
+        """Report the last result of a job to the controller."""
+        self._handle_result(trial, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A worker died: the controller hands its job out again, as a Tune trial of its own, or ends it."""
+        """Report the death of a worker to the controller, which retries its job as a new Tune trial or ends it."""
         controller, job = _open_controllers[self._controller_key], Job.from_config(trial.config)
         try:
             error, text = _error_of(trial)
             failure = failure_of_worker(error, text, controller.epochs_done(job))
             try:
-                host = mismatched_node(error, controller.left_out)
+                node = mismatched_node(error, controller.excluded_nodes)
             except NodeUnreachable:
-                host, failure = None, replace(failure, kind=FailureKind.NODE_LOST)
-            if host:
-                lacks = f"The node {name_of(host)} has other code of this project than when the sweep began, or none."
+                node, failure = None, replace(failure, kind=FailureKind.NODE_LOST)
+            if node:
+                lacks = f"The node {name_of(node)} has other code of this project than when the sweep began, or none."
                 failure = Failure(FailureKind.CODE, failure.epoch, f"{lacks} Bring it back, and resume.")
-            self._misfortune(trial, job, failure, host)
+            self._handle_failure(trial, job, failure, node)
         except Exception as error:
-            _stop_or_give_up(controller, job, error)
+            _stop_or_fail(controller, job, error)
 
-    def _misfortune(self, trial: Trial, job: Job, failure: Failure, host: str | None) -> None:
-        """What befell a job; where it is the fault of a host that the sweep can do without, it does."""
+    def _handle_failure(self, trial: Trial, job: Job, failure: Failure, node: str | None) -> None:
+        """Report a failure to the controller; exclude the node that caused it if the sweep can."""
         controller = _open_controllers[self._controller_key]
-        if host and can_exclude(host, controller.left_out, trial.placement_group_factory):
-            controller.leave_out(host, job, failure.text)
+        if node and can_exclude(node, controller.excluded_nodes, trial.placement_group_factory):
+            controller.exclude_node(node, job, failure.text)
         else:
             controller.failed(job, failure)
 
-    def _take_in(self, trial: Trial, result: dict[str, Any]) -> bool:
+    def _handle_result(self, trial: Trial, result: dict[str, Any]) -> bool:
         controller = _open_controllers[self._controller_key]
         try:
             job, message = Job.from_config(trial.config), result["message"][0]
-            if host := message.get("unfit"):
-                self._misfortune(trial, job, Failure.from_dict(message["failure"]), host)
+            if node := message.get("unfit"):
+                self._handle_failure(trial, job, Failure.from_dict(message["failure"]), node)
                 return False
-            return take_in(controller, job, result)
+            return handle_result(controller, job, result)
         except Exception as error:
             # An exception in a hook would end the whole sweep or run a finished trial again.
             if "job" in trial.config:
-                _stop_or_give_up(controller, Job.from_config(trial.config), error)
+                _stop_or_fail(controller, Job.from_config(trial.config), error)
             return False
 
 
-def _without_process(tune_controller: Any) -> list[Trial]:
-    """The trials that wait for a slot, in their order, without those for which a process is being started.
+def _without_actor(tune_controller: Any) -> list[Trial]:
+    """Return the trials that wait for a slot, in their order, without those whose actor is being started.
 
-    For one of these Tune would end that process where it keeps one of an ended trial, and start one for the next in
-    line: where trials are shorter than the start of a process, most slots would be busy with nothing but starts.
+    If a trial whose actor is being started were chosen, Tune would end that actor if it has cached another. It would
+    then start one for the next trial. If trials are shorter than the start of an actor, most slots would only start
+    actors.
     """
-    tune = tune_controller._tune_controller  # what schedulers are given shows less
+    tune = tune_controller._tune_controller  # schedulers get a proxy that lacks these attributes
     trial_of = tune._actor_to_trial
-    asked = [trial_of[actor] for actor in tune._actor_manager.pending_actors if actor in trial_of]
+    requested = [trial_of[actor] for actor in tune._actor_manager.pending_actors if actor in trial_of]
     new = [
         trial
-        for trial in tune._pending_trials_list  # which keeps some that wait no more, and drops some that do
+        for trial in tune._pending_trials_list  # it keeps some that no longer wait, and lacks some that do
         if trial in tune._pending_trials and trial not in tune._trial_to_actor
     ]
-    return asked + new
+    return requested + new
 
 
-def _free_kept_processes(tune_controller: Any) -> None:
-    """Tune keeps one process, and with it a slot and its GPU memory, until a trial comes or another one ends."""
-    tune = tune_controller._tune_controller  # what schedulers are given shows less
+def _end_cached_actors(tune_controller: Any) -> None:
+    """End the actor that Tune caches, with a slot and its GPU memory, until a trial starts or another ends."""
+    tune = tune_controller._tune_controller  # schedulers get a proxy that lacks these attributes
     try:
         if tune._actor_cache.num_cached_objects and not tune._pending_trials:
             tune._cleanup_cached_actors(force_all=True)
-    except AttributeError:  # another version of Ray: the slot comes when a trial ends
-        logger.info("A process that Tune keeps for the next trial cannot be ended", exc_info=True)
+    except AttributeError:  # another version of Ray: the slot is free when a trial ends
+        logger.info("the actor that Tune caches for the next trial cannot be ended", exc_info=True)
 
 
 def _error_of(trial: Trial) -> tuple[BaseException | None, str]:
-    """Why Tune says that a trial ended: the exception where it kept it, and its text.
+    """Return the exception that ended a trial if Tune stored it, and its text.
 
-    Tune has just written both on this host, and not yet to where its own `get_pickled_error` looks for them.
+    Tune has just written both on this host, but not yet to the path that its own `get_pickled_error` reads.
     """
     error, text = None, ""
-    with suppress(Exception):  # a file that cannot be read says nothing
+    with suppress(Exception):  # without a readable file there is no error to return
         if trial.error_file:
             text = Path(trial.error_file).read_text()
         if trial.pickled_error_file:
@@ -188,10 +188,10 @@ def _error_of(trial: Trial) -> tuple[BaseException | None, str]:
     return error, str(error) if error is not None else text
 
 
-def _stop_or_give_up(controller: SweepController, job: Job, error: Exception) -> None:
-    """After an exception in the driver: where a record could not be written the sweep stops, to be resumed.
+def _stop_or_fail(controller: SweepController, job: Job, error: Exception) -> None:
+    """Handle an exception in the driver: stop the sweep if a record could not be written, else fail the job.
 
-    Any other is this job's: one left open would have the sweep wait for it for ever.
+    The sweep would wait for a job that stays open forever.
     """
     logger.error("%s: the driver failed", job.key, exc_info=error)
     if is_disk_full(error) or isinstance(error, OSError | StorageInternalError | LedgerUnavailable):
@@ -204,8 +204,8 @@ def _stop_or_give_up(controller: SweepController, job: Job, error: Exception) ->
         controller.stop(f"A record could not be written: {second}")
 
 
-def take_in(controller: SweepController, job: Job, result: dict[str, Any]) -> bool:
-    """Passes a worker's message to the controller; False where the worker should stop."""
+def handle_result(controller: SweepController, job: Job, result: dict[str, Any]) -> bool:
+    """Report a worker's message to the controller; return False if the worker should stop."""
     if not controller.is_live(job):
         return False
     message = result["message"][0]

@@ -1,12 +1,16 @@
-"""Puts a desk's jobs through Ray Tune until there are none."""
+"""Ray Tune as the executor of a sweep's jobs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from orchestrator.cluster.process_registry import cluster_address
+from orchestrator.core.spec import SweepSpec
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.sweep_context import SweepContext
 
@@ -14,42 +18,70 @@ if TYPE_CHECKING:
     from ray import tune
 
 
+class RayTune:
+    """Executor that runs jobs with Ray Tune, on a cluster or on one that it starts on this machine."""
+
+    @contextmanager
+    def session(self, spec: SweepSpec) -> Iterator[None]:
+        """Connect to the cluster of the settings, or start one, until the context ends."""
+        from orchestrator.cluster.session import ray_session
+
+        with ray_session(spec.address, spec.cpus_per_trial or 1.0, spec.gpus):
+            yield
+
+    def liveness(self, spec: SweepSpec, lost: Callable[[str], None]) -> AbstractContextManager[object]:
+        """Probe Ray's head and this machine's raylet; `lost` is called with a sentence if one is gone."""
+        from orchestrator.cluster.liveness import lifeline_of_ray
+
+        return lifeline_of_ray(cluster_address(spec.address) is not None, lost)
+
+    def nodes(self) -> Sequence[dict[str, Any]]:
+        """Return `ray.nodes()`."""
+        import ray
+
+        nodes: Sequence[dict[str, Any]] = ray.nodes()
+        return nodes
+
+    def run_jobs(
+        self, controller: SweepController, context: SweepContext, folder: Path, cpus: float, gpus: float
+    ) -> None:
+        """Run every job of the controller with `run_jobs`."""
+        run_jobs(controller, context, folder, cpus, gpus)
+
+
 def run_jobs(
     controller: SweepController,
-    task: SweepContext,
+    context: SweepContext,
     folder: Path,
-    slots: int,
     cpus: float,
     gpus: float,
     worker: type[tune.Trainable] | None = None,
 ) -> None:
-    """Runs every job of the desk; returns when all have ended or, after a signal, when the last epoch has.
+    """Run every job of the controller until all have ended or, after a signal, until the running epochs have.
 
     Args:
-        controller: hands out jobs and takes in results.
-        task: what the jobs share.
+        controller: chooses jobs and handles their results; its slots limit how many jobs wait or run.
+        context: data that the jobs share.
         folder: for Tune's own files.
-        slots: jobs that fit side by side.
         cpus, gpus: of one job.
-        worker: the trainable; `Worker` unless a benchmark has one of its own.
+        worker: the trainable; None for `JobTrainable`.
     """
-    # All workers start at once, and not one after the other: how many jobs wait is the desk's affair.
+    # Tune starts all waiting workers at once; the controller limits how many jobs wait.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "100000"
-    controller.use_slots(slots)
     from ray import tune
     from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
     from orchestrator.execution.trainable import JobTrainable
     from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 
-    # Tune would hand the driver's keys to every worker, by way of Ray's log on its host; each host has keys of its own.
+    # Tune would copy the driver's credentials to every worker, and so to Ray's log on its node; nodes have their own.
     ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
-    task.trials.mkdir(parents=True, exist_ok=True)  # a node where it is not has another disk
+    context.trials.mkdir(parents=True, exist_ok=True)  # a node that does not see it has another disk
     key = uuid4().hex
     register_controller(key, controller)
-    trainable = tune.with_resources(tune.with_parameters(worker or JobTrainable, task=task), {"cpu": cpus, "gpu": gpus})
+    trainable = tune.with_parameters(worker or JobTrainable, task=context)
     tuner = tune.Tuner(
-        trainable,
+        tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus}),
         tune_config=tune.TuneConfig(
             search_alg=ControllerSearcher(key),
             scheduler=ControllerScheduler(key),
@@ -62,7 +94,7 @@ def run_jobs(
             storage_path=str(folder.absolute()),
             verbose=0,
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            failure_config=tune.FailureConfig(max_failures=0),  # the desk hands a job out again
+            failure_config=tune.FailureConfig(max_failures=0),  # the controller retries jobs
         ),
     )
     tuner.fit()

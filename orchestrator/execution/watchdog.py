@@ -1,4 +1,4 @@
-"""The warden: puts down workers that hang, so that their jobs can start again."""
+"""Watchdog that kills workers that hang, so that their jobs can be retried."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.execution.controller import SweepController
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.trial_dir import WorkerInfo, read_worker
 from orchestrator.execution.trial_store import TrialStore
@@ -21,43 +20,57 @@ from orchestrator.search.outcome import Outcome
 logger = logging.getLogger(__name__)
 
 STACKS = "stacks.txt"
-"""In a job's folder: where its process was when it was put down; its workers write it at SIGUSR1."""
+"""File in a job's folder to which its process writes its stacks at SIGUSR1, before it is killed."""
 
-_AT_LEAST = 1800.0
-_TIMES_THE_LONGEST = 10.0
-_CLOCKS_DIFFER = 60.0
-"""Seconds that two hosts' clocks may differ."""
+_SHORTEST_LIMIT = 1800.0
+"""Seconds without an epoch that are always allowed."""
+
+_TIMES_LONGEST_EPOCH = 10.0
+"""Multiple of the longest epoch so far that is allowed."""
+
+_CLOCK_DIFFERENCE = 60.0
+"""Seconds by which the clocks of two hosts may differ."""
 
 
 @dataclass
-class _Watch:
-    """Since when nothing was heard of a job, of which start of its worker, and of which before it was handed out."""
+class _WatchedJob:
+    """Watched job: time of its last sign of life, and the tokens of its current and previous worker.
+
+    Attributes:
+        job: the job.
+        last_seen: time of its last sign of life by the watchdog's clock.
+        started: time at which it was started, in seconds since 1970.
+        previous_token: of the worker that had it before it was started.
+        token: of its worker; None as long as that is not known.
+    """
 
     job: Job
-    since: float
-    handed_out: float
-    before: str | None = None
+    last_seen: float
+    started: float
+    previous_token: str | None = None
     token: str | None = None
 
 
 class HangWatchdog:
-    """Watches a sweep, and a thread that looks after silent jobs; use it as a context.
+    """Callback with a thread that kills the workers of silent jobs; use it as a context.
 
-    A job that waits for its slot is not silent: it has no worker yet. Time is counted from when its worker is first
-    seen, and anew from each epoch.
+    A job that waits for its slot is not silent, since it has no worker yet. Time is counted from when its worker is
+    first seen, and again from each epoch.
 
     Args:
         trials: folder of the jobs' folders.
+        report_hang: called in the thread, before the worker is killed, with the job, its stacks and a sentence.
         limit: seconds an epoch may take; None for ten times the longest so far, but half an hour at least.
-        send: signals a worker.
+        send: sends a signal to a worker.
         clock: seconds.
         grace: seconds that a worker has to write its stacks.
-        storage: where the jobs' folders are, if not in `trials`.
+        storage: holds the jobs' folders, if they are not in `trials`.
     """
 
     def __init__(
         self,
         trials: Path,
+        report_hang: Callable[[Job, str], None],
         limit: float | None = None,
         send: Callable[[WorkerInfo, int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -65,17 +78,17 @@ class HangWatchdog:
         storage: TrialStore | None = None,
     ) -> None:
         self._trials = trials
+        self._report_hang = report_hang
         self._limit = limit
         self._send = send or send_signal
         self._clock = clock
         self._grace = grace
         self._storage = storage
-        self._longest = 0.0
-        self._watches: dict[str, _Watch] = {}
+        self._longest_epoch = 0.0
+        self._watched: dict[str, _WatchedJob] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self.controller: SweepController | None = None
-        self._thread = threading.Thread(target=self._run, name="warden", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def __enter__(self) -> HangWatchdog:
         self._thread.start()
@@ -87,72 +100,72 @@ class HangWatchdog:
 
     @property
     def limit(self) -> float:
-        """Seconds of silence that are borne."""
-        return self._limit or max(_AT_LEAST, _TIMES_THE_LONGEST * self._longest)
+        """Seconds without an epoch after which a worker is killed."""
+        return self._limit or max(_SHORTEST_LIMIT, _TIMES_LONGEST_EPOCH * self._longest_epoch)
 
-    # As a watcher
+    # Callback
 
     def on_job_start(self, job: Job) -> None:
-        """Its worker is not there yet, or it is the one of before."""
+        """Watch a job, whose worker is not known yet; the one that its folder names is the previous one."""
         with self._lock:
-            # A storage is asked by the thread only, which knows an earlier worker by when it began.
+            # Only the thread reads the storage; it knows a previous worker by the time at which that started.
             worker = None if self._storage else read_worker(self._trials / job.key)
-            self._watches[job.key] = _Watch(job, self._clock(), time.time(), worker.token if worker else None)
+            self._watched[job.key] = _WatchedJob(job, self._clock(), time.time(), worker.token if worker else None)
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
-        """A sign of life."""
+        """Note a sign of life."""
         with self._lock:
-            self._longest = max(self._longest, epoch.seconds)
-            if job.key in self._watches:
-                self._watches[job.key].since = self._clock()
+            self._longest_epoch = max(self._longest_epoch, epoch.seconds)
+            if job.key in self._watched:
+                self._watched[job.key].last_seen = self._clock()
 
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """Nothing to look after any more."""
+        """Watch the job no longer."""
         self._forget(job)
 
     def on_message(self, job: Job, note: str) -> None:
-        """Nothing."""
+        """Ignore messages."""
 
     def on_job_interrupted(self, job: Job) -> None:
-        """Nothing to look after any more."""
+        """Watch the job no longer."""
         self._forget(job)
 
     def _forget(self, job: Job) -> None:
         with self._lock:
-            self._watches.pop(job.key, None)
+            self._watched.pop(job.key, None)
 
-    # As a thread
+    # Thread
 
     def _run(self) -> None:
         while not self._closing.wait(min(30.0, max(0.2, self.limit / 20))):
             try:
                 self.check_once()
-            except Exception:  # a warden that dies would leave the sweep unguarded
-                logger.exception("looking after silent jobs failed")
+            except Exception:  # without the thread a worker that hangs would stop the sweep
+                logger.exception("checking for silent jobs failed")
 
     def check_once(self) -> list[str]:
-        """Puts down whatever has been silent for too long; gives the keys of those jobs."""
+        """Kill the workers that have been silent for too long; return the keys of their jobs."""
         now, limit = self._clock(), self.limit
         with self._lock:
-            silent = [watch for watch in self._watches.values() if now - watch.since > limit / 4]
-        put_down = []
-        for watch in silent:
-            worker = self._worker(watch.job.key)
-            if worker is None or self._is_earlier(worker, watch):
-                watch.token, watch.since = None, now
-            elif worker.token != watch.token:
-                watch.token, watch.since = worker.token, now
-            elif now - watch.since > limit and self.controller is not None:
-                watch.since = now
-                self._end(watch.job, worker, limit)
-                put_down.append(watch.job.key)
-        return put_down
+            silent = [watched for watched in self._watched.values() if now - watched.last_seen > limit / 4]
+        killed = []
+        for watched in silent:
+            worker = self._worker(watched.job.key)
+            if worker is None or self._is_previous(worker, watched):
+                watched.token, watched.last_seen = None, now
+            elif worker.token != watched.token:
+                watched.token, watched.last_seen = worker.token, now
+            elif now - watched.last_seen > limit:
+                watched.last_seen = now
+                self._kill(watched.job, worker, limit)
+                killed.append(watched.job.key)
+        return killed
 
-    def _is_earlier(self, worker: WorkerInfo, watch: _Watch) -> bool:
-        """Whether a card is of a worker that had the job before it was handed out again, and may run another by now."""
+    def _is_previous(self, worker: WorkerInfo, watched: _WatchedJob) -> bool:
+        """Return whether the worker had the job before its last start; it may run another job by now."""
         if self._storage is None:
-            return worker.token == watch.before
-        return worker.started < watch.handed_out - _CLOCKS_DIFFER
+            return worker.token == watched.previous_token
+        return worker.started < watched.started - _CLOCK_DIFFERENCE
 
     def _worker(self, key: str) -> WorkerInfo | None:
         if self._storage is None:
@@ -160,33 +173,32 @@ class HangWatchdog:
         manifest = self._storage.manifest(key)
         return manifest.writer if manifest else None
 
-    def _end(self, job: Job, worker: WorkerInfo, limit: float) -> None:
-        assert self.controller is not None
-        where = f"pid {worker.pid} on {worker.host}"
-        logger.warning("%s: no epoch within %.0f s; its worker (%s) is put down", job.key, limit, where)
-        stacks = self._trials / job.key / STACKS
+    def _kill(self, job: Job, worker: WorkerInfo, limit: float) -> None:
+        process = f"pid {worker.pid} on {worker.host}"
+        logger.warning("%s: no epoch within %.0f s; its worker (%s) is killed", job.key, limit, process)
+        path = self._trials / job.key / STACKS
         self._send(worker, signal.SIGUSR1)
         time.sleep(self._grace)
-        seen = stacks.read_text()[-6000:] if stacks.is_file() else ""
-        self.controller.report_hang(job, f"{seen}\nIt hung: no epoch ended within {limit:.0f} s ({where}).")
+        stacks = path.read_text()[-6000:] if path.is_file() else ""
+        self._report_hang(job, f"{stacks}\nIt hung: no epoch ended within {limit:.0f} s ({process}).")
         self._send(worker, signal.SIGKILL)
 
 
 def send_signal(worker: WorkerInfo, number: int) -> None:
-    """Signals a worker's process, here or on its node."""
+    """Send a signal to a worker's process, on this host or on its node."""
     if worker.host == socket.gethostname():
         _signal(worker.pid, number)
         return
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    there = NodeAffinitySchedulingStrategy(node_id=worker.node, soft=False)
-    send = ray.remote(num_cpus=0)(_signal).options(scheduling_strategy=there)
+    on_node = NodeAffinitySchedulingStrategy(node_id=worker.node, soft=False)
+    send = ray.remote(num_cpus=0)(_signal).options(scheduling_strategy=on_node)
     ray.get(send.remote(worker.pid, number), timeout=60)
 
 
 def _signal(pid: int, number: int) -> None:
-    """Signals a Ray worker of this host; any other process that has got its number since is left alone."""
+    """Signal a Ray worker of this host; spare any other process that has its number by now."""
     try:
         if b"ray::" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, number)

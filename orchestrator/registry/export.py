@@ -15,7 +15,7 @@ from orchestrator.core.errors import InputError, reason
 from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.registry.resolved_model import EXPORT, README, ResolvedModel
 from orchestrator.scoring import ModelConfig
-from orchestrator.scoring.save_load import read_card
+from orchestrator.scoring.save_load import read_config
 
 _README = """# {title}
 
@@ -50,7 +50,7 @@ def export_model(found: ResolvedModel, to: Path) -> Path:
     if to.exists():
         raise InputError(f"--to {to} is there already.")
     try:
-        card = read_card(found.folder)
+        card = read_config(found.folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{found.folder} holds no model that can be read: {reason(error)}.") from error
     try:

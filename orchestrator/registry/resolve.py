@@ -51,8 +51,8 @@ def load_found(found: ResolvedModel, device: str = "cpu") -> Scorer:
         scorer = load_scorer(found.folder, device)
     except ModelLoadError as error:
         raise InputError(str(error)) from error
-    if found.mos_quantiles and not scorer.card.mos_quantiles:
-        scorer.card = replace(scorer.card, mos_quantiles=from_tag(found.mos_quantiles))
+    if found.mos_quantiles and not scorer.config.mos_quantiles:
+        scorer.config = replace(scorer.config, mos_quantiles=from_tag(found.mos_quantiles))
     return scorer
 
 

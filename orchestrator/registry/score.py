@@ -13,6 +13,7 @@ from rich.console import Console
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.progress import progress_bar
+from orchestrator.execution.device import training_device
 from orchestrator.registry.resolve import load_found, resolve_model
 from orchestrator.registry.score_inputs import read_requests
 from orchestrator.registry.score_table import ranked, records, show_scores, write_scores
@@ -56,14 +57,14 @@ def score_images(
         name = found.name
     if scorer.needs_criteria and not all(requests.criteria):
         raise InputError(
-            f"A model of {scorer.card.variant} reads what is asked of the images: give --criteria TEXT, or a column "
+            f"A model of {scorer.config.variant} reads what is asked of the images: give --criteria TEXT, or a column "
             "criteria."
         )
     if criteria is not None and not scorer.needs_criteria:
-        raise InputError(f"A model of {scorer.card.variant} reads no criteria: leave out --criteria.")
+        raise InputError(f"A model of {scorer.config.variant} reads no criteria: leave out --criteria.")
     with progress_bar() as progress:
         table = scorer(requests.images, requests.prompts, requests.criteria, progress=progress)
-    targets = scorer.card.targets
+    targets = scorer.config.targets
     table = ranked(table, targets)
     if out is not None:
         write_scores(table, out)
@@ -99,7 +100,7 @@ def chosen_device(given: str) -> str:
 
     cuda = torch.cuda.is_available()
     if given == "auto":
-        return "cuda" if cuda else "cpu"
+        return training_device(cuda)
     if given.partition(":")[0] not in {"cpu", "cuda"}:
         raise InputError(f"--device is cpu, cuda or auto, not {given!r}.")
     if given.startswith("cuda") and not cuda:

@@ -69,7 +69,7 @@ def check_model(
     from orchestrator.data.registry import read_dataset
 
     wanted = _test_rows(found)
-    needed = [name for target in scorer.card.targets for name in (target, f"predicted_{target}")]
+    needed = [name for target in scorer.config.targets for name in (target, f"predicted_{target}")]
     needed += ["criteria"] if scorer.needs_criteria else []
     if lacking := [column for column in needed if column not in wanted]:
         raise InputError(f"The test predictions of {found.name} lack {', '.join(lacking)}: they are not this model's.")
@@ -98,7 +98,7 @@ def _compared(
     mean: dict[str, float] = {}
     recorded: dict[str, dict[str, float]] = {}
     again: dict[str, dict[str, float]] = {}
-    for target in scorer.card.targets:
+    for target in scorer.config.targets:
         before, after = then[f"predicted_{target}"][scored], now[target][scored].astype("float64")
         apart = (before - after).abs()
         largest[target] = float(apart.max()) if len(apart) else math.nan
@@ -106,7 +106,7 @@ def _compared(
         for figures, predicted in ((recorded, before), (again, after)):
             found = correlations(predicted.to_numpy(), then[target][scored].to_numpy())
             figures[target] = {"srcc": found.srcc, "plcc": found.plcc}
-    spread = dict(zip(scorer.card.targets, scorer.card.score_std, strict=True))
+    spread = dict(zip(scorer.config.targets, scorer.config.score_std, strict=True))
     allowed = {target: TOLERANCE * std for target, std in spread.items()}
     return ScoreVerification(dataset, images, missing, largest, mean, allowed, recorded, again)
 

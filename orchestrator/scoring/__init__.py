@@ -1,4 +1,4 @@
-"""Using a trained model: images and prompts in, scores out. Knows no Ray, no Optuna and no MLflow."""
+"""Scores of images and prompts by a trained model; imports neither Ray nor Optuna nor MLflow."""
 
 from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
 from orchestrator.scoring.save_load import load_scorer, save_scorer

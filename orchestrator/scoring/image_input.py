@@ -1,4 +1,4 @@
-"""What may be given as an image: a path, an opened image, an array, bytes, or bytes written as text."""
+"""Images in any form: a path, an opened image, an array, bytes, or bytes encoded as base64."""
 
 from __future__ import annotations
 
@@ -16,22 +16,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    Picture: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic]
+    ImageInput: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic]
 
 _SHORTEST_BASE64 = 64
-"""Characters below which a text is a path that is not there rather than an image; the smallest PNG has 90."""
+"""Characters; a shorter text is a path of a missing file, not base64 of an image. The smallest PNG has 90."""
 _LONGEST_PATH = 4096
+"""Characters; a longer text is not a path."""
 
 
-def open_image_input(source: Picture) -> Image.Image:
-    """The image as `open_image` gives it: upright, RGB, over white.
+def open_image_input(source: ImageInput) -> Image.Image:
+    """Open an image like `open_image`: upright, RGB, transparency over white.
 
-    Args:
-        source: a path; a `data:` URL; base64 of an image file; such a file's bytes; a Pillow image; or an array
-            (H, W), (H, W, 3) or (H, W, 4) of uint8. Nothing is fetched: an address is no path.
+    Accepted forms:
+
+    - a path; URLs are not fetched
+    - a `data:` URL, or base64 of an image file
+    - the bytes of an image file
+    - a Pillow image
+    - an array of uint8 with shape (H, W), (H, W, 3) or (H, W, 4)
 
     Raises:
-        UnusableImage: why it cannot be scored.
+        UnusableImage: the image cannot be scored; the message is the reason.
+
+    Example:
+        >>> import numpy as np
+        >>> open_image_input(np.zeros((48, 64), np.uint8)).size
+        (64, 48)
+        >>> open_image_input("missing.png")
+        Traceback (most recent call last):
+        ...
+        orchestrator.data.images.UnusableImage: missing
     """
     from PIL import Image
 
@@ -46,18 +60,23 @@ def open_image_input(source: Picture) -> Image.Image:
     return _reopened(_from_array(source))
 
 
-def name_of(source: Picture, number: int) -> str:
-    """What a table calls it: its path as it was given, else its number, counted from 1."""
+def image_name(source: ImageInput, number: int) -> str:
+    """Return the name of an image in a table: the path as passed, else its number, counted from 1.
+
+    Example:
+        >>> image_name("fox.png", 1), image_name(b"...", 2)
+        ('fox.png', 'image 2')
+    """
     return str(source) if isinstance(source, Path) or _is_path(source) else f"image {number}"
 
 
-def _is_path(source: Picture) -> bool:
+def _is_path(source: ImageInput) -> bool:
     return isinstance(source, str) and not source.startswith("data:") and _as_bytes(source) is None
 
 
 def _from_text(text: str) -> Image.Image:
     if text.startswith(("http://", "https://")):
-        raise UnusableImage("an address, and nothing is fetched")
+        raise UnusableImage("a URL, and URLs are not fetched")
     content = _as_bytes(text)
     return _from_path(Path(text)) if content is None else open_image(BytesIO(content))
 
@@ -72,7 +91,7 @@ def _from_path(path: Path) -> Image.Image:
 
 
 def _as_bytes(text: str) -> bytes | None:
-    """The bytes that a data URL or base64 says; None for anything else, which is a path then."""
+    """Decode a data URL or base64; return None for any other text, which is a path."""
     url = text.startswith("data:")
     if not url and (len(text) < _SHORTEST_BASE64 or (len(text) < _LONGEST_PATH and os.path.exists(text))):
         return None
@@ -100,7 +119,7 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
 
 
 def _reopened(image: Image.Image) -> Image.Image:
-    """An image in memory, made what `open_image` makes of its file."""
+    """Convert an image in memory in the same way as `open_image` converts its file."""
     from orchestrator.data.images import upright_rgb
 
     try:

@@ -1,4 +1,4 @@
-"""What has to be known beside a model's weights."""
+"""Configuration of a saved model, stored next to its weights."""
 
 from __future__ import annotations
 
@@ -10,23 +10,32 @@ SCHEMA_VERSION = 1
 
 
 class ModelLoadError(Exception):
-    """A saved model that this installation cannot score with, said in one sentence."""
+    """Error for a saved model that this installation cannot score with; the message is one sentence.
+
+    Example:
+        >>> issubclass(ModelLoadError, Exception)
+        True
+    """
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What has to be known beside the weights to score with them.
+    """Configuration that scoring needs in addition to the weights.
 
     Attributes:
-        variant, parameters: what `build_variant` is given.
-        targets: names of the scores it gives.
-        score_mean, score_std: of the training scores, from standardised units back to MOS units.
+        variant, parameters: arguments of `build_variant`.
+        targets: names of the scores that the model predicts.
+        score_mean, score_std: mean and deviation of the training scores, from standardised units back to MOS units.
         encoders: kind → name.
-        encoder_identities: kind → what the encoders were when it was trained; others are refused.
-        shapes: of the features that the model reads.
-        backbone: settings of `Finetuning`, where the weights include a tuned image encoder; else None.
-        mos_quantiles: target → the 0th to 100th percentile of the training scores, 101 numbers; empty in a card that
-            was written before there were any.
+        encoder_identities: kind → identity of the encoder in training; an encoder with another identity is rejected.
+        shapes: shapes of the features that the model reads.
+        backbone: settings of `Finetuning` if the weights include a fine-tuned image encoder, else None.
+        mos_quantiles: target → the 0th to 100th percentile of the training scores, 101 numbers; empty if the model was
+            saved by a version without quantiles.
+
+    Example:
+        >>> ModelConfig("text_hyper", {"rank": 2}, ("alignment",), (3.0,), (1.0,), {}, {}, {}).targets
+        ('alignment',)
     """
 
     variant: str
@@ -43,19 +52,19 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ModelConfig:
-        """The card that a file holds.
+        """Parse the content of a file.
 
         Raises:
-            ValueError, KeyError, TypeError: it is none, or one of another version.
+            ValueError, KeyError, TypeError: the content is not a configuration, or has another schema version.
         """
         if content["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"it has schema version {content['schema_version']}, this reads {SCHEMA_VERSION}")
+            raise ValueError(f"it has schema version {content['schema_version']}, this version reads {SCHEMA_VERSION}")
         for key in ("parameters", "encoders", "encoder_identities", "shapes", "mos_quantiles"):
             if not isinstance(content.get(key, {}), dict):
-                raise ValueError(f"its {key} are no object")
+                raise ValueError(f"its {key} are not an object")
         if not all(isinstance(name, str) for name in content["encoders"].values()):
-            raise ValueError("its encoders are no names")
+            raise ValueError("its encoders are not names")
         shapes = {name: tuple(shape) for name, shape in content["shapes"].items()}
-        quantiles = {target: tuple(found) for target, found in content.get("mos_quantiles", {}).items()}
+        quantiles = {target: tuple(values) for target, values in content.get("mos_quantiles", {}).items()}
         tuples = {key: tuple(content[key]) for key in ("targets", "score_mean", "score_std")}
         return cls(**{**content, **tuples, "shapes": shapes, "mos_quantiles": quantiles})

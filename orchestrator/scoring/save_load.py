@@ -1,4 +1,4 @@
-"""A saved model's folder: weights as safetensors, the card as JSON, and nothing else."""
+"""Folder of a saved model: weights as safetensors, the configuration as JSON, and no other file."""
 
 from __future__ import annotations
 
@@ -13,28 +13,54 @@ from orchestrator.scoring.scorer import Scorer
 if TYPE_CHECKING:
     from torch import nn
 
-CARD, WEIGHTS = "model.json", "model.safetensors"
+CONFIG, WEIGHTS = "model.json", "model.safetensors"
 
 
-def save_scorer(folder: Path, card: ModelConfig, model: nn.Module) -> None:
-    """Writes weights as safetensors and the card as JSON; nothing in the folder is code."""
+def save_scorer(folder: Path, config: ModelConfig, model: nn.Module) -> None:
+    """Write weights as safetensors and the configuration as JSON; no file of the folder contains code.
+
+    Example:
+        >>> import tempfile
+        >>> from models import build_variant
+        >>> model = build_variant("imagereward_head", {"image_prompt.embedding": (8,)}, widths=[4])
+        >>> config = ModelConfig("imagereward_head", {"widths": [4]}, ("alignment",), (3.0,), (1.0,), {}, {}, {})
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> save_scorer(folder, config, model)
+        >>> sorted(path.name for path in folder.iterdir())
+        ['model.json', 'model.safetensors']
+    """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / WEIGHTS)
-    (folder / CARD).write_text(json.dumps(asdict(card), indent=1) + "\n")
+    (folder / CONFIG).write_text(json.dumps(asdict(config), indent=1) + "\n")
 
 
 def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
-    """Reads a saved model back.
+    """Load a saved model.
 
     Args:
-        folder: holds `model.json` and `model.safetensors`; whatever else it holds, it is refused.
-        device: where encoders and model run.
+        folder: contains `model.json` and `model.safetensors`; a folder with other files is rejected.
+        device: device that encoders and model run on.
 
     Raises:
-        ModelLoadError: the folder holds none, or one of another schema version or other encoders, or more than a model.
+        ModelLoadError: the folder contains no model, files other than a model's, or a model with another schema
+            version or other encoders.
+
+    Example:
+        >>> import tempfile
+        >>> from models import build_variant
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("efficientnet_lite0@64")
+        >>> shapes = {f"image.{name}": shape for name, shape in encoder.shapes.items()}
+        >>> parameters = {"widths": [8], "distortion_widths": [0, 0, 0, 8]}
+        >>> encoders, identities = {"image": encoder.name}, {"image": encoder.identity}
+        >>> config = ModelConfig("image_hyper", parameters, ("quality",), (3.0,), (1.0,), encoders, identities, shapes)
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> save_scorer(folder, config, build_variant("image_hyper", shapes, **parameters))
+        >>> load_scorer(folder).config == config
+        True
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -45,28 +71,41 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
 
     try:
         _reject_extra_files(folder)
-        card = read_card(folder)
+        config = read_config(folder)
         state = load_file(folder / WEIGHTS)
-        scoring = build_variant(card.variant, card.shapes, len(card.targets), **card.parameters)
+        scoring = build_variant(config.variant, config.shapes, len(config.targets), **config.parameters)
         model: nn.Module = scoring
-        if card.backbone is not None:
-            model = finetuned(build_encoder(card.encoders["image"]), scoring, Finetuning(**card.backbone))
+        if config.backbone is not None:
+            model = finetuned(build_encoder(config.encoders["image"]), scoring, Finetuning(**config.backbone))
         model.load_state_dict(state)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{folder} holds no model that can be read: {' '.join(str(error).split())}") from error
-    return Scorer(card, model, device)
+    return Scorer(config, model, device)
 
 
-def read_card(folder: Path) -> ModelConfig:
-    """The card alone; raises OSError, ValueError, KeyError or TypeError where there is none."""
-    content = json.loads((folder / CARD).read_text())
+def read_config(folder: Path) -> ModelConfig:
+    """Read a saved model's configuration without its weights.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: the folder contains no configuration that can be read.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import nn
+        >>> config = ModelConfig("text_hyper", {}, ("alignment",), (3.0,), (1.0,), {}, {}, {})
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> save_scorer(folder, config, nn.Linear(2, 1))
+        >>> read_config(folder) == config
+        True
+    """
+    content = json.loads((folder / CONFIG).read_text())
     if not isinstance(content, dict):
-        raise ValueError(f"{CARD} holds no object")
+        raise ValueError(f"{CONFIG} holds no object")
     return ModelConfig.from_json(content)
 
 
 def _reject_extra_files(folder: Path) -> None:
-    """A model is two files of data; one that comes with more may count on somebody's running it."""
-    strange = sorted(path.name for path in folder.iterdir() if path.name not in {CARD, WEIGHTS} or not path.is_file())
-    if strange:
-        raise ModelLoadError(f"{folder} holds {strange[0]}, which is no part of a model: it is not loaded.")
+    """Raise ModelLoadError if there are files other than the two data files; such a file could be meant to be run."""
+    extra = sorted(path.name for path in folder.iterdir() if path.name not in {CONFIG, WEIGHTS} or not path.is_file())
+    if extra:
+        raise ModelLoadError(f"{folder} holds {extra[0]}, which is not part of a model, so it is not loaded.")

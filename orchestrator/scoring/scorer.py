@@ -1,4 +1,4 @@
-"""A trained model with its encoders: images and prompts in, scores out."""
+"""Trained model with its encoders: maps images and prompts to scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data.progress import Progress, silent
-from orchestrator.scoring.image_input import name_of, open_image_input
+from orchestrator.scoring.image_input import image_name, open_image_input
 from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
 from orchestrator.scoring.percentiles import percentiles
 
@@ -17,73 +17,91 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor, nn
 
-    from orchestrator.scoring.image_input import Picture
+    from orchestrator.scoring.image_input import ImageInput
 
     Arrays = Mapping[str, Mapping[str, Tensor]]
     """Kind of encoder → array name → (B, …)."""
 
 REASON = "reason"
-_PROMPTS = 32
+"""Name of the column with the reason why an image has no scores."""
+_PROMPT_BATCH = 32
 
 
 class Scorer:
-    """Scores images by a trained model; encodes them the same way as they were for training.
+    """Trained model that scores images; it encodes them in the same way as for training.
 
     Args:
-        card: what the model is.
-        model: with its trained weights.
-        device: where encoders and model run.
+        config: the model's configuration.
+        model: the model with its trained weights.
+        device: device that encoders and model run on.
 
     Raises:
-        ModelLoadError: the encoders here are not those that it was trained with, or the card does not say which it was.
+        ModelLoadError: the installed encoders are not those of the training, or the configuration does not name the
+            encoders of the training.
+
+    Example:
+        >>> import numpy as np
+        >>> from models import build_variant
+        >>> from models.encoders import build_encoder
+        >>> encoder = build_encoder("efficientnet_lite0@64")
+        >>> shapes = {f"image.{name}": shape for name, shape in encoder.shapes.items()}
+        >>> parameters = {"widths": [8], "distortion_widths": [0, 0, 0, 8]}
+        >>> encoders, identities = {"image": encoder.name}, {"image": encoder.identity}
+        >>> config = ModelConfig("image_hyper", parameters, ("quality",), (3.0,), (1.0,), encoders, identities, shapes)
+        >>> scorer = Scorer(config, build_variant("image_hyper", shapes, **parameters))
+        >>> scorer([np.zeros((64, 64, 3), np.uint8), "missing.png"], "a red fox")["reason"].tolist()
+        [None, 'missing']
     """
 
-    def __init__(self, card: ModelConfig, model: nn.Module, device: str = "cpu") -> None:
+    def __init__(self, config: ModelConfig, model: nn.Module, device: str = "cpu") -> None:
         import torch
 
         from models.encoders import build_encoder
 
-        read = {name.partition(".")[0] for name in card.shapes}
-        if set(card.encoder_identities) != set(card.encoders) or not read <= set(card.encoders):
-            raise ModelLoadError("The model's card does not say of each encoder which one it was trained with.")
-        self.card = card
+        kinds = {name.partition(".")[0] for name in config.shapes}
+        if set(config.encoder_identities) != set(config.encoders) or not kinds <= set(config.encoders):
+            raise ModelLoadError("The model's configuration does not name every encoder that it was trained with.")
+        self.config = config
         self._model = model.eval().to(device)
         self._threads = torch.get_num_threads()
         try:
             self._encoders: dict[str, Any] = {
-                kind: build_encoder(name).to(device) for kind, name in card.encoders.items()
+                kind: build_encoder(name).to(device) for kind, name in config.encoders.items()
             }
             identities = {kind: encoder.identity for kind, encoder in self._encoders.items()}
         except ValueError as error:
             raise ModelLoadError(str(error)) from error
-        for kind, trained_with in card.encoder_identities.items():
-            if (here := identities[kind]) != trained_with:
-                raise ModelLoadError(f"The {kind} encoder is not the one it was trained with: {here}, {trained_with}.")
+        for kind, trained_with in config.encoder_identities.items():
+            if (installed := identities[kind]) != trained_with:
+                raise ModelLoadError(
+                    f"The {kind} encoder is not the one it was trained with: {installed}, {trained_with}."
+                )
 
     @property
     def needs_criteria(self) -> bool:
-        """Whether it reads a text of criteria beside the prompt."""
+        """True if the model reads a text of criteria in addition to the prompt."""
         reads: Any = self._model.reads
         return any(name.startswith("criteria.") for name in reads)
 
     def __call__(
         self,
-        images: Sequence[Picture],
+        images: Sequence[ImageInput],
         prompts: Sequence[str] | str,
         criteria: Sequence[str] | str | None = None,
         progress: Progress = silent,
     ) -> pd.DataFrame:
-        """Scores in MOS units.
+        """Score images in MOS units.
 
         Args:
-            images: n paths, Pillow images, arrays or bytes; see `open_picture`.
-            prompts: n prompts, one an image, or one for all.
-            criteria: n texts or one, for a model that reads them.
-            progress: told how many images are done.
+            images: n paths, Pillow images, arrays or bytes; see `open_image_input`.
+            prompts: n prompts, or one prompt for all images.
+            criteria: n texts, or one text for all images, for a model that reads criteria.
+            progress: callback with the number of scored images.
 
         Returns:
-            A table of n rows in the order given: `image`, `prompt`, a column a target, `<target>_percentile` within
-            the training scores where the model knows them, and `reason`: why an image has no scores, None where it has.
+            Table of n rows in the order of the images. Its columns are `image`, `prompt`, a score for each target,
+            `<target>_percentile` within the training scores if the model contains them, and `reason`. The reason is
+            None for an image with scores.
 
         Raises:
             ValueError: the lengths differ, or criteria are missing.
@@ -100,74 +118,78 @@ class Scorer:
         if count != len(prompts):
             raise ValueError(f"{count} images but {len(prompts)} prompts")
         if self.needs_criteria and (criteria is None or len(criteria) != count):
-            raise ValueError(f"{self.card.variant} reads a text of criteria for each image")
-        texts = {"prompt": _Texts(prompts), "criteria": _Texts(criteria if self.needs_criteria and criteria else [])}
-        embedded = {kind: self._embedded(kind, of.distinct) for kind, of in texts.items()}
+            raise ValueError(f"{self.config.variant} reads a text of criteria for each image")
+        texts = {
+            "prompt": _UniqueTexts(prompts),
+            "criteria": _UniqueTexts(criteria if self.needs_criteria and criteria else []),
+        }
+        embeddings = {kind: self._embed(kind, unique.texts) for kind, unique in texts.items()}
 
-        def work(rows: slice) -> tuple[NDArray[np.float32], list[str | None]]:
-            known = {
-                kind: {name: array[of.rows[rows]] for name, array in embedded[kind].items()}
-                for kind, of in texts.items()
-                if embedded[kind]
+        def score_rows(rows: slice) -> tuple[NDArray[np.float32], list[str | None]]:
+            text_arrays = {
+                kind: {name: array[unique.indices[rows]] for name, array in embeddings[kind].items()}
+                for kind, unique in texts.items()
+                if embeddings[kind]
             }
-            return self._score(images[rows], prompts[rows], known)
+            return self._score(images[rows], prompts[rows], text_arrays)
 
         size = batch_size(self._encoders["image"] if "image" in self._encoders else next(iter(self._encoders.values())))
-        parts, reasons = [np.zeros((0, len(self.card.targets)), np.float32)], []
-        for scores, why in parallel_map(work, size, range(count), self._threads):
+        parts, reasons = [np.zeros((0, len(self.config.targets)), np.float32)], []
+        for scores, part_reasons in parallel_map(score_rows, size, range(count), self._threads):
             parts.append(scores)
-            reasons += why
+            reasons += part_reasons
             progress(len(reasons), count, "images scored")
-        named = [name_of(image, row + 1) for row, image in enumerate(images)]
-        table = pd.DataFrame({"image": named, "prompt": prompts})
-        return self._filled(table, np.concatenate(parts), reasons)
+        names = [image_name(image, row + 1) for row, image in enumerate(images)]
+        table = pd.DataFrame({"image": names, "prompt": prompts})
+        return self._add_scores(table, np.concatenate(parts), reasons)
 
     def predict(self, features: Mapping[str, Tensor]) -> NDArray[np.float32]:
-        """Scores (n, T) in MOS units, the T targets in the card's order.
+        """Predict scores (n, T) in MOS units, the T targets in the order of the configuration.
 
         Args:
-            features: (n, *shape) by name, at least those in the card's `shapes`, n ≥ 1; where the image encoder was
-                tuned, `image.pixels` in the place of the `image.*` arrays.
+            features: (n, *shape) by name, at least those in the configuration's `shapes`, n ≥ 1. A model with a
+                fine-tuned image encoder needs `image.pixels` in place of the `image.*` arrays.
         """
         import torch
 
         from orchestrator.training.evaluate import predict
         from orchestrator.training.training_data import ScoreScale
 
-        scale = ScoreScale(torch.tensor(self.card.score_mean), torch.tensor(self.card.score_std))
+        scale = ScoreScale(torch.tensor(self.config.score_mean), torch.tensor(self.config.score_std))
         rows = torch.arange(len(next(iter(features.values()))))
         return predict(self._model, features, rows, scale)
 
-    def _filled(self, table: pd.DataFrame, scores: NDArray[np.float32], reasons: list[str | None]) -> pd.DataFrame:
+    def _add_scores(self, table: pd.DataFrame, scores: NDArray[np.float32], reasons: list[str | None]) -> pd.DataFrame:
         import pandas as pd
 
-        for column, target in enumerate(self.card.targets):
+        for column, target in enumerate(self.config.targets):
             table[target] = scores[:, column]
-        for column, target in enumerate(self.card.targets):
-            if known := self.card.mos_quantiles.get(target):
-                table[f"{target}_percentile"] = percentiles(scores[:, column], known)
+        for column, target in enumerate(self.config.targets):
+            if quantiles := self.config.mos_quantiles.get(target):
+                table[f"{target}_percentile"] = percentiles(scores[:, column], quantiles)
         table[REASON] = pd.Series(reasons, dtype=object)
         return table
 
-    def _embedded(self, kind: str, distinct: Sequence[str]) -> Mapping[str, Tensor]:
-        """Arrays (distinct texts, …) of prompts or criteria, each encoded once however many images it has."""
+    def _embed(self, kind: str, texts: Sequence[str]) -> Mapping[str, Tensor]:
+        """Encode the distinct prompts or criteria, each once for all of its images; return arrays (texts, …)."""
         import torch
 
-        if kind not in self._frozen or not distinct:
+        if kind not in self._frozen or not texts:
             return {}
         encoder = self._encoders[kind]
-        made = [encoder.encode(distinct[first : first + _PROMPTS]) for first in range(0, len(distinct), _PROMPTS)]
-        return {name: torch.cat([part[name] for part in made]).half() for name in made[0]}
+        starts = range(0, len(texts), _PROMPT_BATCH)
+        encoded = [encoder.encode(texts[start : start + _PROMPT_BATCH]) for start in starts]
+        return {name: torch.cat([part[name] for part in encoded]).half() for name in encoded[0]}
 
     def _score(
-        self, images: Sequence[Picture], prompts: Sequence[str], texts: Arrays
+        self, images: Sequence[ImageInput], prompts: Sequence[str], texts: Arrays
     ) -> tuple[NDArray[np.float32], list[str | None]]:
-        """Scores (B, T) of a batch, NaN where an image cannot be read, and why."""
+        """Return scores (B, T) of a batch, NaN for an image that cannot be read, and the reasons."""
         import numpy as np
 
         from orchestrator.data.images import UnusableImage
 
-        scores = np.full((len(images), len(self.card.targets)), np.nan, np.float32)
+        scores = np.full((len(images), len(self.config.targets)), np.nan, np.float32)
         reasons: list[str | None] = [None] * len(images)
         opened: dict[int, Image.Image] = {}
         for row, image in enumerate(images):
@@ -177,13 +199,13 @@ class Scorer:
                 reasons[row] = str(unusable)
         if opened:
             rows = list(opened)
-            readable = {kind: {name: array[rows] for name, array in of.items()} for kind, of in texts.items()}
+            readable = {kind: {name: array[rows] for name, array in arrays.items()} for kind, arrays in texts.items()}
             features = self._features(list(opened.values()), [prompts[row] for row in rows], readable)
             scores[rows] = self.predict(features)
         return scores, reasons
 
     def _features(self, images: Sequence[Image.Image], prompts: Sequence[str], texts: Arrays) -> dict[str, Tensor]:
-        """Features of a batch, rounded to float16 as the feature store rounds them; pixels as they are."""
+        """Compute the features of a batch, rounded to float16 like those of the feature store; pixels stay uint8."""
         import numpy as np
         import torch
 
@@ -200,33 +222,33 @@ class Scorer:
                 continue
             encoder = self._encoders[kind]
             if kind == "image":
-                made = encoder.encode(pixels(encoder))
+                encoded = encoder.encode(pixels(encoder))
             elif isinstance(encoder, JointEncoder):
-                made = encoder.encode(pixels(encoder), list(prompts))
+                encoded = encoder.encode(pixels(encoder), list(prompts))
             else:
-                made = encoder.compose(arrays["image"], arrays["prompt"])
-            arrays[kind] = {name: array.half() for name, array in made.items()}
-        found = {f"{kind}.{name}": array for kind, named in arrays.items() for name, array in named.items()}
-        if self.card.backbone is not None:
+                encoded = encoder.compose(arrays["image"], arrays["prompt"])
+            arrays[kind] = {name: array.half() for name, array in encoded.items()}
+        features = {f"{kind}.{name}": array for kind, named in arrays.items() for name, array in named.items()}
+        if self.config.backbone is not None:
             size = pixels_for(self._encoders["image"].size)
-            found["image.pixels"] = torch.from_numpy(np.stack([to_pixels(image, size) for image in images]))
-        return found
+            features["image.pixels"] = torch.from_numpy(np.stack([to_pixels(image, size) for image in images]))
+        return features
 
     @property
     def _frozen(self) -> set[str]:
-        """Kinds of the encoders that have to run as they are."""
-        if self.card.backbone is None:
+        """Kinds of the frozen encoders that the model needs; a fine-tuned image encoder is part of the model."""
+        if self.config.backbone is None:
             return set(self._encoders)
-        read = [name for name in self.card.shapes if not name.startswith("image.")]
+        read = [name for name in self.config.shapes if not name.startswith("image.")]
         if any(name.startswith("image_prompt.") for name in read):
             read += getattr(self._encoders["image_prompt"], "needs", ())
         return {name.partition(".")[0] for name in read}
 
 
-class _Texts:
-    """Texts without their repetitions: row → which of the distinct ones it has."""
+class _UniqueTexts:
+    """Distinct texts, and the index of each row's text among them."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        places: dict[str, int] = {}
-        self.rows = [places.setdefault(text, len(places)) for text in texts]
-        self.distinct = list(places)
+        indices: dict[str, int] = {}
+        self.indices = [indices.setdefault(text, len(indices)) for text in texts]
+        self.texts = list(indices)

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.sweeps`: the sweeps of a folder: list, show, export, archive, restore, delete."""
+"""`python -m orchestrator.sweeps`: list, show, export, archive, restore or delete the sweeps of a folder."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from orchestrator.core.cli import commands
+from orchestrator.core.cli import commands, examples
+from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, flag
+
+_ARCHIVE, _DELETION, _EXPORT = "Archive", "Deletion", "Export"
 
 Sweep = Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")]
-Out = Annotated[Path, typer.Option(help="Folder that sweeps live in.")]
-Debug = Annotated[bool, typer.Option(help="Show tracebacks.")]
-HERE = Path("sweeps")
 
 
 class _ListOrShow(TyperGroup):
-    """Without a subcommand's name it lists, or shows the sweep that is named."""
+    """Subcommands with a default: `list` without arguments, `show` if the first argument names no subcommand."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default subcommand in front of the arguments if they name none."""
         if not {"--help", *self.commands} & set(args[:1]):
             named = bool(args) and not args[0].startswith("-")
             args = ["show" if named else "list", *args]
         return super().parse_args(ctx, args)
 
 
+@examples("python -m orchestrator.sweeps list", "python -m orchestrator.sweeps list --json")
 def list_(
-    out: Out = HERE,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    out: Out = SWEEPS,
+    json: Annotated[bool, flag("Print a JSON list.", OUTPUT_PANEL, "--json")] = False,
     debug: Debug = False,
 ) -> None:
-    """List the sweeps, newest last, archived ones included."""
+    """List all sweeps, archived ones included, newest last."""
     import sys
 
     from orchestrator.sweeps.listing import print_list
-    from orchestrator.sweeps.state import standings
     from orchestrator.sweeps.start import make_console
+    from orchestrator.sweeps.state import standings
 
     if json:
         print(json_format.dumps([one.as_dict() for one in standings(out)]))
@@ -45,53 +47,64 @@ def list_(
         print_list(out, make_console(sys.stdout))
 
 
-def show(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
-    """Show the result of a sweep, or how far it is and how to go on."""
+@examples("python -m orchestrator.sweeps SWEEP", "python -m orchestrator.sweeps show SWEEP")
+def show(sweep: Sweep, out: Out = SWEEPS, debug: Debug = False) -> None:
+    """Show the result of a sweep, or its progress and the command that resumes it."""
     import sys
 
+    from orchestrator.core.spec import load_spec
+    from orchestrator.core.workspace import find_sweep
     from orchestrator.sweeps.listing import print_sweep
     from orchestrator.sweeps.resume_hint import resume_command
-    from orchestrator.core.spec import load_spec
     from orchestrator.sweeps.start import make_console
-    from orchestrator.core.workspace import find_sweep
 
     workspace = find_sweep(sweep, out)
     print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
 
 
+@examples(
+    "python -m orchestrator.sweeps export SWEEP",
+    "python -m orchestrator.sweeps export SWEEP --to sweep.tar.gz",
+)
 def export(
     sweep: Sweep,
     to: Annotated[
-        Path | None, typer.Option(help="A .zip or .tar.gz, or a folder; NAME.zip if not given.", show_default=False)
+        Path | None,
+        typer.Option(help="New .zip, .tar.gz or folder.", rich_help_panel=_EXPORT, show_default="NAME.zip"),
     ] = None,
-    out: Out = HERE,
+    out: Out = SWEEPS,
     debug: Debug = False,
 ) -> None:
     """Write settings, ledger, report and best model of a sweep into one file or folder."""
-    from orchestrator.sweeps.export import export_sweep
     from orchestrator.core.workspace import find_sweep
+    from orchestrator.sweeps.export import export_sweep
 
     workspace = find_sweep(sweep, out)
     print(f"Exported to {export_sweep(workspace, to or Path(f'{workspace.name}.zip'))}")
 
 
+@examples("python -m orchestrator.sweeps archive SWEEP", "python -m orchestrator.sweeps archive SWEEP --force")
 def archive(
     sweep: Sweep,
-    force: Annotated[bool, typer.Option(help="Although MLflow has not been told everything.")] = False,
-    out: Out = HERE,
+    force: Annotated[bool, flag("Archive it although events for MLflow are unsent.", _ARCHIVE)] = False,
+    out: Out = SWEEPS,
     debug: Debug = False,
 ) -> None:
     """Compress a sweep's folder into the archive and remove it."""
-    from orchestrator.sweeps.archive import archive_sweep
     from orchestrator.core.workspace import find_sweep
+    from orchestrator.sweeps.archive import archive_sweep
 
     workspace = find_sweep(sweep, out)
     print(f"Archived as {archive_sweep(workspace, force)}")
     print(f"Bring it back with: python -m orchestrator.sweeps restore {workspace.name}")
 
 
+@examples(
+    "python -m orchestrator.sweeps restore SWEEP",
+    "python -m orchestrator.sweeps restore SWEEP --out /data/sweeps",
+)
 def restore(
-    sweep: Annotated[str, typer.Argument(help="Name of the archived sweep.")], out: Out = HERE, debug: Debug = False
+    sweep: Annotated[str, typer.Argument(help="Name of the archived sweep.")], out: Out = SWEEPS, debug: Debug = False
 ) -> None:
     """Bring an archived sweep back to its folder."""
     from orchestrator.sweeps.archive import restore_sweep
@@ -99,28 +112,33 @@ def restore(
     print(f"Restored to {restore_sweep(sweep, out).root}")
 
 
-def gc(sweep: Sweep, out: Out = HERE, debug: Debug = False) -> None:
-    """Remove the checkpoints that the sweep's --keep and --keep-bytes do not ask for, and what was set aside."""
+@examples("python -m orchestrator.sweeps gc SWEEP", "python -m orchestrator.sweeps gc SWEEP --out /data/sweeps")
+def gc(sweep: Sweep, out: Out = SWEEPS, debug: Debug = False) -> None:
+    """Remove the checkpoints that the sweep's --keep and --keep-bytes do not keep, and files set aside."""
     from orchestrator.core.disk_space import format_bytes
-    from orchestrator.execution.checkpoint_gc import collect_garbage
     from orchestrator.core.workspace import find_sweep, lock_sweep
+    from orchestrator.execution.checkpoint_gc import collect_garbage
 
     workspace = find_sweep(sweep, out)
     with lock_sweep(workspace):
         print(f"Freed {format_bytes(collect_garbage(workspace))}")
 
 
+@examples(
+    "python -m orchestrator.sweeps delete SWEEP",
+    "python -m orchestrator.sweeps delete SWEEP --yes --with-mlflow",
+)
 def delete(
     sweep: Sweep,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    with_mlflow: Annotated[bool, typer.Option(help="Delete its runs and models in MLflow as well.")] = False,
-    out: Out = HERE,
+    yes: Annotated[bool, flag("Delete it without asking.", _DELETION, "--yes")] = False,
+    with_mlflow: Annotated[bool, flag("Delete its runs and models in MLflow as well.", _DELETION)] = False,
+    out: Out = SWEEPS,
     debug: Debug = False,
 ) -> None:
     """Delete a sweep's folder: trials, checkpoints, models, result."""
-    from orchestrator.sweeps.delete import delete_sweep
     from orchestrator.core.errors import InputError
     from orchestrator.core.workspace import find_sweep
+    from orchestrator.sweeps.delete import delete_sweep
 
     workspace = find_sweep(sweep, out)
     if not yes and not typer.confirm(f"Delete {workspace.root} for good?"):
@@ -128,7 +146,12 @@ def delete(
     print(delete_sweep(workspace, with_mlflow))
 
 
-sweeps = commands(list_, show, export, archive, restore, delete, gc, group=_ListOrShow)
+sweeps = commands(
+    *(list_, show, export, archive, restore, delete, gc),
+    about="List the sweeps of a folder, or show, export, archive, restore or delete one.",
+    group=_ListOrShow,
+    shown=("python -m orchestrator.sweeps", "python -m orchestrator.sweeps SWEEP"),
+)
 
 if __name__ == "__main__":
     sweeps()

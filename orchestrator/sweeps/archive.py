@@ -19,15 +19,15 @@ _LEFT_OUT = {"tune", ".lease", ".holder.json"}
 """Ray's own files, which are never read, and who holds the folder."""
 
 _FIRST = ("spec.yaml", "result.json")
-"""What a list needs stands first: the rest of an archive is not unpacked for it."""
+"""Files at the start of an archive, so that a list reads them without unpacking the rest."""
 
 
 def archive_sweep(workspace: Workspace, force: bool = False) -> Path:
-    """Compresses a sweep's folder into `archive/` beside it and removes the folder; gives the file.
+    """Compress a sweep's folder into `archive/` next to it, remove the folder and return the archive.
 
     Args:
-        workspace: of the sweep, which nobody may be running.
-        force: although MLflow has not been told everything; what waits is archived with the rest.
+        workspace: of the sweep, which must not be running.
+        force: although MLflow has not received every event; the waiting events are archived with the rest.
 
     Raises:
         InputError: it is running, MLflow lacks some of it, or there is an archive of that name.
@@ -53,10 +53,10 @@ def archive_sweep(workspace: Workspace, force: bool = False) -> Path:
 
 
 def restore_sweep(name: str, out: Path) -> Workspace:
-    """Brings an archived sweep back to its folder and removes the archive.
+    """Restore an archived sweep to its folder and remove the archive.
 
     Raises:
-        InputError: there is no such archive, it cannot be read, or a folder of that name is in the way.
+        InputError: there is no such archive, it cannot be read, or a folder of that name exists.
     """
     path, workspace = archive_of(out, name), Workspace((out / name).absolute())
     if not path.is_file():
@@ -95,7 +95,7 @@ def archived(out: Path) -> Iterator[tuple[str, SweepSpec | InputError, str | Non
 
 
 def remove_folder(workspace: Workspace) -> None:
-    """Removes a sweep's folder; killed half-way it leaves no half a sweep, only a hidden folder of no use."""
+    """Remove a sweep's folder; a kill half-way leaves a hidden folder, never half a sweep."""
     doomed = workspace.root.with_name(f".deleted-{workspace.name}-{uuid4().hex[:8]}")
     os.replace(workspace.root, doomed)
     shutil.rmtree(doomed)
@@ -110,7 +110,7 @@ def _pack(workspace: Workspace, draft: Path) -> None:
 
 
 def _compare(workspace: Workspace, draft: Path) -> None:
-    """Reads the archive once, checksums and all, before the folder goes."""
+    """Read the archive once, checksums included, before the folder is removed."""
     with tarfile.open(draft, "r:gz") as packed:
         sizes = {member.name: member.size for member in packed if member.isfile()}
     root = workspace.root

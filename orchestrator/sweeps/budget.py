@@ -14,14 +14,14 @@ SEARCHES = ("search", "control")
 
 
 def is_met(workspace: Workspace, budget: int) -> bool:
-    """Whether the sweep has a result, and its search and its control's have as many trials as that."""
+    """Return whether the sweep has a result, and its search and its control's have `budget` trials."""
     if not workspace.result.is_file():
         return False
     return _trials(json.loads(workspace.result.read_text())) >= budget
 
 
 def check_budget(workspace: Workspace, budget: int) -> None:
-    """Raises InputError where more trials than that have begun."""
+    """Raise InputError if more than `budget` trials have started."""
     from orchestrator.search.read_ledger import read_studies
 
     studies = read_studies(workspace)
@@ -31,9 +31,9 @@ def check_budget(workspace: Workspace, budget: int) -> None:
 
 
 def set_budget(workspace: Workspace, before: SweepSpec, budget: int) -> None:
-    """Makes a sweep unfinished that has trials to run; its result so far is kept beside.
+    """Make a sweep with trials to run unfinished again; keep its result so far under another name.
 
-    In this order: a kill in between leaves an unfinished sweep of the old budget, to be extended again.
+    The order matters: a kill in between leaves an unfinished sweep of the old budget, whose budget can be raised again.
     """
     if workspace.result.is_file():
         result = json.loads(workspace.result.read_text())
@@ -43,6 +43,6 @@ def set_budget(workspace: Workspace, before: SweepSpec, budget: int) -> None:
 
 
 def _trials(result: dict[str, Any]) -> int:
-    """Trials that ended, in the search that has fewer."""
+    """Return the number of ended trials of the search that has fewer."""
     counts = [result["counts"], result.get("control_counts")]
     return min(sum(outcomes.values()) for outcomes in counts if outcomes)

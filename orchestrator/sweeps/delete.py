@@ -1,23 +1,23 @@
-"""Deleting a sweep, from disk and, if asked, from MLflow."""
+"""Deletion of a sweep, from disk and, if asked, from MLflow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.sweeps.archive import remove_folder
 from orchestrator.core.errors import InputError
+from orchestrator.core.object_store import ObjectStoreUnavailable
+from orchestrator.core.spec import SweepSpec, load_spec
+from orchestrator.core.workspace import Workspace, lock_sweep
 from orchestrator.execution.trial_store import trials_of
 from orchestrator.search.open_storage import delete_studies
-from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.object_store import ObjectStoreUnavailable
-from orchestrator.tracking.spool import Spool
+from orchestrator.sweeps.archive import remove_folder
 from orchestrator.tracking.destination import experiment_name, remembered_target, resolve_tracking_uri
-from orchestrator.core.workspace import Workspace, lock_sweep
+from orchestrator.tracking.spool import Spool
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """What went and what stays: runs deleted in MLflow, None where MLflow was left alone."""
+    """Result of a deletion: runs deleted in MLflow, None if MLflow was not asked."""
 
     name: str
     tracking_uri: str
@@ -32,8 +32,9 @@ class Deleted:
 
 
 def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
-    """Deletes a sweep's folder; its runs in MLflow first, if asked, so that a failure there leaves it whole, and
-    its studies in a database.
+    """Delete a sweep's folder and its studies in a database; before that, if asked, its runs in MLflow.
+
+    A failure in MLflow leaves the sweep whole.
 
     Raises:
         InputError: it is running, MLflow or the ledger cannot be reached, or one of its runs made a registered model.

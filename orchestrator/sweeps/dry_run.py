@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator.execution.extreme_models import extreme_model, feature_shapes
-from orchestrator.data.feature_store import PIXELS
 from orchestrator.core.errors import InputError
+from orchestrator.data.feature_store import PIXELS
+from orchestrator.execution.extreme_models import extreme_model, feature_shapes
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.search.space import Configuration
 
@@ -27,11 +27,11 @@ _TABLE_ROWS = 512
 
 @dataclass(frozen=True)
 class ExtremeModel:
-    """One end of the space.
+    """The smallest or the largest model of the space.
 
     Attributes:
         name: "smallest" or "largest".
-        parameters: of the model.
+        parameters: number of parameters.
         epoch_seconds: of one epoch on all training rows, from one measured step.
         configuration: the arguments.
     """
@@ -44,7 +44,7 @@ class ExtremeModel:
 
 @dataclass(frozen=True)
 class DryRunReport:
-    """What a sweep would do, and about how long and in how much memory.
+    """Estimate of a sweep's trials, duration and memory.
 
     Attributes:
         trials: of the variant; its control gets as many.
@@ -52,10 +52,10 @@ class DryRunReport:
         images, prompts: of the data set.
         splits: sizes of split 0's parts.
         corners: smallest and largest model.
-        slots: trainings side by side on this machine.
-        minutes: between all trainings being of the smallest model and all being of the largest, none stopped early.
+        slots: trainings at the same time on this machine.
+        minutes: range from all trainings of the smallest model to all of the largest, none stopped early.
         gigabytes_per_trial: of the largest model's worker.
-        cross: what is scored of a second data set, as JSON; None without one.
+        cross: the rows of a second data set that are scored, as JSON; None without one.
         cross_sentences: the same for people.
     """
 
@@ -74,11 +74,11 @@ class DryRunReport:
     cross_sentences: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         return {key: value for key, value in asdict(self).items() if key != "cross_sentences"}
 
     def show(self, console: Console) -> None:
-        """For people."""
+        """Print the report."""
         parts = ", ".join(f"{count} {part}" for part, count in self.splits.items())
         lines = [
             f"Would search {self.variant} for {' and '.join(self.targets)} on {self.images} images of "
@@ -101,7 +101,7 @@ class DryRunReport:
 
 
 def dry_run(prepared: PreparedSweep) -> DryRunReport:
-    """Checks that both ends of the space build and train; raises InputError where one does not."""
+    """Build and train both extreme models of the space; raise InputError if one fails."""
     spec = prepared.spec
     shapes = feature_shapes(prepared)
     corners = tuple(_corner(prepared, shapes, largest) for largest in (False, True))
@@ -131,7 +131,7 @@ def dry_run(prepared: PreparedSweep) -> DryRunReport:
 
 
 def _peak_bytes() -> float:
-    """What this process, which has just taken a step of each model, has held at most: a backbone's maps are most."""
+    """Return the peak memory of this process, which has just trained a step of each model; feature maps dominate it."""
     if sys.platform == "win32":
         return 0
     import resource
@@ -166,14 +166,14 @@ def _with_backbone(prepared: PreparedSweep, model: Any, configuration: Configura
 def _epoch_seconds(
     prepared: PreparedSweep, shapes: dict[str, tuple[int, ...]], model: Any, configuration: Configuration
 ) -> float:
-    """One epoch on at most 512 made-up rows, after one to warm up, scaled to all training rows.
+    """Return the duration of an epoch: at most 512 random rows, after one to warm up, scaled to all training rows.
 
-    Where the backbone is fine-tuned, on one batch.
+    A fine-tuned backbone is measured on one batch.
     """
     import torch
 
-    from orchestrator.training.trainer import Trainer
     from orchestrator.training.settings import FitSettings
+    from orchestrator.training.trainer import Trainer
 
     torch.set_num_threads(prepared.spec.threads)
     settings = FitSettings.from_dict({**configuration.training, "epochs": 2})

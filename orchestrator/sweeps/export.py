@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from orchestrator.core.run_files import MODEL
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
-from orchestrator.search.read_ledger import read_studies
+from orchestrator.core.run_files import MODEL
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace
+from orchestrator.search.read_ledger import read_studies
 
 if TYPE_CHECKING:
     from orchestrator.search.ledger_trial import LedgerTrial
@@ -29,7 +29,7 @@ A sweep of {variant} on {dataset}, exported by HyperAssess. {state}
 
 | file | what |
 |---|---|
-| `spec.yaml`, `space.yaml`, `splits/` | what was asked for; folders of the machine it ran on are left out |
+| `spec.yaml`, `space.yaml`, `splits/` | the settings, without folders of the machine it ran on |
 | `ledger.journal`, `trials.csv`, `epochs.csv` | every trial and every epoch, as Optuna's journal and as tables |
 | `report/`, `result.json` | what was found |
 | `predictions/` | scores of each confirm run on its validation and test images |
@@ -40,14 +40,14 @@ A sweep of {variant} on {dataset}, exported by HyperAssess. {state}
 
 
 def export_sweep(workspace: Workspace, to: Path) -> Path:
-    """Writes the export; gives its path.
+    """Write the export and return its path.
 
     Args:
         workspace: of the sweep, finished or not.
-        to: a file ending in .zip or .tar.gz, or a folder; must not be there yet.
+        to: a file ending in .zip or .tar.gz, or a folder; must not exist.
 
     Raises:
-        InputError: `to` is there, or the sweep cannot be read.
+        InputError: `to` exists, or the sweep cannot be read.
     """
     to = to.expanduser().absolute()
     if to.exists():
@@ -127,7 +127,7 @@ def _write_tables(folder: Path, studies: dict[str, list[LedgerTrial]]) -> None:
 
 
 def _public(value: Any) -> Any:
-    """The value without passwords, and with a path of this machine cut to its last part."""
+    """Return the value without passwords, and with a path of this machine cut to its last part."""
     if isinstance(value, dict):
         return {key: _public(inner) for key, inner in value.items()}
     if isinstance(value, list):

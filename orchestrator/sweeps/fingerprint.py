@@ -1,4 +1,4 @@
-"""What a sweep is: written into its folder when it begins, compared when it goes on."""
+"""Fingerprint of a sweep: written into its folder at the start, compared when it is resumed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def save_fingerprint(prepared: PreparedSweep, workspace: Workspace) -> None:
-    """Writes spec, space, splits and identity into the sweep's folder."""
+    """Write spec, space, splits and identity into the sweep's folder."""
     import yaml
 
     from orchestrator.data import save_split
@@ -29,12 +29,12 @@ def save_fingerprint(prepared: PreparedSweep, workspace: Workspace) -> None:
 
 
 def check_unchanged(prepared: PreparedSweep, workspace: Workspace) -> None:
-    """Raises InputError where code, data, splits or space are not those the sweep began with."""
+    """Raise InputError if code, data, splits or space changed since the sweep began."""
     before, now = json.loads(workspace.identity.read_text()), prepared.identity()
     changed = [key for key in now if json.loads(json.dumps(now[key])) != before.get(key)]
     if changed:
         what = " and ".join(key.replace("_", " ") for key in changed)
         raise InputError(
-            f"The sweep {workspace.name} cannot go on: {what} changed since it began. "
+            f"The sweep {workspace.name} cannot be resumed: {what} changed since it began. "
             f"Give a new --name, or --allow-changed to mix old and new trials."
         )

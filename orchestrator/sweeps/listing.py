@@ -1,4 +1,4 @@
-"""What `sweeps list` and `sweeps show` print."""
+"""Output of `sweeps list` and `sweeps show`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.sweeps.state import SweepStatus, State, counts, standings
-from orchestrator.search.outcome import Outcome
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace, running
+from orchestrator.search.outcome import Outcome
+from orchestrator.sweeps.state import State, SweepStatus, counts, standings
 
 
 def print_list(out: Path, console: Console) -> None:
-    """A line a sweep, newest last; on a narrow terminal without ids."""
+    """Print a line per sweep, newest last; on a narrow terminal without ids."""
     table = Table(box=None, pad_edge=False)
     headers = ["name", "id", "created", "variant", "data set", "state", "trials", "test SRCC"]
     if narrow := console.width < 100:
@@ -40,12 +40,12 @@ def print_list(out: Path, console: Console) -> None:
 
 
 def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
-    """The result of a finished sweep; how far another one is, and how to go on.
+    """Print the result of a finished sweep, or the progress of another one and the command that resumes it.
 
     Args:
         workspace: of the sweep.
-        again: the command that goes on with it.
-        console: where it is printed.
+        again: the command that resumes it.
+        console: output.
 
     Raises:
         InputError: its spec or its ledger cannot be read.
@@ -61,7 +61,7 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
         of = "" if study == "confirm" else f" of {spec.trials}"
         lines.append(f"  {study}: {sum(by_outcome.values())}{of} ended{f' ({found})' if found else ''}")
     if holder is None:
-        lines += ["Go on with:", f"  {again}"]
+        lines += ["Resume with:", f"  {again}"]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""The last word of a sweep that stops: how to go on; and an end at once where a clean one is not to be waited for."""
+"""Print how to resume a stopped sweep; exit immediately if a clean shutdown would take too long."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from orchestrator.core.spec import SweepSpec
 
 
 def resume_command(spec: SweepSpec, out: Path) -> str:
-    """The command that goes on with a sweep."""
-    where = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
-    return f"python -m orchestrator.resume {spec.name}{where}"
+    """Return the command that resumes a sweep."""
+    option = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
+    return f"python -m orchestrator.resume {spec.name}{option}"
 
 
 def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) -> Callable[[str], None]:
-    """Made once a sweep runs: says a sentence and how to go on, and ends the process as a kill would.
+    """Return a function that prints a sentence and how to resume, and ends the process as SIGKILL would.
 
-    Every record is on disk; what MLflow has not heard goes out when the sweep goes on.
+    Every record is on disk by then; a resumed sweep uploads the events that have not reached MLflow.
+
+    Args:
+        console: the terminal.
+        spec: settings of the sweep.
+        out: folder of the sweeps' folders.
+        code: exit code.
     """
 
-    def end(sentence: str) -> None:
+    def exit_process(sentence: str) -> None:
         console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"Nothing is lost. Go on with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
         console.show_cursor()
         console.file.flush()
         os._exit(code)
 
-    return end
+    return exit_process

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.sweeps.state import State, sweep_status
-from orchestrator.execution.heartbeat import Heartbeat, owner, register
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace, running, scan
+from orchestrator.execution.heartbeat import Heartbeat, owner, register
+from orchestrator.sweeps.state import State, sweep_status
 
 _GONE = 600.0
 """Seconds after which a sweep that has not said a word to its cluster is listed no more."""
@@ -22,13 +22,13 @@ _SILENT = 60.0
 
 @dataclass(frozen=True)
 class RunningSweep:
-    """A sweep that runs.
+    """A running sweep.
 
     Attributes:
-        notice: what it says of itself.
-        mine: whether whoever asks runs it.
-        cluster: address of the cluster that told of it; None where its folder did.
-        silent: seconds since it said so; None where it is known to run.
+        notice: its last heartbeat.
+        mine: whether this user runs it.
+        cluster: address of the cluster that has the heartbeat; None if its folder has it.
+        silent: seconds since the heartbeat; None if the sweep is known to run.
     """
 
     notice: Heartbeat
@@ -37,17 +37,17 @@ class RunningSweep:
     silent: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the sweep for JSON."""
         return {**asdict(self.notice), "mine": self.mine, "cluster": self.cluster, "silent_seconds": self.silent}
 
 
 def running_sweeps(out: Path, address: str | None, notices: tuple[dict[str, Any], ...]) -> list[RunningSweep]:
-    """All that run, one's own first, each in the order they began.
+    """Return all running sweeps, this user's first, each group in the order they started.
 
     Args:
-        out: a folder that sweeps live in.
+        out: folder of sweeps.
         address: of the cluster that the notices are from.
-        notices: what sweeps have said of themselves there.
+        notices: heartbeats of sweeps there.
     """
     here = {notice.id: notice for workspace in _folders(out) if (notice := _of_folder(workspace))}
     found = [RunningSweep(notice, notice.owner == owner(), None, None) for notice in here.values()]
@@ -60,7 +60,7 @@ def running_sweeps(out: Path, address: str | None, notices: tuple[dict[str, Any]
 
 
 def _folders(out: Path) -> Iterator[Workspace]:
-    """Those of a folder, and those that this user runs wherever else they are."""
+    """Yield the sweeps of a folder, and those that this user runs elsewhere."""
     for workspace, spec in scan(out):
         if isinstance(spec, SweepSpec):
             yield workspace
@@ -74,7 +74,7 @@ def _folders(out: Path) -> Iterator[Workspace]:
 
 
 def _of_folder(workspace: Workspace) -> Heartbeat | None:
-    """What a sweep that is running says; before its first word, what its folder says; None where it is not running."""
+    """Return a running sweep's heartbeat, or a first one made from its folder; None if it does not run."""
     if (holder := running(workspace)) is None:
         return None
     try:

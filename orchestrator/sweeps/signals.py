@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: at once while a sweep gets ready, after the running epochs while jobs run; the second at once."""
+"""Handler of SIGINT and SIGTERM: interrupts at once, or after the running epochs while jobs run."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from types import FrameType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 GRACE = 3.0
-"""Seconds that a second signal leaves for a clean end: Ray and MLflow may take minutes to let go."""
+"""Seconds for a clean shutdown after a second signal: Ray and MLflow may take minutes."""
 
 
 class SignalHandler:
-    """Takes both signals over, for as long as it is entered.
+    """Handler of both signals while the context `installed` is open.
 
     Args:
-        grace: seconds from the second signal to `last_word`.
+        grace: seconds from the second signal to `force_exit`.
 
     Attributes:
-        stopping: set by the first signal, for good. Libraries swallow a KeyboardInterrupt here and there; what
-            asks this instead still learns of it.
-        last_word: ends the process, with a sentence, where it has not ended soon after a second signal.
+        stopping: set by the first signal and never cleared, since libraries may swallow a KeyboardInterrupt.
+        force_exit: called with a sentence to end the process if it still runs `grace` seconds after a second signal.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
         self.stopping = threading.Event()
-        self.last_word: Callable[[str], None] | None = None
+        self.force_exit: Callable[[str], None] | None = None
         self._grace = grace
         self._timer: threading.Timer | None = None
-        self._patient = False
+        self._deferred = False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Inside, a signal raises KeyboardInterrupt."""
+        """Raise KeyboardInterrupt at a signal inside the context; restore the earlier handlers at its end."""
         before = {number: signal.getsignal(number) for number in _SIGNALS}
         self.take_over()
         try:
@@ -47,26 +46,26 @@ class SignalHandler:
                 signal.signal(number, handler)
 
     def take_over(self) -> None:
-        """Takes the signals again where a library has taken them meanwhile, as Ray takes SIGTERM when it starts."""
+        """Install the handler again if a library has replaced it, as Ray does for SIGTERM when it starts."""
         for number in _SIGNALS:
-            signal.signal(number, self._stop)
+            signal.signal(number, self._handle)
 
     @contextmanager
     def defer(self) -> Iterator[None]:
-        """Inside, the first signal is only noted, so that running epochs can end; the second raises."""
-        self._patient = True
+        """Note the first signal only, so that running epochs can end; raise KeyboardInterrupt at the second."""
+        self._deferred = True
         try:
             yield
         finally:
-            self._patient = False
+            self._deferred = False
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         second = self.stopping.is_set()
-        wait = self._patient and not second
+        note_only = self._deferred and not second
         self.stopping.set()
-        if second and self.last_word and self._timer is None:
-            self._timer = threading.Timer(self._grace, self.last_word, ("Interrupted.",))
+        if second and self.force_exit and self._timer is None:
+            self._timer = threading.Timer(self._grace, self.force_exit, ("Interrupted.",))
             self._timer.daemon = True
             self._timer.start()
-        if not wait:
+        if not note_only:
             raise KeyboardInterrupt

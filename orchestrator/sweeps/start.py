@@ -1,4 +1,4 @@
-"""What the commands sweep and resume do: new, resumed or finished already; dry or for real; table or JSON."""
+"""Entry points of the commands sweep and resume: start, dry run, resume, or the result of a finished sweep."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 
-from orchestrator.core.disk_space import free_bytes, is_disk_full, format_bytes
 from orchestrator.core.cli import FAILED, INTERRUPTED
+from orchestrator.core.disk_space import format_bytes, free_bytes, is_disk_full
 from orchestrator.core.errors import InputError
-from orchestrator.sweeps.resume_hint import resume_command, exit_immediately
 from orchestrator.core.logging_setup import send_logs_to
 from orchestrator.core.spec import SweepSpec, load_spec, sources, with_defaults
 from orchestrator.core.workspace import Workspace, archive_of, find_sweep, lock_sweep
+from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 
 if TYPE_CHECKING:
     from orchestrator.execution.prepare import PreparedSweep
@@ -29,24 +29,24 @@ _PLAIN_WIDTH = 140
 def start_or_resume(
     spec: SweepSpec, out: Path, dry_run: bool, as_json: bool, allow_changed: bool, stream: TextIO | None = None
 ) -> None:
-    """Runs a sweep, goes on with an unfinished one of the same name, or shows the result of a finished one.
+    """Start a sweep, resume an unfinished one of the same name, or print the result of a finished one.
 
     Args:
         spec: the settings.
-        out: folder that sweeps live in.
-        dry_run: check and estimate only.
-        as_json: one JSON object on standard output, everything else on standard error.
-        allow_changed: go on although code, data, splits or space changed.
-        stream: where progress and tables go, if not there.
+        out: folder of the sweeps' folders.
+        dry_run: check the settings and estimate the time only.
+        as_json: print one JSON object on standard output, everything else on standard error.
+        allow_changed: resume although code, data, splits or space changed.
+        stream: stream for progress and tables; None for standard output, or standard error with `as_json`.
 
     Raises:
-        InputError: something asked for is wrong.
-        typer.Exit: 130, interrupted; 1, the ledger stayed away.
+        InputError: a setting is wrong.
+        typer.Exit: 130 if interrupted; 1 if the sweep stopped itself.
     """
     console = make_console(stream or (sys.stderr if as_json else sys.stdout))
     if spec.warm_start:
-        earlier = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
-        spec = spec.model_copy(update={"warm_start": tuple(earlier)})
+        references = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
+        spec = spec.model_copy(update={"warm_start": tuple(references)})
     if dry_run:
         _dry_run(with_defaults(spec), console, as_json)
         return
@@ -56,7 +56,7 @@ def start_or_resume(
     with lock_sweep(workspace):
         if workspace.spec.is_file():
             before = load_spec(workspace.spec)
-            spec = _continued(spec, before, out)
+            spec = _merge_settings(spec, before, out)
         else:
             spec = with_defaults(spec)
         result = _finished(workspace, spec, console, out) or _run(spec, workspace, console, out, allow_changed)
@@ -67,19 +67,19 @@ def start_or_resume(
 def resume_sweep(
     reference: str, out: Path, trials: int | None, given: dict[str, Any], as_json: bool, allow_changed: bool
 ) -> None:
-    """Goes on with a sweep until its budget is met; shows the result of one whose budget is.
+    """Resume a sweep until its budget is met; print its result if the budget is met already.
 
     Args:
         reference: name, id or folder of the sweep.
-        out: folder that sweeps live in.
-        trials: its budget from now on; None for the one it has.
-        given: settings of where and how fast, in place of those it was begun with. A limit in time is not carried on.
-        as_json: one JSON object on standard output, everything else on standard error.
-        allow_changed: go on although code, data, splits or space changed.
+        out: folder of the sweeps' folders.
+        trials: its new budget; None for the one it has.
+        given: settings of where and how fast that replace those of its start. A time limit is not kept.
+        as_json: print one JSON object on standard output, everything else on standard error.
+        allow_changed: resume although code, data, splits or space changed.
 
     Raises:
-        InputError: there is no such sweep, it is running, it has more trials than that, or it changed.
-        typer.Exit: 130, interrupted.
+        InputError: the sweep does not exist, is running, has more trials than `trials`, or changed.
+        typer.Exit: 130 if interrupted; 1 if the sweep stopped itself.
     """
     from orchestrator.sweeps.budget import check_budget, is_met, set_budget
 
@@ -94,7 +94,7 @@ def resume_sweep(
         if is_met(workspace, spec.trials):
             result = _finished(workspace, spec, console, out)
         else:
-            # Whoever raises a budget of a sweep that cannot go on keeps the sweep as it was.
+            # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
             prepared = _prepare(spec, workspace, console, allow_changed)
             set_budget(workspace, before, spec.trials)
             result = _run(spec, workspace, console, out, allow_changed, prepared)
@@ -103,11 +103,11 @@ def resume_sweep(
 
 
 def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> PreparedSweep:
-    """The sweep, checked; one that goes on must be what it was when it began."""
-    from orchestrator.sweeps.fingerprint import check_unchanged
+    """Return the checked sweep; one that is resumed must be unchanged since its start."""
     from orchestrator.execution.prepare import prepare
     from orchestrator.reporting.live_view import FeatureProgress
     from orchestrator.search.space import load_space
+    from orchestrator.sweeps.fingerprint import check_unchanged
 
     progress = FeatureProgress(console)
     resumed = workspace.spec.is_file()
@@ -132,50 +132,55 @@ def _run(
     allow_changed: bool,
     prepared: PreparedSweep | None = None,
 ) -> dict[str, Any]:
-    from orchestrator.sweeps.run import Interrupted, Stopped, execute_sweep
-    from orchestrator.sweeps.signals import SignalHandler
-    from orchestrator.sweeps.fingerprint import save_fingerprint
+    """Run a new or unfinished sweep; exit if it is interrupted or stops."""
     from orchestrator.core.output_capture import redirect_output
+    from orchestrator.sweeps.fingerprint import save_fingerprint
+    from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
+    from orchestrator.sweeps.run import execute_sweep
+    from orchestrator.sweeps.signals import SignalHandler
 
     resumed = workspace.spec.is_file()
-    _say_where(spec, resumed, console)
+    _print_sources(spec, resumed, console)
     prepared = prepared or _prepare(spec, workspace, console, allow_changed)
     signals = SignalHandler()
     try:
-        with signals.installed():  # before there is a sweep that a signal could leave without a word
+        with signals.installed():  # before the sweep exists, so that a signal always prints how to resume
             if not resumed:
-                _begin(prepared, workspace, console)
+                _write_start(prepared, workspace, console)
                 save_fingerprint(prepared, workspace)
-            _say_what_is_left_out(console, prepared)
+            _print_exclusions(console, prepared)
             send_logs_to(logging.FileHandler(workspace.log))
             with redirect_output(workspace.log) as (out_stream, err_stream):
                 stream = err_stream if console.file is sys.stderr else out_stream
-                shown = make_console(stream)
-                signals.last_word = exit_immediately(shown, spec, out, INTERRUPTED)
-                result = execute_sweep(prepared, workspace, shown, signals, exit_immediately(shown, spec, out, FAILED))
-        _say_if_ended_early(result, spec, console, out)
+                terminal = make_console(stream)
+                signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED)
+                ray_lost = exit_immediately(terminal, spec, out, FAILED)
+                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost)
+        _print_if_ended_early(result, spec, console, out)
         return result
     except InputError:
         if not resumed and not workspace.ledger.exists() and not workspace.spool.exists():
-            shutil.rmtree(workspace.root)  # it never began
+            shutil.rmtree(workspace.root)  # it was not started
         raise
-    except (Interrupted, KeyboardInterrupt):
+    except (SweepInterrupted, KeyboardInterrupt):
         if not workspace.spec.is_file():
             raise
-        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        console.print(f"\nInterrupted; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         full = is_disk_full(error) and workspace.spec.is_file()
-        if not full and not isinstance(error, Stopped):
+        if not full and not isinstance(error, SweepStopped):
             raise
-        room = f"The disk is full ({format_bytes(free_bytes(workspace.root))} free at {workspace.root})."
-        console.print(f"\n{room if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"The sweep stopped; nothing is lost. Go on with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        reason = f"The disk is full ({format_bytes(free_bytes(workspace.root))} free at {workspace.root})."
+        console.print(f"\n{reason if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"The sweep stopped; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True
+        )
         raise typer.Exit(FAILED) from None
 
 
-def _say_where(spec: SweepSpec, resumed: bool, console: Console) -> None:
-    """What the environment or the profile decided; raises InputError, before anything is begun, where that is wrong."""
+def _print_sources(spec: SweepSpec, resumed: bool, console: Console) -> None:
+    """Print the settings that the environment or the profile decided; raise InputError if one is wrong."""
     from orchestrator.tracking.destination import resolve_tracking_uri
 
     if not spec.tracking_uri and not resumed:
@@ -185,12 +190,12 @@ def _say_where(spec: SweepSpec, resumed: bool, console: Console) -> None:
 
 
 def make_console(stream: TextIO) -> Console:
-    """A console on a stream; where that is no terminal, wide enough for the result table."""
+    """Return a console on a stream, wide enough for the result table if that is not a terminal."""
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
 
 
-def _begin(prepared: PreparedSweep, workspace: Workspace, console: Console) -> None:
-    """Writes what is tried first and with what; before the spec, whose presence says that the folder is whole."""
+def _write_start(prepared: PreparedSweep, workspace: Workspace, console: Console) -> None:
+    """Write the first trials and the provenance; the spec comes later, since its presence marks a complete folder."""
     from orchestrator.tracking.provenance import provenance
 
     first, notes = prepared.first_trials()
@@ -200,54 +205,60 @@ def _begin(prepared: PreparedSweep, workspace: Workspace, console: Console) -> N
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
-    """A search that `--max-hours` ended has a result, and more to find."""
+def _print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
+    """Print how to resume a search that `--max-hours` ended before its budget was met."""
     budget = result.get("budget", 0)
     if budget and (done := sum(result["counts"].values())) < budget:
         console.print(
-            f"\n--max-hours ended the search after {done} of {budget} trials. Go on with:\n  {resume_command(spec, out)}",
+            f"\n--max-hours ended the search after {done} of {budget} trials. "
+            f"Resume with:\n  {resume_command(spec, out)}",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _continued(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
-    """The settings a sweep began with, those of where and how fast as they are given now."""
+def _merge_settings(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
+    """Return the settings of a sweep's start, with the given ones of where and how fast it runs.
+
+    Raises:
+        InputError: another setting differs.
+    """
     from orchestrator.core.spec import RESUMABLE_SETTINGS
 
     given = spec.model_fields_set
-    changed = {key: (theirs, mine) for key, (mine, theirs) in spec.differences(before).items() if key in given}
+    changed = {key: (old, new) for key, (new, old) in spec.differences(before).items() if key in given}
     if changed:
-        told = "; ".join(f"{key} was {theirs}, now {mine}" for key, (theirs, mine) in sorted(changed.items()))
-        more = set(changed) == {"trials"} and spec.trials > before.trials
-        advice = f"Raise its budget with: {resume_command(before, out)} --trials {spec.trials}" if more else ""
+        differences = "; ".join(f"{key} was {old}, now {new}" for key, (old, new) in sorted(changed.items()))
+        only_budget = set(changed) == {"trials"} and spec.trials > before.trials
+        advice = f"Raise its budget with: {resume_command(before, out)} --trials {spec.trials}" if only_budget else ""
         raise InputError(
-            f"A sweep named {before.name} exists with other settings ({told}). {advice or 'Give another --name.'}"
+            f"A sweep named {before.name} exists with other settings ({differences}). {advice or 'Use another --name.'}"
         )
     return before.model_copy(update={key: getattr(spec, key) for key in given & RESUMABLE_SETTINGS})
 
 
 def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path) -> dict[str, Any] | None:
-    """The result of a finished sweep, shown again; what still waits for MLflow goes out."""
+    """Print and return the result of a finished sweep, None if it is not finished; upload events that are pending."""
     if not workspace.result.is_file():
         return None
     result: dict[str, Any] = json.loads(workspace.result.read_text())
     print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
     print((workspace.report / "result.md").read_text(), file=sys.stderr)
-    _send_what_waits(workspace, spec, console)
-    _say_if_ended_early(result, spec, console, out)
+    _upload_pending(workspace, spec, console)
+    _print_if_ended_early(result, spec, console, out)
     return result
 
 
-def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) -> None:
+def _upload_pending(workspace: Workspace, spec: SweepSpec, console: Console) -> None:
+    """Upload the events that have not reached MLflow."""
     from orchestrator.tracking.spool import Spool
 
     spool = Spool(workspace.spool)
     if not spool.left():
         return
+    from orchestrator.tracking.destination import settle_target
     from orchestrator.tracking.sweep_run import report_pending
     from orchestrator.tracking.uploader import SpoolUploader
-    from orchestrator.tracking.destination import settle_target
 
     target = settle_target(spec, spool)
     uploader = SpoolUploader(spool, target.open)
@@ -257,8 +268,8 @@ def _send_what_waits(workspace: Workspace, spec: SweepSpec, console: Console) ->
 
 def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
     from orchestrator.execution.prepare import prepare
-    from orchestrator.sweeps.dry_run import dry_run
     from orchestrator.reporting.live_view import FeatureProgress
+    from orchestrator.sweeps.dry_run import dry_run
 
     progress = FeatureProgress(console)
     try:
@@ -273,18 +284,19 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
         estimate.show(console)
 
 
-def _say_what_is_left_out(console: Console, prepared: PreparedSweep) -> None:
+def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
+    """Print the images that are excluded from the data sets, by reason."""
     cross = prepared.cross
     for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
         for reason, names in dataset.quarantined_names().items():
             shown = ", ".join(names[:3])
-            console.print(f"Left out: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
+            console.print(f"Excluded: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
     for sentence in cross.sentences() if cross else ():
         console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _remove_if_empty(workspace: Workspace) -> None:
-    """A sweep that never began leaves no folder behind."""
+    """Remove the empty folder of a sweep that was not started."""
     if not workspace.spec.is_file():
         workspace.lease.unlink(missing_ok=True)
         (workspace.root / ".holder.json").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Where a sweep stands, from its folder alone: nothing is made, mended or locked."""
+"""Status of a sweep, from its folder alone; nothing is created, changed or locked."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.search.outcome import Outcome
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import LockOwner, Workspace, running, scan
+from orchestrator.search.outcome import Outcome
 
 
 class State(StrEnum):
     """A word for where a sweep stands."""
 
     RUNNING = "running"
-    """Somebody holds it now."""
+    """A process holds its lock."""
     INTERRUPTED = "interrupted"
-    """It has trials, and nobody goes on with it."""
+    """Trials exist, and no process runs the sweep."""
     UNFINISHED = "unfinished"
-    """It has settings, and no trial yet."""
+    """Settings exist, and no trial yet."""
     FINISHED = "finished"
-    """It has a result; with fewer trials than its budget where a limit in time ended its search."""
+    """A result exists; with fewer trials than its budget if a time limit ended its search."""
     ARCHIVED = "archived"
-    """It lies compressed in the archive."""
+    """The folder lies compressed in the archive."""
     DAMAGED = "damaged"
     """A file of it cannot be read."""
 
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """What a list says of a sweep.
+    """The status of a sweep in a list.
 
     Attributes:
-        id, created, variant, dataset: of its spec; None where that cannot be read.
-        trials: of the search, that have ended; None where that is not known.
+        id, created, variant, dataset: of its spec; None if the spec cannot be read.
+        trials: ended trials of the search; None if unknown.
         budget: of trials.
         test_srcc: of the best configuration, once confirmed.
-        holder: who runs it.
+        holder: owner of its lock.
         reason: why it is damaged.
     """
 
@@ -58,12 +58,12 @@ class SweepStatus:
     reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the status for JSON."""
         return {**asdict(self), "state": str(self.state)}
 
 
 def standings(out: Path) -> list[SweepStatus]:
-    """Every sweep in a folder, archived ones included, oldest first; those without a readable spec come last."""
+    """Return the status of every sweep in a folder, archived ones included, oldest first; unreadable ones come last."""
     from orchestrator.sweeps.archive import archived
 
     found = [sweep_status(workspace, spec) for workspace, spec in scan(out)]
@@ -72,7 +72,7 @@ def standings(out: Path) -> list[SweepStatus]:
 
 
 def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepStatus:
-    """Where the sweep in a folder stands."""
+    """Return the status of the sweep in a folder."""
     if isinstance(spec, InputError):
         return SweepStatus(workspace.name, State.DAMAGED, reason=str(spec))
     try:
@@ -88,14 +88,14 @@ def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepSta
 
 
 def of_archive(name: str, spec: SweepSpec | InputError, result: str | None) -> SweepStatus:
-    """Where an archived sweep stood."""
+    """Return the status of an archived sweep."""
     if isinstance(spec, InputError):
         return SweepStatus(name, State.DAMAGED, reason=str(spec))
     return _finished(spec, result, State.ARCHIVED) if result else _of(spec, State.ARCHIVED)
 
 
 def counts(workspace: Workspace) -> dict[str, dict[str, int]]:
-    """Ended trials by study and outcome, all five words always present.
+    """Return ended trials by study and outcome, all five words always present.
 
     Raises:
         InputError: the ledger cannot be read.

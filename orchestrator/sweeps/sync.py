@@ -1,4 +1,4 @@
-"""What the sync command does: sends what sweeps still have to tell MLflow, and says what is left."""
+"""Upload of the events that sweeps have not sent to MLflow, for the command sync."""
 
 from __future__ import annotations
 
@@ -11,76 +11,76 @@ from rich.console import Console
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import refuse_password
 from orchestrator.core.spec import load_spec
-from orchestrator.tracking.uploader import SpoolUploader
+from orchestrator.core.workspace import SweepLocked, Workspace, find_sweep, lock_sweep
+from orchestrator.tracking.destination import TrackingDestination, remember, remembered_target, settle_target
 from orchestrator.tracking.orphaned_runs import close_open_runs, left_behind
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import TrackingDestination, remember, remembered_target, settle_target
-from orchestrator.core.workspace import SweepLocked, Workspace, find_sweep, lock_sweep
+from orchestrator.tracking.uploader import SpoolUploader
 
 
 def sync(reference: str | None, out: Path, tracking_uri: str | None, wait: float, console: Console) -> bool:
-    """Sends what one sweep, or every sweep in a folder, has left to tell.
+    """Upload the pending events of one sweep, or of every sweep in a folder.
 
     Args:
-        reference: id, name or folder of a sweep; None for all in `out` with something left.
-        out: folder that sweeps live in.
-        tracking_uri: MLflow's, from now on; None for the one that the sweep used.
+        reference: id, name or folder of a sweep; None for all in `out` with pending events.
+        out: folder of the sweeps' folders.
+        tracking_uri: MLflow server to use from now on; None for the one that the sweep used.
         wait: seconds to keep trying while MLflow does not answer.
-        console: where it is said.
+        console: terminal for messages.
 
     Returns:
-        Whether all has arrived.
+        True if no event is left.
 
     Raises:
-        InputError: there is no such sweep, or a later version wrote it.
+        InputError: the sweep does not exist, or a later version wrote it.
     """
     if reference is not None:
         return _sync(find_sweep(reference, out), tracking_uri, wait, console)
-    sweeps = _with_something_left(out)
+    sweeps = _with_pending_events(out)
     if not sweeps:
         console.print(f"No sweep in {out} has anything left for MLflow.", highlight=False, soft_wrap=True)
-    all_went = True
+    complete = True
     for workspace in sweeps:
-        all_went = _sync(workspace, tracking_uri, wait, console) and all_went
-    return all_went
+        complete = _sync(workspace, tracking_uri, wait, console) and complete
+    return complete
 
 
-def _with_something_left(out: Path) -> list[Workspace]:
-    died = {workspace.root for workspace in left_behind(out)}
-    found = (Workspace(path.parent.absolute()) for path in sorted(out.glob("*/spec.yaml")))
-    return [workspace for workspace in found if workspace.root in died or Spool(workspace.spool).left()]
+def _with_pending_events(out: Path) -> list[Workspace]:
+    killed = {workspace.root for workspace in left_behind(out)}
+    workspaces = (Workspace(path.parent.absolute()) for path in sorted(out.glob("*/spec.yaml")))
+    return [workspace for workspace in workspaces if workspace.root in killed or Spool(workspace.spool).left()]
 
 
 def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: Console) -> bool:
-    def say(sentence: str) -> None:
+    def report(sentence: str) -> None:
         console.print(f"{workspace.name}: {sentence}", highlight=False, markup=False, soft_wrap=True)
 
     spool = Spool(workspace.spool)
-    died = workspace in left_behind(workspace.root.parent)
+    killed = workspace in left_behind(workspace.root.parent)
     try:
         with lock_sweep(workspace):
-            if died and (closed := close_open_runs(spool)):
-                say(f"it was killed; {closed} runs that it left open are closed as interrupted.")
+            if killed and (closed := close_open_runs(spool)):
+                report(f"it was killed; {closed} runs that it left open are closed as interrupted.")
             target = _target(workspace, spool, tracking_uri)
             before = spool.left()
             uploader = SpoolUploader(spool, target.open)
             left = uploader.finish(wait)
             if not left:
-                _fill_in_runs(workspace, target, uploader)
+                _add_run_ids(workspace, target, uploader)
     except SweepLocked as error:
         left = spool.left()
-        say(f"{left or 'no'} events are left. {error} It sends them itself.")
+        report(f"{left or 'no'} events are left. {error} It sends them itself.")
         return not left
     for warning in spool.warnings:
-        say(warning)
+        report(warning)
     if not before:
-        say("nothing was left.")
+        report("nothing was left.")
     elif left:
-        say(f"{before - left} events went to {target.tracking_uri}, {left} are left: {uploader.error}.")
+        report(f"{before - left} events went to {target.tracking_uri}, {left} are left: {uploader.error}.")
     else:
-        say(f"all {before} events that were left went to {target.tracking_uri}.")
+        report(f"all {before} events that were left went to {target.tracking_uri}.")
     if refused := spool.refused():
-        say(f"MLflow would not take {refused} events; {spool.folder / 'refused.jsonl'} has them and says why.")
+        report(f"MLflow refused {refused} events; {spool.folder / 'refused.jsonl'} lists them with the reason.")
     return not left
 
 
@@ -92,8 +92,8 @@ def _target(workspace: Workspace, spool: Spool, tracking_uri: str | None) -> Tra
     return target
 
 
-def _fill_in_runs(workspace: Workspace, target: TrackingDestination, uploader: SpoolUploader) -> None:
-    """A result that was written while MLflow was away learns where its runs are."""
+def _add_run_ids(workspace: Workspace, target: TrackingDestination, uploader: SpoolUploader) -> None:
+    """Add MLflow's run ids to a result that was written while MLflow did not answer."""
     if not uploader.sink or not workspace.result.is_file():
         return
     from orchestrator.tracking.sweep_run import mlflow_ids

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, description: str) -> None:
     """Log the start of the sweep's run: settings, provenance, data set, splits and a description in Markdown."""
-    from orchestrator.execution.device import device_name
+    from orchestrator.execution.device import device_name, training_device
     from orchestrator.tracking.provenance import provenance, public_settings
 
     spec, dataset = prepared.spec, prepared.dataset
@@ -43,7 +43,7 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
         "data_hash": dataset.data_hash,
         "split_hash": split.hash,
         "seed": spec.seed,
-        "device": device_name(device_of(spec)),
+        "device": device_name(training_device(spec.gpus)),
         "spec": public_settings(spec),
         "budget": spec.trials,  # a tag, since a parameter could not change when the budget is raised
         "outcome": "running",
@@ -130,6 +130,7 @@ def mlflow_ids(
 
 def job_tags(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
     """Tags that say where a job's run comes from."""
+    from orchestrator.execution.device import training_device
     from orchestrator.tracking.provenance import run_tags
 
     return run_tags(
@@ -137,13 +138,8 @@ def job_tags(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], d
         prepared.dataset.data_hash,
         {index: split.hash for index, split in prepared.splits.items()},
         features.identity,
-        device_of(prepared.spec),
+        training_device(prepared.spec.gpus),
     )
-
-
-def device_of(spec: SweepSpec) -> str:
-    """Where its trials run: "cuda" or "cpu"."""
-    return "cuda" if spec.gpus else "cpu"
 
 
 def report_pending(console: Console, spool: Spool, carrier: SpoolUploader | UploaderProcess, tracking_uri: str) -> None:

@@ -85,7 +85,7 @@ def worker(host: Host, ours: StartedNode, theirs: StartedNode) -> StartedNode:
 
 @pytest.fixture(scope="module")
 def mlflow() -> Iterator[ThreadingHTTPServer]:
-    """Something that asks for a password and is no MLflow: what it hears is kept."""
+    """Serve HTTP that asks for a password and is not MLflow; requests are recorded."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -120,7 +120,7 @@ def test_each_has_a_port_a_folder_and_a_token_of_its_own_and_only_this_host_reac
 
 
 def test_all_that_a_host_opens_comes_from_the_range_it_was_given(host, theirs):
-    """Ray's own processes, a sweep's driver and its workers; and it spills where it was told to."""
+    """The ports of Ray's processes, a sweep's driver and its workers; the folder that objects spill to."""
     code = (
         "import json, pathlib, sys, psutil, ray\n"
         "from orchestrator.cluster.session import ray_session\n"
@@ -160,7 +160,7 @@ def test_a_sweeps_own_ray_is_reached_by_this_host_alone(host):
 
 
 def test_a_sweep_needs_a_profile_and_no_flag_and_leaves_no_password_behind(host, worker, mlflow):
-    """It finds cluster, token and MLflow; its status is told meanwhile; MLflow alone hears the password."""
+    """The profile names cluster, token and MLflow; only MLflow receives the password."""
     rows = []
     for number in range(48):
         pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The lifeline, with a virtual clock and a real socket."""
+"""Liveness probe with a virtual clock and a real socket."""
 
 import socket
 
@@ -18,7 +18,7 @@ class Time:
 
 @pytest.fixture
 def ray():
-    """What is away, what was told, and a lifeline that bears two seconds."""
+    """A world with parts that go away, the losses reported, and a probe that waits two seconds."""
 
     class World:
         away: set[tuple[str, int]] = set()
@@ -35,7 +35,7 @@ def ray():
     return world
 
 
-def test_a_part_that_stays_away_is_told_by_name(ray):
+def test_lost_part_is_reported_by_name(ray):
     assert not ray.at(0) and not ray.at(1, "raylet") and not ray.at(2, "raylet")
     assert ray.at(3, "raylet")
     assert ray.told == ["Ray's raylet at 10.0.0.2:7000 is gone: it was killed, or its machine is."]
@@ -46,7 +46,7 @@ def test_one_that_comes_back_is_not_gone(ray):
     assert ray.told == []
 
 
-def test_once_it_is_left_nothing_is_told_whatever_goes(ray):
+def test_closed_probe_reports_nothing(ray):
     with ray.line:
         pass
     assert not ray.at(0, "head", "raylet") and not ray.at(9, "head", "raylet") and ray.told == []

@@ -13,7 +13,7 @@ LATE = Exception("The current node timed out during startup. This could happen b
 
 @pytest.fixture
 def starts(monkeypatch):
-    """What `ray.init` was called with; `wrong` is raised first."""
+    """Record the arguments of `ray.init`; `wrong` is raised first."""
 
     class Starts(list):
         wrong = ()

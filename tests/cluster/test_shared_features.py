@@ -24,7 +24,7 @@ def cluster(tmp_path_factory):
 
 
 class Sweep:
-    """One in a process of its own, whose trials go on until they are told to end."""
+    """A sweep in a process of its own, whose trials run until they are stopped."""
 
     def __init__(self, folder: Path, address: str, *, priority: float, trials: int) -> None:
         folder.mkdir()
@@ -52,7 +52,7 @@ class Sweep:
             time.sleep(0.2)
 
     def working(self) -> set[str]:
-        """Jobs that have had an epoch in the second before now."""
+        """Return the jobs that had an epoch in the last second."""
         before = len(self.words())
         time.sleep(1.0)
         return {word[1] for word in self.words()[before:] if word[0] == "epoch"}
@@ -61,7 +61,7 @@ class Sweep:
         return {word[3] for word in self.words() if word[:3] == ["noted", job, "process"]}
 
     def end(self, below: int = 1000) -> None:
-        """Ends the trials of smaller numbers and, where that is all of them, the sweep."""
+        """End the trials of smaller numbers and, if those are all, the sweep."""
         (self.folder / "trials" / "below.draft").write_text(str(below))
         os.replace(self.folder / "trials" / "below.draft", self.folder / "trials" / "below")
         if below < 1000:
@@ -69,7 +69,7 @@ class Sweep:
         assert self.process.wait(60) == 0, self.log.read_text()[-3000:]
 
 
-def test_the_second_gets_its_share_while_the_firsts_trials_go_on(cluster, tmp_path):
+def test_second_sweep_gets_its_share_while_trials_of_the_first_run(cluster, tmp_path):
     first = Sweep(tmp_path / "first", cluster.address, priority=1, trials=4)
     first.wait(lambda: len(first.working()) == 4, 90)
     second = Sweep(tmp_path / "second", cluster.address, priority=3, trials=4)

@@ -1,4 +1,4 @@
-"""What is not started, and why; ports, addresses, tokens and the processes that are remembered."""
+"""Refused starts; ports, addresses, tokens and recorded processes."""
 
 import os
 import socket
@@ -57,13 +57,13 @@ class TestRefused:
             (["--dashboard-bind", "0.0.0.0", "--no-token"], {}),
         ):
             told = refusal("up", "--head", *arguments, **environment)
-            assert "without a token whoever reaches a Ray cluster runs code on it" in told
+            assert "without a token any of them can run code on the cluster" in told
 
     def test_addresses_that_are_none(self, outer):
         assert "is every address" in refusal("up", "--head", "--bind", "0.0.0.0")
-        assert "no address of this host" in refusal("up", "--head", "--bind", "192.0.2.1")
+        assert "is not an address of this host" in refusal("up", "--head", "--bind", "192.0.2.1")
         assert "HOST:PORT is" in refusal("join", "head")
-        assert "no size: 16GB is" in refusal("up", "--head", "--memory", "much")
+        assert "not a size such as 16GB" in refusal("up", "--head", "--memory", "much")
 
     def test_a_port_that_is_taken(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -114,7 +114,7 @@ def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch):
     taken.pop().close()
 
 
-def test_every_port_of_a_range_has_one_use_and_the_heads_is_left_out(monkeypatch):
+def test_every_port_of_a_range_has_one_use_and_the_heads_is_excluded(monkeypatch):
     monkeypatch.setattr(ports_module, "_taken", lambda host, port: OSError() if port == 20001 else None)
     options = dict(
         one.split("=") for one in ports_module.port_options(range(20000, 20200), ["--dashboard-port"], 20050)
@@ -202,7 +202,7 @@ def test_only_those_very_processes_are_ended(tmp_path):
             process.communicate()
 
 
-def test_a_record_of_another_version_is_no_record(tmp_path):
+def test_record_of_another_version_is_ignored(tmp_path):
     folder = tmp_path / "state" / "hyperassess" / "clusters" / socket.gethostname()
     folder.mkdir(parents=True)
     (folder / "head-1.json").write_text('{"name": "head-1"}')

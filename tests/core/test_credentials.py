@@ -30,7 +30,7 @@ def variables(monkeypatch):
 @pytest.mark.parametrize(
     "uri", [HIDDEN, "postgresql://me:hunter2@db/mlflow", "mysql+pymysql://db/mlflow?password=hunter2"]
 )
-def test_typed_ones_are_refused_and_not_repeated(uri, tmp_path):
+def test_typed_password_is_refused_and_not_repeated(uri, tmp_path):
     with pytest.raises(InputError, match="--tracking-uri holds a password") as told:
         refuse_password("--tracking-uri", uri)
     assert "hunter2" not in str(told.value)
@@ -41,28 +41,28 @@ def test_typed_ones_are_refused_and_not_repeated(uri, tmp_path):
         assert found.exit_code == 2 and "holds a password" in found.stderr and "hunter2" not in found.output
 
 
-def test_nor_may_resume_bring_one_in(elsewhere):
+def test_resume_refuses_a_password(elsewhere):
     (elsewhere / "sweeps" / "a").mkdir(parents=True)
     SweepSpec(name="a").save(elsewhere / "sweeps" / "a" / "spec.yaml")
     found = CliRunner().invoke(resume, ["a", "--tracking-uri", HIDDEN])
     assert found.exit_code == 2 and "holds a password" in found.stderr and "hunter2" not in found.output
 
 
-def test_the_environments_is_taken_apart(monkeypatch):
+def test_password_in_the_environment_moves_to_mlflows_variables(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me%40x:h%2Funter2@mlflow/team")
     assert resolve_tracking_uri(None) == "https://mlflow/team"
     assert [os.environ[name] for name in VARIABLES] == ["https://mlflow/team", "me@x", "h/unter2"]
 
 
-def test_a_databases_cannot_be(monkeypatch):
+def test_password_of_a_database_is_refused(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hunter2@db/mlflow")
     with pytest.raises(InputError, match="MLFLOW_TRACKING_URI holds a password.*PGPASSWORD"):
         resolve_tracking_uri(None)
     assert move_to_environment("", "postgresql://me@db/mlflow") == "postgresql://me@db/mlflow"
 
 
-def test_a_sweep_that_began_with_one_goes_on_without(tmp_path):
-    """Its spec and its target hold it; from now on no record does."""
+def test_resumed_sweep_drops_the_password_of_its_spec(tmp_path):
+    """Spec and target of an early version hold a password; new records do not."""
     spool = Spool(tmp_path / "spool")
     spool.folder.mkdir()
     (spool.folder / "target.json").write_text(
@@ -73,8 +73,8 @@ def test_a_sweep_that_began_with_one_goes_on_without(tmp_path):
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "hunter2"
 
 
-def test_of_such_a_sweep_what_is_uploaded_holds_none(tmp_path):
-    """Its own spec stays as it is: it is what the sweep goes on with."""
+def test_uploaded_spec_holds_no_password(tmp_path):
+    """The sweep's own spec stays unchanged, since the sweep is resumed with it."""
     workspace = Workspace(tmp_path)
     SweepSpec(name="a", tracking_uri=HIDDEN).save(workspace.spec)
     shown = public_spec(workspace)
@@ -95,5 +95,5 @@ def test_of_such_a_sweep_what_is_uploaded_holds_none(tmp_path):
         ("sqlite:////home/a@b/x.db", "sqlite:////home/a@b/x.db"),
     ],
 )
-def test_what_may_be_shown_of_a_text(text, shown):
+def test_without_passwords_removes_them_from_a_text(text, shown):
     assert without_passwords(text) == shown

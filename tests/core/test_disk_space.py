@@ -1,4 +1,4 @@
-"""A full disk is told from other errors, however deep it lies."""
+"""Free disk space, and recognition of writes that found none."""
 
 import errno
 import os
@@ -32,22 +32,22 @@ def caused(error: Exception, by: Exception) -> Exception:
     ],
     ids=str,
 )
-def test_a_full_disk_is_told(error, full):
+def test_full_disk_is_recognised(error, full):
     assert is_disk_full(error) is full
 
 
-def test_errors_in_a_circle_end():
+def test_full_disk_check_ends_on_circular_causes():
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert not is_disk_full(one)
 
 
-def test_what_is_free(tmp_path):
+def test_free_bytes_of_a_folder(tmp_path):
     assert 0 <= free_bytes(tmp_path) <= os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
 
 
 @pytest.mark.parametrize(
     ("size", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (812e6, "812 MB"), (3e15, "3000 TB")]
 )
-def test_spelled(size, words):
+def test_format_bytes(size, words):
     assert format_bytes(size) == words

@@ -12,32 +12,32 @@ from orchestrator.core.spec import RESUMABLE_SETTINGS, SweepSpec, build_spec, lo
 from orchestrator.core.spec_migrations import MIGRATIONS, SCHEMA_VERSION
 
 
-def test_saved_and_read_back_it_is_the_same(tmp_path):
+def test_spec_is_the_same_after_saving_and_loading(tmp_path):
     spec = build_spec({"variant": "image_hyper", "targets": ("quality",), "data_root": Path("x"), "max_hours": 1.5})
     spec.save(tmp_path / "spec.yaml")
     assert load_spec(tmp_path / "spec.yaml") == spec
     assert spec.created.tzinfo is UTC and spec.data_root == Path.cwd() / "x"
 
 
-def test_an_unnamed_sweep_is_named_by_what_it_is():
+def test_unnamed_sweep_is_named_after_variant_and_data():
     spec = build_spec({"variant": "image_hyper", "dataset": "csv:/some/where/my ratings.csv".replace(" ", "_")})
     assert spec.name == f"image_hyper-my_ratings-{spec.id}"
     assert build_spec({}).name != build_spec({}).name
 
 
-def test_a_csv_of_any_name_makes_a_sweep():
+def test_name_is_valid_for_any_csv_file():
     spec = build_spec({"dataset": "csv:my ratings (2).csv"})
     assert spec.name.startswith("text_hyper-my")
 
 
 def test_options_override_the_config(tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text("trials: 5\ncpus-per-trial: 2\nname: mine\n")
+    config.write_text("trials: 5\ncpus-per-trial: 2\nname: own\n")
     spec = build_spec({"trials": 7, "epochs": None}, config)
-    assert (spec.trials, spec.cpus_per_trial, spec.name, spec.epochs) == (7, 2, "mine", 15)
+    assert (spec.trials, spec.cpus_per_trial, spec.name, spec.epochs) == (7, 2, "own", 15)
 
 
-def test_an_empty_config_is_no_mapping(tmp_path):
+def test_empty_config_is_refused(tmp_path):
     (tmp_path / "config.yaml").write_text("")
     with pytest.raises(InputError, match="mapping"):
         build_spec({}, tmp_path / "config.yaml")
@@ -46,14 +46,14 @@ def test_an_empty_config_is_no_mapping(tmp_path):
 @pytest.mark.parametrize(
     "given", [{"trials": 0}, {"name": "a b"}, {"max_hours": -1}, {"cpus_per_trial": "many"}, {"gpus_per_trial": 1.5}]
 )
-def test_a_wrong_setting_is_named_as_its_option(given):
+def test_wrong_setting_is_named_as_its_option(given):
     (name,) = given
     with pytest.raises(InputError, match=f"--{name.replace('_', '-')}") as caught:
         build_spec(given)
     assert "\n" not in str(caught.value)
 
 
-def test_differences_are_those_that_decide_numbers():
+def test_differences_list_settings_that_decide_the_figures():
     first = build_spec({"name": "a"})
     assert first.differences(build_spec({"name": "b", "concurrency": 3, "tracking_uri": "x", "max_hours": 2})) == {}
     other = build_spec({"name": "a", "trials": 9, "seed": 1})
@@ -64,7 +64,7 @@ def test_differences_are_those_that_decide_numbers():
 @pytest.mark.parametrize(
     "change", [{"schema_version": 3}, {"schema_version": 0}, {"schema_version": "new"}, {"trials": "x"}, {"wings": 2}]
 )
-def test_a_spec_of_another_kind_is_refused(tmp_path, change):
+def test_spec_with_a_wrong_field_is_refused(tmp_path, change):
     path = tmp_path / "spec.yaml"
     build_spec({"name": "a"}).save(path)
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
@@ -103,7 +103,7 @@ tracking_uri: null
 """
 
 
-def test_a_spec_of_version_1_is_read_and_written_as_this_one(tmp_path):
+def test_spec_of_version_1_is_migrated(tmp_path):
     (tmp_path / "spec.yaml").write_text(VERSION_1)
     spec = load_spec(tmp_path / "spec.yaml")
     assert (spec.name, spec.trials, spec.warm_start, spec.schema_version) == ("old", 3, (), SCHEMA_VERSION)
@@ -111,34 +111,34 @@ def test_a_spec_of_version_1_is_read_and_written_as_this_one(tmp_path):
     assert load_spec(tmp_path / "spec.yaml") == spec
 
 
-def test_every_earlier_version_has_its_migration():
+def test_every_earlier_version_has_a_migration():
     assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))
 
 
-def test_a_newer_spec_is_refused_with_the_reason(tmp_path):
+def test_newer_spec_is_refused_with_the_reason(tmp_path):
     (tmp_path / "spec.yaml").write_text(VERSION_1.replace("schema_version: 1", "schema_version: 99"))
     with pytest.raises(InputError, match="schema version 99, from a newer HyperAssess; this one reads up to"):
         load_spec(tmp_path / "spec.yaml")
 
 
-def test_changed_is_checked_like_new():
+def test_changed_spec_is_validated():
     spec = build_spec({"name": "a", "trials": 3})
     assert spec.changed({"trials": 5}).trials == 5 and spec.changed({"trials": 5}).id == spec.id
     with pytest.raises(InputError, match="--max-hours"):
         spec.changed({"max_hours": -1})
 
 
-def test_no_spec_is_no_sweep(tmp_path):
+def test_loading_a_missing_spec_is_refused(tmp_path):
     with pytest.raises(InputError, match="There is no sweep at"):
         load_spec(tmp_path / "spec.yaml")
 
 
-def test_a_spec_is_a_value():
+def test_spec_is_immutable():
     with pytest.raises(ValidationError):
         build_spec({}).trials = 3
 
 
-def test_a_ledger_is_saved_in_one_form_and_never_with_a_password(tmp_path):
+def test_ledger_is_saved_with_its_driver_and_without_a_password(tmp_path):
     spec = build_spec({"ledger": "postgresql://me@host/db"})
     assert spec.ledger == "postgresql+psycopg://me@host/db"
     config = tmp_path / "sweep.yaml"
@@ -148,7 +148,7 @@ def test_a_ledger_is_saved_in_one_form_and_never_with_a_password(tmp_path):
     assert "hunter2" not in str(refused.value)
 
 
-def test_the_environment_names_a_new_sweeps_ledger_and_what_is_given_goes_before(monkeypatch):
+def test_given_ledger_comes_before_the_environment(monkeypatch):
     assert with_defaults(build_spec({})).ledger is None
     monkeypatch.setenv("HYPERASSESS_LEDGER", "sqlite:////data/ledger.db")
     assert build_spec({}).ledger is None

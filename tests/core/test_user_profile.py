@@ -1,4 +1,4 @@
-"""Where a cluster, MLflow and the ledger come from: flag, environment, profile, in this order."""
+"""Precedence of a setting: flag, environment, profile."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_a_flag_comes_before_the_environment_and_that_before_the_profile(profile, monkeypatch):
+def test_flag_comes_before_the_environment_and_the_environment_before_the_profile(profile, monkeypatch):
     assert find_setting("tracking_uri").value == "http://all:5000"
     assert find_setting("address") is None  # the team's, which is not chosen
     monkeypatch.setenv("HYPERASSESS_PROFILE", "team")
@@ -36,7 +36,7 @@ def test_a_flag_comes_before_the_environment_and_that_before_the_profile(profile
     assert cluster_address("local") is None
 
 
-def test_what_was_not_given_by_hand_is_said_with_where_it_came_from(profile, monkeypatch):
+def test_sources_report_settings_of_environment_and_profile(profile, monkeypatch):
     monkeypatch.setenv("HYPERASSESS_PROFILE", "team")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment")
     spec = with_defaults(SweepSpec(name="a"))
@@ -48,7 +48,7 @@ def test_what_was_not_given_by_hand_is_said_with_where_it_came_from(profile, mon
     assert sources(given, resumed=False) == []
 
 
-def test_a_file_of_ones_own_or_none(profile, tmp_path, monkeypatch):
+def test_variable_chooses_another_profile_or_none(profile, tmp_path, monkeypatch):
     other = tmp_path / "other.toml"
     other.write_text('address = "there:1"\n')
     monkeypatch.setenv("HYPERASSESS_PROFILE", str(other))
@@ -57,7 +57,7 @@ def test_a_file_of_ones_own_or_none(profile, tmp_path, monkeypatch):
     assert cluster_address(None) is None and find_setting("tracking_uri") is None
 
 
-def test_a_password_in_it_is_for_its_owner_alone(profile, monkeypatch):
+def test_profile_with_a_password_must_be_private(profile, monkeypatch):
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, "")  # so that what is set is undone
         monkeypatch.delenv(name)
@@ -80,7 +80,7 @@ def test_a_password_in_it_is_for_its_owner_alone(profile, monkeypatch):
         ('address = "a:1"', "/absent/profile.toml", "cannot be read"),
     ],
 )
-def test_a_wrong_profile_is_one_sentence(profile, monkeypatch, text, choice, told):
+def test_wrong_profile_is_refused_in_one_sentence(profile, monkeypatch, text, choice, told):
     profile.write_text(text)
     if choice:
         monkeypatch.setenv("HYPERASSESS_PROFILE", choice)

@@ -33,7 +33,7 @@ def holder(workspace):
     return process
 
 
-def test_a_held_sweep_says_by_whom_and_is_free_when_the_holder_dies(workspace):
+def test_locked_sweep_names_its_owner_and_is_free_after_the_owner_dies(workspace):
     process = holder(workspace)
     try:
         with pytest.raises(InputError) as caught, lock_sweep(workspace):
@@ -49,14 +49,14 @@ def test_a_held_sweep_says_by_whom_and_is_free_when_the_holder_dies(workspace):
     assert not (workspace.root / ".holder.json").exists()
 
 
-def test_an_error_inside_lets_go(workspace):
+def test_lock_is_released_after_an_error(workspace):
     with pytest.raises(ZeroDivisionError), lock_sweep(workspace):
         raise ZeroDivisionError
     with lock_sweep(workspace):
         pass
 
 
-def test_a_holder_who_has_not_said_who_it_is(workspace):
+def test_locked_sweep_without_a_named_owner_is_refused(workspace):
     process = holder(workspace)
     try:
         (workspace.root / ".holder.json").write_text("{")
@@ -74,7 +74,7 @@ def make(out, name, **settings):
     return spec
 
 
-def test_found_by_name_id_and_folder(tmp_path, monkeypatch):
+def test_find_sweep_by_name_id_and_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "sweeps"
     spec = make(out, "mine")
@@ -83,7 +83,7 @@ def test_found_by_name_id_and_folder(tmp_path, monkeypatch):
         assert find_sweep(reference, out).root == out / "mine"
 
 
-def test_near_names_are_told(tmp_path):
+def test_find_sweep_lists_near_names_if_unknown(tmp_path):
     make(tmp_path, "text_hyper-shapes")
     make(tmp_path, "image_hyper-agiqa3k")
     with pytest.raises(InputError, match="did you mean text_hyper-shapes"):
@@ -94,7 +94,7 @@ def test_near_names_are_told(tmp_path):
         find_sweep("mine", tmp_path / "empty")
 
 
-def test_listed_by_age(tmp_path):
+def test_list_sweeps_is_sorted_by_age(tmp_path):
     for name in ("c", "a", "b"):
         make(tmp_path, name)
     (tmp_path / "no-sweep").mkdir()

@@ -28,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def write_images(tmp_path: Path) -> Callable[[Sequence[str]], Path]:
-    """Draws a small image of its own for every name, and says in which folder."""
+    """Draw a distinct small image for every name, and return the folder."""
 
     def write(names: Sequence[str]) -> Path:
         folder = tmp_path / "data"
@@ -43,7 +43,7 @@ def write_images(tmp_path: Path) -> Callable[[Sequence[str]], Path]:
 
 @pytest.fixture
 def write_csv(write_images: Callable[[Sequence[str]], Path]) -> Callable[..., Path]:
-    """Writes images 00.png, 01.png … and a CSV about them; columns may be given, added or, by None, left out."""
+    """Write images 00.png, 01.png … and a CSV about them; columns may be given, added or, by None, omitted."""
 
     def write(rows: int = 8, **columns: object) -> Path:
         names = [f"{row:02d}.png" for row in range(rows)]
@@ -116,7 +116,7 @@ class SumEncoder(ComposedEncoder):
 
 
 class BesideEncoder(JointEncoder):
-    """Brightness of the image beside the length of its prompt, both seen for itself; counts the rows."""
+    """Brightness of the image and length of its prompt, each computed by itself; counts the rows."""
 
     def __init__(self, version: int = 1) -> None:
         self.name = "beside"
@@ -138,7 +138,7 @@ class BesideEncoder(JointEncoder):
 
 
 class Encoders:
-    """One of each kind, to be built by name and looked at afterwards."""
+    """A built encoder of each kind, found by name."""
 
     def __init__(self) -> None:
         self.image = BrightnessEncoder()
@@ -156,12 +156,12 @@ def encoders() -> Encoders:
 
 
 def save_image(path: Path, brightness: int) -> None:
-    """An image of one grey."""
+    """Save an image of one grey."""
     Image.new("RGB", (4, 4), (min(brightness, 255),) * 3).save(path)
 
 
 def make_raw(folder: Path, prompts: Sequence[str]) -> RawDataset:
-    """Image i, of brightness i, for every prompt."""
+    """Return a raw data set in which image i has brightness i."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(len(prompts)):
         save_image(folder / f"{number:03d}.png", number)
@@ -186,7 +186,7 @@ def make_dataset(tmp_path: Path) -> Callable[[Sequence[str]], Dataset]:
 
 @pytest.fixture(scope="session")
 def agiqa_root() -> Path:
-    """The real AGIQA-3K, where it lies beside the repository."""
+    """The real AGIQA-3K, if it lies next to the repository."""
     root = REPOSITORY.parent / "shared" / "data" / "agiqa3k"
     if not root.is_dir():
         pytest.skip(f"AGIQA-3K is not at {root}: what depends on the real data was NOT tested")

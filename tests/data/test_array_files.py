@@ -55,7 +55,7 @@ def test_arrays_are_computed_once(folder: ArrayFolder) -> None:
 
 
 @pytest.mark.parametrize("killed_at", [0, 32, 288, 640, _ROWS])
-def test_a_killed_computation_goes_on_from_its_last_chunk(folder: ArrayFolder, killed_at: int) -> None:
+def test_killed_computation_resumes_from_its_last_chunk(folder: ArrayFolder, killed_at: int) -> None:
     def kill(done: int, total: int, what: str) -> None:
         assert (total, what) == (_ROWS, "numbers")
         if done >= killed_at:
@@ -136,7 +136,7 @@ def test_a_full_disk_is_explained_before_the_work(folder: ArrayFolder, monkeypat
     assert len(producer.produced) == producer.batch
 
 
-def test_too_few_rows_are_no_result(folder: ArrayFolder) -> None:
+def test_too_few_rows_are_refused(folder: ArrayFolder) -> None:
     with pytest.raises(ValueError, match="900 of 1000 rows"):
         folder.ensure(Producer(rows=900), silent, "numbers")
     assert folder.open() is None

@@ -52,7 +52,7 @@ def test_wrong_input_is_one_sentence(arguments: list[str], named: str, elsewhere
     assert list(elsewhere.iterdir()) == []
 
 
-def test_get_says_how_to_go_on_or_what_is_still_missing(
+def test_get_names_the_next_step_or_what_is_still_missing(
     write_csv: WriteCsv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetch(name: str, folder: Path) -> None:
@@ -72,7 +72,7 @@ def test_get_says_how_to_go_on_or_what_is_still_missing(
 
 
 def test_offline_get_is_one_sentence(elsewhere: Path) -> None:
-    """Through the hub's real client, whose offline mode is read when it is imported."""
+    """The hub's real client reads its offline mode when it is imported."""
     done = subprocess.run(
         [sys.executable, "-m", "orchestrator.data", "get", "agiqa3k"],
         capture_output=True,

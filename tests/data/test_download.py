@@ -83,7 +83,7 @@ def test_what_is_not_fetched_says_where_it_is(tmp_path: Path, name: str, message
         fetch_dataset(name, tmp_path / "data", lambda repository, folder: pytest.fail("nothing may be fetched"))
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         fetch_dataset("agiqa3k", tmp_path / "file", Hub("strawhat/agiqa-3k"))

@@ -99,9 +99,7 @@ def test_other_weights_are_other_features(make_dataset: MakeDataset, store: Feat
     assert found.identity["image"] == "brightness 2"
 
 
-def test_a_killed_extraction_goes_on_where_it_was(
-    make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
-) -> None:
+def test_killed_extraction_resumes(make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders) -> None:
     dataset = make_dataset([f"prompt {number}" for number in range(300)])
 
     def kill(done: int, total: int, what: str) -> None:
@@ -153,9 +151,7 @@ def test_joint_features_are_of_weights_images_and_prompts(
     assert encoders.joint.encoded == 40
 
 
-def test_a_killed_joint_extraction_goes_on_where_it_was(
-    make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
-) -> None:
+def test_killed_joint_extraction_resumes(make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders) -> None:
     dataset = make_dataset([f"{'x' * (number % 50)}" or "y" for number in range(300)])
 
     def kill(done: int, total: int, what: str) -> None:
@@ -274,7 +270,7 @@ def test_decoded_images_are_kept_as_they_are_and_run_no_encoder(
     assert _stored(both) == _stored(found)
 
 
-def test_decoded_images_are_found_by_size_and_content_and_decoding_goes_on(
+def test_decoded_images_are_found_by_size_and_content_and_decoding_resumes(
     make_dataset: MakeDataset, store: FeatureStore, encoders: Encoders
 ) -> None:
     dataset = make_dataset([f"prompt {number}" for number in range(300)])

@@ -56,7 +56,7 @@ def test_what_is_missing_is_counted_and_named_where_a_sweep_would_stop(write_csv
         load_dataset(f"csv:{path}")
     assert report.problems == (str(refused.value),)
     text = _shown(report)
-    assert "left out: 7 missing image: 00.png, 01.png, 02.png, 03.png, 04.png, …" in text
+    assert "excluded: 7 missing image: 00.png, 01.png, 02.png, 03.png, 04.png, …" in text
     assert "A sweep would refuse it:" in text
     assert json.loads(json.dumps(report.to_dict()))["left_out"]["non-finite score"] == ["50.png"]
 

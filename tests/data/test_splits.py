@@ -19,7 +19,7 @@ few = settings(max_examples=30, deadline=None)  # each one hashes a hundred prom
 
 
 def _dataset(prompts: list[str]) -> Dataset:
-    """One row a prompt, named by where it stands."""
+    """Return a data set with one row per prompt, named by its position."""
     names = [f"{row:04d}.png" for row in range(len(prompts))]
     table = pd.DataFrame(
         {"name": names, "prompt": prompts, "generator": "pencil", "quality": np.arange(len(prompts), dtype=float)}

@@ -20,7 +20,7 @@ def _edit(path: Path, **cells: tuple[int, object]) -> None:
     table.to_csv(path, index=False)
 
 
-def test_each_unusable_row_is_left_out_with_its_reason(write_csv: WriteCsv) -> None:
+def test_each_unusable_row_is_excluded_with_its_reason(write_csv: WriteCsv) -> None:
     path = write_csv(ROWS)
     (path.parent / "03.png").unlink()
     (path.parent / "05.png").write_bytes((path.parent / "05.png").read_bytes()[:80])
@@ -40,7 +40,7 @@ def test_each_unusable_row_is_left_out_with_its_reason(write_csv: WriteCsv) -> N
     assert dataset.names.count("11.png") == 1
 
 
-def test_a_cell_that_is_no_number_is_a_non_finite_score(write_csv: WriteCsv) -> None:
+def test_cell_that_is_not_a_number_is_a_non_finite_score(write_csv: WriteCsv) -> None:
     path = write_csv(ROWS)
     _edit(path, quality=(0, "n/a"))
     assert load_dataset(f"csv:{path}").quarantined == (Quarantine("00.png", "non-finite score"),)
@@ -112,7 +112,7 @@ def test_a_dataset_knows_its_scores_and_prompts(write_csv: WriteCsv) -> None:
     "deviations, lacking",
     [
         ([0.5, 0.0, 1.0, 2.0], None),
-        ([0.5, "", "n/a", 2.0], "2 of 4 rows whose alignment_std is no number of 0 or above"),
+        ([0.5, "", "n/a", 2.0], "2 of 4 rows whose alignment_std is not a number of 0 or above"),
         ([0.5, -0.1, 1.0, 2.0], "1 of 4 rows"),
         ([0.5, "inf", 1.0, 2.0], "1 of 4 rows"),
         (None, "no column alignment_std"),

@@ -1,4 +1,4 @@
-"""A sweep without Ray: an executor in virtual time, and work that is a formula."""
+"""Sweep without Ray for tests: an executor in virtual time, and work that is a formula."""
 
 import heapq
 import itertools
@@ -12,7 +12,8 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from orchestrator.execution.controller import NoJob, SweepController
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Arm, Plan
-from orchestrator.execution.tune_adapter import take_in
+from orchestrator.execution.slots import Slots
+from orchestrator.execution.tune_adapter import handle_result
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import build_pruner
@@ -29,40 +30,40 @@ SPACE = SearchSpace.model_validate(
 
 
 class Watched:
-    """Writes down what a watcher is told."""
+    """Callback that records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     def on_job_start(self, job: Job) -> None:
-        self.told.append(("started", job.key))
+        self.calls.append(("started", job.key))
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
-        self.told.append(("epoch", job.key, epoch.number))
+        self.calls.append(("epoch", job.key, epoch.number))
 
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        self.told.append(("ended", job.key, str(outcome)))
+        self.calls.append(("ended", job.key, str(outcome)))
 
     def on_message(self, job: Job, note: str) -> None:
-        self.told.append(("noted", job.key, note))
+        self.calls.append(("noted", job.key, note))
 
     def on_job_interrupted(self, job: Job) -> None:
-        self.told.append(("interrupted", job.key))
+        self.calls.append(("interrupted", job.key))
 
     def of(self, what: str) -> list[Any]:
-        return [told[1:] if len(told) > 2 else told[1] for told in self.told if told[0] == what]
+        return [call[1:] if len(call) > 2 else call[1] for call in self.calls if call[0] == what]
 
 
 @dataclass
 class Work:
-    """What jobs find.
+    """Results of jobs, as a formula.
 
     Attributes:
-        wrong: key → (what goes wrong, in which epoch); "diverged", "failed", "infeasible", "alike" (failed
-            with the same words as others).
-        seconds: of an epoch of a job.
-        disk: key → epochs whose checkpoint is on disk; outlives executors.
-        trained: every epoch that was really trained, (key, number).
+        wrong: job key → error and epoch of it; "diverged", "failed", "infeasible", or "alike", which fails with the
+            same message as other jobs.
+        seconds: duration of an epoch of a job.
+        disk: job key → epochs whose checkpoint is on disk; kept from one executor to the next.
+        trained: every epoch that was trained, as (key, number).
     """
 
     wrong: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -74,11 +75,12 @@ class Work:
         return (1 - abs(math.log10(job.params["lr"]) + 3) / 4) * (1 - 0.5**epoch)
 
     def first(self, job: Job) -> dict[str, Any] | None:
-        """A worker that begins tells the history that it finds on disk."""
+        """Return the first message of a worker, the epochs on disk, or None if there are none."""
         done = self.disk.get(job.key, 0)
         return self._message(job, range(1, done + 1)) if done else None
 
     def next(self, job: Job) -> dict[str, Any]:
+        """Train the next epoch and return its message."""
         if not job.variant:
             return {"epochs": [epoch(1, 0.3)], "outcome": "complete", "final": {"ridge_test_srcc": 0.3}}
         number = self.disk.get(job.key, 0) + 1
@@ -105,12 +107,13 @@ class Work:
 
 
 class FakeExecutor:
-    """Does what Tune does with a desk, in virtual time.
+    """Executor that calls a controller as Tune does, in virtual time.
 
     Args:
-        controller: whose jobs are run.
-        work: what they find.
-        clock: a list of one number, seconds; moved on.
+        controller: chooses the jobs.
+        work: results of the jobs.
+        slots: jobs that run in parallel.
+        clock: list of one number, the seconds, which the executor increases.
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class FakeExecutor:
         self._new: set[str] = set()
 
     def run(self, events: float = math.inf) -> bool:
-        """Handles so many messages, then stops before a freed slot is filled; True where nothing is left to do."""
+        """Handle a number of messages, then stop before a free slot is filled; return True if no job is left."""
         while events > 0:
             self._fill()
             if not self._running:
@@ -133,20 +136,20 @@ class FakeExecutor:
             self.clock[0], _, job = heapq.heappop(self._running)
             message = (self.work.first(job) if job.key in self._new else None) or self.work.next(job)
             self._new.discard(job.key)
-            if take_in(self.controller, job, {"message": [message]}):
+            if handle_result(self.controller, job, {"message": [message]}):
                 self._push(job)
         return False
 
     @property
     def running(self) -> int:
-        """How many jobs run now."""
+        """Number of jobs that run now."""
         return len(self._running)
 
     def _fill(self) -> None:
         while len(self._running) < self.slots:
             job = self.controller.next_job()
             if job is NoJob.NOW:
-                assert self._running, "nothing runs and the desk says to wait: the sweep would hang"
+                assert self._running, "no job runs and the controller has none now: the sweep would hang"
                 return
             if isinstance(job, NoJob):
                 return
@@ -172,20 +175,25 @@ def epoch(number: int, objective: float, diverged: bool = False) -> dict[str, An
 
 @dataclass
 class FakeSweep:
-    """The ledgers of a sweep on one storage, opened anew for every desk, as a new process would."""
+    """Ledgers of a sweep on one storage, opened again for every controller, as in a new process.
+
+    Attributes:
+        slots: slots of its controllers; None for no limit.
+    """
 
     plan: Plan
     storage: BaseStorage = field(default_factory=InMemoryStorage)
     control: bool = True
     pruner: str = "none"
     sampler: str = "random"
+    slots: Slots | None = None
 
     def controller(self, *callbacks: Any) -> SweepController:
         self.arms = [self._arm("search", "text_hyper", None, SPACE)]
         if self.control:
             self.arms.append(self._arm("control", "plain_head", "text_hyper", SPACE.without_hypernet()))
         self.confirm = Ledger(self.storage, "confirm", None)
-        return SweepController(self.plan, self.arms, self.confirm, callbacks)
+        return SweepController(self.plan, self.arms, self.confirm, callbacks, slots=self.slots)
 
     def _arm(self, study: Any, variant: str, of: str | None, space: SearchSpace) -> Arm:
         ledger = Ledger(self.storage, study, space)
@@ -195,14 +203,14 @@ class FakeSweep:
         return Arm(study, variant, of, space, ledger)
 
     def assert_done(self) -> None:
-        """Every budget met exactly, nothing open, every confirm run once."""
+        """Assert that every budget is met exactly, no trial is open and every confirm run exists once."""
         for arm in self.arms:
             assert arm.ledger.terminal() == len(arm.ledger.all()) == self.plan.trials
             assert [trial.number for trial in arm.ledger.all()] == list(range(self.plan.trials))
-        titles = {"search": "trial", "control": "control"}
+        prefixes = {"search": "trial", "control": "control"}
         sources: list[str | None] = [None] if self.plan.confirm else []
         for arm in self.arms:
-            sources += [f"{titles[arm.study]}-{t.number:04d}" for t in arm.ledger.best(self.plan.confirm)]
+            sources += [f"{prefixes[arm.study]}-{t.number:04d}" for t in arm.ledger.best(self.plan.confirm)]
         wanted = {(source, split) for source in sources for split in range(1, self.plan.splits + 1)}
         confirmed = [(t.attributes["source"], t.attributes["split"]) for t in self.confirm.all()]
         assert sorted(confirmed, key=str) == sorted(wanted, key=str)

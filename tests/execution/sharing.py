@@ -1,4 +1,4 @@
-"""A sweep of work that sleeps, on a cluster that it shares: `python -m tests.execution.sharing ADDRESS FOLDER …`."""
+"""Sweep of sleeping jobs on a shared cluster: `python -m tests.execution.sharing ADDRESS FOLDER PRIORITY TRIALS`."""
 
 import os
 import sys
@@ -12,35 +12,37 @@ from orchestrator.execution import heartbeat
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.slot_sharing import SlotSharing
+from orchestrator.execution.slots import Slots
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.tune_runner import run_jobs
 from tests.execution.contexts import make_task
 from tests.execution.fakes import FakeSweep
 
 SECONDS = 0.1
-"""Of an epoch."""
+"""Seconds of an epoch."""
 
 _MANY = 100_000
 
 
-class Sleeper(JobTrainable):
-    """Sleeps where a worker would train, goes on where the job was put back, and ends once its number is `below`."""
+class SleepingTrainable(JobTrainable):
+    """Trainable that sleeps, resumes an interrupted job, and ends it once its number is less than that in `below`."""
 
     def step(self):
-        place = self._task.trials / f"{self._job.key}.epochs"
-        number = int(place.read_text()) + 1 if place.exists() else 1
+        path = self._task.trials / f"{self._job.key}.epochs"
+        number = int(path.read_text()) + 1 if path.exists() else 1
         time.sleep(SECONDS)
-        place.write_text(str(number))
-        told = {"number": number, "objective": 0.5, "metrics": {"val_srcc": 0.5}, "seconds": SECONDS}
-        message = {"epochs": [{**told, "time": time.time(), "diverged": False}]}
+        path.write_text(str(number))
+        epoch = {"number": number, "objective": 0.5, "metrics": {"val_srcc": 0.5}, "seconds": SECONDS}
+        message = {"epochs": [{**epoch, "time": time.time(), "diverged": False}]}
         below = self._task.trials / "below"
         done = below.exists() and self._job.number < int(below.read_text())
         message["notes"] = [f"process {os.getpid()}"]
         return {"message": [message | ({"outcome": "complete", "final": {}} if done else {})], "done": done}
 
 
-class Diary:
-    """Writes down every word, a line each, as soon as it is heard."""
+class CallLog:
+    """Callback that writes every call to a file at once, one on each line."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", buffering=1)
@@ -65,22 +67,29 @@ class Diary:
 
 
 def main(address: str, folder: Path, priority: float, trials: int) -> None:
-    heartbeat.EVERY = 1.0
+    heartbeat.INTERVAL = 1.0
     heartbeat.register = lambda: folder / "register"
     spec = build_spec({"name": folder.name, "priority": priority})
     workspace = Workspace(folder)
     plan = Plan(trials=trials, confirm=0, splits=1, seed=0, epochs=_MANY)
-    with ray_session(address, 1, 0) as slots:
+    with ray_session(address, 1, 0) as count:
         import ray
 
+        slots = Slots(count)
         progress = SweepProgress(budget=trials, epochs=_MANY, slots=slots)
-        here = heartbeat.HeartbeatPublisher(
-            spec, workspace, progress, shared=True, room=lambda _: int(ray.cluster_resources()["CPU"])
+        publisher = heartbeat.HeartbeatPublisher(spec, workspace, progress, slots, shared=True)
+        sweep = FakeSweep(plan, control=False, slots=slots)
+        controller = sweep.controller(progress, CallLog(folder / "diary"))
+        sharing = SlotSharing(
+            spec,
+            slots,
+            progress,
+            lambda excluded: int(ray.cluster_resources()["CPU"]),
+            controller.excluded_nodes,
+            heartbeat.read_heartbeats,
         )
-        controller = FakeSweep(plan, control=False).controller(progress, Diary(folder / "diary"))
-        with here:
-            here.guide(controller)
-            run_jobs(controller, make_task(folder), folder / "tune", slots, 1, 0, worker=Sleeper)
+        with publisher, sharing:
+            run_jobs(controller, make_task(folder), folder / "tune", 1, 0, worker=SleepingTrainable)
     assert controller.finished()
 
 

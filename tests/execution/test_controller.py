@@ -1,4 +1,4 @@
-"""The logic of a sweep, under an executor in virtual time: no Ray, no training, milliseconds."""
+"""Controller under an executor in virtual time, without Ray and training, in milliseconds."""
 
 import math
 from collections import Counter
@@ -14,7 +14,8 @@ from orchestrator.execution.controller import NoJob
 from orchestrator.execution.failures import Failure, FailureKind
 from orchestrator.execution.job import EpochReport
 from orchestrator.execution.plan import Plan
-from orchestrator.execution.tune_adapter import take_in
+from orchestrator.execution.slots import Slots
+from orchestrator.execution.tune_adapter import handle_result
 from orchestrator.search.outcome import Outcome
 from tests.execution.fakes import FakeExecutor, FakeSweep, Watched, Work, epoch
 
@@ -37,7 +38,7 @@ def test_budgets_are_met_exactly(control, slots):
     sweep.assert_done()
 
 
-def test_the_arms_keep_pace():
+def test_arms_start_trials_in_turn():
     watched = Watched()
     run(FakeSweep(PLAN), Work(), 2, watched)
     asked = [key.split("-")[0] for key in watched.of("started") if not key.startswith("confirm")]
@@ -46,22 +47,22 @@ def test_the_arms_keep_pace():
         assert abs(so_far["trial"] - so_far["control"]) <= 1
 
 
-def test_an_arm_is_confirmed_when_it_is_done_and_not_before():
+def test_confirm_runs_of_an_arm_start_once_it_is_done():
     watched = Watched()
     sweep = FakeSweep(PLAN)
     run(sweep, Work(seconds=lambda job: 9.0 if job.key == "control-0003" else 1.0), 3, watched)
     sources = {f"confirm-{t.number:04d}": t.attributes["source"] for t in sweep.confirm.all()}
-    place = {told[:2]: index for index, told in enumerate(watched.told)}
+    place = {call[:2]: index for index, call in enumerate(watched.calls)}
     for run_key, source in sources.items():
         if source:
             arm = source.split("-")[0]
             assert place["started", run_key] > max(place["ended", f"{arm}-{n:04d}"] for n in range(PLAN.trials))
-    # The slow control did not hold up what confirms the search.
+    # The slow control did not delay the confirm runs of the search.
     first = next(key for key, source in sources.items() if source and source.startswith("trial"))
     assert place["started", first] < place["ended", "control-0003"]
 
 
-def test_what_is_confirmed_are_the_best_on_every_split_with_seeds_of_their_own():
+def test_confirm_runs_retrain_the_best_on_every_split_with_a_seed_for_each():
     sweep = FakeSweep(PLAN)
     controller, _ = run(sweep)
     best = {trial.number for trial in sorted(sweep.arms[0].ledger.trials(), key=lambda t: -t.objective)[:2]}
@@ -73,7 +74,7 @@ def test_what_is_confirmed_are_the_best_on_every_split_with_seeds_of_their_own()
     assert all(job.params == controller.job_of(job.source).params for job in jobs)
 
 
-def test_searched_jobs_train_on_split_0_and_never_see_test():
+def test_searched_jobs_train_on_split_0_without_test():
     controller = FakeSweep(PLAN).controller()
     job = controller.next_job()
     assert (job.split, job.test, job.seed, job.training["epochs"]) == (0, False, 7, 3)
@@ -81,7 +82,7 @@ def test_searched_jobs_train_on_split_0_and_never_see_test():
     assert (control.variant, control.control_of) == ("plain_head", "text_hyper") and "rank" not in control.params
 
 
-def test_without_confirm_there_is_neither_confirm_run_nor_baseline():
+def test_no_confirm_run_and_no_baseline_without_confirm():
     sweep = FakeSweep(replace(PLAN, confirm=0))
     run(sweep)
     assert sweep.confirm.all() == []
@@ -127,7 +128,7 @@ def test_every_trial_may_fail():
     assert {t.attributes["source"] for t in sweep.confirm.all()} == {None}
 
 
-def test_the_same_error_in_every_trial_stops_the_sweep_early_and_it_can_go_on():
+def test_same_error_in_every_trial_stops_the_sweep_which_can_be_resumed():
     wrong = {f"{arm}-{n:04d}": ("alike", 1) for arm in ("trial", "control") for n in range(4)}
     sweep = FakeSweep(PLAN)
     controller, _ = run(sweep, Work(wrong))
@@ -139,7 +140,7 @@ def test_the_same_error_in_every_trial_stops_the_sweep_early_and_it_can_go_on():
     sweep.assert_done()
 
 
-def test_one_good_trial_and_the_sweep_goes_on_whatever_the_others_do():
+def test_sweep_continues_if_one_trial_does_not_fail():
     wrong = {f"{arm}-{n:04d}": ("alike", 1) for arm in ("trial", "control") for n in range(4)}
     del wrong["trial-0001"]
     sweep = FakeSweep(PLAN)
@@ -157,7 +158,7 @@ class TestFailures:
         controller.failed(job, Failure(kind, epoch, text))
         return self.sweep.arms[0].ledger.trial(job.number)
 
-    def test_after_a_death_the_job_is_handed_out_next_and_people_are_told(self, controller):
+    def test_job_is_retried_next_after_a_death_with_a_message(self, controller):
         job = controller.next_job()
         assert self.failed(controller, job, FailureKind.DEATH).outcome is None
         assert not controller.is_live(job) and controller.next_job() == job
@@ -175,7 +176,7 @@ class TestFailures:
         controller = self.sweep.controller(self.watched)
         assert self.failed(controller, controller.next_job(), FailureKind.DEATH, 1).outcome is Outcome.INFEASIBLE
 
-    def test_a_worker_that_was_put_down_is_a_hang_and_tried_once_more(self, controller):
+    def test_death_of_a_killed_worker_is_a_hang_that_is_retried_once(self, controller):
         job = controller.next_job()
         controller.report_hang(job, "no epoch within 2 s")
         assert self.failed(controller, job, FailureKind.DEATH).attributes["failures"][0]["kind"] == "hang"
@@ -190,24 +191,22 @@ class TestFailures:
         assert "No space left" in controller.stopped_because and controller.next_job() is NoJob.EVER
         assert controller.interrupt() == [job]
 
-    def test_a_host_is_left_out_once_and_its_jobs_go_on_elsewhere_without_a_failure(self, controller):
+    def test_node_is_excluded_once_and_its_jobs_are_retried_without_a_failure(self, controller):
         jobs = [controller.next_job(), controller.next_job()]
         for job in jobs:
-            controller.leave_out("b", job, "The node b has other code. Mend it.")
-            controller.leave_out("b", job, "The node b has other code. Mend it.")
-        said = (
-            "The node b has other code; it is left out until Ray is started anew there, and the trial starts elsewhere"
-        )
-        assert self.watched.of("noted") == [(jobs[0].key, said)] and controller.left_out == {"b"}
+            controller.exclude_node("b", job, "The node b has other code. Fix it.")
+            controller.exclude_node("b", job, "The node b has other code. Fix it.")
+        note = "The node b has other code; it is excluded until Ray is restarted there, and the trial runs elsewhere"
+        assert self.watched.of("noted") == [(jobs[0].key, note)] and controller.excluded_nodes == {"b"}
         assert {controller.next_job().key, controller.next_job().key} == {job.key for job in jobs}
         assert "failures" not in self.sweep.arms[0].ledger.trial(0).attributes and not controller.stopping.is_set()
 
-    def test_a_second_word_on_a_failure_changes_nothing(self, controller):
+    def test_second_report_of_a_failure_changes_nothing(self, controller):
         job = controller.next_job()
         self.failed(controller, job, FailureKind.ERROR)
-        told = list(self.watched.told)
+        calls = list(self.watched.calls)
         self.failed(controller, job, FailureKind.DEATH)
-        assert self.watched.told == told
+        assert self.watched.calls == calls
 
 
 def test_pruned_trials_stop_early_and_confirm_runs_are_never_pruned():
@@ -235,14 +234,14 @@ def test_a_pruned_trial_keeps_its_best_epoch_as_its_final_figures():
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_no_more_jobs_at_a_time_than_asked_for(limit):
-    sweep = FakeSweep(replace(PLAN, concurrency=limit))
+def test_concurrency_limits_the_jobs_in_parallel(limit):
+    sweep = FakeSweep(PLAN, slots=Slots(8, concurrency=limit))
     _, executor = run(sweep, slots=8)
     assert executor.most <= limit
     sweep.assert_done()
 
 
-def test_after_the_deadline_no_more_trials_but_what_there_is_gets_confirmed(monkeypatch):
+def test_deadline_ends_the_search_and_its_trials_are_confirmed(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(controller_module, "time", SimpleNamespace(time=lambda: clock[0]))
     sweep = FakeSweep(replace(PLAN, trials=50, deadline=7.0))
@@ -254,7 +253,7 @@ def test_after_the_deadline_no_more_trials_but_what_there_is_gets_confirmed(monk
     assert len(sweep.confirm.all()) == (2 + 2 + 1) * 2 and all(t.outcome for t in sweep.confirm.all())
 
 
-def test_stopping_lets_running_epochs_end_and_hands_out_nothing_more():
+def test_stopping_lets_running_epochs_end_and_starts_no_job():
     sweep, watched, work = FakeSweep(PLAN), Watched(), Work()
     controller = sweep.controller(watched)
     executor = FakeExecutor(controller, work)
@@ -276,8 +275,8 @@ def messages_of_a_whole_sweep(plan, pruner):
     return count + 1
 
 
-def finish_after_stops(plan, pruner, stops, politely, slots=2, wrong=None):
-    """Runs a sweep that is stopped after so many messages, time and again; gives sweep, work and watchers."""
+def finish_after_stops(plan, pruner, stops, gracefully, slots=2, wrong=None):
+    """Run a sweep that is stopped after each of these numbers of messages; return sweep, work and callbacks."""
     sweep, work, watched = FakeSweep(plan, pruner=pruner), Work(wrong or {}), []
     for stop in [*stops, math.inf]:
         watched.append(Watched())
@@ -287,30 +286,30 @@ def finish_after_stops(plan, pruner, stops, politely, slots=2, wrong=None):
         if done:
             assert controller.finished()
             break
-        if politely:
+        if gracefully:
             controller.stopping.set()
             executor.run()
             controller.interrupt()
-        if controller.finished():  # which a command takes for the end of the sweep
+        if controller.finished():  # then the command ends
             break
     return sweep, work, watched
 
 
 def assert_nothing_twice(work, watched):
     assert max(Counter(work.trained).values()) == 1, "an epoch was trained twice"
-    ended = Counter(key for one in watched for key, _ in one.of("ended"))
+    ended = Counter(key for callback in watched for key, _ in callback.of("ended"))
     assert set(ended.values()) == {1}
-    told = Counter(pair for one in watched for pair in one.of("epoch"))
-    assert max(told.values()) == 1, "an epoch was told twice"
+    reported = Counter(pair for callback in watched for pair in callback.of("epoch"))
+    assert max(reported.values()) == 1, "an epoch was reported twice"
 
 
-@pytest.mark.parametrize("politely", [True, False], ids=["interrupt", "kill"])
-def test_a_sweep_that_is_stopped_at_any_step_ends_as_if_it_had_not_been(politely):
+@pytest.mark.parametrize("gracefully", [True, False], ids=["interrupt", "kill"])
+def test_sweep_stopped_at_any_step_ends_as_if_it_had_not_been_stopped(gracefully):
     plan = Plan(trials=2, confirm=1, splits=1, seed=0, epochs=2)
     steps = messages_of_a_whole_sweep(plan, "none")
     assert steps > 10
     for stop in range(steps):
-        sweep, work, watched = finish_after_stops(plan, "none", [stop], politely)
+        sweep, work, watched = finish_after_stops(plan, "none", [stop], gracefully)
         sweep.assert_done()
         assert_nothing_twice(work, watched)
         assert all(len(trial.epochs) == 2 for arm in sweep.arms for trial in arm.ledger.trials())
@@ -319,7 +318,7 @@ def test_a_sweep_that_is_stopped_at_any_step_ends_as_if_it_had_not_been(politely
 @settings(max_examples=40, deadline=None)
 @given(
     stops=st.lists(st.integers(0, 25), max_size=4),
-    politely=st.booleans(),
+    gracefully=st.booleans(),
     slots=st.integers(1, 4),
     pruner=st.sampled_from(["none", "halving", "median"]),
     wrong=st.dictionaries(
@@ -328,9 +327,9 @@ def test_a_sweep_that_is_stopped_at_any_step_ends_as_if_it_had_not_been(politely
         max_size=3,
     ),
 )
-def test_however_often_it_is_stopped(stops, politely, slots, pruner, wrong):
+def test_sweep_may_be_stopped_any_number_of_times(stops, gracefully, slots, pruner, wrong):
     plan = Plan(trials=3, confirm=2, splits=2, seed=0, epochs=3)
-    sweep, work, watched = finish_after_stops(plan, pruner, stops, politely, slots, wrong)
+    sweep, work, watched = finish_after_stops(plan, pruner, stops, gracefully, slots, wrong)
     sweep.assert_done()
     assert_nothing_twice(work, watched)
 
@@ -350,20 +349,20 @@ def test_late_and_unknown_messages_change_nothing():
     controller = sweep.controller(watched)
     ledger = sweep.arms[0].ledger
     job, other = controller.next_job(), sweep.controller().next_job()
-    controller.end(job, Outcome.FAILED, error="first word")
-    told = list(watched.told)
+    controller.end(job, Outcome.FAILED, error="first error")
+    calls = list(watched.calls)
     late = {"message": [{"epochs": [epoch(1, 0.9)], "outcome": "complete", "final": {}}]}
-    assert take_in(controller, job, late) is False
+    assert handle_result(controller, job, late) is False
     unknown = replace(other, number=99)
-    assert take_in(controller, unknown, late) is False
+    assert handle_result(controller, unknown, late) is False
     controller.end(job, Outcome.COMPLETE)
-    assert watched.told == told
+    assert watched.calls == calls
     trial = ledger.trial(0)
-    assert trial.outcome is Outcome.FAILED and trial.attributes["error"] == "first word"
+    assert trial.outcome is Outcome.FAILED and trial.attributes["error"] == "first error"
 
 
-def test_a_second_executor_in_vain():
-    """A sweep that is done hands out nothing and is done again at once."""
+def test_finished_sweep_starts_no_job():
+    """A finished sweep starts no job and is finished at once."""
     sweep = FakeSweep(PLAN)
     run(sweep)
     controller = sweep.controller()
@@ -381,8 +380,8 @@ def test_enqueued_configurations_are_tried_first_in_their_order():
     assert searched[:2] == [2e-3, 3e-3] and len(searched) == 3
 
 
-def test_stopped_as_the_last_trial_ends_the_confirm_runs_are_still_to_do():
-    """They are queued when a slot is filled again, which a stopped sweep does not do."""
+def test_sweep_stopped_at_the_end_of_its_last_trial_still_has_confirm_runs():
+    """Confirm runs are queued when the next slot is filled, which does not happen in a stopped sweep."""
     sweep = FakeSweep(replace(PLAN, trials=1), control=False)
     controller = sweep.controller()
     trial, baselines = controller.next_job(), [controller.next_job(), controller.next_job()]
@@ -397,56 +396,55 @@ def test_stopped_as_the_last_trial_ends_the_confirm_runs_are_still_to_do():
     sweep.assert_done()
 
 
-class TestAmongOthers:
-    """While other sweeps want the cluster as well."""
+class TestSharedCluster:
+    """Sweep with a share of the slots, since other sweeps use the cluster."""
 
-    def test_it_gives_way_after_an_epoch_and_goes_on_without_repeating_one(self):
+    def test_jobs_beyond_the_share_stop_after_an_epoch_and_resume_without_repeating_one(self):
         sweep, work, watched = FakeSweep(PLAN), Work(), Watched()
         controller = sweep.controller(watched)
         executor = FakeExecutor(controller, work, slots=4)
         executor.run(events=5)
-        controller.allowed = 1
+        controller.slots.limit(1)
         executor.run(events=12)
         given_up = len(watched.of("interrupted"))
         assert given_up >= 3 and executor.running == 1
-        controller.allowed = None
+        controller.slots.limit(None)
         assert executor.run()
         sweep.assert_done()
         assert len(watched.of("interrupted")) == given_up
         assert len(work.trained) == len(set(work.trained)), "an epoch was trained twice"
         assert all(trial.outcome is Outcome.COMPLETE for arm in sweep.arms for trial in arm.ledger.all())
 
-    def test_one_job_always_may_run(self):
+    def test_one_job_may_always_run(self):
         sweep = FakeSweep(PLAN)
         controller = sweep.controller()
-        controller.allowed = 0
+        controller.slots.limit(0)
         assert FakeExecutor(controller, Work(), slots=4).run()
         sweep.assert_done()
 
     @pytest.mark.parametrize(("slots", "most"), [(1, 2), (2, 3), (8, 10)])
-    def test_no_more_is_handed_out_than_fits_and_a_little_ahead(self, slots, most):
-        sweep = FakeSweep(replace(PLAN, trials=20))
+    def test_started_jobs_are_limited_to_the_slots_and_a_quarter_more(self, slots, most):
+        sweep = FakeSweep(replace(PLAN, trials=20), slots=Slots(slots))
         controller = sweep.controller()
-        controller.use_slots(slots)
         executor = FakeExecutor(controller, Work(), slots=100)
         executor.run()
         assert executor.most == most
         sweep.assert_done()
 
-    def test_a_limit_of_ones_own_holds_beside(self):
-        sweep = FakeSweep(replace(PLAN, concurrency=2))
+    def test_concurrency_limits_the_jobs_within_a_larger_share(self):
+        sweep = FakeSweep(PLAN, slots=Slots(8, concurrency=2))
         controller = sweep.controller()
-        controller.allowed = 3
+        controller.slots.limit(3)
         executor = FakeExecutor(controller, Work(), slots=4)
         executor.run()
         assert executor.most == 2
         sweep.assert_done()
 
-    def test_a_job_in_its_last_epoch_is_let_finish(self):
+    def test_job_in_its_last_epoch_finishes(self):
         watched = Watched()
         controller = FakeSweep(replace(PLAN, epochs=1)).controller(watched)
         executor = FakeExecutor(controller, Work(), slots=4)
         executor.run(events=1)
-        controller.allowed = 1
+        controller.slots.limit(1)
         executor.run()
         assert watched.of("interrupted") == []

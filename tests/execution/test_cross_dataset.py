@@ -149,7 +149,7 @@ def test_it_is_part_of_what_a_sweep_is(spec, tmp_path):
     save_fingerprint(prepare(one), workspace)
     check_unchanged(prepare(one), workspace)
     other.write_text(other.read_text().replace("scene 2 3,", "scene 2 three,"))
-    with pytest.raises(InputError, match="mine cannot go on: test data changed since"):
+    with pytest.raises(InputError, match="mine cannot be resumed: test data changed since"):
         check_unchanged(prepare(one), workspace)
 
 

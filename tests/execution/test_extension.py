@@ -1,4 +1,4 @@
-"""A sweep whose budget is raised, or whose limit in time ended it, goes on: under an executor in virtual time."""
+"""Sweep that is resumed after its budget was raised or its time limit ended it, in virtual time."""
 
 from collections import Counter
 from dataclasses import replace
@@ -26,12 +26,12 @@ def confirmed(sweep):
 
 
 def wanted(sweep):
-    titles = {"search": "trial", "control": "control"}
-    sources = [None, *(f"{titles[a.study]}-{t.number:04d}" for a in sweep.arms for t in a.ledger.best(PLAN.confirm))]
+    prefixes = {"search": "trial", "control": "control"}
+    sources = [None, *(f"{prefixes[a.study]}-{t.number:04d}" for a in sweep.arms for t in a.ledger.best(PLAN.confirm))]
     return {(source, split) for source in sources for split in range(1, PLAN.splits + 1)}
 
 
-def test_a_finished_sweep_is_extended_and_nothing_is_done_twice():
+def test_finished_sweep_is_extended_without_repeating_a_job():
     sweep, work = FakeSweep(PLAN), Work()
     run(sweep, work)
     sweep.assert_done()
@@ -43,8 +43,8 @@ def test_a_finished_sweep_is_extended_and_nothing_is_done_twice():
     assert [arm.ledger.trials()[: PLAN.trials] for arm in sweep.arms] == trials
     after = confirmed(sweep)
     assert before.items() <= after.items() and wanted(sweep) <= after.keys()
-    assert after.keys() == before.keys() | wanted(sweep), "confirm runs are made for what is best now and no other"
-    assert wanted(sweep) != before.keys(), "the test shows nothing if the best stayed the same"
+    assert after.keys() == before.keys() | wanted(sweep), "confirm runs are added for the current best trials only"
+    assert wanted(sweep) != before.keys(), "the test needs other best trials than before"
     assert max(Counter(work.trained).values()) == 1
     assert not {key for key in watched.of("started") if key.startswith("confirm")} & {
         f"confirm-{number:04d}" for number in before.values()
@@ -52,13 +52,13 @@ def test_a_finished_sweep_is_extended_and_nothing_is_done_twice():
 
 
 @pytest.mark.parametrize("slots", [1, 3])
-def test_extended_wherever_it_was_stopped(slots):
-    """Queued confirm runs go to whatever is best in the end; only those that had begun may be of no use by then."""
+def test_sweep_stopped_at_any_step_is_extended(slots):
+    """Queued confirm runs retrain the final best trials; only started ones may be of other trials."""
     for stop in range(1, 60):
         sweep, work = FakeSweep(PLAN), Work()
         if run(sweep, work, events=stop, slots=slots):
             break
-        begun = {(t.attributes["source"], t.attributes["split"]) for t in sweep.confirm.trials()}
+        started = {(t.attributes["source"], t.attributes["split"]) for t in sweep.confirm.trials()}
         sweep.plan = LONGER
         watched = Watched()
         assert run(sweep, work, watched, slots=slots)
@@ -66,13 +66,13 @@ def test_extended_wherever_it_was_stopped(slots):
         assert max(Counter(work.trained).values()) == 1
         assert len(confirmed(sweep)) == len(sweep.confirm.all()), "a configuration is confirmed twice on a split"
         assert all(trial.outcome for trial in sweep.confirm.all())
-        assert wanted(sweep) <= confirmed(sweep).keys() <= wanted(sweep) | begun
+        assert wanted(sweep) <= confirmed(sweep).keys() <= wanted(sweep) | started
     else:
         pytest.fail("the sweep never ended")
     assert stop > 20
 
 
-def test_a_search_that_time_ended_goes_on_to_its_budget(monkeypatch):
+def test_search_ended_by_its_time_limit_is_resumed_to_its_budget(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(controller_module, "time", SimpleNamespace(time=lambda: clock[0]))
     plan = replace(PLAN, trials=20, deadline=6.0)
@@ -81,7 +81,9 @@ def test_a_search_that_time_ended_goes_on_to_its_budget(monkeypatch):
     assert FakeExecutor(controller, work, 2, clock).run()
     asked = [len(arm.ledger.all()) for arm in sweep.arms]
     assert controller.finished() and max(asked) < 20
-    assert all(len(t.epochs) == 2 for arm in sweep.arms for t in arm.ledger.trials()), "what ran was trained to its end"
+    assert all(len(t.epochs) == 2 for arm in sweep.arms for t in arm.ledger.trials()), (
+        "running trials are trained to their end"
+    )
     assert clock[0] > 6.0 and {"complete"} == {outcome for _, outcome in watched.of("ended")}
     before = confirmed(sweep)
     assert before.keys() == wanted(sweep)
@@ -91,7 +93,7 @@ def test_a_search_that_time_ended_goes_on_to_its_budget(monkeypatch):
     assert before.items() <= confirmed(sweep).items() and wanted(sweep) <= confirmed(sweep).keys()
 
 
-def test_no_time_at_all_is_a_sweep_of_baselines(monkeypatch):
+def test_sweep_without_time_runs_baselines_only(monkeypatch):
     clock = [10.0]
     monkeypatch.setattr(controller_module, "time", SimpleNamespace(time=lambda: clock[0]))
     sweep = FakeSweep(replace(PLAN, deadline=1.0))

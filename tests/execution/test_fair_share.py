@@ -1,4 +1,4 @@
-"""Who gets how many slots of a cluster."""
+"""Fair shares of a cluster's slots."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from orchestrator.execution.fair_share import SlotRequest, fair_shares, in_slots
 
 
 @pytest.mark.parametrize(
-    ("slots", "claims", "wanted"),
+    ("slots", "requests", "shares"),
     [
         (4, {"a": SlotRequest(1, 9)}, {"a": 4}),
         (4, {"a": SlotRequest(1, 9), "b": SlotRequest(1, 9)}, {"a": 2, "b": 2}),
@@ -20,35 +20,35 @@ from orchestrator.execution.fair_share import SlotRequest, fair_shares, in_slots
         (10, {"a": SlotRequest(1, 3), "b": SlotRequest(1, 2)}, {"a": 3, "b": 2}),
     ],
 )
-def test_by_priority_among_those_that_want_any(slots, claims, wanted):
-    assert fair_shares(slots, claims) == wanted
+def test_slots_are_shared_by_priority_up_to_each_request(slots, requests, shares):
+    assert fair_shares(slots, requests) == shares
 
 
-CLAIMS = st.dictionaries(
+REQUESTS = st.dictionaries(
     st.sampled_from("abcdef"), st.builds(SlotRequest, st.floats(0.01, 1000), st.integers(0, 40)), min_size=1
 )
 
 
-@given(st.integers(0, 60), CLAIMS)
-def test_no_slot_is_idle_that_anybody_wants_and_none_is_given_twice(slots, claims):
-    given_away = fair_shares(slots, claims)
-    assert all(min(1, claim.wanted) <= given_away[name] <= claim.wanted for name, claim in claims.items())
-    ones = sum(min(1, claim.wanted) for claim in claims.values())
-    assert sum(given_away.values()) == max(ones, min(slots, sum(claim.wanted for claim in claims.values())))
-    assert given_away == fair_shares(slots, dict(reversed(claims.items())))  # whoever counts
+@given(st.integers(0, 60), REQUESTS)
+def test_no_requested_slot_is_idle_and_none_is_given_twice(slots, requests):
+    shares = fair_shares(slots, requests)
+    assert all(min(1, request.wanted) <= shares[name] <= request.wanted for name, request in requests.items())
+    least = sum(min(1, request.wanted) for request in requests.values())
+    assert sum(shares.values()) == max(least, min(slots, sum(request.wanted for request in requests.values())))
+    assert shares == fair_shares(slots, dict(reversed(requests.items())))  # whatever their order
 
 
-@given(st.integers(1, 60), CLAIMS)
-def test_a_higher_priority_never_has_fewer(slots, claims):
-    given_away = fair_shares(slots, claims)
-    for name, claim in claims.items():
-        for other, theirs in claims.items():
-            if claim.priority >= theirs.priority and claim.wanted >= theirs.wanted:
-                assert given_away[name] >= given_away[other] - (claim.priority == theirs.priority)
+@given(st.integers(1, 60), REQUESTS)
+def test_a_higher_priority_never_has_fewer(slots, requests):
+    shares = fair_shares(slots, requests)
+    for name, request in requests.items():
+        for other, theirs in requests.items():
+            if request.priority >= theirs.priority and request.wanted >= theirs.wanted:
+                assert shares[name] >= shares[other] - (request.priority == theirs.priority)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "theirs", "mine", "counted"), [(3, 8, 8, 3), (3, 16, 4, 1), (2, 2, 16, 16), (1, 0, 4, 4)]
+    ("wanted", "their_total", "own_total", "converted"), [(3, 8, 8, 3), (3, 16, 4, 1), (2, 2, 16, 16), (1, 0, 4, 4)]
 )
-def test_slots_of_another_size(wanted, theirs, mine, counted):
-    assert in_slots_of(wanted, theirs, mine) == counted
+def test_slots_of_another_size_are_converted(wanted, their_total, own_total, converted):
+    assert in_slots_of(wanted, their_total, own_total) == converted

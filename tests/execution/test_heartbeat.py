@@ -1,49 +1,48 @@
-"""What a sweep says of itself, and what it makes of what others say; the cluster's store is a dictionary here."""
+"""Contents, publication and removal of heartbeats; Ray's key-value store is a dictionary here."""
 
 import json
 import time
-from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from ray.experimental import internal_kv
 
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution import heartbeat as presence_module
-from orchestrator.execution.heartbeat import GONE, Heartbeat, HeartbeatPublisher
+from orchestrator.execution import heartbeat
+from orchestrator.execution.heartbeat import Heartbeat, HeartbeatPublisher, read_heartbeats
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.slots import Slots
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work
 
 
 @pytest.fixture
 def store(monkeypatch, tmp_path):
-    """Ray's key-value store; the registry of this user's sweeps is a folder of the test's."""
-    kept: dict[bytes, bytes] = {}
+    """Ray's key-value store; the registry of this user's sweeps is a folder of the test."""
+    values: dict[bytes, bytes] = {}
     fakes = {
-        "_internal_kv_put": lambda key, value, overwrite, namespace: kept.update({key: value}),
-        "_internal_kv_get": lambda key, namespace: kept.get(key),
-        "_internal_kv_list": lambda prefix, namespace: [key for key in kept if key.startswith(prefix)],
-        "_internal_kv_del": lambda key, namespace: kept.pop(key, None),
+        "_internal_kv_put": lambda key, value, overwrite, namespace: values.update({key: value}),
+        "_internal_kv_get": lambda key, namespace: values.get(key),
+        "_internal_kv_list": lambda prefix, namespace: [key for key in values if key.startswith(prefix)],
+        "_internal_kv_del": lambda key, namespace: values.pop(key, None),
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(internal_kv, name, fake)
-    monkeypatch.setattr(presence_module, "register", lambda: tmp_path / "register")
-    monkeypatch.setattr(presence_module, "EVERY", 0.02)
-    return kept
+    monkeypatch.setattr(heartbeat, "register", lambda: tmp_path / "register")
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.02)
+    return values
 
 
-def make(folder, name, room=8, shared=True, **settings):
-    spec = build_spec({"name": name, **settings})
-    workspace = Workspace(folder / name)
-    workspace.root.mkdir()
-    found = HeartbeatPublisher(
-        spec, workspace, SweepProgress(budget=40, epochs=3, slots=room), shared, lambda left_out: room - len(left_out)
-    )
-    slots: list[int] = []
-    found._controller = SimpleNamespace(allowed=None, left_out=set(), use_slots=slots.append, slots=slots)  # type: ignore[assignment]
-    return found
+@pytest.fixture
+def publisher(tmp_path, store):
+    def make(name="own", shared=True, slots=8, **settings):
+        workspace = Workspace(tmp_path / name)
+        workspace.root.mkdir()
+        slots = Slots(slots, settings.get("concurrency"))
+        progress = SweepProgress(budget=40, epochs=3, slots=slots)
+        return HeartbeatPublisher(build_spec({"name": name, **settings}), workspace, progress, slots, shared)
+
+    return make
 
 
 def wait_for(condition):
@@ -53,102 +52,64 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
-def test_sweeps_share_a_cluster_by_priority_while_both_run(store, tmp_path):
-    first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
-    with first:
-        wait_for(lambda: store)
-        assert first._controller.allowed is None
-        with second:
-            wait_for(lambda: (first._controller.allowed, second._controller.allowed) == (2, 6))
-            assert (first._progress.slots, second._progress.slots) == (2, 6)
-            assert first._controller.slots[-1] == second._controller.slots[-1] == 8
-            said = {json.loads(value)["name"]: json.loads(value) for value in store.values()}
-            assert said["second"]["priority"] == 3 and said["first"]["wanted"] == 8
-        wait_for(lambda: first._controller.allowed is None)
-        assert first._progress.slots == 8
+def test_heartbeats_of_two_sweeps_are_published_and_removed(publisher, store, tmp_path):
+    with publisher("first"), publisher("second", priority=3):
+        wait_for(lambda: len(store) == 2)
+        beats = {beat.name: beat for beat in read_heartbeats()}
+        assert beats["second"].priority == 3 and beats["first"].wanted == 8
+        wait_for(lambda: len(list((tmp_path / "register").iterdir())) == 2)
     assert store == {} and not list((tmp_path / "register").iterdir())
 
 
-def test_a_desk_knows_its_share_before_it_hands_anything_out(store, tmp_path):
-    first, second = make(tmp_path, "first"), make(tmp_path, "second", priority=3)
-    with first:
-        wait_for(lambda: store)
-        controller = SimpleNamespace(allowed=None, left_out=set(), use_slots=lambda slots: None)
-        second.guide(controller)
-        assert controller.allowed == 6
+def test_heartbeat_changes_with_the_slots(publisher, store):
+    own = publisher(concurrency=6)
+    assert (own.heartbeat().slots, own.heartbeat().room, own.heartbeat().wanted) == (6, 8, 6)
+    own._slots.update(total=16, available=4)
+    own._slots.limit(2)
+    assert (own.heartbeat().slots, own.heartbeat().room, own.heartbeat().wanted) == (2, 16, 4)
 
 
-def test_what_others_say_may_be_nonsense_and_the_room_is_told_all_the_same(store, tmp_path):
-    mine = make(tmp_path, "mine")
-    store[b"sweep-other"] = b"no JSON"
-    with mine:
-        wait_for(lambda: b"sweep-" + mine._spec.id.encode() in store)
-    assert mine._controller.slots[-1] == 8
+def test_sweep_on_a_cluster_of_its_own_publishes_in_its_folder_only(publisher, store):
+    own = publisher(shared=False)
+    with own:
+        wait_for(own._workspace.progress.exists)
+        assert json.loads(own._workspace.progress.read_text())["name"] == "own" and store == {}
+    assert not own._workspace.progress.exists()
 
 
-def test_what_a_sweep_cannot_use_is_the_others(store, tmp_path):
-    small, large = make(tmp_path, "small", concurrency=1, priority=100), make(tmp_path, "large")
-    with small, large:
-        wait_for(lambda: (small._controller.allowed, large._controller.allowed) == (1, 7))
-
-
-def test_on_a_session_of_its_own_nobody_is_heard(store, tmp_path):
-    alone, other = make(tmp_path, "alone", shared=False), make(tmp_path, "other")
-    with other, alone:
-        wait_for(lambda: alone._workspace.progress.exists() and store)
-        time.sleep(0.1)
-        assert alone._controller.allowed is None and len(store) == 1
-
-
-def test_a_sweep_that_fell_silent_has_no_claim_whatever_its_clock_says(store, tmp_path, monkeypatch):
-    mine, other = make(tmp_path, "mine"), make(tmp_path, "other").notice()
-    other = replace(other, at=1.0)  # a host whose clock is decades behind
-    mine.settle([other])
-    assert mine._controller.allowed == 4
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + GONE + 1)
-    mine.settle([other])
-    assert mine._controller.allowed is None
-    mine.settle([replace(other, at=2.0)])
-    assert mine._controller.allowed == 4
-
-
-def test_hosts_that_come_and_go_change_the_slots(store, tmp_path):
-    found = make(tmp_path, "mine", concurrency=20)
-    for room, slots in ((32, 20), (3, 3)):
-        found._room = found._fit = room
-        found.settle([])
-        assert found._progress.slots == slots
-
-
-def test_a_sweep_on_gpus_and_one_on_cpus_are_not_in_each_others_way(store, tmp_path):
-    on_gpus = make(tmp_path, "on-gpus", room=8, gpus_per_trial=1, cpus_per_trial=8)
-    on_cpus = make(tmp_path, "on-cpus", room=256)
-    on_cpus._progress.budget = 1000
-    on_gpus.settle([on_cpus.notice()])
-    assert on_gpus._controller.allowed is None
-    on_cpus.settle([on_gpus.notice()])
-    assert on_cpus._controller.allowed == 256 - 8 * 8
-    third = replace(on_cpus.notice(), id="third")
-    on_cpus.settle([on_gpus.notice(), third])
-    assert on_cpus._controller.allowed == (256 - 8 * 8) / 2
-
-
-def test_another_versions_word_is_passed_over(store, tmp_path):
+def test_heartbeat_of_another_version_is_ignored(publisher, store):
     store[b"sweep-abc"] = json.dumps({"name": "of a later version", "mood": "good"}).encode()
-    with make(tmp_path, "mine") as mine:
-        wait_for(lambda: mine._workspace.progress.exists())
-        assert mine._controller.allowed is None
-    assert Heartbeat.of({"name": "x"}) is None
+    with publisher():
+        wait_for(lambda: len(store) == 2)
+        assert [beat.name for beat in read_heartbeats()] == ["own"]
 
 
-def test_a_sweep_that_goes_on_wants_what_is_left_of_its_budget(store, tmp_path):
+def test_error_of_the_store_does_not_end_the_heartbeat(publisher, store, monkeypatch):
+    put, failures = internal_kv._internal_kv_put, []
+
+    def fail_once(*arguments, **options):
+        if not failures:
+            failures.append(1)
+            raise OSError("the head is away")
+        put(*arguments, **options)
+
+    monkeypatch.setattr(internal_kv, "_internal_kv_put", fail_once)
+    with publisher():
+        wait_for(lambda: store)
+
+
+def test_resumed_sweep_wants_slots_for_the_rest_of_its_budget(publisher, store):
     sweep = FakeSweep(Plan(trials=20, confirm=0, splits=1, seed=0, epochs=3), control=False)
     FakeExecutor(sweep.controller(), Work(), slots=4).run(events=55)
-    controller, found = sweep.controller(), make(tmp_path, "mine")
-    found._progress.budget = 20
-    found._progress.load_finished(controller.known())
+    controller, own = sweep.controller(), publisher()
+    progress = own._progress
+    progress.budget = 20
+    progress.load_finished(controller.known())
     ended = sum(trial.outcome is not None for _, trial in controller.known())
-    notice = found.notice()
-    assert 16 < ended < 20 and (notice.ended, notice.wanted) == (ended, 20 - ended)
-    assert found._progress.best("search") is not None and found._progress.counts()["complete"] == ended
+    beat = own.heartbeat()
+    assert 16 < ended < 20 and (beat.ended, beat.wanted) == (ended, 20 - ended)
+    assert progress.best("search") is not None and progress.counts()["complete"] == ended
+
+
+def test_content_without_a_field_is_not_read():
+    assert Heartbeat.of({"name": "x"}) is None

@@ -15,7 +15,7 @@ from orchestrator.core.code_digest import code_digest
 from orchestrator.core.spec import build_spec
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.resources import count_slots
-from orchestrator.execution.tune_runner import run_jobs
+from orchestrator.execution.tune_runner import RayTune, run_jobs
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_task
 from tests.execution.fakes import FakeSweep, Watched
@@ -48,7 +48,7 @@ def test_a_sweep_goes_on_without_hosts_that_join_with_other_code(nodes, tmp_path
     watched, errors = Watched(), []
     sweep = FakeSweep(Plan(trials=2, confirm=0, splits=1, seed=3, epochs=150), control=False)
     controller = sweep.controller(watched)
-    room = count_slots(build_spec({"name": "made"}))
+    room = count_slots(build_spec({"name": "made"}), RayTune().nodes)
     counted = []
 
     def come():
@@ -57,8 +57,8 @@ def test_a_sweep_goes_on_without_hosts_that_join_with_other_code(nodes, tmp_path
             for number, code in enumerate((edited, torn), 2):  # one after the other: two would take the same ports
                 nodes.join(instead={PACKAGE: code})
                 wait_for(lambda number=number: room(()) == number, 60)
-            wait_for(lambda: len(controller.left_out) == 2, 120)
-            counted.extend([room(()), room(controller.left_out)])
+            wait_for(lambda: len(controller.excluded_nodes) == 2, 120)
+            counted.extend([room(()), room(controller.excluded_nodes)])
             (tmp_path / "hurry").touch()
         except BaseException as error:
             errors.append(error)
@@ -68,14 +68,15 @@ def test_a_sweep_goes_on_without_hosts_that_join_with_other_code(nodes, tmp_path
         thread = threading.Thread(target=come)
         thread.start()
         task = replace(make_task(tmp_path), code=code_digest())
-        run_jobs(controller, task, tmp_path / "tune", slots, 1, 0, worker=Slow)
+        controller.slots.update(slots, slots)
+        run_jobs(controller, task, tmp_path / "tune", 1, 0, worker=Slow)
         thread.join()
     assert not errors, errors
     sweep.assert_done()
     assert {trial.outcome for trial in sweep.arms[0].ledger.all()} == {Outcome.COMPLETE}
     assert counted == [3, 1]
     notes = sorted(note for _, note in watched.of("noted"))
-    assert len(notes) == 2 and all("; it is left out until Ray is started anew there, " in note for note in notes)
+    assert len(notes) == 2 and all("; it is excluded until Ray is restarted there, " in note for note in notes)
     assert notes[0].startswith("The code of this project on the node ") and "other code of this project" in notes[1]
 
 

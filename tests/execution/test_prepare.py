@@ -131,7 +131,7 @@ def test_encoders_that_do_not_go_together_are_said_before_anything_runs(spec, no
     encoders = ("timm:swin_tiny_patch4_window7_224",)
     (tmp_path / "weights" / "timm").mkdir(parents=True)
     (tmp_path / "weights" / "timm" / "swin_tiny_patch4_window7_224.pth").touch()
-    with pytest.raises(InputError, match="conse needs an image encoder that gives ImageNet class probabilities"):
+    with pytest.raises(InputError, match="conse needs an image encoder that returns ImageNet class probabilities"):
         prepare(spec(variant="text_hyper", encoders=encoders))
 
 
@@ -151,7 +151,7 @@ def test_what_changed_is_named(spec, csv, tmp_path):
     one = spec()
     save_fingerprint(prepare(one), workspace)
     csv.write_text(csv.read_text().replace("thing 3", "thing three"))
-    with pytest.raises(InputError, match=r"mine cannot go on: data and splits changed .*--allow-changed"):
+    with pytest.raises(InputError, match=r"mine cannot be resumed: data and splits changed .*--allow-changed"):
         check_unchanged(prepare(one), workspace)
 
 
@@ -190,7 +190,7 @@ def test_a_loss_that_needs_deviations_is_refused_where_the_data_has_none(spec, c
         prepare(searched)
     table = pd.read_csv(csv)
     table.assign(alignment_std=[-1.0, "n/a", *[0.5] * 58]).to_csv(csv, index=False)
-    with pytest.raises(InputError, match=r"2 of 60 rows whose alignment_std is no number of 0 or above"):
+    with pytest.raises(InputError, match=r"2 of 60 rows whose alignment_std is not a number of 0 or above"):
         prepare(searched)
     table.assign(alignment_std=0.5).to_csv(csv, index=False)
     prepared = prepare(searched)

@@ -142,7 +142,8 @@ def test_trials_run_where_nothing_is_and_go_on_when_nodes_come_and_go(nodes, s3_
         counter = threading.Thread(target=count)
         counter.start()
         try:
-            run_jobs(controller, replace(task, features=shared, storage=trials), tmp_path / "tune", first, 1, 0)
+            controller.slots.update(first, first)
+            run_jobs(controller, replace(task, features=shared, storage=trials), tmp_path / "tune", 1, 0)
         finally:
             done.set()
             counter.join()

@@ -1,4 +1,4 @@
-"""Tune's hooks: they pickle, and no error in them reaches Tune."""
+"""Searcher and scheduler of Tune: they can be pickled, and no error in them reaches Tune."""
 
 import errno
 import pickle
@@ -43,7 +43,7 @@ def trial_of(config):
     return SimpleNamespace(config=config)
 
 
-def test_the_searcher_gives_jobs_then_nothing_now_then_nothing_ever(hooks):
+def test_searcher_returns_jobs_then_none_then_finished(hooks):
     controller, searcher, _ = hooks
     jobs = []
     while isinstance(config := searcher.suggest(f"t{len(jobs)}"), dict):
@@ -54,7 +54,7 @@ def test_the_searcher_gives_jobs_then_nothing_now_then_nothing_ever(hooks):
     assert searcher.suggest("t9") == Searcher.FINISHED
 
 
-def test_pickled_they_serve_the_same_desk(hooks):
+def test_pickled_hooks_use_the_same_controller(hooks):
     controller, searcher, scheduler = hooks
     config = searcher.suggest("t0")
     searcher, scheduler = pickle.loads(pickle.dumps((searcher, scheduler)))
@@ -67,7 +67,7 @@ def test_pickled_they_serve_the_same_desk(hooks):
 
 @pytest.fixture
 def line():
-    """What Tune has of four trials: one for which a process starts, two that asked for a slot, and one that has not."""
+    """State of Tune with four trials: one whose actor is starting, two that requested a slot, one that has not."""
     starting, first, second, new, ended = (_Pending() for _ in range(5))
     actors = {starting: "starts", first: "asks first", second: "asks second"}
     stopped = []
@@ -84,8 +84,8 @@ def line():
     return SimpleNamespace(_tune_controller=tune, get_trials=lambda: [starting])
 
 
-def test_no_trial_whose_process_starts_is_given_one_that_is_kept(hooks, line):
-    """Tune would end the process that starts, and start another for the next in line."""
+def test_trial_whose_actor_is_starting_is_not_chosen(hooks, line):
+    """Tune would end the actor that is starting, and start another for the next trial."""
     scheduler, tune = hooks[-1], line._tune_controller
     starting, first, second, new = tune.trials
     asking = tune._actor_manager.pending_actors
@@ -99,7 +99,7 @@ def test_no_trial_whose_process_starts_is_given_one_that_is_kept(hooks, line):
     assert scheduler.choose_trial_to_run(line) is starting
 
 
-def test_what_waits_begins_no_more_once_the_sweep_stops(hooks, line):
+def test_waiting_trials_are_cancelled_once_the_sweep_stops(hooks, line):
     controller, _, scheduler = hooks
     controller.stopping.set()
     assert scheduler.choose_trial_to_run(line) is None
@@ -113,7 +113,7 @@ def test_a_searcher_may_be_saved_and_restored(hooks, tmp_path):
     assert isinstance(searcher.suggest("t0"), dict)
 
 
-def test_results_stop_what_the_desk_says_to_stop(hooks, sweep):
+def test_result_stops_a_trial_that_the_controller_stops(hooks, sweep):
     _, searcher, scheduler = hooks
     config = searcher.suggest("t0")
     diverged = {"message": [{"epochs": [epoch(1, float("nan"), diverged=True)]}]}
@@ -133,7 +133,7 @@ def test_a_last_result_ends_the_job(hooks, sweep):
 
 @pytest.fixture
 def dead_trial(tmp_path, monkeypatch):
-    """Makes a Tune trial whose worker is gone, as Tune leaves it to the scheduler: its error lies where Tune stages."""
+    """Function that makes a Tune trial whose worker died, with its error in the folder where Tune stages it."""
     monkeypatch.setattr("ray.train._internal.storage._get_ray_train_session_dir", lambda: str(tmp_path / "session"))
 
     def make(config: dict[str, Any], error: Exception) -> Trial:
@@ -160,7 +160,7 @@ def dead_trial(tmp_path, monkeypatch):
         (RayActorError(error_msg="ImportError: no torch", actor_init_failed=True), "error"),
     ],
 )
-def test_what_ray_says_of_a_worker_is_understood(hooks, sweep, dead_trial, error, kind):
+def test_errors_of_ray_are_classified(hooks, sweep, dead_trial, error, kind):
     _, searcher, scheduler = hooks
     config = searcher.suggest("t0")
     scheduler.on_trial_error(None, dead_trial(config, error))
@@ -170,7 +170,7 @@ def test_what_ray_says_of_a_worker_is_understood(hooks, sweep, dead_trial, error
     assert (trial.outcome is None) == (kind in {"death", "node lost", "transient", "disk"})
 
 
-def test_a_job_whose_worker_died_is_handed_out_again(hooks, dead_trial):
+def test_job_is_retried_if_its_worker_died(hooks, dead_trial):
     _, searcher, scheduler = hooks
     config = searcher.suggest("t0")
     scheduler.on_trial_error(None, dead_trial(config, ActorDiedError()))
@@ -178,17 +178,17 @@ def test_a_job_whose_worker_died_is_handed_out_again(hooks, dead_trial):
 
 
 @pytest.mark.parametrize("result", [{}, {"message": []}, {"message": [{"epochs": [{"numbr": 1}]}]}])
-def test_an_error_inside_stops_the_trial_and_goes_no_further(hooks, sweep, result, caplog):
+def test_error_in_a_hook_fails_the_trial_and_does_not_reach_tune(hooks, sweep, result, caplog):
     controller, searcher, scheduler = hooks
     config = searcher.suggest("t0")
     assert scheduler.on_trial_result(None, trial_of(config), result) == TrialScheduler.STOP
     assert "failed" in caplog.text
-    # A job that stays open would have the sweep wait for it for ever.
+    # The sweep would wait for an open job forever.
     assert not controller.is_live(Job.from_config(config))
     assert sweep.arms[0].ledger.trial(0).outcome is Outcome.FAILED
 
 
-def test_a_ledger_that_breaks_stops_the_sweep_until_it_is_mended(hooks, sweep, monkeypatch):
+def test_ledger_that_cannot_be_written_stops_the_sweep(hooks, sweep, monkeypatch):
     controller, searcher, scheduler = hooks
     config = searcher.suggest("t0")
 
@@ -203,18 +203,18 @@ def test_a_ledger_that_breaks_stops_the_sweep_until_it_is_mended(hooks, sweep, m
     searcher.on_trial_complete("t0", error=True)
     assert controller.stopping.is_set() and "no room on the disk" in controller.stopped_because
     controller.interrupt()
-    assert sweep.arms[0].ledger.trial(0).outcome is None, "it can go on when there is room again"
+    assert sweep.arms[0].ledger.trial(0).outcome is None, "it can be resumed when the disk has space"
 
 
-def test_a_trial_of_nobody(hooks):
+def test_trial_without_a_job_is_stopped(hooks):
     _, _, scheduler = hooks
     assert scheduler.on_trial_result(None, trial_of({}), {"message": [{}]}) == TrialScheduler.STOP
 
 
-def test_a_watcher_that_raises_costs_its_trial_and_not_the_sweep(sweep):
+def test_callback_that_raises_fails_its_trial_and_not_the_sweep(sweep):
     class Bad(Watched):
         def on_epoch(self, job, epoch):
-            raise RuntimeError("a bug in a watcher")
+            raise RuntimeError("a bug in a callback")
 
     controller = sweep.controller(Bad())
     register_controller("bad", controller)
@@ -226,17 +226,17 @@ def test_a_watcher_that_raises_costs_its_trial_and_not_the_sweep(sweep):
 
 
 class Full:
-    """A watcher whose disk is full from some call on."""
+    """Callback whose disk is full at one of its methods."""
 
     def __init__(self, what: str) -> None:
         self.what = what
 
     def __getattr__(self, name: str):
-        def told(*arguments):
+        def fail(*arguments):
             if name == self.what:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-        return told
+        return fail
 
 
 @pytest.mark.parametrize("what", ["on_job_start", "on_epoch", "on_job_end", "the ledger", "the worker"])
@@ -256,16 +256,16 @@ def test_a_full_disk_stops_the_sweep_and_fails_no_trial(sweep, monkeypatch, what
     if what == "on_job_start":
         assert config == Searcher.FINISHED
     else:
-        verdict = scheduler.on_trial_result(None, trial_of(config), {"message": [message]})
-        assert verdict == TrialScheduler.STOP
+        decision = scheduler.on_trial_result(None, trial_of(config), {"message": [message]})
+        assert decision == TrialScheduler.STOP
         scheduler.on_trial_complete(None, trial_of(config), {"message": [message]})
         searcher.on_trial_complete("t0")
     assert searcher.suggest("t1") == Searcher.FINISHED
     assert controller.stopping.is_set() and controller.stopped_because
-    assert "failed" not in {told[-1] for told in watched.told}
+    assert "failed" not in {call[-1] for call in watched.calls}
     again = sweep.controller()
     outcomes = {trial.outcome for arm in sweep.arms for trial in arm.ledger.trials()}
-    assert outcomes <= {None, Outcome.COMPLETE}, "what is on disk goes on, what had ended has"
+    assert outcomes <= {None, Outcome.COMPLETE}, "unfinished trials can be resumed and ended ones have ended"
     if what != "on_job_end":
         assert again.next_job().key == "trial-0000"
 

@@ -107,7 +107,7 @@ def test_names_of_data_parallel_training_are_understood(checkpoint):
 
 
 def test_what_is_no_hyperiqa_checkpoint_is_refused(checkpoint):
-    with pytest.raises(ValueError, match=r"no hyperIQA checkpoint: it has no res.lda1_pool.0.weight"):
+    with pytest.raises(ValueError, match=r"not a hyperIQA checkpoint: it lacks res.lda1_pool.0.weight"):
         import_hyperiqa({"fc.weight": torch.zeros(1)})
-    with pytest.raises(ValueError, match="it has classifier.weight besides"):
+    with pytest.raises(ValueError, match="it also has classifier.weight"):
         import_hyperiqa({**checkpoint, "classifier.weight": torch.zeros(1)})

@@ -147,6 +147,6 @@ def test_a_real_server_scores_over_http(made, wanted, tmp_path):
         assert status == 200 and "not JSON" not in json.dumps(answer)
         assert [row["alignment"] is None for row in answer["predictions"]] == [False, True, True]
         reasons = [row["reason"] for row in answer["predictions"]]
-        assert reasons == [None, "an address, and nothing is fetched", "missing"]
+        assert reasons == [None, "a URL, and URLs are not fetched", "missing"]
         status, answer = asked(address, [{"image": "fox.png"}])
         assert status == 400 and "missing inputs ['prompt']" in answer

@@ -150,7 +150,7 @@ def test_a_folder_with_code_is_refused_with_a_sentence(made, tmp_path):
     shutil.copytree(made.model, tmp_path / "model")
     (tmp_path / "model" / "model.pkl").write_bytes(b"")
     done = run("--model", tmp_path / "model", "--prompt", "a fox", made.images[0])
-    assert done.exit_code == 2 and "no part of a model" in done.stderr and done.stderr.count("\n") == 1
+    assert done.exit_code == 2 and "not part of a model" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_tampered_champion_is_refused_with_a_sentence(made, elsewhere):

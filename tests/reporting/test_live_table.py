@@ -7,12 +7,13 @@ from rich.console import Console
 
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.slots import Slots
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.search.outcome import Outcome
 
 
 def test_a_long_configuration_does_not_push_the_figures_out():
-    progress = SweepProgress(budget=4, epochs=15, slots=2)
+    progress = SweepProgress(budget=4, epochs=15, slots=Slots(2))
     params = {f"parameter_{number}": 0.123 for number in range(30)}
     job = Job("search", 7, "text_hyper", None, {}, {"epochs": 15}, 0, 0, False, params=params)
     progress.on_job_start(job)
@@ -25,7 +26,7 @@ def test_a_long_configuration_does_not_push_the_figures_out():
 
 
 def test_five_hundred_slots_leave_the_footer_on_the_screen():
-    progress = SweepProgress(budget=600, epochs=15, slots=500)
+    progress = SweepProgress(budget=600, epochs=15, slots=Slots(500))
     for number in range(510):
         job = Job("search", number, "text_hyper", None, {}, {"epochs": 15}, 0, 0, False)
         progress.on_job_start(job)
@@ -40,7 +41,7 @@ def test_five_hundred_slots_leave_the_footer_on_the_screen():
 
 
 def test_the_best_is_one_that_runs_or_is_complete():
-    progress = SweepProgress(budget=4, epochs=15, slots=2)
+    progress = SweepProgress(budget=4, epochs=15, slots=Slots(2))
     for number, (value, outcome) in enumerate([(0.3, Outcome.COMPLETE), (0.9, Outcome.PRUNED), (0.5, None)]):
         job = Job("search", number, "text_hyper", None, {}, {"epochs": 15}, 0, 0, False)
         progress.on_job_start(job)

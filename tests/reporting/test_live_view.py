@@ -13,6 +13,7 @@ from orchestrator.execution import progress as tally_module
 from orchestrator.execution.job import EpochReport
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.slots import Slots
 from orchestrator.reporting.live_view import FeatureProgress, LiveView, duration
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_job
@@ -21,7 +22,7 @@ from tests.execution.fakes import FakeExecutor, FakeSweep, Work, epoch
 
 def run(terminal: bool, wrong=None):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
-    tally = SweepProgress(budget=4 + 3, epochs=3, slots=2)
+    tally = SweepProgress(budget=4 + 3, epochs=3, slots=Slots(2))
     sweep = FakeSweep(Plan(trials=2, confirm=1, splits=1, seed=0, epochs=3))
     with LiveView(console, tally, "a sweep") as view:
         assert FakeExecutor(sweep.controller(tally, view), Work(wrong or {})).run()
@@ -43,7 +44,7 @@ def test_plain_lines_where_the_output_is_no_terminal():
 @pytest.mark.parametrize("terminal", [False, True])
 def test_an_error_that_comes_again_is_said_once(terminal):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
-    tally = SweepProgress(budget=3, epochs=3, slots=1)
+    tally = SweepProgress(budget=3, epochs=3, slots=Slots(1))
     view = LiveView(console, tally, "a sweep")
     for number, error in enumerate(("Traceback …\nno features", "Traceback …\nno features", "another")):
         tally.on_job_start(make_job(number))
@@ -60,7 +61,7 @@ def test_a_live_table_where_it_is_one():
 
 
 def test_the_tally_counts_and_knows_the_best():
-    tally = SweepProgress(budget=3, epochs=3, slots=1)
+    tally = SweepProgress(budget=3, epochs=3, slots=Slots(1))
     first, second = make_job(0), make_job(1)
     for job in (first, second):
         tally.on_job_start(job)
@@ -76,7 +77,7 @@ def test_the_tally_counts_and_knows_the_best():
 def test_time_left_and_busy_share(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(tally_module.time, "monotonic", lambda: now[0])
-    tally = SweepProgress(budget=10, epochs=4, slots=2)
+    tally = SweepProgress(budget=10, epochs=4, slots=Slots(2))
     assert tally.busy_share() == 0.0 and tally.seconds_left() is None and tally.rate() == 0.0
     jobs = [make_job(n) for n in range(2)]
     for job in jobs:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.data.images import UnusableImage
-from orchestrator.scoring.image_input import name_of, open_image_input
+from orchestrator.scoring.image_input import image_name, open_image_input
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_sideways_photograph_in_memory_is_turned_as_its_file_is(tmp_path):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("https://example.org/fox.png", "nothing is fetched"),
+        ("https://example.org/fox.png", "URLs are not fetched"),
         ("gone.png", "missing"),
         (Path("gone.png"), "missing"),
         ("x" * 5000 + ".png", "missing"),
@@ -67,5 +67,5 @@ def test_a_broken_image_in_memory_has_a_reason(path):
 
 def test_a_path_names_itself_and_the_rest_has_a_number(path):
     text = base64.b64encode(path.read_bytes()).decode()
-    named = [name_of(source, 7) for source in (path, str(path), "gone.png", text, f"data:,{text}", b"", np.zeros(1))]
+    named = [image_name(source, 7) for source in (path, str(path), "gone.png", text, f"data:,{text}", b"", np.zeros(1))]
     assert named == [str(path), str(path), "gone.png", *["image 7"] * 4]

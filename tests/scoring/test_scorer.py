@@ -71,7 +71,7 @@ def test_progress_ends_at_all_of_them(scorer, tmp_path):
 @pytest.mark.parametrize("name", ["weights.pkl", "model.py", ".hidden", "python_model.pkl"])
 def test_a_folder_with_more_than_a_model_is_refused(copied, name):
     (copied / name).write_bytes(pickle.dumps({}))
-    with pytest.raises(ModelLoadError, match=f"holds {name}, which is no part of a model"):
+    with pytest.raises(ModelLoadError, match=f"holds {name}, which is not part of a model"):
         load_scorer(copied)
 
 

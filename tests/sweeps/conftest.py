@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from orchestrator.core.spec import SweepSpec
 from orchestrator.tracking.spool import Event, Spool
-from orchestrator.core.workspace import Workspace
 from tests.execution.fakes import SPACE
 
 Make = Callable[..., Workspace]

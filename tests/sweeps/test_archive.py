@@ -4,10 +4,10 @@ import tarfile
 
 import pytest
 
-from orchestrator.sweeps import archive as module
-from orchestrator.sweeps.archive import archive_sweep, restore_sweep
 from orchestrator.core.errors import InputError
 from orchestrator.core.workspace import archive_of, find_sweep, lock_sweep
+from orchestrator.sweeps import archive as module
+from orchestrator.sweeps.archive import archive_sweep, restore_sweep
 
 
 def contents(workspace):

@@ -1,17 +1,17 @@
-"""Raising a sweep's budget."""
+"""A sweep's budget is raised."""
 
 import json
 import os
 
 import pytest
 
-from orchestrator.sweeps.budget import check_budget, is_met, set_budget
 from orchestrator.core.errors import InputError
+from orchestrator.core.spec import SweepSpec, load_spec
+from orchestrator.core.workspace import Workspace
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.sweeps.budget import check_budget, is_met, set_budget
 from tests.execution.fakes import SPACE
 
 

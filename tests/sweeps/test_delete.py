@@ -1,20 +1,20 @@
-"""Deleting a sweep from disk and, if asked, from MLflow."""
+"""A sweep is deleted from disk and, if asked, from MLflow."""
 
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.sweeps.delete import delete_sweep
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import load_spec
+from orchestrator.core.workspace import lock_sweep
+from orchestrator.sweeps.delete import delete_sweep
+from orchestrator.tracking.destination import settle_target
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import settle_target
-from orchestrator.core.workspace import lock_sweep
 
 
 @pytest.fixture
 def recorded(make, tmp_path):
-    """A sweep with two runs in MLflow, beside another one's."""
+    """A sweep with two runs in MLflow, next to another sweep's."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     workspaces = [make(name, trials=2, tracking_uri=uri) for name in ("mine", "other")]
     for workspace in workspaces:

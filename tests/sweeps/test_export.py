@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestrator.sweeps.export import export_sweep
 from orchestrator.core.errors import InputError
+from orchestrator.sweeps.export import export_sweep
 
 FILES = {
     "README.md",

@@ -1,4 +1,4 @@
-"""Who is listed as running: what a folder holds, what this user registered, what a cluster was told."""
+"""List of running sweeps: from a folder, from this user's registry, from a cluster."""
 
 import json
 import time
@@ -7,14 +7,15 @@ from dataclasses import asdict, replace
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.sweeps.running import running_sweeps
-from orchestrator.execution.job import Job
-from orchestrator.execution.heartbeat import Heartbeat, HeartbeatPublisher, owner, register
-from orchestrator.execution.progress import SweepProgress
-from orchestrator.search.outcome import Outcome
 from orchestrator.core.spec import load_spec
-from orchestrator.status import status
 from orchestrator.core.workspace import lock_sweep
+from orchestrator.execution.heartbeat import Heartbeat, HeartbeatPublisher, owner, register
+from orchestrator.execution.job import Job
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.slots import Slots
+from orchestrator.search.outcome import Outcome
+from orchestrator.status import status
+from orchestrator.sweeps.running import running_sweeps
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +23,17 @@ def own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-def tally_of_two() -> SweepProgress:
-    progress = SweepProgress(budget=6, epochs=3, slots=2)
+def progress_of_two() -> SweepProgress:
+    progress = SweepProgress(budget=6, epochs=3, slots=Slots(2))
     for number in range(2):
         progress.on_job_start(job(number))
     progress.on_job_end(job(0), Outcome.COMPLETE, {}, None)
     return progress
+
+
+def publisher(workspace) -> HeartbeatPublisher:
+    progress = progress_of_two()
+    return HeartbeatPublisher(load_spec(workspace.spec), workspace, progress, progress.slots, shared=False)
 
 
 def job(number: int) -> Job:
@@ -43,13 +49,12 @@ def wait_for(path) -> None:
 
 def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make, tmp_path):
     workspace = make("one", trials=2)
-    spec = load_spec(workspace.spec)
     elsewhere = tmp_path / "elsewhere"
     with lock_sweep(workspace):
         before = running_sweeps(workspace.root.parent, None, ())
         assert [(one.notice.name, one.notice.ended, one.notice.slots) for one in before] == [("one", 1, 0)]
         assert running_sweeps(elsewhere, None, ()) == []
-        with HeartbeatPublisher(spec, workspace, tally_of_two(), False, lambda: 2):
+        with publisher(workspace):
             wait_for(workspace.progress)
             [found] = running_sweeps(elsewhere, None, ())
             notice = found.notice
@@ -63,7 +68,10 @@ def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypa
     workspace = make("one")
     out = ["--out", str(workspace.root.parent)]
     assert "No sweep is running." in CliRunner().invoke(status, out).stdout
-    with lock_sweep(workspace), HeartbeatPublisher(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
+    with (
+        lock_sweep(workspace),
+        publisher(workspace),
+    ):
         wait_for(workspace.progress)
         line = CliRunner().invoke(status, out, env={"COLUMNS": "200"}).stdout.splitlines()[-1].split()
         assert [line[at] for at in (0, 1, 4, 5)] == ["one", "you", "1/6", "1/2"]
@@ -73,7 +81,7 @@ def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypa
     assert away.exit_code == 0 and "No Ray cluster answers at 127.0.0.1:9" in told["cluster"]["error"]
 
 
-def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):
+def test_leftovers_of_a_killed_sweep_are_not_listed(make, tmp_path):
     workspace = make("one", trials=1)
     register().mkdir(parents=True)
     (register() / "a.json").write_text(json.dumps({"folder": str(workspace.root)}))
@@ -83,9 +91,12 @@ def test_what_a_killed_sweep_left_behind_is_no_sweep(make, tmp_path):
     assert running_sweeps(tmp_path, None, ()) == []
 
 
-def test_a_cluster_tells_of_everybody_and_ones_own_come_first(make, tmp_path):
+def test_cluster_lists_all_sweeps_this_users_first(make, tmp_path):
     workspace = make("mine")
-    with lock_sweep(workspace), HeartbeatPublisher(load_spec(workspace.spec), workspace, tally_of_two(), False, lambda: 2):
+    with (
+        lock_sweep(workspace),
+        publisher(workspace),
+    ):
         wait_for(workspace.progress)
         local = Heartbeat(**json.loads(workspace.progress.read_text()))
         theirs = replace(local, id="1", name="theirs", owner="ann", since="2000")

@@ -1,4 +1,4 @@
-"""Real signals to this process."""
+"""Handler of signals, with real signals to this process."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from orchestrator.sweeps.signals import SignalHandler
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_while_getting_ready_a_signal_raises_at_once_and_is_remembered(number):
+def test_signal_raises_at_once_and_is_remembered_while_no_job_runs(number):
     signals = SignalHandler()
     with signals.installed():
         with pytest.raises(KeyboardInterrupt):
@@ -19,7 +19,7 @@ def test_while_getting_ready_a_signal_raises_at_once_and_is_remembered(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_while_jobs_run_the_first_is_noted_and_the_second_raises(number):
+def test_first_signal_is_noted_and_the_second_raises_while_jobs_run(number):
     signals = SignalHandler()
     with signals.installed(), signals.defer():
         os.kill(os.getpid(), number)
@@ -28,30 +28,30 @@ def test_while_jobs_run_the_first_is_noted_and_the_second_raises(number):
             os.kill(os.getpid(), number)
 
 
-def test_afterwards_the_signals_are_what_they_were():
+def test_earlier_handlers_are_restored():
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with SignalHandler().installed():
         assert signal.getsignal(signal.SIGTERM) != before[0]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
-@pytest.mark.parametrize("ends_in_time", [True, False])
-def test_what_does_not_end_soon_after_the_second_is_ended(ends_in_time):
-    signals, said = SignalHandler(grace=0.1), threading.Event()
-    signals.last_word = lambda sentence: said.set()
+@pytest.mark.parametrize("exits_in_time", [True, False])
+def test_process_that_runs_on_after_the_second_signal_is_forced_to_exit(exits_in_time):
+    signals, exited = SignalHandler(grace=0.1), threading.Event()
+    signals.force_exit = lambda message: exited.set()
     with signals.installed():
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), signal.SIGINT)
-        assert not said.is_set()
-        if not ends_in_time:
-            assert said.wait(5)
-    assert said.wait(0.3) != ends_in_time
+        assert not exited.is_set()
+        if not exits_in_time:
+            assert exited.wait(5)
+    assert exited.wait(0.3) != exits_in_time
 
 
-def test_after_one_signal_an_end_may_take_its_time():
-    signals, said = SignalHandler(grace=0.0), threading.Event()
-    signals.last_word = lambda sentence: said.set()
+def test_process_is_not_forced_to_exit_after_one_signal():
+    signals, exited = SignalHandler(grace=0.0), threading.Event()
+    signals.force_exit = lambda message: exited.set()
     with signals.installed(), signals.defer():
         os.kill(os.getpid(), signal.SIGTERM)
-        assert not said.wait(0.2)
+        assert not exited.wait(0.2)

@@ -1,4 +1,4 @@
-"""Where sweeps stand, told from their folders."""
+"""Status of sweeps, from their folders."""
 
 import io
 import json
@@ -9,10 +9,10 @@ import pytest
 import yaml
 from rich.console import Console
 
+from orchestrator.core.workspace import lock_sweep
 from orchestrator.sweeps.archive import archive_sweep
 from orchestrator.sweeps.listing import print_list
 from orchestrator.sweeps.state import State, standings
-from orchestrator.core.workspace import lock_sweep
 
 
 def by_name(out):

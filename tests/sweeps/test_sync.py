@@ -1,4 +1,4 @@
-"""`python -m orchestrator.sync`: what went, what is left and why, with an exit code that says which."""
+"""Command `python -m orchestrator.sync`: uploaded and pending events, errors, exit codes."""
 
 import json
 import socket
@@ -8,18 +8,18 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.workspace import Workspace, lock_sweep
 from orchestrator.sync import sync
+from orchestrator.tracking.destination import TrackingDestination, settle_target
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.destination import TrackingDestination, settle_target
 from orchestrator.tracking.spool_index import index_spool
-from orchestrator.core.workspace import Workspace, lock_sweep
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep
 
 
 @pytest.fixture
 def mlflow(monkeypatch, tmp_path):
-    """One MLflow in memory for every sweep."""
+    """MLflow in memory for every sweep."""
     tracked = MemoryTracked(tmp_path / "unused")
     monkeypatch.setattr(TrackingDestination, "open", lambda target: tracked.sink())
     return tracked
@@ -37,11 +37,11 @@ def made(elsewhere, name):
 
 
 def call(*arguments):
-    found = CliRunner().invoke(sync, [*arguments, "--wait", "0"], env={"COLUMNS": "300"})
-    return found.exit_code, found.stdout, found.stderr
+    done = CliRunner().invoke(sync, [*arguments, "--wait", "0"], env={"COLUMNS": "300"})
+    return done.exit_code, done.stdout, done.stderr
 
 
-def test_all_goes_and_then_nothing_is_left(elsewhere, mlflow):
+def test_all_events_are_uploaded_once(elsewhere, mlflow):
     _, spool = made(elsewhere, "mine")
     count = spool.left()
     code, out, _ = call("mine")
@@ -50,14 +50,14 @@ def test_all_goes_and_then_nothing_is_left(elsewhere, mlflow):
     assert call("mine")[:2] == (0, "mine: nothing was left.\n")
 
 
-def test_what_cannot_go_is_said_with_the_reason(elsewhere, mlflow):
+def test_events_that_cannot_be_uploaded_are_reported_with_the_reason(elsewhere, mlflow):
     _, spool = made(elsewhere, "mine")
     mlflow.mlflow.away = True
     code, out, _ = call("mine")
     assert code == 1 and "0 events went to" in out and f"{spool.left()} are left: ConnectionError: away." in out
 
 
-def test_without_an_argument_every_sweep_with_something_left(elsewhere, mlflow):
+def test_every_sweep_with_pending_events_is_uploaded_without_an_argument(elsewhere, mlflow):
     _, first = made(elsewhere, "first")
     _, second = made(elsewhere, "second")
     call("first")
@@ -67,7 +67,7 @@ def test_without_an_argument_every_sweep_with_something_left(elsewhere, mlflow):
     assert code == 0 and "No sweep in sweeps has anything left" in out
 
 
-def test_a_running_sweep_sends_its_own(elsewhere, mlflow):
+def test_running_sweep_is_not_uploaded(elsewhere, mlflow):
     workspace, spool = made(elsewhere, "mine")
     with lock_sweep(workspace):
         code, out, _ = call("mine")
@@ -88,7 +88,7 @@ def test_open_runs_of_a_killed_sweep_are_closed(elsewhere, mlflow):
     assert mlflow.shown()["trial-0001"]["status"] == "KILLED" and not index_spool(spool).runs["trial-0001"].open
 
 
-def test_damage_and_refusals_are_said(elsewhere, mlflow):
+def test_damaged_and_refused_events_are_reported(elsewhere, mlflow):
     _, spool = made(elsewhere, "mine")
     path = spool.folder / "events.jsonl"
     content = bytearray(path.read_bytes())
@@ -97,18 +97,18 @@ def test_damage_and_refusals_are_said(elsewhere, mlflow):
     spool.set_aside(spool.read()[0][0], "because")
     code, out, _ = call("mine")
     assert code == 0 and "is damaged (its checksum differs)" in out
-    assert "MLflow would not take 1 events" in out and "refused.jsonl" in out
+    assert "MLflow refused 1 events" in out and "refused.jsonl" in out
 
 
-def test_an_unknown_sweep(elsewhere):
+def test_unknown_sweep_is_an_error(elsewhere):
     code, _, error = call("mine")
     assert code == 2 and "no sweeps in" in error
 
 
-def test_to_a_real_mlflow_given_by_hand_and_the_result_learns_of_it(elsewhere):
+def test_given_tracking_server_is_remembered_and_its_run_ids_are_added_to_the_result(elsewhere):
     workspace, spool = made(elsewhere, "mine")
     count = spool.left()
-    spool.mark_sent(spool.read()[1])  # it had all gone elsewhere, and goes there again
+    spool.mark_sent(spool.read()[1])  # all events were uploaded to another server
     ids = {"tracking_uri": "x", "experiment": "x", "experiment_id": None, "run_id": None}
     best = {"run": None, "source": "trial-0000"}
     workspace.result.write_text(json.dumps({"best": best, "control": None, "mlflow": ids}))
@@ -119,4 +119,4 @@ def test_to_a_real_mlflow_given_by_hand_and_the_result_learns_of_it(elsewhere):
     client = MlflowClient(uri)
     assert client.get_run(result["mlflow"]["run_id"]).data.tags["run_key"] == SWEEP
     assert client.get_run(result["best"]["mlflow_run_id"]).data.tags["run_key"] == "trial-0000"
-    assert call("mine")[:2] == (0, "mine: nothing was left.\n")  # and it is remembered
+    assert call("mine")[:2] == (0, "mine: nothing was left.\n")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from orchestrator.core.errors import InputError
-from orchestrator.training import FitSettings, Trainer, TrainingData, correlations, trainer
+from orchestrator.training import FitSettings, Trainer, TrainingData, correlations, fit
 from orchestrator.training.result import EpochResult
 
 SETTINGS = {
@@ -36,7 +36,7 @@ def same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_learns(make_model, data: TrainingData, settings: FitSettings) -> None:
     settings = replace(settings, epochs=15)
-    results = list(trainer(make_model(), data, settings))
+    results = list(fit(make_model(), data, settings))
     assert [result.epoch for result in results] == list(range(1, 16))
     assert results[-1].train_loss < 0.6 * results[0].train_loss
     assert max(result.objective for result in results) > 0.7
@@ -59,7 +59,7 @@ def test_repeats_itself_whatever_the_global_generator_did(
 
 
 def test_seeds_differ(make_model, data: TrainingData) -> None:
-    first, second = (next(iter(trainer(make_model(), data, replace(SETTINGS["plain"], seed=seed)))) for seed in (0, 1))
+    first, second = (next(iter(fit(make_model(), data, replace(SETTINGS["plain"], seed=seed)))) for seed in (0, 1))
     assert first.train_loss != second.train_loss
 
 
@@ -181,13 +181,13 @@ def test_a_loss_that_needs_deviations_gets_them_in_the_models_units(make_model, 
     assert other.train_loss == pytest.approx(one.train_loss, rel=1e-5), "the unit of the scores is no matter"
     unsure = Trainer(make_model(), replace(rated, stds=10 * rated.stds), settings).run_epoch()
     assert unsure.train_loss < 0.5 * one.train_loss
-    learned = list(trainer(make_model(), rated, replace(settings, epochs=15)))
+    learned = list(fit(make_model(), rated, replace(settings, epochs=15)))
     assert max(result.objective for result in learned) > 0.7
 
 
 @pytest.mark.parametrize("loss", ["plcc", "score_distance", "mse+0.5*plcc"])
 def test_the_other_losses_learn(make_model, data: TrainingData, loss: str) -> None:
-    results = list(trainer(make_model(), data, replace(SETTINGS["plain"], epochs=15, loss=loss)))
+    results = list(fit(make_model(), data, replace(SETTINGS["plain"], epochs=15, loss=loss)))
     assert max(result.objective for result in results) > 0.7
 
 

@@ -1,1 +1,1 @@
-"""One file a dataset; every module here registers itself with `register_dataset` when it is imported."""
+"""Data sets, one file each; every module here registers itself with `register_dataset` when it is imported."""

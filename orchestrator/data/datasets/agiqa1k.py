@@ -1,8 +1,8 @@
 """AGIQA-1K: 1080 images by two generators, rated for quality.
 
 Zhang et al., "A perceptual quality assessment exploration for AIGC images", ICME Workshops 2023; GitHub,
-lcysyzxdxc/AGIQA-1k-Database. The page names the files and the order of the columns; their headings, and the
-folder that its archive `file.zip` unpacks to, are those that published readers of the data set use.
+lcysyzxdxc/AGIQA-1k-Database. The page names the files and the order of the columns. The headings and the folder
+of the archive `file.zip` are those that published readers of the data set use.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _SOURCE = Source("GitHub, lcysyzxdxc/AGIQA-1k-Database", "MIT")
 
 @register_dataset("agiqa1k", source=_SOURCE)
 def agiqa1k(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """`AIGC_MOS_Zscore.xlsx` (Image, Prompt, MOS) and the images in `file/`; MOS from 0 to 5.
+    """Load `AIGC_MOS_Zscore.xlsx` (Image, Prompt, MOS) and the images in `file/`; MOS from 0 to 5.
 
-    An image's generator is what its file name `{generator}_{object}_{action}_{place}_{style}.jpg` begins with.
+    The generator is the first part of the file name `{generator}_{object}_{action}_{place}_{style}.jpg`.
     """
     if data_root is None:
         raise InputError(f"agiqa1k needs the folder that holds its {_TABLES[0]} and images: --data-root DIR.")

@@ -30,10 +30,10 @@ _SOURCE = Source("GitHub, lcysyzxdxc/AGIQA-3k-Database", "MIT", hub="strawhat/ag
 
 @register_dataset("agiqa3k", source=_SOURCE)
 def agiqa3k(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """`data.csv`, with the images in `image/` or `images/` or beside it; MOS from 0 to 5.
+    """Load `data.csv` and the images in `image/`, `images/` or the same folder; MOS from 0 to 5.
 
-    An image's generator is its file name `{generator}_{setting}_{prompt id}.jpg` less the prompt's id,
-    since the settings differ as much as the generators do.
+    The generator is the file name `{generator}_{setting}_{prompt id}.jpg` without the prompt's id: the settings differ
+    as much as the generators do.
     """
     if data_root is None:
         raise InputError("agiqa3k needs the folder that holds its data.csv and images: --data-root DIR.")

@@ -1,7 +1,7 @@
 """AIGCIQA2023: 2400 images, 100 prompts × 6 generators × 4, rated for quality, authenticity and correspondence.
 
-Wang et al., "AIGCIQA2023: A large-scale image quality assessment database for AI generated images: from the
-perspectives of quality, authenticity and correspondence", CICAI 2023; GitHub, wangjiarui153/AIGCIQA2023.
+Wang et al., "AIGCIQA2023: A large-scale image quality assessment database for AI generated images", CICAI 2023.
+GitHub, wangjiarui153/AIGCIQA2023.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _SOURCE = Source(
 
 @register_dataset("aigciqa2023", source=_SOURCE)
 def aigciqa2023(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """The official folder, MOS from 26 to 74; image id = 400 · generator + 4 · prompt + k.
+    """Load the official folder, MOS from 26 to 74; image id = 400 · generator + 4 · prompt + k.
 
-    Read are `DATA/MOS/mosz{1,2,3}.mat` (key MOSz), `DATA/STD/SD{1,2,3}.mat` (key SD), the third column of
-    `AIGCIQA2023_Prompts.xlsx` and `Image/allimg/{id}.png`. Where there is no `DATA`, `AIGCIQA2023.csv`, which the
-    GitHub page has with the same rows, stands for the scores and the prompts.
+    The loader reads `DATA/MOS/mosz{1,2,3}.mat` (key MOSz), `DATA/STD/SD{1,2,3}.mat` (key SD), the third column of
+    `AIGCIQA2023_Prompts.xlsx` and `Image/allimg/{id}.png`. If `DATA` is missing, scores and prompts come from
+    `AIGCIQA2023.csv`, which the GitHub page has with the same rows.
 
     Raises:
-        InputError: a file or key that is missing or has the wrong shape; it says what was expected and found.
+        InputError: a file or key is missing or has the wrong shape; the message names both shapes.
     """
     if data_root is None:
         raise InputError("aigciqa2023 needs the folder that holds its DATA and Image: --data-root DIR.")
@@ -75,7 +75,7 @@ def _from_matlab(root: Path) -> pd.DataFrame:
 
 
 def _read_scores(path: Path, key: str) -> NDArray[np.float64]:
-    """One score an image, (2400,), by id."""
+    """Return one score per image, (2400,), by id."""
     import numpy as np
     from scipy.io import loadmat
 

@@ -1,7 +1,7 @@
 """AIGIQA-20K: 20,000 images by 15 generators, each with one score of quality and alignment together.
 
-Li et al., "AIGIQA-20K: A large database for AI-generated image quality assessment", CVPR Workshops 2024;
-ModelScope, lcysyzxdxc/AIGCQA-30K-Image. The columns were read off a copy of its `info_train.csv`; the other
+Li et al., "AIGIQA-20K: A large database for AI-generated image quality assessment", CVPR Workshops 2024.
+ModelScope, lcysyzxdxc/AIGCQA-30K-Image. The columns are those of a copy of its `info_train.csv`. The other
 parts' tables and the folders are those that published readers of the data set use.
 """
 
@@ -30,11 +30,11 @@ _SOURCE = Source("ModelScope, lcysyzxdxc/AIGCQA-30K-Image", "Apache-2.0")
 
 @register_dataset("aigiqa20k", source=_SOURCE)
 def aigiqa20k(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """`info_{train,val,test}.csv` or `.xlsx` (name, prompt, mos), images in `train/`, `val/`, `test/`; MOS 0 to 5.
+    """Load `info_{train,val,test}.csv` or `.xlsx` (name, prompt, mos), images in `train/`, `val/`, `test/`; MOS 0 to 5.
 
-    The parts are read as one data set, since the protocol divides it. The challenge kept the MOS of val and test
-    to itself: they are taken from `info_merge.csv` or another table of everything where one is there. That table
-    does for all parts where they are missing. An image's generator is its file name less the number.
+    The parts are read as one data set, since the protocol splits it. The challenge did not publish the MOS of val and
+    test. They are read from `info_merge.csv` or another table of all parts. That table also replaces
+    missing tables of the parts. The generator is the file name without its number.
 
     Raises:
         InputError: no table, or a part without MOS.
@@ -64,7 +64,7 @@ def _parts(root: Path) -> Iterator[pd.DataFrame]:
             rows["quality"] = [merged.get(name, float("nan")) for name in rows["name"]]
         else:
             raise InputError(
-                f"{path} has no column mos: put info_merge.csv beside it, or move it away to use the rated parts only."
+                f"{path} has no column mos: put info_merge.csv next to it, or move it away to use the rated parts only."
             )
         rows["image"] = find_images("aigiqa20k", root, (part, *_IMAGE_FOLDERS), list(rows["name"]))
         yield rows

@@ -20,11 +20,11 @@ _NO_SCORES = {"name", "image", "prompt", "generator", "digest", "id", "index", "
 
 @register_dataset("csv", argument="FILE")
 def csv_file(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """Columns image (or name), prompt and scores; optional generator, name and standard deviations.
+    """Load columns image (or name), prompt and scores; optional generator, name and standard deviations.
 
-    Any column of numbers is a score, named as it is or with a leading `mos_`; its standard deviation is
-    `<score>_std` or `std_<score>`. Columns called id, index, seed or `*_id` are no scores. Image paths are
-    absolute, or relative to the data root, or without one to the folder of the file.
+    Every column of numbers is a score, with or without a leading `mos_`; its standard deviation is
+    `<score>_std` or `std_<score>`. Columns called id, index, seed or `*_id` are not scores. Image paths are
+    absolute, or relative to the data root, or, without a data root, to the folder of the file.
     """
     path = Path(argument).expanduser()
     if data_root is not None and not path.is_file() and (data_root / path).is_file():

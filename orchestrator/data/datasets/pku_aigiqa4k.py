@@ -1,7 +1,7 @@
 """PKU-AIGIQA-4K: 4000 images made from text, or from text and an image, rated for three things.
 
 Yuan et al., "PKU-AIGIQA-4K: A perceptual quality assessment database for both text-to-image and image-to-image
-AI-generated images", 2024; GitHub, jiquan123/AIGIQA4K, whose own reader names the files and columns.
+AI-generated images", 2024. GitHub, jiquan123/AIGIQA4K. Files and columns are those of its own reader.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _SOURCE = Source("GitHub, jiquan123/AIGIQA4K", "MIT for the repository; nothing 
 
 @register_dataset("pku_aigiqa4k", argument="[SUBSET]", source=_SOURCE)
 def pku_aigiqa4k(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """`annotation.xlsx` (Generated_image, Image_prompt, Text_prompt, MOS_q, MOS_a, MOS_c), images in `All/`.
+    """Load `annotation.xlsx` (Generated_image, Image_prompt, Text_prompt, MOS_q, MOS_a, MOS_c), images in `All/`.
 
-    `pku_aigiqa4k:t2i` is the part that was made from text alone, `pku_aigiqa4k:i2i` the part that has an image
-    prompt, which no model here sees. An image's generator is what its file name `{generator}_{prompt}_{k}.jpg`
-    begins with, and `_i2i` where it had an image prompt.
+    `pku_aigiqa4k:t2i` is the part made from text alone. `pku_aigiqa4k:i2i` is the part with an image prompt, which no
+    model here reads. The generator is the first part of the file name `{generator}_{prompt}_{k}.jpg`, with `_i2i` if
+    the image had an image prompt.
     """
     if data_root is None:
         raise InputError(f"pku_aigiqa4k needs the folder that holds its {_TABLES[0]} and images: --data-root DIR.")

@@ -138,7 +138,7 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
         raise CannotScore(f"the saved model does not score them: {image}: {why}")
     columns = {"part": "test", "name": rows["name"], "prompt_id": rows["prompt_id"], "generator": rows["generator"]}
     table = pd.DataFrame(columns)
-    for target in scorer.card.targets:
+    for target in scorer.config.targets:
         if target in dataset.targets:
             table[target] = rows[target]
             table[f"predicted_{target}"] = scored[target]

@@ -30,7 +30,7 @@ class CurveComparison:
 
     @property
     def same(self) -> bool:
-        """Whether every recorded figure came out again, bit for bit."""
+        """True if every recorded figure was reproduced bit for bit."""
         return self.first_difference is None
 
     @property
@@ -44,7 +44,7 @@ class CurveComparison:
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; figures that are not finite are null."""
+        """Return the comparison for JSON; figures that are not finite are null."""
         return {
             "run": self.name,
             "same": self.same,
@@ -57,7 +57,7 @@ class CurveComparison:
         }
 
     def show(self, console: Console) -> None:
-        """For people: the objective of each epoch; whether all of its figures are the same."""
+        """Print the objective of each epoch, and whether all of its figures are the same."""
         table = Table("epoch", "validation SRCC then", "now", "all figures", box=None, pad_edge=False)
         for epoch in self._order():
             shown = "best_val_srcc" if epoch == FINAL else "val_srcc"

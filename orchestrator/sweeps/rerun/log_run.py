@@ -7,16 +7,16 @@ import time
 
 from orchestrator.sweeps.rerun.compare_curves import CurveComparison
 from orchestrator.sweeps.rerun.original_run import OriginalRun
+from orchestrator.tracking.destination import experiment_name, resolve_tracking_uri
 from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.tracking.provenance import provenance
-from orchestrator.tracking.destination import experiment_name, resolve_tracking_uri
 
 
 def log_rerun(origin: OriginalRun, comparison: CurveComparison, tracking_uri: str | None) -> str:
-    """Makes a run tagged `rerun_of` with the new curve; gives its id. It does not count among the sweep's runs.
+    """Log the new curve as a run tagged `rerun_of` and return its id. It does not count among the sweep's runs.
 
     Raises:
-        MlflowException: MLflow did not take it.
+        MlflowException: MLflow did not accept it.
     """
     from mlflow.entities import Metric
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.core.run_files import EPOCHS
 from orchestrator.core.errors import InputError, reason
+from orchestrator.core.run_files import EPOCHS
+from orchestrator.core.spec import SweepSpec, load_spec, parse_spec
+from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps
 from orchestrator.execution.job import KEY_PREFIX, Job, Study
 from orchestrator.execution.plan import Plan, confirm_job, searched_job
 from orchestrator.execution.prepare import CONTROL, PreparedSweep, control_of
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies
-from orchestrator.core.spec import SweepSpec, load_spec, parse_spec
-from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -34,14 +34,14 @@ class OriginalRun:
     """A run that is to be trained again.
 
     Attributes:
-        name: as people call it, `SWEEP/trial-0003`.
+        name: its name for people, `SWEEP/trial-0003`.
         workspace: folder with the sweep's spec, space and splits.
         spec: the settings it ran with.
-        curve: what was recorded of it.
-        about: tags that say with what it ran: commit, packages, device.
-        trial: what the ledger knows, where it was found there.
-        job: what it was, where MLflow has told; else `job_of` makes it of the trial.
-        run_id: its run in MLflow, where it was found there.
+        curve: its recorded metrics.
+        about: tags of its commit, packages and device.
+        trial: the ledger's trial, if found there.
+        job: its job, if MLflow has it; otherwise `job_of` makes the job from the trial.
+        run_id: its run in MLflow, if found there.
     """
 
     name: str
@@ -56,7 +56,7 @@ class OriginalRun:
     run_id: str | None = None
 
     def job_of(self, prepared: PreparedSweep) -> Job:
-        """The job that it was."""
+        """Return the run's job."""
         if self.job is not None:
             return self.job
         assert self.trial is not None
@@ -79,17 +79,17 @@ def _searched(prepared: PreparedSweep, study: Study, trial: LedgerTrial, plan: P
 
 
 def find_origin(reference: str, sweep: str | None, out: Path, tracking_uri: str | None, scratch: Path) -> OriginalRun:
-    """The run that is meant.
+    """Return the run that a reference names.
 
     Args:
         reference: `SWEEP/trial-0003`, a trial's key with `sweep` given, or the id of a run in MLflow.
         sweep: name, id or folder of the sweep that a bare key belongs to.
-        out: folder that sweeps live in.
+        out: folder of sweeps.
         tracking_uri: of MLflow, for a run's id.
-        scratch: folder for what is downloaded.
+        scratch: folder for downloads.
 
     Raises:
-        InputError: there is no such run, or it says too little to be trained again.
+        InputError: there is no such run, or its records are not enough to train it again.
     """
     place, _, key = reference.rpartition("/")
     if _KEY.fullmatch(key) and (place or sweep):
@@ -132,7 +132,7 @@ def _from_folder(workspace: Workspace, key: str) -> OriginalRun:
 
 
 def _told(history: Path, trial: LedgerTrial) -> Curve:
-    """Every figure of each epoch where the trial's folder has them, else the objective that the ledger has."""
+    """Return every figure of each epoch if the trial's folder has them, otherwise the objectives of the ledger."""
     curve: Curve = {epoch: {"val_srcc": value} for epoch, value in trial.epochs.items()}
     if history.is_file():
         for line in history.read_text().splitlines():
@@ -146,10 +146,10 @@ def _told(history: Path, trial: LedgerTrial) -> Curve:
 
 
 def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path) -> OriginalRun:
+    from orchestrator.tracking.destination import resolve_tracking_uri
     from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
     from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
     from orchestrator.tracking.recorder import SWEEP
-    from orchestrator.tracking.destination import resolve_tracking_uri
 
     uri = resolve_tracking_uri(tracking_uri)
     client = MlflowClient(tracking_uri=uri)
@@ -159,7 +159,7 @@ def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path
         if tags.get(KEY_TAG) == SWEEP:
             raise InputError(f"{run_id} is a whole sweep: give the id of one of its trials.")
         if "job" not in tags or "spec" not in tags:
-            raise InputError(f"{run_id} does not say how it was trained: it is no run of a sweep, or of an early one.")
+            raise InputError(f"{run_id} has no record of its training: it is not a run of a sweep, or of an early one.")
         local = [workspace for workspace, spec in list_sweeps(out) if spec.id == tags[SWEEP_TAG]]
         workspace = local[0] if local else _download(client, tags["mlflow.parentRunId"], scratch)
         curve = _history(client, run)
@@ -200,7 +200,7 @@ def _history(client: Any, run: Run) -> Curve:
 
 
 def _figures(metrics: dict[str, float]) -> dict[str, float]:
-    """What the numbers decide; how long it took is of the day."""
+    """Return the metrics that the numbers decide, without durations."""
     return {name: value for name, value in metrics.items() if not name.endswith("seconds")}
 
 

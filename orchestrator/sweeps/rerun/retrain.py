@@ -11,33 +11,34 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from orchestrator.execution.device import device_name, training_device
 from orchestrator.execution.job import EpochReport, Job
-from orchestrator.execution.device import device_name
-from orchestrator.execution.prepare import PreparedSweep, extract_features, prepare
+from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features, prepare
 from orchestrator.reporting.live_view import FeatureProgress
+from orchestrator.search.space import load_space
 from orchestrator.sweeps.rerun.compare_curves import CurveComparison
 from orchestrator.sweeps.rerun.original_run import FINAL, Curve, OriginalRun
-from orchestrator.search.space import load_space
 from orchestrator.tracking.provenance import provenance
 
 if TYPE_CHECKING:
-    from orchestrator.data import FeatureSet, Split
     from orchestrator.core.spec import SweepSpec
+    from orchestrator.data import FeatureSet, Split
+    from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 _BY_NAME = ("git.commit", "git.dirty", "python", "device")
-"""Tags of where a run comes from that can change its numbers, beside the packages' versions."""
+"""Tags of a run's provenance that can change its numbers, in addition to the packages' versions."""
 
 
 def retrain(origin: OriginalRun, threads: int | None, console: Console) -> CurveComparison:
-    """Trains a run again, as many epochs as it trained then, in a folder that is gone afterwards.
+    """Train a run again for as many epochs as before, in a temporary folder.
 
     Args:
-        origin: the run as it was.
+        origin: the original run.
         threads: of the training; None for as many as its sweep's trials had.
-        console: where progress is shown.
+        console: for progress.
 
     Raises:
-        InputError: the data, the split or the encoders' weights are not there any more.
+        InputError: the data, the split or the encoders' weights are missing.
     """
     from orchestrator.data import load_split
 
@@ -45,14 +46,15 @@ def retrain(origin: OriginalRun, threads: int | None, console: Console) -> Curve
     try:
         prepared = prepare(origin.spec, progress, load_space(origin.workspace.space), begun=True)
         features = extract_features(prepared, progress)
+        job = origin.job_of(prepared)
+        cross = extract_cross_test(prepared, progress) if job.test else None
     finally:
         progress.close()
-    job = origin.job_of(prepared)
     saved = origin.workspace.splits / f"split_{job.split:02d}.json"
     split = load_split(saved, prepared.dataset) if saved.is_file() else prepared.splits[job.split]
     with TemporaryDirectory(prefix="rerun-") as folder:
         epochs = max(origin.curve)
-        now = _train(job, prepared, features, split, threads, Path(folder), epochs, FINAL in origin.curve)
+        now = _train(job, prepared, features, cross, split, threads, Path(folder), epochs, FINAL in origin.curve)
     return CurveComparison(origin.name, origin.curve, now, tuple(_changes(origin, prepared, job)))
 
 
@@ -60,6 +62,7 @@ def _train(
     job: Job,
     prepared: PreparedSweep,
     features: FeatureSet,
+    cross: CrossDatasetEval | None,
     split: Split,
     threads: int | None,
     folder: Path,
@@ -81,6 +84,7 @@ def _train(
         threads=threads or spec.threads,
         device=_device(spec),
         finetune=prepared.finetune,
+        cross=cross,
     )
     # Its test rows were read when it ended; one that did not end then has none to read now.
     warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # it is a memory map, only read
@@ -99,16 +103,16 @@ def _train(
 
 
 def _device(spec: SweepSpec) -> str:
-    """Where it trains: as its sweep's trials did, and of those that took what there was, where this machine can."""
+    """Return the device of its sweep's trials; if they took any device, the one that this machine has."""
     if spec.gpus_per_trial == "auto":
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return "cuda" if spec.gpus_per_trial else "cpu"
+        return training_device(torch.cuda.is_available())
+    return training_device(spec.gpus_per_trial)
 
 
 def _changes(origin: OriginalRun, prepared: PreparedSweep, job: Job) -> list[str]:
-    """What is not as it was then: code version, data, split, space; commit, packages, device."""
+    """List the differences to the original in code version, data, split, space, commit, packages and device."""
     changes = []
     if origin.workspace.identity.is_file():
         before = json.loads(origin.workspace.identity.read_text())

@@ -43,7 +43,7 @@ def official_aigciqa2023(tmp_path: Path, tiny_png: bytes) -> Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def aigciqa2023_scores() -> Path:
-    """The real AIGCIQA2023's scores, prompts and index, where they lie beside the repository."""
+    """The real AIGCIQA2023's scores, prompts and index, if they lie next to the repository."""
     root = REPOSITORY.parent / "shared" / "data" / "aigciqa2023"
     if not root.is_dir():
         pytest.skip(f"AIGCIQA2023 is not at {root}: what depends on its real scores was NOT tested")

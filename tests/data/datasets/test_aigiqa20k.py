@@ -47,7 +47,7 @@ def test_the_parts_are_one_data_set(root: Path) -> None:
 
 
 def test_parts_without_scores_are_refused_or_moved_away(root: Path) -> None:
-    with pytest.raises(InputError, match="info_val.xlsx has no column mos: put info_merge.csv beside it, or move"):
+    with pytest.raises(InputError, match="info_val.xlsx has no column mos: put info_merge.csv next to it, or move"):
         load_dataset("aigiqa20k", root)
     for part in ("val", "test"):
         (root / f"info_{part}.xlsx").unlink()

@@ -43,7 +43,7 @@ def test_a_byte_order_mark_and_blanks_in_the_header_do_no_harm(write_csv: WriteC
     assert len(load_dataset(f"csv:{path}")) == 2
 
 
-def test_images_lie_beside_the_file_or_in_the_data_root(write_csv: WriteCsv, tmp_path: Path) -> None:
+def test_image_paths_are_relative_to_the_file_or_the_data_root(write_csv: WriteCsv, tmp_path: Path) -> None:
     path = write_csv(2)
     elsewhere = tmp_path / "elsewhere.csv"
     path.rename(elsewhere)

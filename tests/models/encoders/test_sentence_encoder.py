@@ -86,7 +86,7 @@ def test_a_folder_that_is_not_there_is_said_at_once(source):
 
 
 def test_a_folder_without_weights_is_said_at_once(tmp_path):
-    with pytest.raises(ValueError, match="holds no weights"):
+    with pytest.raises(ValueError, match="contains no weights"):
         build_encoder(f"sentence:{tmp_path}")
 
 

@@ -79,7 +79,7 @@ def test_parts_are_in_order_and_hold_all_but_the_classifier(weights, name):
         ("resnet18.no_such_tag", "did you mean .*resnet18"),
         ("qqqqqqqqqqqq", "timm has no network"),
         ("vit_tiny_patch16_224", "no map at stride 4 and 8 and 32"),
-        ("caformer_s18", "does not give the maps of its stages"),
+        ("caformer_s18", "does not return the maps of its stages"),
     ],
 )
 def test_what_is_no_such_network_is_refused_at_once(name, message):

@@ -1,8 +1,6 @@
-"""From a real sweep to a champion and back, by the commands, as people type them."""
+"""A real sweep, its promotion to champion and the way back, by the commands in this process."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +11,22 @@ from PIL import Image
 
 from orchestrator.registry.download import fetch_version
 from orchestrator.tracking.digest import folder_digest
+from tests.commands import invoke, run
+from tests.mlflow_database import copy_database
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
-SMALL = ["--trials", "2", "--epochs", "2", "--confirm", "2", "--splits", "1", "--pruner", "none"]
+SMALL = ["--trials", "2", "--epochs", "2", "--confirm", "2", "--splits", "1", "--pruner", "none", "--concurrency", "1"]
 
 
-def run(folder: Path, command: str, *arguments: str, code: int = 0) -> str:
-    whole = [sys.executable, "-m", f"orchestrator.{command}", *arguments]
-    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL)
-    assert done.returncode == code, (done.stdout + done.stderr)[-3000:]
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
+def output(folder: Path, command: str, *arguments: str, code: int = 0) -> str:
+    """Run a command in this process and return what it wrote to both outputs."""
+    done = invoke(folder, command, *arguments, code=code, width=80)
+    return done.out + done.err
 
 
 @pytest.fixture(scope="module")
-def folder(module_folder):
+def folder(module_folder, mlflow_database):
     """A working folder with a finished sweep `made` of two confirmed configurations on little pictures."""
     random = np.random.default_rng(0)
     rows = []
@@ -39,6 +37,7 @@ def folder(module_folder):
         row = {"image": f"{number:02d}.png", "prompt": f"a scene {number // 4}", "alignment": 1 + 4 * level}
         rows.append({**row, "generator": "ab"[number % 2]})
     pd.DataFrame(rows).to_csv(module_folder / "ratings.csv", index=False)
+    copy_database(mlflow_database, module_folder)
     run(module_folder, "sweep", "--dataset", "csv:ratings.csv", "--name", "made", *SMALL)
     return module_folder
 
@@ -51,11 +50,11 @@ FORCE = ("--force", "--reason", "to try it | *here*", "--yes")
 
 
 def test_from_a_sweep_to_a_champion_and_back(folder):
-    before = run(folder, "promote", "--variant", "text_hyper", "--dry-run", *FORCE[:3])
+    before = output(folder, "promote", "--variant", "text_hyper", "--dry-run", *FORCE[:3])
     assert "bit for bit from the stored features" in before and client(folder).search_registered_models() == []
-    assert "give --yes" in run(folder, "promote", "--variant", "text_hyper", code=2)
+    assert "give --yes" in output(folder, "promote", "--variant", "text_hyper", code=2)
 
-    run(folder, "promote", "--variant", "text_hyper", *FORCE)
+    output(folder, "promote", "--variant", "text_hyper", *FORCE)
     first = client(folder).get_model_version_by_alias("text_hyper", "champion")
     result = json.loads((folder / "sweeps/made/result.json").read_text())
     assert first.tags["run_key"] == result["best"]["run"] and first.run_id == result["best"]["mlflow_run_id"]
@@ -70,33 +69,33 @@ def test_from_a_sweep_to_a_champion_and_back(folder):
     other = next(line["source"] for line in result["confirmed"] if line["source"] not in {result["best"]["source"]})
     runs = client(folder).search_runs(["1"], f"tags.source = '{other}' and tags.study = 'confirm'")
     key = f"made/{runs[0].data.tags['run_key']}"
-    refused = run(folder, "promote", "--variant", "text_hyper", "--run", key, "--min-gain", "1.5", "--yes", code=1)
+    refused = output(folder, "promote", "--variant", "text_hyper", "--run", key, "--min-gain", "1.5", "--yes", code=1)
     assert "Refused by “better than the champion”" in refused and "short of +1.5" in refused
     second = client(folder).get_model_version("text_hyper", "2")
     assert second.tags["verdict"] == "refused" and "better than the champion" in second.tags["refused_by"]
     assert "same data and test set as version 1" in second.tags["gates"]
     assert client(folder).get_model_version_by_alias("text_hyper", "champion").version == first.version
 
-    run(folder, "promote", "--variant", "text_hyper", "--run", key, "--yes", "--alias", "challenger")
-    compared = json.loads(run(folder, "compare", "text_hyper@champion", "text_hyper@challenger", "--json"))
+    output(folder, "promote", "--variant", "text_hyper", "--run", key, "--yes", "--alias", "challenger")
+    compared = json.loads(output(folder, "compare", "text_hyper@champion", "text_hyper@challenger", "--json"))
     assert compared["images"] > 10 and (folder / compared["figure"]).is_file()
     best = result["best"]["test"]["srcc"]
     assert compared["targets"]["alignment"]["first"]["srcc"] == pytest.approx(best, abs=1e-6)
 
-    run(folder, "promote", "--variant", "text_hyper", "--run", key, *FORCE)
-    moves = json.loads(run(folder, "promote", "--variant", "text_hyper", "--history", "--json"))["moves"]
+    output(folder, "promote", "--variant", "text_hyper", "--run", key, *FORCE)
+    moves = json.loads(output(folder, "promote", "--variant", "text_hyper", "--history", "--json"))["moves"]
     assert [(move["of"], move["to"], move["forced"]) for move in moves] == [(None, 1, True), (1, 2, True)]
     assert {move["why"] for move in moves} == {"to try it | *here*"}
 
-    assert "from version 2 to version 1" in run(folder, "rollback", "--variant", "text_hyper", "--dry-run")
-    run(folder, "rollback", "--variant", "text_hyper", "--yes", "--reason", "enough")
+    assert "from version 2 to version 1" in output(folder, "rollback", "--variant", "text_hyper", "--dry-run")
+    output(folder, "rollback", "--variant", "text_hyper", "--yes", "--reason", "enough")
     assert client(folder).get_model_version_by_alias("text_hyper", "champion").version == first.version
-    assert "no earlier champion" in run(folder, "rollback", "--variant", "text_hyper", "--yes", code=2)
+    assert "no earlier champion" in output(folder, "rollback", "--variant", "text_hyper", "--yes", code=2)
 
 
 def test_without_the_folder_mlflow_is_enough_and_without_the_images_it_is_refused(folder, tmp_path):
     there = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--variant", "text_hyper", "--sweep", "made")
-    told = run(tmp_path, "promote", *there, "--alias", "elsewhere", "--yes", code=1)
+    told = output(tmp_path, "promote", *there, "--alias", "elsewhere", "--yes", code=1)
     assert "Refused by “reproduces its test scores”: the images of csv:ratings.csv are not at hand" in told
 
 
@@ -117,4 +116,4 @@ def test_without_the_folder_mlflow_is_enough_and_without_the_images_it_is_refuse
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(folder, command, arguments, told):
-    assert told in run(folder, command, *arguments, code=2)
+    assert told in output(folder, command, *arguments, code=2)

@@ -1,4 +1,4 @@
-"""What is behind the things: textures that a net trained on photographs tells apart."""
+"""Backgrounds of the scenes: textures that a network trained on photographs distinguishes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Painter = Callable[[int, "Generator"], Image.Image]
 
 
 def paint_backdrop(backdrop: str, size: int, rng: Generator) -> Image.Image:
-    """One of the backdrops as an RGB image of size×size."""
+    """Return a background as an RGB image of size×size."""
     return _PAINTERS[backdrop](size, rng)
 
 
@@ -75,9 +75,9 @@ def _bricks(size: int, rng: Generator) -> Image.Image:
 
 
 def _grid(size: int) -> tuple[_Map, _Map]:
-    """Heights (size, 1) and widths (1, size) from 0 to 1: what depends on one of them is computed once a line.
+    """Return heights (size, 1) and widths (1, size) from 0 to 1, each computed once.
 
-    In float64: sines in float32 differ from processor to processor, by enough to change a pixel.
+    The maps are float64: sines in float32 differ between processors by enough to change a pixel.
     """
     line = np.linspace(0, 1, size)
     return line[:, None], line[None, :]
@@ -88,7 +88,7 @@ def _grain(size: int, rng: Generator) -> _Map:
 
 
 def _tinted(color: tuple[int, int, int], light: _Map) -> Image.Image:
-    """A color, lighter and darker by a map of (size, size) in grey levels."""
+    """Return an image of one color, lighter and darker by a map of (size, size) in grey levels."""
     bands = [np.clip(light + level, 0, 255).astype(np.uint8) for level in color]
     return Image.merge("RGB", [Image.fromarray(band) for band in bands])
 

@@ -16,7 +16,7 @@ _Distort = Callable[[Image.Image, float, "Generator"], Image.Image]
 
 
 def distort(image: Image.Image, kind: str, severity: float, rng: Generator) -> Image.Image:
-    """A damaged copy.
+    """Return a distorted copy.
 
     Args:
         image: RGB.

@@ -29,7 +29,7 @@ DEFAULT_SEED = 0
 
 @register_dataset("shapes", argument="[SEED]")
 def shapes(argument: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """60 prompts × 4 generators × 2 images of 224×224, MOS from 0 to 5; drawn once a seed, then kept."""
+    """Load 60 prompts × 4 generators × 2 images of 224×224, MOS from 0 to 5; drawn once per seed, then kept."""
     import pandas as pd
 
     from orchestrator.data.datasets.shapes.simulate import simulate

@@ -1,4 +1,4 @@
-"""Drawing a scene with Pillow."""
+"""Pillow renderer of a scene."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Points = list[tuple[float, float]]
 
 
 def draw_scene(scene: Scene, rng: Generator) -> Image.Image:
-    """The scene as an RGB image of 224×224; `rng` chooses where exactly things lie."""
+    """Draw the scene as an RGB image of 224×224; `rng` chooses the exact positions."""
     image = paint_backdrop(scene.backdrop, _CANVAS, rng)
     draw = ImageDraw.Draw(image)
     dx, dy = _TOWARDS[scene.relation]
@@ -41,7 +41,7 @@ def draw_scene(scene: Scene, rng: Generator) -> Image.Image:
 
 
 def _places(count: int, x: float, y: float, in_column: bool) -> list[tuple[float, float, float]]:
-    """Centres and radii of things side by side: in a column left or right of something, else in a row."""
+    """Return centres and radii of shapes: in a column left or right of another shape, otherwise in a row."""
     if count <= 1:
         return [(x, y, _LARGE)] * count
     spacing = 0.92 / count
@@ -53,7 +53,7 @@ def _places(count: int, x: float, y: float, in_column: bool) -> list[tuple[float
 def _draw_shape(
     draw: ImageDraw.ImageDraw, shape: str, color: str, x: float, y: float, radius: float, rng: Generator
 ) -> None:
-    """One outlined shape; position and radius are shares of the canvas."""
+    """Draw one outlined shape; position and radius are shares of the canvas."""
     fill = COLORS[color]
     outline = tuple(value // 3 for value in fill) if color != "black" else (120, 120, 120)
     cx, cy, r = x * _CANVAS, y * _CANVAS, radius * _CANVAS

@@ -69,7 +69,7 @@ class Scene:
 
 
 def random_scene(rng: Generator) -> Scene:
-    """A scene worth asking for: two kinds of things that differ in color and shape, and can be seen."""
+    """Return a random scene of two kinds of shapes that differ in color and form and are both visible."""
     backdrop = str(rng.choice(list(BACKDROPS)))
     colors = rng.choice([color for color in COLORS if color != _HIDDEN[backdrop]], size=2, replace=False)
     shapes = rng.choice(SHAPES, size=2, replace=False)
@@ -79,13 +79,13 @@ def random_scene(rng: Generator) -> Scene:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One way to miss the prompt.
+    """A mistake of a generator against its prompt.
 
     Attributes:
-        name: what went wrong.
+        name: name of the mistake.
         rate: how often the worst generator makes it, 0 to 1.
-        penalty: what it costs in alignment, in MOS units.
-        make: the scene with the mistake in it, or the scene itself where there is nothing to get wrong.
+        penalty: loss of alignment in MOS units.
+        make: returns the scene with the mistake, or the scene itself if the mistake is impossible in it.
     """
 
     name: str

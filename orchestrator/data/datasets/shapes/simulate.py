@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Weakness, 0 to 1: how often a generator misses the prompt, and how much it damages what it draws on average.
 GENERATORS = {"scribble": 1.0, "doodle": 0.75, "painter": 0.5, "studio": 0.25}
 RATERS = 12
-_SPREAD = 0.30  # of damage within a generator, so that its name does not tell an image's quality
+_SPREAD = 0.30  # spread of damage within a generator, so that its name does not determine the quality
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Rating:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image to be drawn, and what the raters think of it.
+    """An image to be drawn, with its simulated ratings.
 
     Attributes:
         name: its file name.
-        prompt: what was asked for.
-        generator: who draws it.
+        prompt: the prompt.
+        generator: the generator that draws it.
         drawn: the scene as it is drawn, mistakes included.
         mistakes: names of the mistakes in it.
         damage: (kind of distortion, severity) pairs, in the order they are applied.
@@ -52,7 +52,7 @@ class Sample:
 
 
 def simulate(seed: int, prompts: int = 60, images_per_generator: int = 2) -> list[Sample]:
-    """Every image of the dataset, undrawn; the same seed gives the same samples."""
+    """Return every image of the data set, not yet drawn; the same seed returns the same samples."""
     rng = np.random.default_rng([seed, 0])
     scenes: dict[str, Scene] = {}
     while len(scenes) < prompts:
@@ -95,7 +95,7 @@ def _sample(name: str, wanted: Scene, generator: str, rng: Generator) -> Sample:
 
 
 def _damage(loss: float, rng: Generator) -> tuple[tuple[str, float], ...]:
-    """One or two distortions that together cost the raters' `loss`, 0 to 1."""
+    """Return one or two distortions that together cost the raters' `loss`, 0 to 1."""
     if loss == 0:
         return ()
     kinds = [str(kind) for kind in rng.choice(list(DISTORTIONS), size=int(rng.integers(1, 3)), replace=False)]

@@ -1,4 +1,4 @@
-"""What carries a benchmark's events to MLflow: the same process that carries a sweep's."""
+"""Uploader of a benchmark's events: the same process that uploads a sweep's events to MLflow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.uploader_process import UploaderProcess
 
 
-def carrying(spool: Path, tracking_uri: str, name: str) -> UploaderProcess:
-    """A courier that has started, for the spool in a folder."""
+def uploading(spool: Path, tracking_uri: str, name: str) -> UploaderProcess:
+    """Return a started uploader for the spool in a folder."""
     remember(Spool(spool), TrackingDestination(tracking_uri, name, name, name))
     uploader = UploaderProcess(Spool(spool))
     uploader.start()

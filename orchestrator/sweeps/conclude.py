@@ -1,0 +1,46 @@
+"""Conclusion of a sweep: summary, tables, figures, the end of its run in MLflow, and `result.json`."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import nullcontext
+from typing import Any
+
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.sweeps.records import SweepProcess, SweepRecords
+from orchestrator.tracking.sweep_run import log_sweep_end, mlflow_ids
+from orchestrator.tracking.uploader_process import UploaderProcess
+
+
+def conclude(
+    process: SweepProcess, records: SweepRecords, uploader: UploaderProcess, progress: SweepProgress
+) -> dict[str, Any]:
+    """Summarise a finished sweep, log its end and print its result; return the result.
+
+    `result.json` is written last, since its presence means that the sweep is finished.
+    """
+    from orchestrator.reporting.figures import draw_figures
+    from orchestrator.reporting.run_description import describe_result
+    from orchestrator.reporting.summary import summarise
+    from orchestrator.reporting.tables import print_pointers, print_result, write_tables
+
+    console, workspace = process.console, process.workspace
+    prepared, studies = records.prepared, records.studies
+    with console.status("Summing up") if console.is_terminal else nullcontext():
+        busy_share = progress.busy_share()
+        summary = summarise(prepared, studies.arms, studies.confirm, workspace.trials)
+        workspace.report.mkdir(exist_ok=True)
+        write_tables(summary, workspace.report)
+        draw_figures(summary, studies.arms, workspace)
+        log_sweep_end(prepared, workspace, records.recorder, summary, describe_result(prepared, summary))
+        uploader.close(timeout=120)
+        result = summary.as_result()
+        result["budget"] = prepared.spec.trials
+        result["mlflow"] = mlflow_ids(prepared.spec, records.target.tracking_uri, uploader, result)
+        result["slots"] = {"count": records.slots.count, "busy_share": round(busy_share, 3)}
+        result["seconds"] = round(time.monotonic() - process.began, 1)
+    print_result(console, summary)
+    print_pointers(console, workspace, result)
+    workspace.result.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    return result

@@ -1,0 +1,124 @@
+"""Services of a running sweep, as two contexts: uploads around all of it, monitors around its trials."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.cluster.process_registry import cluster_address
+from orchestrator.core.errors import LedgerUnavailable
+from orchestrator.core.object_store import ObjectStoreUnavailable
+from orchestrator.core.spec import SweepSpec
+from orchestrator.execution.callbacks import order_callbacks
+from orchestrator.execution.controller import SweepController
+from orchestrator.execution.heartbeat import HeartbeatPublisher, read_heartbeats
+from orchestrator.execution.plan import Plan
+from orchestrator.execution.prepare import PreparedSweep
+from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.slot_sharing import SlotSharing
+from orchestrator.execution.watchdog import HangWatchdog
+from orchestrator.reporting.live_view import LiveView
+from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.records import SweepProcess, SweepRecords
+from orchestrator.tracking.orphaned_runs import close_orphans
+from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.sweep_run import report_pending
+from orchestrator.tracking.uploader_process import UploaderProcess
+
+_INTERRUPTIONS = (SweepInterrupted, SweepStopped, LedgerUnavailable, ObjectStoreUnavailable, KeyboardInterrupt)
+
+
+@contextmanager
+def upload_services(process: SweepProcess, records: SweepRecords) -> Iterator[UploaderProcess]:
+    """Run the uploader and the checkpoint garbage collector; record it if the sweep is interrupted.
+
+    Raises:
+        SweepStopped: the ledger or the storage did not answer inside the context.
+    """
+    uploader, recorder = UploaderProcess(records.spool), records.recorder
+    uploader.start()
+    close_orphans(process.workspace)
+    records.collector.start()
+    try:
+        yield uploader
+    except _INTERRUPTIONS as error:
+        recorder.record("tags", SWEEP, tags={"outcome": "interrupted"})
+        recorder.record("end", SWEEP, status="KILLED")
+        if isinstance(error, LedgerUnavailable | ObjectStoreUnavailable):
+            raise SweepStopped(str(error)) from error
+        raise
+    finally:
+        records.collector.close()
+        report_pending(process.console, records.spool, uploader, records.target.tracking_uri)
+
+
+@contextmanager
+def monitored_controller(
+    process: SweepProcess, records: SweepRecords
+) -> Iterator[tuple[SweepController, SweepProgress]]:
+    """Return the sweep's controller and progress, with live view, watchdog, heartbeat and slot sharing running."""
+    prepared, slots, studies = records.prepared, records.slots, records.studies
+    spec, workspace = prepared.spec, process.workspace
+    progress = SweepProgress(budget=job_budget(prepared), epochs=spec.epochs, slots=slots)
+    plan, stopping = make_plan(spec, process.began), process.signals.stopping
+    controller = SweepController(plan, studies.arms, studies.confirm, stopping=stopping, slots=slots)
+    view = LiveView(process.console, progress, _title(prepared))
+    limit, storage = (spec.max_epoch_minutes or 0) * 60 or None, records.context.storage
+    watchdog = HangWatchdog(workspace.trials, controller.report_hang, limit, storage=storage)
+    controller.add_callbacks(
+        order_callbacks(
+            recorder=records.recorder,
+            progress=progress,
+            view=view,
+            watchdog=watchdog,
+            collector=records.collector,
+            downloader=records.downloader,
+        )
+    )
+    heartbeat = HeartbeatPublisher(spec, workspace, progress, slots, cluster_address(spec.address) is not None)
+    with view, watchdog, heartbeat, _slot_sharing(process, records, progress, controller):
+        yield controller, progress
+
+
+def _slot_sharing(
+    process: SweepProcess, records: SweepRecords, progress: SweepProgress, controller: SweepController
+) -> SlotSharing:
+    from orchestrator.execution.resources import count_slots
+
+    spec = records.prepared.spec
+    return SlotSharing(
+        spec,
+        records.slots,
+        progress,
+        count_slots(spec, process.executor.nodes),
+        controller.excluded_nodes,
+        read_heartbeats if cluster_address(spec.address) else tuple,
+    )
+
+
+def _title(prepared: PreparedSweep) -> str:
+    spec = prepared.spec
+    return f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
+
+
+def make_plan(spec: SweepSpec, began: float) -> Plan:
+    """Return the budgets of a sweep whose process began at `began`, by `time.monotonic`."""
+    seconds = spec.max_hours * 3600 - (time.monotonic() - began) if spec.max_hours else math.inf
+    return Plan(
+        trials=spec.trials,
+        confirm=spec.confirm,
+        splits=spec.splits,
+        seed=spec.seed,
+        epochs=spec.epochs,
+        deadline=time.time() + seconds,
+    )
+
+
+def job_budget(prepared: PreparedSweep) -> int:
+    """Return the largest number of jobs of a sweep: trials of every arm, confirm runs and baselines."""
+    spec = prepared.spec
+    arms = 1 if prepared.control_space is None else 2
+    confirm = (arms * min(spec.confirm, spec.trials) + 1) * spec.splits if spec.confirm else 0
+    return arms * spec.trials + confirm

@@ -1,0 +1,160 @@
+"""Whole sweeps under a simulated Tune: search, confirm runs, result, interruption, errors and resume."""
+
+import errno
+import json
+import os
+import signal
+from collections import Counter
+
+import pytest
+import typer
+
+from orchestrator.core.cli import FAILED, INTERRUPTED
+from orchestrator.core.errors import LedgerUnavailable
+from orchestrator.core.spec import build_spec
+from orchestrator.core.workspace import Workspace
+from orchestrator.execution import sweep_context
+from orchestrator.search.ledger import Ledger
+from orchestrator.search.read_ledger import read_studies
+from orchestrator.sweeps.start import resume_sweep, start_or_resume
+from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.spool_index import index_spool
+from tests.ratings import make_ratings
+
+EPOCHS = 2
+STEPS = {
+    **{f"{arm}-{number:04d}": EPOCHS for arm in ("trial", "control") for number in range(2)},
+    "confirm-0000": 1,  # baselines
+    "confirm-0001": EPOCHS,
+    "confirm-0002": EPOCHS,
+}
+"""Steps of each job of the sweep."""
+
+
+@pytest.fixture(scope="module")
+def ratings(module_folder):
+    return make_ratings(module_folder)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "sweeps"
+
+
+@pytest.fixture
+def start(simulated_tune, ratings, out):
+    def start(**settings):
+        small = {"trials": 2, "epochs": EPOCHS, "confirm": 1, "splits": 1, "pruner": "none"}
+        spec = build_spec({"name": "made", "dataset": f"csv:{ratings}", **small, **settings})
+        start_or_resume(spec, out, dry_run=False, as_json=False, allow_changed=False)
+
+    return start
+
+
+def resume(out):
+    resume_sweep("made", out, trials=None, given={}, as_json=False, allow_changed=False)
+
+
+def at_step(executor, number, action):
+    """Call `action` before the step of this number, counted from 1."""
+
+    def before_step(job):
+        if len(executor.steps) == number:
+            action()
+
+    executor.before_step = before_step
+
+
+def sweep_run(out):
+    return index_spool(Spool(Workspace(out / "made").spool)).runs[SWEEP]
+
+
+def assert_complete(out, executor):
+    """Assert that the sweep has a result, and that every epoch was trained once by one of its runs."""
+    workspace = Workspace(out / "made")
+    result = json.loads(workspace.result.read_text())
+    assert (result["budget"], result["counts"]["complete"], result["best"]["run"]) == (2, 2, "confirm-0001")
+    assert result["slots"]["count"] == executor.slots and result["control"]["run"] == "confirm-0002"
+    assert sweep_run(out).tags["outcome"] == "complete" and not sweep_run(out).open
+    assert (workspace.report / "result.md").is_file()
+    for key, steps in STEPS.items():
+        if steps > 1:
+            assert len((workspace.trials / key / "epochs.jsonl").read_text().splitlines()) == EPOCHS
+    studies = read_studies(workspace)
+    assert {study: len(trials) for study, trials in studies.items()} == {"search": 2, "control": 2, "confirm": 3}
+
+
+def test_sweep_searches_confirms_and_writes_its_result(simulated_tune, start, out):
+    start()
+    assert Counter(simulated_tune.steps) == STEPS
+    assert_complete(out, simulated_tune)
+
+
+def test_finished_sweep_prints_its_result_without_a_job(simulated_tune, start, out, capsys, monkeypatch):
+    start()
+    simulated_tune.steps.clear()
+    monkeypatch.setattr("orchestrator.sweeps.start._upload_pending", lambda *arguments: None)
+    resume(out)
+    assert simulated_tune.steps == [] and "is finished" in capsys.readouterr().err
+
+
+def test_context_of_the_jobs_is_built_once(simulated_tune, start, monkeypatch):
+    make_context, contexts = sweep_context.make_context, []
+
+    def counted(*arguments, **options):
+        contexts.append(make_context(*arguments, **options))
+        return contexts[-1]
+
+    monkeypatch.setattr(sweep_context, "make_context", counted)
+    start(cpus_per_trial=2)
+    assert [context.threads for context in contexts] == [2]
+
+
+@pytest.mark.parametrize("step", [1, 3, 8])
+def test_interrupted_sweep_is_resumed_from_its_checkpoints(simulated_tune, start, out, step):
+    at_step(simulated_tune, step, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(typer.Exit) as exit_code:
+        start()
+    assert exit_code.value.exit_code == INTERRUPTED
+    assert not Workspace(out / "made").result.exists()
+    assert sweep_run(out).tags["outcome"] == "interrupted" and not sweep_run(out).open
+    resume(out)
+    assert_complete(out, simulated_tune)
+
+
+def test_sweep_with_a_full_disk_stops_and_is_resumed(simulated_tune, start, out, capfd):
+    def fill_disk():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    at_step(simulated_tune, 3, fill_disk)
+    with pytest.raises(typer.Exit) as exit_code:
+        start()
+    assert exit_code.value.exit_code == FAILED
+    assert "The disk is full" in capfd.readouterr().out
+    assert sweep_run(out).tags["outcome"] == "interrupted"
+    resume(out)
+    assert_complete(out, simulated_tune)
+
+
+@pytest.mark.parametrize("method", ["ask", "report", "finish"])
+def test_sweep_that_loses_its_ledger_stops_and_is_resumed(simulated_tune, start, out, capfd, method):
+    def unavailable(*arguments, **options):
+        raise LedgerUnavailable("The ledger does not answer.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(simulated_tune, 2, lambda: patch.setattr(Ledger, method, unavailable))
+        with pytest.raises(typer.Exit) as exit_code:
+            start()
+    assert exit_code.value.exit_code == FAILED
+    assert "The ledger does not answer." in capfd.readouterr().out
+    assert sweep_run(out).tags["outcome"] == "interrupted"
+    resume(out)
+    assert_complete(out, simulated_tune)
+
+
+def test_time_limit_ends_the_search_and_its_trials_are_confirmed(simulated_tune, start, out):
+    start(max_hours=1e-9)
+    assert Counter(simulated_tune.steps) == {"confirm-0000": 1}
+    result = json.loads(Workspace(out / "made").result.read_text())
+    assert sum(result["counts"].values()) == 0 and result["best"] is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.search.optuna_internals import contains
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
@@ -60,6 +62,6 @@ def _allowed(distribution: BaseDistribution, value: Any) -> tuple[Any] | None:
     """The value as the distribution's own type, in a tuple; None where it is not one of the distribution's."""
     try:
         internal = distribution.to_internal_repr(value)
-        return (distribution.to_external_repr(internal),) if distribution._contains(internal) else None
+        return (distribution.to_external_repr(internal),) if contains(distribution, internal) else None
     except (ValueError, TypeError):
         return None

@@ -11,24 +11,16 @@ from typing import Any
 
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.storages.journal._file import get_lock_file
-from optuna.storages.journal._storage import JournalOperation
 
 from orchestrator.core.checksummed_jsonl import LineFormat, append_whole
 from orchestrator.core.errors import InputError
+from orchestrator.search.optuna_internals import operations_without_sync
 from orchestrator.search.retrying_storage import Report, RetryingStorage
 
 logger = logging.getLogger(__name__)
 
 LINES = LineFormat("crc", compact=True)
 """Format of a journal's lines. Optuna ignores the key `crc`."""
-
-_MAY_WAIT = {
-    JournalOperation.SET_TRIAL_PARAM,
-    JournalOperation.SET_TRIAL_USER_ATTR,
-    JournalOperation.SET_TRIAL_SYSTEM_ATTR,
-}
-"""Operations that reach the disk with the next one: parameters of enqueued trials, attributes of an outcome."""
 
 
 def open_journal(path: Path, report: Report = logger.warning, stopping: threading.Event | None = None) -> BaseStorage:
@@ -48,7 +40,7 @@ def open_journal(path: Path, report: Report = logger.warning, stopping: threadin
     Path(f"{path}.lock").unlink(missing_ok=True)
     if path.exists() and (cut := truncate_damaged_tail(path)):
         report(cut)
-    journal = JournalStorage(ChecksummedJournalBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    journal = JournalStorage(ChecksummedJournalBackend(path))
     return RetryingStorage(journal, lambda error: isinstance(error, OSError), str(path), report, stopping)
 
 
@@ -57,14 +49,27 @@ class ChecksummedJournalBackend(JournalFileBackend):
 
     Every line is written immediately, so that a kill loses none. Configurations, epochs and outcomes are also synced
     to disk, with all lines before them, so that a power failure loses none of these.
+
+    Args:
+        path: the journal.
     """
+
+    def __init__(self, path: Path) -> None:
+        self._append_lock = JournalFileOpenLock(str(path))
+        super().__init__(str(path), lock_obj=self._append_lock)
+        self._path = path
+        self._without_sync = operations_without_sync()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append the logs; if that fails, leave the file as it was."""
         data = b"".join(map(LINES.encode, logs))
-        sync = any(log["op_code"] not in _MAY_WAIT for log in logs)
-        with get_lock_file(self._lock), FileIO(self._file_path, "ab") as file:
-            append_whole(file, data, file.seek(0, os.SEEK_END), sync)
+        sync = any(log["op_code"] not in self._without_sync for log in logs)
+        self._append_lock.acquire()
+        try:
+            with FileIO(self._path, "ab") as file:
+                append_whole(file, data, file.seek(0, os.SEEK_END), sync)
+        finally:
+            self._append_lock.release()
 
 
 def truncate_damaged_tail(path: Path) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.core.errors import InputError
 from orchestrator.search.cached_storage import CachedStorage
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch, best_of, read_trial
+from orchestrator.search.optuna_internals import FIXED_PARAMS, require_study_attributes
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
 
@@ -65,6 +66,8 @@ class Ledger:
             direction="maximize",
             load_if_exists=True,
         )
+        require_study_attributes(self._study)
+        self._study_id = self._storage.get_study_id_from_name(study)
         self._check_version()
         self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
 
@@ -210,8 +213,8 @@ class Ledger:
             for trial in self._running():
                 lacking = {key: v for key, v in known.get(trial.number, {}).items() if key not in trial.params}
                 if lacking:
-                    fixed = {**trial.system_attrs.get("fixed_params", {}), **lacking}
-                    self._storage.set_trial_system_attr(trial._trial_id, "fixed_params", fixed)
+                    fixed = {**trial.system_attrs.get(FIXED_PARAMS, {}), **lacking}
+                    self._storage.set_trial_system_attr(self._storage_id(trial.number), FIXED_PARAMS, fixed)
                     self._space.suggest(self._live(trial.number))
                     restored.append(trial.number)
             for number in range(len(self), max(known, default=-1) + 1):
@@ -260,7 +263,7 @@ class Ledger:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def _number_of(self, state: TrialState | None = None) -> int:
-        return self._storage.get_n_trials(self._study._study_id, state)
+        return self._storage.get_n_trials(self._study_id, state)
 
     def _live(self, number: int) -> Any:
         from optuna.trial import Trial
@@ -268,4 +271,4 @@ class Ledger:
         return Trial(self._study, self._storage_id(number))
 
     def _storage_id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

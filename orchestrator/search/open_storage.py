@@ -54,5 +54,5 @@ def delete_studies(url: str, sweep: str) -> int:
     storage = open_database(url)
     studies = [study for study in storage.get_all_studies() if study.study_name.startswith(f"{sweep}/")]
     for study in studies:
-        storage.delete_study(study._study_id)
+        storage.delete_study(storage.get_study_id_from_name(study.study_name))
     return len(studies)

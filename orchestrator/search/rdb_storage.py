@@ -67,7 +67,7 @@ def open_database(
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-    from orchestrator.search.bulk_rdb_storage import BulkRDBStorage
+    from orchestrator.search.optuna_internals import database_storage_class
 
     url = _parse(given)
     # Two sweeps that start in an empty database may both create the tables: the slower one finds them when it retries.
@@ -80,7 +80,7 @@ def open_database(
     # Optuna replaces `{SCHEMA_VERSION}` in a URL.
     text = url.render_as_string().replace("{", "{{").replace("}", "}}")
     try:
-        storage = creating(lambda: BulkRDBStorage(text, engine_kwargs=_engine_settings(url)))
+        storage = creating(lambda: database_storage_class()(text, engine_kwargs=_engine_settings(url)))
     except OperationalError as error:
         raise _unreachable(url, error) from error
     except (SQLAlchemyError, RuntimeError) as error:

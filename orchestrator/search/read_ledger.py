@@ -34,7 +34,7 @@ def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
         return {
             study.study_name.removeprefix(prefix): [
                 read_trial(trial)
-                for trial in storage.get_all_trials(study._study_id, deepcopy=False)
+                for trial in storage.get_all_trials(storage.get_study_id_from_name(study.study_name), deepcopy=False)
                 if trial.state is not TrialState.WAITING
             ]
             for study in storage.get_all_studies()

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from orchestrator.core.errors import InputError
+from orchestrator.search.optuna_internals import contains
 from orchestrator.search.parameters import AnyParameter, Fixed, FixedByName, Parameter, WidthsParameter
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class SearchSpace(BaseModel):
             except ValueError as error:
                 raise InputError(f"These parameters do not fit the search space: {name}: {error}") from error
             for flat, distribution in trial.distributions.items():
-                if not distribution._contains(distribution.to_internal_repr(params[flat])):
+                if not contains(distribution, distribution.to_internal_repr(params[flat])):
                     raise InputError(f"These parameters do not fit the search space: {flat} is {params[flat]!r}.")
             return value
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 
+from orchestrator.search.optuna_internals import RUNG
+
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
@@ -69,4 +71,4 @@ class CachedSuccessiveHalvingPruner(BasePruner):
 
 
 def _key(rung: int) -> str:
-    return f"completed_rung_{rung}"  # Optuna's name
+    return RUNG.format(rung)

@@ -13,12 +13,13 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from orchestrator.search import optuna_internals
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
 _TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
-_OF_A_STUDY = ("study_name", "_study_id", "_storage", "_directions", "sampler", "pruner", "_thread_local")
 
 
 class WindowedSampler(BaseSampler):
@@ -47,6 +48,8 @@ class WindowedSampler(BaseSampler):
 
     def _show(self, study: Study, trial: FrozenTrial) -> Study:
         """The study as the inner sampler sees it while it chooses for this trial."""
+        if not optuna_internals.has_copied_attributes(study):
+            return study
         self._learn(study)
         if self._shown is None or self._shown[0] != trial.number:
             running = study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -102,7 +105,7 @@ class _Excerpt(Study):
 
     def __init__(self, study: Study, trials: list[FrozenTrial]) -> None:
         # Not the parent's, which asks the storage. One by one: Hyperband's own excerpt has these attributes only.
-        for name in _OF_A_STUDY:
+        for name in optuna_internals.COPIED_FROM_STUDY:
             setattr(self, name, getattr(study, name))
         self._excerpt = trials
 

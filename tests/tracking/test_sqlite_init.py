@@ -28,7 +28,7 @@ def most_inside(monkeypatch):
             inside[0] -= 1
 
     monkeypatch.setattr(mlflow_sink, "MlflowSink", make_tables)
-    monkeypatch.setattr(sqlite_init, "_make", lambda path: None)
+    monkeypatch.setattr(sqlite_init, "_create", lambda path: None)
     return most
 
 
@@ -51,10 +51,10 @@ def test_servers_and_other_databases_are_not_waited_for(most_inside, tmp_path: P
 def test_who_has_waited_for_long_enough_goes_on(tmp_path: Path):
     uri, entered = f"sqlite:///{tmp_path}/mlflow.db", []
     (tmp_path / "mlflow.db").touch()
-    with locked_sqlite(uri), locked_sqlite(uri, patience=0.05):
+    with locked_sqlite(uri), locked_sqlite(uri, timeout=0.05):
         entered.append("both")
     assert entered == ["both"]
-    with locked_sqlite(uri, patience=0):
+    with locked_sqlite(uri, timeout=0):
         entered.append("again")
     assert entered == ["both", "again"]
 

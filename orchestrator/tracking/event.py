@@ -1,4 +1,4 @@
-"""One thing to tell MLflow, and the line of the spool that carries it: JSON, a schema version, a checksum."""
+"""An event for MLflow and its line in the spool: JSON with a schema version and a checksum."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FIELDS = {"kind", "run", "data", "time"}
 
 @dataclass(frozen=True)
 class Event:
-    """One thing to tell.
+    """One event.
 
     Attributes:
-        kind: what it is.
-        run: key of the run it belongs to, unique in the sweep.
-        data: what `kind` needs.
-        time: milliseconds since 1970 when it happened.
+        kind: kind of the event.
+        run: key of the run, unique in the sweep.
+        data: content, which depends on `kind`.
+        time: milliseconds since 1970.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class NewerSpool(InputError):
 
 
 def encode(event: Event) -> bytes:
-    """An event as a line, its line feed included."""
+    """Return an event as a line with its line feed."""
     return _LINES.encode(
         {"v": SCHEMA_VERSION, "kind": event.kind, "run": event.run, "data": event.data, "time": event.time}
     )

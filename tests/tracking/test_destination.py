@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.spec import SweepSpec
-from orchestrator.tracking.destination import remembered_target, settle_target
+from orchestrator.tracking.destination import choose_destination, stored_destination
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Event, Spool
 
@@ -16,7 +16,7 @@ def spool(tmp_path):
 
 
 def uri(spool, **settings):
-    return settle_target(SweepSpec(name="mine", id="abc", **settings), spool).tracking_uri
+    return choose_destination(SweepSpec(name="mine", id="abc", **settings), spool).tracking_uri
 
 
 def test_it_goes_on_where_it_was_from_whichever_folder_and_shell(spool, elsewhere, tmp_path, monkeypatch):
@@ -25,7 +25,7 @@ def test_it_goes_on_where_it_was_from_whichever_folder_and_shell(spool, elsewher
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other")
     monkeypatch.chdir(tmp_path)
     assert uri(spool) == first
-    target = remembered_target(Spool(spool.folder))
+    target = stored_destination(Spool(spool.folder))
     assert (target.tracking_uri, target.sweep_id) == (first, "abc")
 
 
@@ -46,9 +46,9 @@ def test_another_mlflow_is_told_everything(spool):
     uri(spool)
     spool.append(Event("end", "sweep", {"status": "FINISHED"}))
     spool.mark_sent(spool.read()[1])
-    assert uri(spool) and spool.left() == 0
+    assert uri(spool) and spool.count_unsent() == 0
     uri(spool, tracking_uri="http://new")
-    assert spool.left() == 1
+    assert spool.count_unsent() == 1
 
 
 def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
@@ -59,7 +59,7 @@ def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
     uri(spool)
     recorder = Recorder(spool, tmp_path / "trials")
     recorder.upload("confirm-0001", [folder / "best-2.safetensors"], "checkpoint")
-    recorder.model("confirm-0001", folder / "model", name="it")
+    recorder.log_model("confirm-0001", folder / "model", name="it")
     recorder.upload("gone-0000", [folder / "best-2.safetensors"], "checkpoint")
     events, place = spool.read()
     spool.mark_sent(place)
@@ -75,4 +75,4 @@ def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
 def test_a_memory_that_cannot_be_read_is_none(spool, content):
     spool.folder.mkdir()
     (spool.folder / "target.json").write_text(content)
-    assert remembered_target(spool) is None and uri(spool)
+    assert stored_destination(spool) is None and uri(spool)

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from orchestrator.core.workspace import Workspace, lock_sweep
-from orchestrator.tracking.destination import TrackingDestination, remember
-from orchestrator.tracking.orphaned_runs import close_open_runs, close_orphans, left_behind
+from orchestrator.tracking.destination import TrackingDestination, store_destination
+from orchestrator.tracking.orphaned_runs import close_open_runs, close_orphans, find_killed_sweeps
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spool_index import index_spool
@@ -49,7 +49,7 @@ def left(tmp_path, mlflow, name, host=None):
     tracked.uploader().finish(0)
     tracked.recorder.on_job_start(job(1))
     record_epoch(tracked.recorder, job(1), 1)
-    remember(tracked.spool, TrackingDestination(f"memory:{name}", "e", name, "test"))
+    store_destination(tracked.spool, TrackingDestination(f"memory:{name}", "e", name, "test"))
     holder = {"host": host or socket.gethostname(), "pid": 1, "since": "then"}
     (workspace.root / ".holder.json").write_text(json.dumps(holder))
     return workspace, tracked
@@ -67,7 +67,7 @@ def test_open_runs_of_a_killed_sweep_are_closed_where_it_recorded(own, tmp_path,
         "trial-0000": ("FINISHED", "complete"),
         "trial-0001": ("KILLED", "interrupted"),
     }
-    assert tracked.spool.left() == 0 and not (workspace.root / ".holder.json").exists()
+    assert tracked.spool.count_unsent() == 0 and not (workspace.root / ".holder.json").exists()
     with lock_sweep(workspace):
         pass  # and nobody holds it any longer
 
@@ -80,7 +80,7 @@ def test_a_living_sweep_and_one_of_another_machine_are_left_alone(own, tmp_path,
         assert process.stdout.readline() == "held\n"
         close_orphans(own).join(20)
         for workspace, of in ((living, tracked), (elsewhere, other)):
-            assert index_spool(of.spool).runs["trial-0001"].open and of.spool.left() == 2
+            assert index_spool(of.spool).runs["trial-0001"].open and of.spool.count_unsent() == 2
             assert (workspace.root / ".holder.json").exists()
     finally:
         process.kill()
@@ -91,7 +91,7 @@ def test_where_mlflow_is_away_it_waits_in_their_own_spool(own, tmp_path, mlflow)
     _, tracked = left(tmp_path, mlflow, "dead")
     tracked.mlflow.away = True
     close_orphans(own).join(30)
-    assert not index_spool(tracked.spool).runs["trial-0001"].open and tracked.spool.left() == 6
+    assert not index_spool(tracked.spool).runs["trial-0001"].open and tracked.spool.count_unsent() == 6
     tracked.mlflow.away = False
     assert tracked.uploader().finish(0) == 0 and statuses(tracked)[SWEEP] == ("KILLED", "interrupted")
 
@@ -106,7 +106,7 @@ def test_a_later_versions_sweep_is_left_alone(own, tmp_path, mlflow):
 
 
 def test_the_own_sweep_is_not_its_own_orphan(own):
-    assert [workspace.root for workspace in left_behind(own.root.parent)] == [own.root]
+    assert [workspace.root for workspace in find_killed_sweeps(own.root.parent)] == [own.root]
     assert close_orphans(own).join(20) is None and (own.root / ".holder.json").exists()
 
 

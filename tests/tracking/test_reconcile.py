@@ -36,7 +36,7 @@ def spool(tmp_path):
 
 
 def recorder(spool):
-    return Recorder(spool, spool.folder.parent / "trials", told=index_spool(spool))
+    return Recorder(spool, spool.folder.parent / "trials", index=index_spool(spool))
 
 
 def mend(spool, *known):
@@ -188,7 +188,7 @@ def test_whatever_happens_to_the_spool_the_records_agree_in_the_end(tmp_path_fac
 
 
 def go_on(sweep, work, spool):
-    recorder = Recorder(spool, spool.folder.parent / "trials", told=index_spool(spool))
+    recorder = Recorder(spool, spool.folder.parent / "trials", index=index_spool(spool))
     controller = sweep.controller(recorder)
     reconcile(recorder, controller.known(), spool.folder.parent / "trials")
     FakeExecutor(controller, work).run()

@@ -102,7 +102,9 @@ class TestRecorder:
         folder.mkdir(parents=True)
         (folder / "checkpoint.json").write_text("{}")
         asked = []
-        recorder = Recorder(spool, tmp_path / "trials", keeps=lambda job, outcome: asked.append((job, outcome)) or True)
+        recorder = Recorder(
+            spool, tmp_path / "trials", uploads=lambda job, outcome: asked.append((job, outcome)) or True
+        )
         recorder.on_job_end(TRIAL, Outcome.PRUNED, {}, None)
         assert asked == [(TRIAL, Outcome.PRUNED)] and "artifacts" in {kind for kind, _, _ in told(spool)}
 
@@ -122,7 +124,7 @@ class TestRecorder:
 
     def test_notes_add_up_over_restarts(self, recorder, spool, tmp_path):
         recorder.on_message(TRIAL, "one")
-        again = Recorder(spool, tmp_path / "trials", told=index_spool(spool))
+        again = Recorder(spool, tmp_path / "trials", index=index_spool(spool))
         again.on_message(TRIAL, "two")
         again.on_message(TRIAL, "one")
         assert [data["tags"]["notes"] for _, _, data in told(spool)] == ["one", "one\ntwo"]
@@ -131,7 +133,7 @@ class TestRecorder:
         """Not in the same process, nor after a restart, when it was trained again at another time."""
         recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 1.0))
         recorder.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
-        again = Recorder(spool, tmp_path / "trials", told=index_spool(spool))
+        again = Recorder(spool, tmp_path / "trials", index=index_spool(spool))
         for one in (recorder, again):
             one.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
             one.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)

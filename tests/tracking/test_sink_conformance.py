@@ -56,7 +56,7 @@ def test_a_run_whose_making_was_not_answered_is_made_once(conforming):
     with conforming.answers_lost(3):
         uploader = conforming.uploader()
         uploader.start()
-        wait_for(lambda: conforming.spool.left() == 0)
+        wait_for(lambda: conforming.spool.count_unsent() == 0)
         assert uploader.close(30) == 0
     assert is_whole(conforming.shown(), 3)
 
@@ -70,7 +70,7 @@ def test_a_killed_driver_and_the_one_that_goes_on_make_one_curve(conforming):
         record_epoch(recorder, job(0), number)
     conforming.uploader().finish(0)
     told = index_spool(Spool(conforming.spool.folder))
-    again = Recorder(conforming.spool, conforming.folder / "trials", told=told)
+    again = Recorder(conforming.spool, conforming.folder / "trials", index=told)
     again.record("start", SWEEP, name="s", params={}, tags={})
     record_trial(again, job(0))
     again.record("end", SWEEP, status="FINISHED")
@@ -107,7 +107,7 @@ def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypa
     recorder.record("start", SWEEP, name="s", params={}, tags={})
     uploader.start()
     record_trial(recorder, job(0))
-    wait_for(lambda: tracked.spool.left() == 0)
+    wait_for(lambda: tracked.spool.count_unsent() == 0)
     for number in (1, 2):
         recorder.on_job_start(job(number))
         record_epoch(recorder, job(number), 1)
@@ -118,11 +118,11 @@ def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypa
             record_trial(recorder, job(number))
         assert time.monotonic() - began < 1
         wait_for(lambda: uploader.error)
-        assert tracked.spool.left() > 0
+        assert tracked.spool.count_unsent() > 0
     finally:
         tracking_server.start()
     recorder.record("end", SWEEP, status="FINISHED")
-    wait_for(lambda: tracked.spool.left() == 0, 90)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 90)
     assert uploader.close(60) == 0 and uploader.error is None
     assert is_whole(tracked.shown(), 3)
 
@@ -155,7 +155,7 @@ def test_a_server_that_does_not_answer_holds_up_the_end_for_seconds_only(trackin
     tracked.recorder.record("end", SWEEP, status="FINISHED")
     later = tracked.uploader()
     later.start()
-    wait_for(lambda: tracked.spool.left() == 0, 90)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 90)
     assert later.close(60) == 0
     tracked.sink()  # what a late answer made is found the next time, if it was not there yet
     assert is_whole(tracked.shown(), 1)

@@ -35,7 +35,7 @@ def test_events_come_back_whole_and_in_order(folder):
 
 def test_an_empty_spool_is_no_error(folder):
     spool = Spool(folder)
-    assert spool.read() == ([], 0) and spool.left() == 0 and not folder.exists()
+    assert spool.read() == ([], 0) and spool.count_unsent() == 0 and not folder.exists()
 
 
 def test_batches_follow_one_another(folder):
@@ -47,7 +47,7 @@ def test_batches_follow_one_another(folder):
         assert len(batch) <= 10
         found += batch
         spool.mark_sent(place)
-        assert spool.left() == 25 - len(found)
+        assert spool.count_unsent() == 25 - len(found)
     assert found == made
 
 
@@ -57,7 +57,7 @@ def test_what_was_not_marked_is_read_again_also_by_another_process(folder):
     batch, place = first.read(limit=4)
     assert first.read(limit=4)[0] == Spool(folder).read(limit=4)[0] == batch == made[:4]
     first.mark_sent(place)
-    assert Spool(folder).read()[0] == made[4:] and Spool(folder).left() == 6
+    assert Spool(folder).read()[0] == made[4:] and Spool(folder).count_unsent() == 6
 
 
 def test_a_half_written_event_is_not_read_until_it_is_whole(folder):
@@ -66,7 +66,7 @@ def test_a_half_written_event_is_not_read_until_it_is_whole(folder):
     with (folder / "events.jsonl").open("ab") as file:
         file.write(line[:20])
         file.flush()
-        assert Spool(folder).read()[0] == made and Spool(folder).left() == 3
+        assert Spool(folder).read()[0] == made and Spool(folder).count_unsent() == 3
         file.write(line[20:])
     assert Spool(folder).read()[0] == [*made, made[0]]
 
@@ -132,7 +132,7 @@ def test_a_damaged_line_is_passed_over_and_said_once(folder, caplog):
     (folder / "events.jsonl").write_bytes(content)
     spool = Spool(folder)
     for _ in range(3):
-        assert spool.read()[0] == [made[0], *made[2:]] and spool.left() == 4
+        assert spool.read()[0] == [made[0], *made[2:]] and spool.count_unsent() == 4
     (warning,) = spool.warnings
     assert f"at byte {second} is damaged" in warning and "checksum" in warning and caplog.text.count("passed over") == 1
 
@@ -144,7 +144,7 @@ def test_a_place_beyond_a_cut_swallows_nothing(folder):
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:9])
     again = Spool(folder)
-    assert again.read()[0] == [] and again.left() == 0
+    assert again.read()[0] == [] and again.count_unsent() == 0
     for event in made[2:]:
         again.append(event)
     assert again.read()[0] == made[2:] and "half a line" in again.warnings[0]
@@ -193,12 +193,13 @@ def test_on_a_full_disk_nothing_is_glued_and_what_waits_follows_in_order(folder,
     for event in made[:5]:
         spool.append(event)
     whole = room // len(encode(made[0]))
-    assert Spool(folder).read()[0] == made[:whole] and spool.left() == 5 and "No space left" in spool.trouble
+    assert Spool(folder).read()[0] == made[:whole] and spool.count_unsent() == 5
+    assert "No space left" in spool.write_error
     assert (folder / "events.jsonl").read_bytes() == b"".join(map(encode, made[:whole])), "no half line stays"
     disk.room = 10**6
     for event in made[5:]:
         spool.append(event)
-    assert Spool(folder).read()[0] == made and spool.trouble is None and spool.warnings == []
+    assert Spool(folder).read()[0] == made and spool.write_error is None and spool.warnings == []
 
 
 class TestKeptFiles:
@@ -239,6 +240,6 @@ class TestKeptFiles:
         spool.append(Event("artifacts", "sweep", {"kept": sent, "into": "x"}))
         spool.mark_sent(spool.read()[1])
         spool.append(Event("artifacts", "sweep", {"kept": waiting, "into": "x"}))
-        remove_stale(folder, index_spool(spool).kept)
+        remove_stale(folder, index_spool(spool).staged)
         there = [(folder / name).exists() for name in (sent, waiting, unwritten)]
         assert there == [False, True, False]

@@ -44,9 +44,9 @@ class TestDrain:
         for n in range(30):
             spool.append(Event("tags", "sweep", {"n": n}))
         wait_for(lambda: uploader.error == "ConnectionError: away")
-        assert sink.taken == [] and spool.left() == 30
+        assert sink.taken == [] and spool.count_unsent() == 30
         sink.away.clear()
-        wait_for(lambda: spool.left() == 0)
+        wait_for(lambda: spool.count_unsent() == 0)
         spool.append(Event("tags", "sweep", {"n": 30}))
         assert uploader.close(10) == 0 and uploader.error is None
         assert [event.data["n"] for event in sink.taken] == list(range(31))
@@ -63,7 +63,7 @@ class TestDrain:
         uploader = SpoolUploader(Spool(tmp_path / "spool"), open_sink, interval=0.01)
         spool.append(Event("tags", "sweep"))
         uploader.start()
-        wait_for(lambda: spool.left() == 0)
+        wait_for(lambda: spool.count_unsent() == 0)
         assert uploader.close(10) == 0 and len(sink.taken) == 1 and len(tries) >= 3 and uploader.sink is sink
 
     def test_closing_says_how_many_are_left_and_does_not_wait_for_ever(self, spool, tmp_path):

@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from orchestrator.tracking.destination import TrackingDestination, remember
+from orchestrator.tracking.destination import TrackingDestination, store_destination
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.uploader_process import UploaderProcess
 from tests.tracking.test_uploader import wait_for
@@ -24,7 +24,7 @@ def tracked(database, tmp_path):
     """A spool whose target is an SQLite database of MLflow's, as a sweep's on one machine is."""
     shutil.copy(database, tmp_path / "mlflow.db")
     made = Tracked(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
-    remember(made.spool, TrackingDestination(made.uri, made.experiment, made.sweep_id, "test"))
+    store_destination(made.spool, TrackingDestination(made.uri, made.experiment, made.sweep_id, "test"))
     made.recorder.record("start", SWEEP, name="made", params={"a": 1}, tags={})
     return made
 
@@ -58,7 +58,7 @@ def test_one_that_is_killed_is_replaced_and_nothing_is_there_twice(tracked):
     uploader = UploaderProcess(tracked.spool, pause=0.1)
     uploader.start()
     tell(tracked, range(10))
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     first = uploader.process_id
     tell(tracked, range(10, 5_000))
     os.kill(first, signal.SIGKILL)
@@ -80,7 +80,7 @@ def test_where_no_process_can_be_started_it_is_tried_again(tracked, monkeypatch)
     uploader = UploaderProcess(tracked.spool, pause=0.05)
     uploader.start()
     wait_for(lambda: uploader.error and "Cannot allocate memory" in uploader.error)
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     assert uploader.close(60) == 0 and uploader.error is None and len(tries) == 3
 
 
@@ -89,13 +89,13 @@ def test_where_it_cannot_go_is_said(tracked):
     uploader = UploaderProcess(tracked.spool, pause=0.05)
     uploader.start()
     wait_for(lambda: uploader.error, 60)
-    assert uploader.close(60) == 1 and "does not say which MLflow it goes to" in uploader.error
+    assert uploader.close(60) == 1 and "does not name its MLflow" in uploader.error
 
 
 def test_a_signal_to_the_terminal_does_not_end_it(tracked):
     uploader = UploaderProcess(tracked.spool)
     uploader.start()
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(uploader.process_id, number)
     tell(tracked, range(3))
@@ -106,7 +106,7 @@ def test_a_signal_to_the_terminal_does_not_end_it(tracked):
 def test_a_server_that_is_away_is_said_and_not_waited_for(tracked):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: refused at once
-        remember(
+        store_destination(
             tracked.spool, TrackingDestination(f"http://127.0.0.1:{closed.getsockname()[1]}", "made", "made", "test")
         )
         uploader = UploaderProcess(tracked.spool)
@@ -119,7 +119,7 @@ def test_a_server_that_is_away_is_said_and_not_waited_for(tracked):
 
 def test_a_server_that_never_answers_is_given_up(tracked):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        remember(
+        store_destination(
             tracked.spool, TrackingDestination(f"http://127.0.0.1:{silent.getsockname()[1]}", "made", "made", "test")
         )
         uploader = UploaderProcess(tracked.spool)
@@ -137,7 +137,7 @@ def test_it_ends_with_the_driver_whatever_ends_that(tracked):
         [sys.executable, "-c", textwrap.dedent(_DRIVER), str(tracked.spool.folder)], stdout=subprocess.PIPE, text=True
     )
     uploader = int(driver.stdout.readline())
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     assert alive(uploader)
     driver.kill()
     driver.wait()

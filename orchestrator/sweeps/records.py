@@ -20,7 +20,7 @@ from orchestrator.execution.slots import Slots
 from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.reporting.live_view import FeatureProgress
-from orchestrator.reporting.run_description import describe_beginning
+from orchestrator.reporting.run_description import describe_start
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.sweeps.studies import SweepStudies, open_studies
 from orchestrator.tracking.destination import TrackingDestination, choose_destination
@@ -160,7 +160,7 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
         collector=collector,
         downloader=TrialDownloader(data.storage, trials, collector.keeps) if data.storage else None,
     )
-    log_sweep_start(prepared, workspace, records.recorder, describe_beginning(prepared))
+    log_sweep_start(prepared, workspace, records.recorder, describe_start(prepared))
     for warning in spool.warnings:
         process.warn(warning)
     return records

@@ -14,10 +14,9 @@ from scipy import stats
 
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
 from orchestrator.reporting.aggregate import Figures
-from orchestrator.reporting.run_description import describe_beginning, describe_result
-from orchestrator.reporting.table_cells import CROSS_HEADER
+from orchestrator.reporting.columns import CROSS_HEADER, HEADER
+from orchestrator.reporting.run_description import describe_result, describe_start
 from orchestrator.reporting.tables import (
-    HEADER,
     cross_line,
     cross_markdown,
     cross_rows,
@@ -29,7 +28,7 @@ from orchestrator.training.bootstrap import Interval, median_interval
 
 LINE = (
     "The same on csv:some/elsewhere.csv, alignment: 120 images of 24 prompts, 24 that share a prompt with the training "
-    "data left out; nothing was trained or chosen on it"
+    "data excluded; nothing was trained or chosen on it"
 )
 
 
@@ -81,20 +80,20 @@ def test_the_result_and_the_headlines_hold_them(elsewhere_too):
 def test_a_table_of_its_own_in_the_terminal_and_in_markdown(elsewhere_too, tmp_path):
     summary = elsewhere_too.summary()
     rows = cross_rows(summary)
-    assert [row.cells[0] for row in rows] == [row.cells[0] for row in result_rows(summary)]
-    assert all(len(row.cells) == 1 + len(CROSS_HEADER) for row in rows)
+    assert [row.label for row in rows] == [row.label for row in result_rows(summary)]
+    assert all(len(row.cross) == len(CROSS_HEADER) for row in rows)
     best = summary.best("search").cross
-    assert rows[0].cells[1] == f"{best.metrics['srcc']:.4f}" and f"{best.metrics['krcc']:.4f}" in rows[0].cells
+    assert rows[0].cross[0] == f"{best.metrics['srcc']:.4f}" and f"{best.metrics['krcc']:.4f}" in rows[0].cross
     console = Console(file=io.StringIO(), width=140)
     print_result(console, summary)
     text = console.file.getvalue()
-    assert LINE in " ".join(text.split()) and all(cell.strip() in text for row in rows for cell in row.cells)
+    assert LINE in " ".join(text.split()) and all(cell.strip() in text for row in rows for cell in row.cross)
     assert all(len(line) <= 140 for line in text.splitlines()[:20])
     write_tables(summary, tmp_path)
     assert cross_line(summary) == LINE and "\n\n".join(cross_markdown(summary)) in (tmp_path / "result.md").read_text()
     described = describe_result(elsewhere_too.prepared, summary)
     assert cross_markdown(summary)[1] in described
-    assert "also score 120 images of 24 prompts" in describe_beginning(elsewhere_too.prepared)
+    assert "also score 120 images of 24 prompts" in describe_start(elsewhere_too.prepared)
 
 
 def test_the_csv_has_its_columns_beside_the_others(elsewhere_too, tmp_path):
@@ -102,8 +101,8 @@ def test_the_csv_has_its_columns_beside_the_others(elsewhere_too, tmp_path):
     write_tables(summary, tmp_path)
     with (tmp_path / "result.csv").open() as file:
         header, *lines = csv.reader(file)
-    assert header == ["what", *HEADER[1:], *(f"elsewhere {name}" for name in CROSS_HEADER)]
-    assert lines == [[*row.cells, *row.cross] for row in result_rows(summary)]
+    assert header == ["what", *HEADER, *(f"elsewhere {name}" for name in CROSS_HEADER)]
+    assert lines == [[row.label, *row.cells, *row.cross] for row in result_rows(summary)]
 
 
 def test_of_several_targets_the_one_it_has_stands_in_its_own_row(half_elsewhere):
@@ -113,7 +112,7 @@ def test_of_several_targets_the_one_it_has_stands_in_its_own_row(half_elsewhere)
     assert set(best.cross.targets) == {"alignment"} and set(best.test.targets) == {"quality", "alignment"}
     assert best.cross.metrics["srcc"] == pytest.approx(median(map(srcc, runs)), abs=1e-6)
     assert "srcc" in best.cross.targets["alignment"].intervals and not best.cross.intervals
-    labels = [row.cells[0].strip() for row in cross_rows(summary)]
+    labels = [row.label.strip() for row in cross_rows(summary)]
     assert labels[1] == "alignment" and "quality" not in labels
     assert ", alignment:" in cross_line(summary)
     assert "has no quality to compare with" in describe_result(half_elsewhere.prepared, summary)
@@ -127,7 +126,7 @@ def test_figures_that_are_not_there_are_dashes_without_an_interval(elsewhere_too
     found = Figures(nothing, dict.fromkeys(("srcc", "plcc"), interval), reasons={"srcc": interval.reason})
     baselines = tuple(replace(line, cross=found) if line.cross else line for line in summary.baselines)
     row = cross_rows(replace(summary, baselines=baselines))[-1]
-    assert set(row.cells[1:]) == {"–", ""} and row.cells[2] == row.cells[4] == ""
+    assert set(row.cross) == {"–", ""} and row.cross[1] == row.cross[3] == ""
 
 
 def test_without_one_nothing_is_said_of_it(made):

@@ -21,7 +21,7 @@ _FIELDS = {"kind", "run", "data", "time"}
 
 @dataclass(frozen=True)
 class Event:
-    """One event.
+    """Event for MLflow.
 
     Attributes:
         kind: kind of the event.

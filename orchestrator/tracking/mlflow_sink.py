@@ -1,4 +1,4 @@
-"""Sink that sends spooled events to MLflow: one batch of requests per run; a run is looked up before it is created."""
+"""Sink that sends spooled events to MLflow, in one batch of requests per run."""
 
 from __future__ import annotations
 

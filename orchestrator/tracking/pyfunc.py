@@ -37,8 +37,8 @@ class ScoringModel:
         """Return the scores of images, and the reason if an image has none.
 
         Args:
-            model_input: columns `image` (a path on the machine that scores, a `data:` URL, or base64 of an image
-                file), `prompt` and, for a model that reads them, `criteria`.
+            model_input: columns `image`, `prompt` and, for a model that reads them, `criteria`. An image is a path on
+                the machine that scores, a `data:` URL, or the base64 of an image file.
             params: ignored.
         """
         criteria = list(model_input["criteria"]) if self._score.needs_criteria else None

@@ -1,4 +1,4 @@
-"""Bring the spool up to date with the ledgers.
+"""Reconcile the spool with the ledgers.
 
 The ledger is written first and the spool after it. A kill between the two, or a damaged line, leaves the spool behind.
 Missing events are added again; an epoch has its original time, which is in the job's own log of epochs.

@@ -48,7 +48,7 @@ class SpooledRun:
 
     @property
     def open(self) -> bool:
-        """Whether MLflow shows the run as running."""
+        """True if MLflow shows the run as running."""
         return self.start is not None and self.status is None
 
 

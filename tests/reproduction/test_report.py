@@ -111,10 +111,10 @@ def test_fine_tuned_are_the_systems_whose_controls_read_images_too(tmp_path):
     write_report(rows, reproduction.conditions, tmp_path)
     text = (tmp_path / "reproduction.md").read_text()
     assert "of one split; image encoder fine-tuned, 3 epochs in the paper's form and 3 epochs in the shipped" in text
-    assert "ridge reads what the frozen one gave" in text and "nothing to fine-tune" in text
+    assert "ridge reads features of the frozen encoder" in text and "nothing to fine-tune" in text
     assert not any("nothing to fine-tune" in note for note in notes([row for row in rows if len(row.ours) == 2], True))
 
-    with pytest.raises(InputError, match="nothing that is asked for reads arrays of images"):
+    with pytest.raises(InputError, match="no chosen system reads arrays of images"):
         PaperReproduction(**made, tables=("V",), forms=("paper",))
 
 

@@ -1,4 +1,4 @@
-"""A run's epochs on disk, one a line, each with a checksum."""
+"""Log of a job's epochs: one checksummed JSON line per epoch."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ _LINES = LineFormat("crc32")
 
 
 class EpochLog:
-    """Epochs 1 to n in a file of JSON lines, which nobody else writes to."""
+    """Epochs 1 to n of a job, in a file that only this object writes to.
+
+    Args:
+        path: the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._epochs: list[EpochReport] = []
-        self._whole = False
+        self._complete = False
 
     def read(self) -> list[EpochReport]:
-        """The epochs up to the first line that is torn, damaged or out of turn: what a run can go on from."""
-        found: list[EpochReport] = []
+        """Return the epochs before the first line that is torn, damaged or out of order; a job resumes from them."""
+        epochs: list[EpochReport] = []
         for number, epoch in enumerate(self._lines(), start=1):
             if epoch is None or epoch.number != number:
                 break
-            found.append(epoch)
-        return found
+            epochs.append(epoch)
+        return epochs
 
-    def legible(self) -> dict[int, EpochReport]:
-        """Every epoch that can be read, by number, whatever is damaged around it."""
+    def undamaged(self) -> dict[int, EpochReport]:
+        """Return every undamaged epoch by number."""
         return {epoch.number: epoch for epoch in reversed(self._lines()) if epoch is not None}
 
     def _lines(self) -> list[EpochReport | None]:
@@ -43,15 +47,15 @@ class EpochLog:
             return []
         return [_parse(line) for line in lines]
 
-    def keep(self, epochs: Sequence[EpochReport]) -> None:
-        """Leaves these epochs only: to half a line of a killed worker the next one would be glued."""
-        self._epochs, self._whole = list(epochs), False
+    def reset(self, epochs: Sequence[EpochReport]) -> None:
+        """Replace the file by these epochs; a torn line of a killed worker would spoil the next one."""
+        self._epochs, self._complete = list(epochs), False
         self._write()
 
     def append(self, epoch: EpochReport) -> bool:
-        """Adds an epoch; False where the disk is full, then it is written with the next one."""
+        """Append an epoch; return False if the disk is full, so that the epoch is written with the next one."""
         self._epochs.append(epoch)
-        if not self._whole:
+        if not self._complete:
             return self._write()
         try:
             with self._path.open("ab", buffering=0) as file:
@@ -59,17 +63,17 @@ class EpochLog:
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            self._whole = False
-        return self._whole
+            self._complete = False
+        return self._complete
 
     def _write(self) -> bool:
         try:
             write_file(self._path, b"".join(map(_line, self._epochs)))
-            self._whole = True
+            self._complete = True
         except OSError as error:
             if not is_disk_full(error):
                 raise
-        return self._whole
+        return self._complete
 
 
 def _line(epoch: EpochReport) -> bytes:

@@ -11,7 +11,7 @@ from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
 from orchestrator.execution.cross_dataset import CrossDataset, extract_cross, prepare_cross_dataset
-from orchestrator.search.initial_trials import InitialTrials, choose_first, read_enqueued
+from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, load_space
@@ -62,9 +62,9 @@ class PreparedSweep:
         return self.spec.backbone == "finetune"
 
     def first_trials(self) -> tuple[InitialTrials, list[str]]:
-        """What both searches begin with, and what there is to say about it; raises InputError as `choose_first`."""
+        """Return the first configurations and notes on them; raise InputError as `choose_initial_trials` does."""
         spec = self.spec
-        return choose_first(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
+        return choose_initial_trials(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
 
     def identity(self) -> dict[str, Any]:
         """What must agree for a sweep to go on: code version, data, splits."""

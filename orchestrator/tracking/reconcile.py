@@ -40,7 +40,7 @@ def _complete_run(recorder: Recorder, job: Job, trial: LedgerTrial, epoch_log: P
         recorder.on_job_start(job)
         changed = True
     missing = sorted(trial.epochs.keys() - run.steps)
-    logged = EpochLog(epoch_log).legible() if missing else {}
+    logged = EpochLog(epoch_log).undamaged() if missing else {}
     for number in missing:
         recorder.on_epoch(job, logged.get(number) or _from_ledger(job, number, trial.epochs[number]), resent=True)
         changed = True

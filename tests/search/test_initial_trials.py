@@ -8,7 +8,7 @@ import pytest
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
-from orchestrator.search.initial_trials import WARM_TRIALS, InitialTrials, choose_first, read_enqueued
+from orchestrator.search.initial_trials import WARM_TRIALS, InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
@@ -102,7 +102,7 @@ class TestWarmStart:
         found = [(params(n * 1e-3), n / 10, Outcome.COMPLETE) for n in range(2, 9)]
         found += [(params(9e-3), 0.99, Outcome.FAILED)]
         folder = earlier(tmp_path / "before", found, [(bare(4e-3), 0.4, Outcome.COMPLETE)])
-        first, notes = choose_first("text_hyper", SPACE, SPACE.without_hypernet(), [params(1e-4)], [folder])
+        first, notes = choose_initial_trials("text_hyper", SPACE, SPACE.without_hypernet(), [params(1e-4)], [folder])
         best = [params(n * 1e-3) for n in (8, 7, 6, 5, 4)]
         assert len(best) == WARM_TRIALS
         assert first.search == (params(1e-4), *best, DEFAULT)
@@ -111,13 +111,13 @@ class TestWarmStart:
     def test_nothing_is_tried_twice(self, tmp_path):
         one = earlier(tmp_path / "one", [(params(2e-3), 0.5, Outcome.COMPLETE), (params(1e-3), 0.4, Outcome.PRUNED)])
         two = earlier(tmp_path / "two", [(params(2e-3), 0.6, Outcome.COMPLETE)])
-        first, _ = choose_first("text_hyper", SPACE, None, [], [one, two])
+        first, _ = choose_initial_trials("text_hyper", SPACE, None, [], [one, two])
         assert first.search == (params(2e-3), DEFAULT) and first.control == ()
 
     def test_what_this_space_has_no_room_for_is_left_out_and_counted(self, tmp_path):
         folder = earlier(tmp_path / "before", [(params(9e-3, depth=2, width_2=8, loss="mse"), 0.5, Outcome.COMPLETE)])
         lr = {"type": "float", "low": 1e-5, "high": 2e-3, "default": 1e-4}
-        first, notes = choose_first("text_hyper", space(lr=lr, loss="huber"), None, [], [folder])
+        first, notes = choose_initial_trials("text_hyper", space(lr=lr, loss="huber"), None, [], [folder])
         assert first.search[0] == {"depth": 2, "width_1": 16, "width_2": 8, "rank": 2, "lr": 1e-4}
         assert len(notes) == 1 and notes[0].startswith("2 values") and "before" in notes[0]
 
@@ -128,23 +128,23 @@ class TestWarmStart:
             file.write(b'{"op_code":4,"half a li')
         Path(f"{journal}.lock").touch()
         before = journal.read_bytes()
-        choose_first("text_hyper", SPACE, None, [], [folder])
+        choose_initial_trials("text_hyper", SPACE, None, [], [folder])
         assert journal.read_bytes() == before and Path(f"{journal}.lock").exists()
 
     def test_of_another_variant_or_empty(self, tmp_path):
         other = earlier(tmp_path / "other", [(params(2e-3), 0.5, Outcome.COMPLETE)], variant="image_hyper")
         with pytest.raises(InputError, match="searched image_hyper, not text_hyper"):
-            choose_first("text_hyper", SPACE, None, [], [other])
+            choose_initial_trials("text_hyper", SPACE, None, [], [other])
         empty = earlier(tmp_path / "empty", [(params(2e-3), 0.5, Outcome.FAILED)])
         with pytest.raises(InputError, match="none of its trials"):
-            choose_first("text_hyper", SPACE, None, [], [empty])
+            choose_initial_trials("text_hyper", SPACE, None, [], [empty])
 
     def test_a_damaged_ledger_is_one_sentence(self, tmp_path):
         folder = earlier(tmp_path / "before", [(params(2e-3), 0.5, Outcome.COMPLETE)])
         journal = Path(folder) / "ledger.journal"
         journal.write_bytes(b"{broken\n" + journal.read_bytes())
         with pytest.raises(InputError, match=r"ledger.journal cannot be read") as caught:
-            choose_first("text_hyper", SPACE, None, [], [folder])
+            choose_initial_trials("text_hyper", SPACE, None, [], [folder])
         assert "\n" not in str(caught.value)
 
 
@@ -155,5 +155,5 @@ def test_saved_and_read_back(tmp_path):
 
 
 def test_without_anything_it_is_the_default():
-    first, notes = choose_first("text_hyper", SPACE, SPACE.without_hypernet(), [], [])
+    first, notes = choose_initial_trials("text_hyper", SPACE, SPACE.without_hypernet(), [], [])
     assert (first.search, first.control, notes) == ((DEFAULT,), (bare(1e-3),), [])

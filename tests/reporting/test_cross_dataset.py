@@ -1,4 +1,4 @@
-"""What is reported of a second data set, beside the same computed again from the files."""
+"""Reports of a second data set, compared with figures that are computed again from the files."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def srcc(table):
     return stats.spearmanr(table["predicted_alignment"], table["alignment"]).statistic
 
 
-def test_figures_are_medians_with_intervals_over_prompts(elsewhere_too):
+def test_cross_figures_are_medians_with_intervals_over_prompts(elsewhere_too):
     summary = elsewhere_too.summary()
     assert [line.study for line in summary.confirmed] == ["search", "control"]
     for line in summary.confirmed:
@@ -55,7 +55,7 @@ def test_figures_are_medians_with_intervals_over_prompts(elsewhere_too):
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_the_result_and_the_headlines_hold_them(elsewhere_too):
+def test_the_result_and_the_headline_metrics_have_the_cross_figures(elsewhere_too):
     summary = elsewhere_too.summary()
     result = json.loads(json.dumps(summary.as_result(), allow_nan=False))
     assert result["cross"] == {
@@ -77,7 +77,7 @@ def test_the_result_and_the_headlines_hold_them(elsewhere_too):
     assert {"cross_elsewhere_plcc", "cross_elsewhere_krcc"} <= set(headline) and "cross_elsewhere_rmse" not in headline
 
 
-def test_a_table_of_its_own_in_the_terminal_and_in_markdown(elsewhere_too, tmp_path):
+def test_a_second_data_set_has_its_own_table_in_terminal_and_markdown(elsewhere_too, tmp_path):
     summary = elsewhere_too.summary()
     rows = cross_rows(summary)
     assert [row.label for row in rows] == [row.label for row in result_rows(summary)]
@@ -96,7 +96,7 @@ def test_a_table_of_its_own_in_the_terminal_and_in_markdown(elsewhere_too, tmp_p
     assert "also score 120 images of 24 prompts" in describe_start(elsewhere_too.prepared)
 
 
-def test_the_csv_has_its_columns_beside_the_others(elsewhere_too, tmp_path):
+def test_the_csv_has_the_columns_of_the_second_data_set(elsewhere_too, tmp_path):
     summary = elsewhere_too.summary()
     write_tables(summary, tmp_path)
     with (tmp_path / "result.csv").open() as file:
@@ -105,7 +105,7 @@ def test_the_csv_has_its_columns_beside_the_others(elsewhere_too, tmp_path):
     assert lines == [[row.label, *row.cells, *row.cross] for row in result_rows(summary)]
 
 
-def test_of_several_targets_the_one_it_has_stands_in_its_own_row(half_elsewhere):
+def test_a_shared_target_has_its_own_row(half_elsewhere):
     summary = half_elsewhere.summary()
     best = summary.best("search")
     runs = tables(half_elsewhere, best)
@@ -118,8 +118,8 @@ def test_of_several_targets_the_one_it_has_stands_in_its_own_row(half_elsewhere)
     assert "has no quality to compare with" in describe_result(half_elsewhere.prepared, summary)
 
 
-def test_figures_that_are_not_there_are_dashes_without_an_interval(elsewhere_too):
-    """As of generators that nobody trained on: their mean is the same for all."""
+def test_missing_figures_are_dashes_without_an_interval(elsewhere_too):
+    """Generators without training images have the same mean for all images."""
     summary = elsewhere_too.summary()
     nothing = dict.fromkeys(summary.best("search").cross.metrics, np.nan)
     interval = Interval(np.nan, np.nan, np.nan, 0.95, 0, "predictions are constant")
@@ -129,7 +129,7 @@ def test_figures_that_are_not_there_are_dashes_without_an_interval(elsewhere_too
     assert set(row.cross) == {"–", ""} and row.cross[1] == row.cross[3] == ""
 
 
-def test_without_one_nothing_is_said_of_it(made):
+def test_a_sweep_without_a_second_data_set_has_no_second_table(made):
     summary = made.summary()
     assert cross_rows(summary) == [] and cross_markdown(summary) == [] and cross_line(summary) == ""
     result = summary.as_result()
@@ -137,7 +137,7 @@ def test_without_one_nothing_is_said_of_it(made):
     assert not any("cross" in name for name in summary.headline_metrics())
 
 
-def test_runs_that_failed_are_left_out(run_sweep, elsewhere_too, tmp_path):
+def test_failed_runs_are_excluded(run_sweep, elsewhere_too, tmp_path):
     runs = elsewhere_too.summary().best("search").runs
     given = {"cross": ("alignment",), "confirm": 1}
     one = run_sweep(tmp_path / "one", wrong={runs[0]: ("failed", 1)}, **given).summary().best("search")

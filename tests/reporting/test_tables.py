@@ -38,7 +38,7 @@ def test_a_baseline_without_figures_has_a_sentence(made):
     assert any("no prompt of these images was seen in training" in sentence for sentence in conclusions(made.summary()))
 
 
-def test_several_targets_have_a_row_each_beneath_their_configuration(two):
+def test_each_target_has_a_row_below_its_configuration(two):
     rows = result_rows(two.summary())
     labels = [row.label.strip() for row in rows]
     assert labels[1:3] == ["quality", "alignment"]
@@ -46,7 +46,7 @@ def test_several_targets_have_a_row_each_beneath_their_configuration(two):
     assert f"{best.test.targets['quality'].metrics['srcc']:.4f}" in rows[1].cells
 
 
-def test_the_files_hold_the_table(made, tmp_path):
+def test_the_files_have_the_table(made, tmp_path):
     summary = made.summary()
     write_tables(summary, tmp_path)
     with (tmp_path / "result.csv").open() as file:
@@ -84,7 +84,7 @@ def test_the_table_fits_a_terminal_of_140_columns(made):
         assert any(line.split() == " ".join((row.label, *row.cells)).split() for line in lines), row
 
 
-def test_a_figure_that_is_not_there_is_a_dash(made):
+def test_a_missing_figure_is_a_dash(made):
     summary = made.summary()
     best = summary.best("search")
     missing = {"plcc_fitted": math.nan, "srcc_within_prompt": math.nan}
@@ -96,7 +96,7 @@ def test_a_figure_that_is_not_there_is_a_dash(made):
 
 
 @pytest.mark.parametrize("low, high, word", [(0.1, 0.3, "better"), (-0.3, -0.1, "worse"), (-0.1, 0.1, "distinguished")])
-def test_the_verdict_follows_the_interval(made, low, high, word):
+def test_the_conclusion_follows_from_the_interval(made, low, high, word):
     summary = made.summary()
     comparison = next(c for c in summary.comparisons if c.against == "control")
     difference = replace(comparison.difference, estimate=(low + high) / 2, low=low, high=high)
@@ -105,7 +105,7 @@ def test_the_verdict_follows_the_interval(made, low, high, word):
     assert word in sentence and "plain_head" in sentence
 
 
-def test_a_sweep_of_which_nothing_came_is_still_reported(run_sweep, tmp_path):
+def test_a_sweep_without_finite_scores_is_reported(run_sweep, tmp_path):
     wrong = {f"{arm}-{n:04d}": ("failed", 1) for arm in ("trial", "control") for n in range(3)}
     made = run_sweep(tmp_path, wrong=wrong)
     summary = made.summary()
@@ -115,7 +115,7 @@ def test_a_sweep_of_which_nothing_came_is_still_reported(run_sweep, tmp_path):
 
 
 @pytest.mark.parametrize("confirm", [0, 1])
-def test_figures_are_drawn(run_sweep, tmp_path, confirm):
+def test_the_plots_are_drawn(run_sweep, tmp_path, confirm):
     made = run_sweep(tmp_path, confirm=confirm, splits=1, wrong={"trial-0001": ("diverged", 2)})
     draw_figures(made.summary(), made.sweep.arms, made.workspace)
     drawn = {path.name: path for path in made.workspace.report.iterdir()}
@@ -123,12 +123,12 @@ def test_figures_are_drawn(run_sweep, tmp_path, confirm):
     assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000 for path in drawn.values())
 
 
-def test_figures_of_several_targets(two):
+def test_the_plots_of_several_targets_are_drawn(two):
     draw_figures(two.summary(), two.sweep.arms, two.workspace)
     assert (two.workspace.report / "predictions.png").is_file()
 
 
-def test_the_description_says_what_was_searched_and_what_came_out(made):
+def test_the_description_has_the_search_and_the_result(made):
     beginning, result = describe_start(made.prepared), describe_result(made.prepared, made.summary())
     for text in (beginning, result):
         assert "text_hyper" in text and "alignment" in text and "widths, rank, lr" in text and "disjoint" in text
@@ -136,7 +136,7 @@ def test_the_description_says_what_was_searched_and_what_came_out(made):
     assert made.summary().best("search").representative in result
 
 
-def test_optimistic_results_are_said_to_be(made):
+def test_optimistic_results_are_marked(made):
     summary = replace(made.summary(), optimistic=True)
     assert "optimistic" in shown(summary).lower()
     assert "ptimistic" in describe_result(made.prepared, summary)

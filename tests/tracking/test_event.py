@@ -13,13 +13,13 @@ EVENT = Event("metrics", "trial-0001", {"step": 3, "metrics": {"val_srcc": 0.123
 LINE = encode(EVENT)
 
 
-def test_what_was_written_comes_back():
+def test_an_event_is_decoded_from_its_line():
     assert LINE.count(b"\n") == 1 and decode(LINE) == EVENT
     assert json.loads(LINE)["v"] == SCHEMA_VERSION
 
 
 @given(st.integers(0, len(LINE) - 1), st.integers(1, 255))
-def test_any_changed_byte_is_told(place, change):
+def test_a_changed_byte_is_detected(place, change):
     damaged = bytearray(LINE)
     damaged[place] ^= change
     try:
@@ -30,14 +30,14 @@ def test_any_changed_byte_is_told(place, change):
 
 
 @given(st.integers(0, len(LINE) - 2))
-def test_any_part_of_a_line_is_told(length):
+def test_a_part_of_a_line_is_damaged(length):
     with pytest.raises(DamagedLine):
         decode(LINE[:length])
     with pytest.raises(DamagedLine):
         decode(LINE[length + 1 :])
 
 
-def test_two_lines_glued_to_one_are_told():
+def test_two_joined_lines_are_damaged():
     with pytest.raises(DamagedLine):
         decode(LINE[:-20] + LINE)
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_the_version_of_a_loaded_model_is_in_this_file():
-    """Without it the digest of the registered version is not compared; that of the logged model still is."""
+    """A missing file leaves only the digest of the logged model to compare."""
     assert pyfunc.REGISTERED_MODEL_META == REGISTERED_MODEL_META_FILE_NAME
 
 

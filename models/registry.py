@@ -1,40 +1,51 @@
-"""The registry of variants: plain functions that say what a model sees, found by their names."""
+"""Registry of variants: functions that return what a model sees, or a whole model, looked up by name."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
+from torch import nn
+
+from models import CONTROL
 from models.hypernet import HyperNet
+from models.name_registry import Registry
 from models.scoring_model import ScoringModel
 from models.stems import Stem
 from models.target_net import TargetNet
 from models.unknown_name import UnknownNameError
 
 __all__ = [
+    "CONTROL",
+    "VARIANTS",
     "UnknownNameError",
     "VariantInfo",
     "build_variant",
     "list_variants",
     "register_variant",
+    "variant_file",
     "variant_info",
 ]
 
-StemBuilder = Callable[..., Stem]
-CONTROL = "plain_head"
+Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 
 
 @dataclass(frozen=True)
 class VariantInfo:
-    """What there is to know about a variant before it is built.
+    """Description of a variant, known before it is built.
 
     Attributes:
-        name: The name it is asked for by.
+        name: Its registered name.
         hypernet_sees: Features that condition the hypernet.
         target_net_sees: Features that the target net's input is made of.
         targets: The scores it is made for, or None for any.
         summary: First line of its description.
         parameters: Its keyword parameters with their defaults.
+
+    Example:
+        >>> variant_info("text_hyper").reads
+        ('prompt.embedding', 'image_prompt.embedding', 'image.statistics')
     """
 
     name: str
@@ -51,21 +62,30 @@ class VariantInfo:
 
     @property
     def hypernet_parameters(self) -> tuple[str, ...]:
-        """Those of its parameters that are the hypernet's own, which its control lacks."""
+        """Parameters of the hypernet alone, which its control lacks."""
         return tuple(name for name in self.parameters if name in _HYPERNET_KEYS)
 
 
+@dataclass(frozen=True)
+class _Variant:
+    info: VariantInfo
+    build: Callable[..., nn.Module]
+
+
 def _keywords(function: Callable[..., Any]) -> dict[str, Any]:
-    """Keyword-only parameters of a function with their defaults."""
+    """Return the keyword-only parameters of a function with their defaults."""
     signature = inspect.signature(function).parameters.items()
     return {name: p.default for name, p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
+_N_TARGETS = "n_targets"
 _TARGET_NET_DEFAULTS = {"widths": (128, 64), **_keywords(TargetNet.__init__)}
 del _TARGET_NET_DEFAULTS["static"]
 _HYPERNET_DEFAULTS = _keywords(HyperNet.__init__)
 _HYPERNET_KEYS = frozenset(_HYPERNET_DEFAULTS)
-_BUILDERS: dict[str, tuple[VariantInfo, StemBuilder]] = {}
+
+VARIANTS: Registry[_Variant] = Registry("variant", package="models.variants", group="hyperassess.variants")
+"""All variants; the modules of `models/variants/` and plug-ins register them."""
 
 
 def register_variant(
@@ -74,39 +94,74 @@ def register_variant(
     target_net_sees: tuple[str, ...],
     targets: tuple[str, ...] | None,
     **defaults: Any,
-) -> Callable[[StemBuilder], StemBuilder]:
+) -> Callable[[Builder], Builder]:
     """Register the decorated function under its own name.
 
-    The function takes `shapes` (name of a feature → its shape without the batch) and keyword-only parameters, every
-    one with a default, and returns the stem. The variant's parameters are those, `widths` and the others of
-    `TargetNet`, and, where there is something that its hypernet sees, those of `HyperNet`.
+    The function takes `shapes` (name of a feature → its shape without the batch) and keyword-only parameters, each with
+    a default. It returns the stem. The variant's parameters are then the function's, `widths` and the others of
+    `TargetNet` and, if the hypernet sees a feature, those of `HyperNet`.
+
+    The function may return a whole model instead: a module with `reads`, `calibrate` and `forward` as `ScoringModel`
+    has them. The keyword `n_targets`, without a default, gives it the number of scores. The variant's parameters are
+    then the function's alone.
 
     Args:
-        hypernet_sees: The feature that conditions the hypernet; none for a variant without one.
-        target_net_sees: Features that the stem may read.
+        hypernet_sees: The feature that conditions the hypernet; empty for a variant without a hypernet.
+        target_net_sees: Features that the stem, or the model, may read.
         targets: The scores it is made for, or None for any.
-        defaults: Of the parameters; the paper's sizes where it gives them.
+        defaults: Default values of parameters; the paper's sizes if the paper gives them.
+
+    Raises:
+        ValueError: A default is of no parameter, or the name is registered already.
+
+    Example:
+        >>> from models.stems import Embedding
+        >>> @register_variant(hypernet_sees=(), target_net_sees=("prompt.embedding",), targets=None, widths=(8,))
+        ... def prompt_only(shapes):
+        ...     "Score the prompt alone."
+        ...     return Embedding(shapes, "prompt.embedding")
+        >>> build_variant("prompt_only", {"prompt.embedding": (4,)}).target_net.layers
+        ((4, 8), (8, 1))
+        >>> VARIANTS.remove("prompt_only")
     """
 
-    def register(builder: StemBuilder) -> StemBuilder:
-        name = builder.__name__
-        parameters = {**_TARGET_NET_DEFAULTS, **_keywords(builder), **(_HYPERNET_DEFAULTS if hypernet_sees else {})}
-        if strange := set(defaults) - set(parameters):
-            raise ValueError(f"variant '{name}' has no parameter {' or '.join(sorted(strange))}")
+    def register(builder: Builder) -> Builder:
+        name, own = builder.__name__, _keywords(builder)
+        if _N_TARGETS in own:
+            del own[_N_TARGETS]
+        else:
+            own = {**_TARGET_NET_DEFAULTS, **own, **(_HYPERNET_DEFAULTS if hypernet_sees else {})}
+        if unknown := set(defaults) - set(own):
+            raise ValueError(f"variant '{name}' has no parameter {' or '.join(sorted(unknown))}")
         summary = (inspect.getdoc(builder) or "").partition("\n")[0]
-        info = VariantInfo(name, hypernet_sees, target_net_sees, targets, summary, {**parameters, **defaults})
-        if name in _BUILDERS:
-            raise ValueError(f"variant '{name}' is registered twice")
-        _BUILDERS[name] = (info, builder)
+        info = VariantInfo(name, hypernet_sees, target_net_sees, targets, summary, {**own, **defaults})
+        VARIANTS.add(name, _Variant(info, builder), builder.__module__)
         return builder
 
     return register
 
 
 def list_variants() -> list[str]:
-    """Names of all registered variants, sorted."""
-    _load()
-    return sorted(_BUILDERS)
+    """Return the names of all registered variants, sorted.
+
+    Example:
+        >>> "text_hyper" in list_variants()
+        True
+    """
+    return VARIANTS.names()
+
+
+def variant_file(name: str) -> Path:
+    """Return the Python file that defines a variant; a plug-in's search space lies next to it.
+
+    Raises:
+        UnknownNameError: No variant has that name.
+
+    Example:
+        >>> variant_file("text_hyper").name
+        'text_hyper.py'
+    """
+    return Path(inspect.getfile(VARIANTS.get(name).build))
 
 
 def variant_info(name: str, of: str = "text_hyper") -> VariantInfo:
@@ -114,18 +169,23 @@ def variant_info(name: str, of: str = "text_hyper") -> VariantInfo:
 
     Args:
         name: The variant.
-        of: For `plain_head`, the variant it is the control of; it reads what that one's target net sees
-            and has that one's parameters less the hypernet's.
+        of: The variant that `plain_head` is the control of; it reads what that one's target net sees and has that
+            one's parameters without the hypernet's.
 
     Raises:
         UnknownNameError: No variant has that name.
+        ValueError: `plain_head` is to be its own control.
+
+    Example:
+        >>> variant_info("plain_head", of="text_hyper").reads
+        ('image_prompt.embedding', 'image.statistics')
     """
-    info = _find(name)[0]
+    info = VARIANTS.get(name).info
     if name != CONTROL:
         return info
     if of == CONTROL:
         raise ValueError("plain_head is the control of a variant with a hypernet, not of itself")
-    compared = _find(of)[0]
+    compared = VARIANTS.get(of).info
     own = {key: value for key, value in compared.parameters.items() if key not in _HYPERNET_KEYS}
     return VariantInfo(
         name,
@@ -142,13 +202,22 @@ def build_variant(name: str, shapes: Mapping[str, tuple[int, ...]], n_targets: i
 
     Args:
         name: The variant.
-        shapes: Shape, without the batch, of every feature at hand.
-        n_targets: How many scores it gives.
+        shapes: Shape, without the batch, of every available feature.
+        n_targets: Number of scores it predicts.
         params: Its keyword parameters; `variant_info(name).parameters` lists them with their defaults.
+
+    Returns:
+        The model, or the variant's own module with the same `reads`, `calibrate` and `forward`.
 
     Raises:
         UnknownNameError: No variant, or no parameter of it, has that name.
-        ValueError: A feature that it reads is missing, or a parameter is out of its range.
+        ValueError: A feature is missing, a parameter is out of its range, or the variant's function returned neither a
+            stem nor a model.
+
+    Example:
+        >>> model = build_variant("plain_head", {"image_prompt.embedding": (12,)}, of="text_hyper", widths=(8,))
+        >>> model.reads, model.target_net.layers
+        (('image_prompt.embedding',), ((12, 8), (8, 1)))
     """
     info = variant_info(name, params["of"]) if "of" in params else variant_info(name)
     for key in params:
@@ -157,35 +226,53 @@ def build_variant(name: str, shapes: Mapping[str, tuple[int, ...]], n_targets: i
     if name == CONTROL:
         compared = variant_info(info.parameters["of"])
         without = {"generation": "none"} if compared.hypernet_sees else {}
-        return build_variant(compared.name, shapes, n_targets, **_less(params, "of"), **without)
+        return build_variant(compared.name, shapes, n_targets, **_without(params, "of"), **without)
     given = {**info.parameters, **params}
-    return _assemble(info, _find(name)[1], _Shapes(name, shapes), n_targets, given)
+    return _assemble(VARIANTS.get(name), _Shapes(name, shapes), n_targets, given, set(params))
 
 
 def _assemble(
-    info: VariantInfo, build_stem: StemBuilder, shapes: Mapping[str, tuple[int, ...]], n_targets: int, params: Any
+    variant: _Variant, shapes: Mapping[str, tuple[int, ...]], n_targets: int, params: Mapping[str, Any], given: set[str]
 ) -> ScoringModel:
-    """Stem, then target net, then hypernet: under one seed a control starts from the weights of its variant."""
-    stem = build_stem(shapes, **{key: params[key] for key in _keywords(build_stem)})
+    """Build stem, then target net, then hypernet: under one seed a control starts from its variant's weights."""
+    info, own = variant.info, _keywords(variant.build)
+    stem = variant.build(shapes, **{key: n_targets if key == _N_TARGETS else params[key] for key in own})
+    if not isinstance(stem, Stem):
+        _check_model(info.name, stem)
+        if unused := sorted(given - set(own)):
+            raise ValueError(f"the variant {info.name} returns a model of its own, which has no {' or '.join(unused)}")
+        return cast("ScoringModel", stem)
     generation = params.get("generation", "none")
     target_net = TargetNet(
         [stem.width, *params["widths"], n_targets],
         static=generation != "direct",
-        **{key: params[key] for key in _less(_TARGET_NET_DEFAULTS, "widths")},
+        **{key: params[key] for key in _without(_TARGET_NET_DEFAULTS, "widths")},
     )
     if generation == "none":
         return ScoringModel(stem, target_net)
     (condition,) = info.hypernet_sees
-    own = {key: params[key] for key in _HYPERNET_KEYS}
-    return ScoringModel(stem, target_net, HyperNet(condition, shapes[condition], target_net.layers, **own))
+    hypernet = {key: params[key] for key in _HYPERNET_KEYS}
+    return ScoringModel(stem, target_net, HyperNet(condition, shapes[condition], target_net.layers, **hypernet))
 
 
-def _less(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _check_model(name: str, model: Any) -> None:
+    """Raise ValueError unless a variant's own model has what a scoring model has."""
+    returned = f"the variant {name} returned an object of type {type(model).__name__}"
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{returned}, which is neither a stem nor a torch.nn.Module")
+    missing = [part for part in ("reads", "calibrate") if not hasattr(model, part)]
+    if type(model).forward is nn.Module.forward:
+        missing.append("forward")
+    if missing:
+        raise ValueError(f"{returned}, which is not a stem and, to be a model, lacks {' and '.join(missing)}")
+
+
+def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in mapping.items() if name != key}
 
 
 class _Shapes(dict[str, tuple[int, ...]]):
-    """Shapes of the features at hand; asking for another one says who asked and what there is."""
+    """Shapes of the available features; the error for another one names the variant and the available ones."""
 
     def __init__(self, variant: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
         super().__init__(shapes)
@@ -194,15 +281,3 @@ class _Shapes(dict[str, tuple[int, ...]]):
     def __missing__(self, feature: str) -> tuple[int, ...]:
         at_hand = ", ".join(sorted(self)) or "none"
         raise ValueError(f"{self.variant} reads {feature}, but the features at hand are {at_hand}")
-
-
-def _find(name: str) -> tuple[VariantInfo, StemBuilder]:
-    _load()
-    if name not in _BUILDERS:
-        raise UnknownNameError("variant", name, _BUILDERS)
-    return _BUILDERS[name]
-
-
-def _load() -> None:
-    # Here rather than at the top: the variants' modules import this one for the decorator.
-    import models.variants  # noqa: F401

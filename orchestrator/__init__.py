@@ -9,6 +9,8 @@ from orchestrator.core.import_path import put_project_first
 put_project_first()
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.scoring import Scorer
 
 __version__ = "0.1.0"
@@ -16,7 +18,13 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load_scorer"]
 
 
-def load_scorer(model: str, tracking_uri: str | None = None, sweeps: str = "sweeps", device: str = "cpu") -> Scorer:
+def load_scorer(
+    model: str,
+    tracking_uri: str | None = None,
+    sweeps: str = "sweeps",
+    device: str = "cpu",
+    plugins: Sequence[str] = (),
+) -> Scorer:
     """Load a trained model; calling it on images and prompts returns a DataFrame with their scores.
 
     The last example needs a registered model in MLflow, so it is skipped in tests.
@@ -27,10 +35,11 @@ def load_scorer(model: str, tracking_uri: str | None = None, sweeps: str = "swee
         tracking_uri: tracking URI of MLflow; by default MLFLOW_TRACKING_URI, or else `mlflow.db` in the working folder.
         sweeps: folder of the sweeps.
         device: device that the model runs on.
+        plugins: modules that register the model's variant or encoders; installed plug-ins are found without it.
 
     Raises:
-        InputError: there is no such model, or it cannot be trusted or used on this machine; the message contains the
-            reason.
+        InputError: there is no such model, a plug-in is missing, or the model cannot be trusted or used on this
+            machine; the message contains the reason.
 
     Example:
         >>> import tempfile
@@ -61,7 +70,9 @@ def load_scorer(model: str, tracking_uri: str | None = None, sweeps: str = "swee
     """
     from pathlib import Path
 
+    from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.resolve import load_found, resolve_model
 
+    load_plugins(plugins)
     with resolve_model(str(model), Path(sweeps), tracking_uri) as found:
         return load_found(found, device)

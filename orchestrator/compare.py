@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.core.cli import command, examples
-from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Json, Out, TrackingUri
+from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Json, Out, Plugin, TrackingUri
 
 _MODEL = "text_hyper@champion, text_hyper/3, SWEEP/confirm-0003, or an MLflow run id."
 
@@ -32,6 +32,7 @@ def compare(
             help="PNG file of the scatter.", rich_help_panel=OUTPUT_PANEL, show_default="in the folder of the sweeps"
         ),
     ] = None,
+    plugin: Plugin = None,
     tracking_uri: TrackingUri = None,
     out: Out = SWEEPS,
     json: Json = False,
@@ -43,12 +44,14 @@ def compare(
     from tempfile import TemporaryDirectory
 
     from orchestrator.core.errors import InputError, reason
+    from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.promotion.cli import connect, silence_libraries
     from orchestrator.registry.promotion.compare import compare as compare_models
     from orchestrator.registry.promotion.compare_figure import draw_comparison
     from orchestrator.registry.promotion.compared_model import find_compared
     from orchestrator.sweeps.start import make_console
 
+    load_plugins(plugin or ())
     with TemporaryDirectory(prefix="compare-") as scratch, silence_libraries():
         client = connect(tracking_uri)
         one, other = (find_compared(client, name, out, Path(scratch)) for name in (first, second))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.core.cli import command, examples
-from orchestrator.core.cli_options import MODEL_PANEL, SWEEPS, Debug, Out, TrackingUri
+from orchestrator.core.cli_options import MODEL_PANEL, SWEEPS, Debug, Out, Plugin, TrackingUri
 
 
 @command
@@ -24,17 +24,21 @@ def export(
         ),
     ],
     to: Annotated[Path, typer.Option(help="New folder, or a new file that ends in .zip.", rich_help_panel=MODEL_PANEL)],
+    plugin: Plugin = None,
     sweeps: Out = SWEEPS,
     tracking_uri: TrackingUri = None,
     debug: Debug = False,
 ) -> None:
     """Write a model with its test predictions, its hash and a card, for orchestrator.score on any machine."""
+    from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.export import export_model
     from orchestrator.registry.resolve import resolve_model
 
+    load_plugins(plugin or ())
     with resolve_model(model, sweeps, tracking_uri) as found:
         written = export_model(found, to)
-    print(f"{written}: python -m orchestrator.score --model {to} --prompt TEXT IMAGE…")
+    given = "".join(f" --plugin {module}" for module in plugin or ())
+    print(f"{written}: python -m orchestrator.score --model {to}{given} --prompt TEXT IMAGE…")
 
 
 if __name__ == "__main__":

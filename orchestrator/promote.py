@@ -16,6 +16,7 @@ from orchestrator.core.cli_options import (
     DataRoot,
     Debug,
     Out,
+    Plugin,
     TrackingUri,
     flag,
 )
@@ -73,6 +74,7 @@ def promote(
     dry_run: Annotated[bool, flag("Judge, and change nothing.", _ALIAS, "--dry-run")] = False,
     yes: Annotated[bool, flag("Move the alias without asking.", _ALIAS, "--yes")] = False,
     history: Annotated[bool, flag("Show every move of the alias.", _ALIAS, "--history")] = False,
+    plugin: Plugin = None,
     data_root: DataRoot = None,
     tracking_uri: TrackingUri = None,
     out: Out = SWEEPS,
@@ -84,7 +86,8 @@ def promote(
     from tempfile import TemporaryDirectory
 
     from orchestrator.core.errors import InputError
-    from orchestrator.core.lookup import unknown_name_message
+    from orchestrator.core.lookup import look_up
+    from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.promotion.alias import read_history
     from orchestrator.registry.promotion.cli import check_alias, connect, question, silence_libraries
     from orchestrator.registry.promotion.evaluate_gates import CandidateQuery
@@ -111,10 +114,10 @@ def promote(
         raise InputError('--force needs --reason "…": it is kept with the model and in the history.')
     if reason and not force:
         raise InputError("--reason is why a gate is overruled: give --force as well.")
-    from models import list_variants
+    from models.registry import VARIANTS
 
-    if variant not in list_variants():
-        raise InputError(unknown_name_message("variant", variant, list_variants()))
+    load_plugins(plugin or ())
+    look_up(VARIANTS, variant)
     confirm = question(yes or dry_run)
     client = connect(tracking_uri)
     wanted = CandidateQuery(variant, dataset, sweep, run, metric.value)

@@ -15,6 +15,7 @@ from orchestrator.core.cli_options import (
     Debug,
     Json,
     Out,
+    Plugin,
     TrackingUri,
     flag,
 )
@@ -59,6 +60,7 @@ def score(
         Path | None,
         typer.Option(help="With --check: folder of the data set.", rich_help_panel=_CHECK, show_default="as trained"),
     ] = None,
+    plugin: Plugin = None,
     sweeps: Out = SWEEPS,
     tracking_uri: TrackingUri = None,
     json: Json = False,
@@ -66,8 +68,10 @@ def score(
 ) -> None:
     """Score images, best first, on the scale of the scores that the model was trained on."""
     from orchestrator.core.errors import InputError
+    from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.score import ScoreOptions, check_again, score_images
 
+    load_plugins(plugin or ())
     asked = ScoreOptions(model, sweeps, tracking_uri, device, json)
     if check:
         if images or prompt or criteria or out:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,31 @@ if TYPE_CHECKING:
     from tests.simulated_tune import SimulatedRayTune
 
 REPOSITORY = Path(__file__).parents[1]
-
-
 SERVERS = {"postgres", "s3", "server"}
 """Values of a test's parameters that choose a real server."""
 SERVER_FIXTURES = {"postgres", "postgres_uri", "s3_server", "tracking_server"}
+STARTERS = {"Nodes", "Server", "ray_session", "served", "wait_healthy"}
+"""Names that a module imports to start Ray or a server."""
+
+
+SKIPPED_IN_CI = ("is not at ", "no GPU", "namespaces", "the right to mount", "no address but loopback")
+"""Parts of the reasons that a test may be skipped for in CI: real data sets, devices and rights that CI lacks."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test in CI if it is skipped for something that CI installs."""
+    report = yield
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(part in reason for part in SKIPPED_IN_CI):
+            report.outcome, report.longrepr = "failed", f"skipped in CI: {reason}"
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test as `unit` or `e2e`, and run the modules marked `long` first, then those marked `e2e`."""
+    """Mark each test as `unit` or `e2e`, and run `long` modules first, then others with an `e2e` test."""
     for item in items:
         if item.get_closest_marker("unit") is None and item.get_closest_marker("e2e") is None:
             item.add_marker("e2e" if item.get_closest_marker("long") or _uses_server(item) else "unit")
@@ -35,7 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _uses_server(item: pytest.Item) -> bool:
     chosen = getattr(getattr(item, "callspec", None), "params", {}).values()
     named = any(isinstance(value, str) and value in SERVERS for value in chosen)
-    return named or bool(SERVER_FIXTURES & set(getattr(item, "fixturenames", ())))
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return named or bool(SERVER_FIXTURES & fixtures) or bool(STARTERS & vars(getattr(item, "module", item)).keys())
 
 
 @pytest.fixture(scope="session", autouse=True)

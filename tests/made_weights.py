@@ -9,14 +9,14 @@ from safetensors.torch import save_file
 from torchvision.models import resnet50
 
 COMPLETED = {"timm:NAME": "timm:test_resnet", "sentence:ID": "sentence:made/model"}
-"""What stands for an encoder whose name has to be completed."""
+"""Complete names for the encoders whose registered name is a pattern."""
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz0123456789:,."]
 WORDS += [f"##{letter}" for letter in WORDS[5:]] + ["a", "photo", "of", "cat", "dog", "red", "blue", "and", "the"]
 
 
 def save_tokenizer(folder: Path) -> None:
-    """BERT's kind of tokenizer that spells what it does not know."""
+    """Save a BERT tokenizer whose vocabulary has every letter, so that it has no unknown words."""
     from transformers import BertTokenizerFast
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def save_tokenizer(folder: Path) -> None:
 
 
 def save_bert(folder: Path, width: int = 24, seed: int = 0) -> None:
-    """A BERT without anything of sentence-transformers beside it."""
+    """Save a BERT without files of sentence-transformers."""
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(seed)
@@ -43,7 +43,7 @@ def save_bert(folder: Path, width: int = 24, seed: int = 0) -> None:
 
 
 def save_sentence_model(folder: Path, pooling: str = "mean", max_tokens: int = 12, width: int = 24) -> None:
-    """A BERT in a folder of sentence-transformers' layout, as older releases wrote it and newer ones read it."""
+    """Save a BERT in a folder of sentence-transformers' layout, as older releases wrote it and newer ones read it."""
     save_bert(folder, width)
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
     listed = [
@@ -58,7 +58,7 @@ def save_sentence_model(folder: Path, pooling: str = "mean", max_tokens: int = 1
 
 
 def save_blip(folder: Path, width: int = 32) -> None:
-    """A BLIP for images of 64 pixels in patches of 16."""
+    """Save a BLIP for images of 64 pixels in patches of 16."""
     from transformers import BlipConfig, BlipForImageTextRetrieval
 
     torch.manual_seed(0)
@@ -112,7 +112,7 @@ def save_resnet50(folder: Path) -> None:
 
 
 def save_all(folder: Path) -> None:
-    """Weights for every encoder that no package ships any for, as `$HYPERASSESS_WEIGHTS` has them."""
+    """Save weights for every encoder without weights in a package, in the layout of `$HYPERASSESS_WEIGHTS`."""
     save_resnet50(folder)
     save_timm(folder / "timm", "test_resnet")
     save_timm(folder / "timm", "test_efficientnet", ".pth")

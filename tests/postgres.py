@@ -20,7 +20,7 @@ _RUN_AS = "postgres"
 
 
 def find_binaries() -> Path | None:
-    """The folder of `initdb` and `postgres`: on the path, or where Debian puts the newest."""
+    """Return the folder of `initdb` and `postgres` on the path, or of Debian's newest; None if missing."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
@@ -29,7 +29,7 @@ def find_binaries() -> Path | None:
 
 @contextmanager
 def served() -> Iterator["PostgresServer"]:
-    """A server while it is wanted: CI must have it, and on other machines the test is skipped without."""
+    """Start a server that ends with the block; if missing, fail in CI and skip elsewhere."""
     binaries = find_binaries()
     if binaries is None:
         absent = "PostgreSQL is not installed (apt-get install postgresql)"
@@ -42,7 +42,7 @@ def served() -> Iterator["PostgresServer"]:
 
 
 class PostgresServer:
-    """A server that can be stopped and started again; everybody on this host may come in, except to `guarded`.
+    """A server that can be stopped and restarted; any local user may connect, except to `guarded`.
 
     The role `guarded` has the password `secret` and needs it for the database of the same name.
 
@@ -77,11 +77,11 @@ class PostgresServer:
         self.execute("CREATE ROLE guarded LOGIN PASSWORD 'secret'", "CREATE DATABASE guarded OWNER guarded")
 
     def url(self, database: str, user: str = "postgres") -> str:
-        """Of a database, without a driver's name."""
+        """Return the URL of a database, without a driver's name."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self) -> str:
-        """The URL of a new and empty database."""
+        """Create an empty database and return its URL."""
         name = f"t{uuid4().hex}"
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
@@ -103,7 +103,7 @@ class PostgresServer:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        """At once, as a crash would: every connection breaks."""
+        """Stop at once, as in a crash: every connection breaks."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(30)
@@ -114,7 +114,7 @@ class PostgresServer:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def execute(self, *statements: str) -> None:
-        """As the superuser, outside of any transaction."""
+        """Execute statements as the superuser, outside of any transaction."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement)  # type: ignore[call-overload]

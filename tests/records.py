@@ -1,4 +1,4 @@
-"""Whether the three records of a finished sweep agree: ledger, disk, MLflow."""
+"""Comparison of the three records of a finished sweep: ledger, disk, MLflow."""
 
 import json
 import math
@@ -25,12 +25,12 @@ _STATUS = {Outcome.COMPLETE: "FINISHED", Outcome.PRUNED: "FINISHED"}
 
 
 Read = Callable[[str], bytes]
-"""What a trial's folder holds, by its path below the folder of all trials."""
+"""Return a file of the trials, by its path below the folder of all trials."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a sweep was to do: trials of each arm, epochs, configurations to confirm, splits of each."""
+    """Size of a sweep: trials of each arm, epochs, configurations to confirm, splits of each."""
 
     trials: int
     epochs: int
@@ -39,7 +39,7 @@ class Budget:
 
 
 class Records:
-    """The records of one finished sweep, read anew by other means than those that wrote them.
+    """Records of one finished sweep, read again by other means than those that wrote them.
 
     Args:
         workspace: the sweep's.
@@ -72,7 +72,7 @@ class Records:
         return list(self.client.search_runs(experiments, f"tags.sweep_id = '{sweep_id}'", max_results=1000))
 
     def check(self) -> int:
-        """Checks everything; gives how many figures were compared.
+        """Check everything and return the number of figures compared.
 
         Raises:
             AssertionError: with what disagrees.
@@ -140,7 +140,7 @@ class Records:
         assert numbers == sorted(trial.epochs), f"{key}: history {numbers}, ledger {sorted(trial.epochs)}"
 
     def _check_artifacts(self) -> int:
-        """What MLflow keeps of the sweep as a whole is, byte for byte, what lies in its folder."""
+        """Compare MLflow's artifacts of the sweep's run with its folder, byte for byte."""
         (sweep,) = [run for run in self.runs if run.data.tags["run_key"] == SWEEP]
         public = self.workspace.root / "public" / self.workspace.spec.name
         spec = public if public.is_file() else self.workspace.spec
@@ -154,7 +154,7 @@ class Records:
         return len(kept)
 
     def trained_again(self) -> dict[str, list[int]]:
-        """Epochs that were trained a second time after they had been told: MLflow keeps when they first ended."""
+        """Return epochs that were trained again after their report: MLflow keeps their first time."""
         again = {}
         for run in self.runs:
             key = run.data.tags["run_key"]

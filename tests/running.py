@@ -4,17 +4,19 @@ import subprocess
 import time
 from pathlib import Path
 
-_REPORTED = '"op_code":7'
-"""An epoch's objective in Optuna's journal."""
+REPORTED = '"op_code":7'
+"""Text of Optuna's journal that marks the objective of an epoch."""
 
 
-def wait_for_epochs(process: subprocess.Popen[str], journal: Path, count: int, seconds: float = 600.0) -> None:
-    """Wait until a sweep's ledger has the objectives of `count` epochs.
+def wait_for_epochs(
+    process: subprocess.Popen[str], file: Path, count: int, mark: str = REPORTED, seconds: float = 600.0
+) -> None:
+    """Wait until a file that a sweep writes has `count` epochs, each with the text `mark`.
 
     Raises:
         AssertionError: the sweep ended before, with its outputs, or `seconds` have passed.
     """
     deadline = time.monotonic() + seconds
-    while not (journal.exists() and journal.read_text().count(_REPORTED) >= count):
+    while not (file.exists() and file.read_text(errors="replace").count(mark) >= count):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.05)

@@ -12,7 +12,7 @@ BUCKET = "hyperassess"
 
 
 class S3Server:
-    """Serves until `close`; `environment` is what clients need."""
+    """A server that runs until `close`; `environment` has the variables of its clients."""
 
     def __init__(self, log: Path) -> None:
         with socket.socket() as free:

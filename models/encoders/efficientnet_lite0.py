@@ -16,7 +16,7 @@ from models.encoders.registry import register_encoder
 _CHANNELS = (16, 24, 40, 80, 112, 192, 320, 1280)
 
 
-@register_encoder("image")
+@register_encoder("image", default=True)
 def efficientnet_lite0(size: int = 224) -> ImageEncoder:
     """Return EfficientNet-Lite0 for images of `size` × `size` pixels; `size` is a multiple of 32.
 

@@ -8,7 +8,7 @@ from models.encoders.registry import register_encoder
 from models.encoders.sentence_encoder import SentenceEncoder
 
 
-@register_encoder("prompt")
+@register_encoder("prompt", default=True)
 def minilm() -> PromptEncoder:
     """Return all-MiniLM-L6-v2: 384 values, mean-pooled, of length 1, of up to 256 tokens.
 

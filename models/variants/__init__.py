@@ -1,21 +1,8 @@
-"""One file per system of the paper and per control; importing this package registers them all."""
+"""Variants: one file for each system of the paper and each control.
 
-from models.variants.criteria_hyper import criteria_hyper
-from models.variants.hybrid_hyper import hybrid_hyper
-from models.variants.image_hyper import image_hyper
-from models.variants.image_text_hyper import image_text_hyper
-from models.variants.imagereward_head import imagereward_head
-from models.variants.plain_head import plain_head
-from models.variants.semantic_hyper import semantic_hyper
-from models.variants.text_hyper import text_hyper
+Importing this package imports every module in it, and so registers every variant.
+"""
 
-__all__ = [
-    "criteria_hyper",
-    "hybrid_hyper",
-    "image_hyper",
-    "image_text_hyper",
-    "imagereward_head",
-    "plain_head",
-    "semantic_hyper",
-    "text_hyper",
-]
+from models.name_registry import import_submodules
+
+import_submodules(__name__, __path__)

@@ -50,6 +50,14 @@ DataRoot = Annotated[
         help="Folder of the data set, if it has moved.", rich_help_panel=PLACES_PANEL, show_default="as trained"
     ),
 ]
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        help="Python module that registers the model's variant or encoders; repeatable.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 Json = Annotated[bool, flag("Print one JSON object.", OUTPUT_PANEL, "--json")]
 Debug = Annotated[bool, flag("Show tracebacks.", OUTPUT_PANEL)]
 

@@ -1,26 +1,25 @@
-"""Lookup by name, with a message that lists near or known names if the name is unknown."""
+"""Look-ups of names that users type: an unknown name is an InputError with near matches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import TypeVar
 
+from models.name_registry import Registry
+from models.unknown_name import UnknownNameError, unknown_name_message
 from orchestrator.core.errors import InputError
+
+__all__ = ["look_up", "unknown_name_message"]
 
 T = TypeVar("T")
 
 
-def look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """Return `known[name]`; raise an InputError that lists near or known names if it is missing."""
-    if name not in known:
-        raise InputError(unknown_name_message(kind, name, known))
-    return known[name]
+def look_up(registry: Registry[T], name: str) -> T:
+    """Return the value that is registered under a name.
 
-
-def unknown_name_message(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the sentence for an unknown name."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
-    advice = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
-    return f"Unknown {kind} {name!r}: {advice}"
+    Raises:
+        InputError: The name is not registered; the message lists near matches or, if there are none, all names.
+    """
+    try:
+        return registry.get(name)
+    except UnknownNameError as error:
+        raise InputError(str(error)) from error

@@ -44,19 +44,15 @@ def _registered(module: ast.Module, registry: str) -> Iterator[tuple[str, str]]:
     functions = {node.name: node for node in module.body if isinstance(node, _Function)}
     for function in functions.values():
         for decorator in function.decorator_list:
-            if isinstance(decorator, ast.Call) and _registers(decorator, registry):
-                yield _usage(function, decorator, registry), _first_line(function)
-    for node in module.body:  # a registry that is one dictionary, such as SAMPLERS
-        if not isinstance(node, ast.AnnAssign) or registry not in ast.unparse(node.target).lower():
-            continue
-        if isinstance(node.value, ast.Dict):
-            for key, value in zip(node.value.keys, node.value.values, strict=True):
-                if isinstance(key, ast.Constant) and isinstance(value, ast.Name) and value.id in functions:
-                    yield str(key.value), _first_line(functions[value.id])
+            if not _registers(decorator, registry):
+                continue
+            name = _usage(function, decorator, registry) if isinstance(decorator, ast.Call) else function.name
+            yield name, _first_line(function)
 
 
-def _registers(decorator: ast.Call, registry: str) -> bool:
-    called = ast.unparse(decorator.func).lower()
+def _registers(decorator: ast.expr, registry: str) -> bool:
+    """Return whether a decorator is `@register_variant(…)` or, without arguments, `@SAMPLERS.register`."""
+    called = ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator).lower()
     return "register" in called and registry in called
 
 

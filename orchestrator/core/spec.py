@@ -88,6 +88,15 @@ class SweepSpec(BaseModel):
         Literal["frozen", "finetune"],
         Option("Image encoder: frozen, or finetune to train it with the model.", DATA_PANEL),
     ] = "frozen"
+    plugins: Annotated[
+        tuple[str, ...],
+        Option(
+            "Python module that registers variants, encoders, data sets or losses; repeatable.",
+            DATA_PANEL,
+            flag="--plugin",
+            repeatable=True,
+        ),
+    ] = ()
 
     trials: Annotated[
         int,

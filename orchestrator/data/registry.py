@@ -1,15 +1,14 @@
-"""The datasets there are, by name."""
+"""Registry of data sets."""
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.name_registry import Registry
 from orchestrator.core.errors import InputError
+from orchestrator.core.lookup import look_up
 from orchestrator.data.dataset import Dataset
 from orchestrator.data.progress import Progress, silent
 from orchestrator.data.source import Source
@@ -25,95 +24,111 @@ class _Entry:
     source: Source | None
 
 
-_entries: dict[str, _Entry] = {}
+def _usage(name: str, entry: _Entry) -> str:
+    if entry.argument.startswith("["):
+        return f"{name}[:{entry.argument[1:]}"
+    return f"{name}:{entry.argument}" if entry.argument else name
+
+
+DATASETS: Registry[_Entry] = Registry("data set", "orchestrator.data.datasets", "hyperassess.datasets", _usage)
+"""All data sets; the modules of `orchestrator/data/datasets/` and plug-ins register them."""
 
 
 def register_dataset(name: str, argument: str = "", source: Source | None = None) -> Callable[[Loader], Loader]:
-    """Make a loader known under a name.
+    """Register the decorated loader.
+
+    The loader is called with the argument, the folder of the data or None, and a function that shows progress.
 
     Args:
-        name: what is written before the colon of a spec.
-        argument: what must be written after the colon, for example "FILE"; in brackets where it may be left
-            out, for example "[SEED]"; empty where nothing may be there.
-        source: where it is published; None where nobody has to fetch it.
+        name: The part of a spec before the colon.
+        argument: The part after the colon, for example "FILE". It is in brackets if it is optional, for example
+            "[SEED]", and empty if a colon is not allowed.
+        source: Where the data set is published; None if it need not be downloaded.
+
+    Raises:
+        ValueError: The name is registered already.
+
+    Example:
+        >>> @register_dataset("ratings", argument="FILE")
+        ... def load_ratings(argument, data_root, progress): ...
+        >>> "ratings:FILE" in list_datasets()
+        True
+        >>> DATASETS.remove("ratings")
     """
 
     def register(load: Loader) -> Loader:
-        if name in _entries:
-            raise ValueError(f"a dataset named {name!r} is registered already")
-        _entries[name] = _Entry(load, argument, source)
+        DATASETS.add(name, _Entry(load, argument, source), load.__module__)
         return load
 
     return register
 
 
 def list_datasets() -> list[str]:
-    """What may be asked for, for example ["agiqa3k", "csv:FILE", "shapes[:SEED]"]."""
-    return [_usage(name) for name in sorted(_load_entries())]
+    """Return how each data set is written, for example ["agiqa3k", "csv:FILE", "shapes[:SEED]"].
+
+    Example:
+        >>> "csv:FILE" in list_datasets()
+        True
+    """
+    return list(DATASETS.usages().values())
 
 
 def load_dataset(spec: str, data_root: Path | None = None, progress: Progress | None = None) -> Dataset:
-    """Load and check a dataset.
+    """Load and check a data set.
 
     Args:
-        spec: a name, or a name and its argument: `shapes`, `agiqa3k`, `csv:scores.csv`.
-        data_root: the folder that holds the data, for datasets that are not built in.
-        progress: told about anything that takes seconds.
+        spec: A name, or a name and its argument: `shapes`, `agiqa3k`, `csv:scores.csv`.
+        data_root: Folder that holds the data, for data sets that are not built in.
+        progress: Called with progress during slow steps.
 
     Raises:
-        InputError: unknown dataset, missing folder, file or column, or more than 5 % of the rows unusable.
+        InputError: The data set is unknown, a folder, file or column is missing, or more than 5 % of the rows are
+            unusable.
     """
-    tell = progress or silent
-    return check_dataset(read_dataset(spec, data_root, tell), tell)
+    report = progress or silent
+    return check_dataset(read_dataset(spec, data_root, report), report)
 
 
 def read_dataset(spec: str, data_root: Path | None, progress: Progress) -> RawDataset:
-    """The rows that a dataset's files name, none of them checked yet.
+    """Read the rows that a data set's files name; nothing is checked yet.
 
     Raises:
-        InputError: unknown dataset, or a missing folder, file or column.
+        InputError: The data set is unknown, or a folder, file or column is missing.
     """
-    entry, colon, argument = _look_up(spec)
+    name, colon, argument = spec.partition(":")
+    entry = look_up(DATASETS, name)
     wanted = entry.argument
     required = bool(wanted) and not wanted.startswith("[")
     if (argument and not wanted) or (required and not argument) or (colon and not argument):
-        raise InputError(f"The dataset '{spec}' should read {_usage(spec.partition(':')[0])}.")
+        raise InputError(f"The dataset '{spec}' should read {_usage(name, entry)}.")
     if data_root is not None and not data_root.is_dir():
-        raise InputError(f"The data folder {data_root} does not exist or is no folder.")
+        raise InputError(f"The data folder {data_root} does not exist or is not a folder.")
     return entry.load(argument, data_root, progress)
 
 
 def dataset_source(spec: str) -> Source | None:
-    """Where a data set is published; None for what is built in or is the user's own.
+    """Return where a data set is published; None if it is built in or the user's own.
 
     Raises:
-        InputError: unknown dataset.
+        InputError: The data set is unknown.
+
+    Example:
+        >>> dataset_source("shapes") is None
+        True
     """
-    return _look_up(spec)[0].source
+    return look_up(DATASETS, spec.partition(":")[0]).source
 
 
-def _look_up(spec: str) -> tuple[_Entry, str, str]:
-    """The entry of a spec, its colon if there is one, and what stands behind it."""
-    entries = _load_entries()
-    name, colon, argument = spec.partition(":")
-    if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=2, cutoff=0.5)
-        known = f"There are {', '.join(list_datasets())}."
-        hint = f"Did you mean {' or '.join(near)}? {known}" if near else known
-        raise InputError(f"No dataset is named '{name}'. {hint}")
-    return entries[name], colon, argument
+def dataset_plugin(spec: str) -> str | None:
+    """Return the module of the plug-in that a data set is from, or None for a built-in one.
 
+    Raises:
+        InputError: The data set is unknown.
 
-def _load_entries() -> dict[str, _Entry]:
-    from orchestrator.data import datasets
-
-    for module in pkgutil.iter_modules(datasets.__path__, f"{datasets.__name__}."):
-        importlib.import_module(module.name)
-    return _entries
-
-
-def _usage(name: str) -> str:
-    argument = _entries[name].argument
-    if argument.startswith("["):
-        return f"{name}[:{argument[1:]}"
-    return f"{name}:{argument}" if argument else name
+    Example:
+        >>> dataset_plugin("csv:scores.csv") is None
+        True
+    """
+    name = spec.partition(":")[0]
+    look_up(DATASETS, name)
+    return DATASETS.plugin_of(name)

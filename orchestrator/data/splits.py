@@ -1,4 +1,4 @@
-"""Which rows train, which choose, which judge."""
+"""Rows of a data set, divided into train, validation and test by a protocol."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.name_registry import Registry
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
+from orchestrator.core.lookup import look_up
 from orchestrator.data.dataset import Dataset, normalize_prompt
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.2
 SLOT_TEST_SHARE = 2 / 24
-MIN_SLOTS = 3  # below it a slot set aside is half of a prompt's images
-MIN_PROMPTS = 2  # below it a correlation over prompts has nothing to say
+MIN_SLOTS = 3  # with two images, a slot held out is half of a prompt's images
+MIN_PROMPTS = 2  # a correlation over prompts needs two
 
 _PARTS = ("train", "validation", "test")
 _Rows = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
@@ -31,12 +33,12 @@ _Divide = Callable[[Dataset, int], _Rows]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a dataset, divided.
+    """Rows of a data set, divided.
 
     Attributes:
-        protocol: how it was divided.
-        index: which of the protocol's divisions it is, from 0.
-        train, validation, test: row numbers of the dataset's table, ascending.
+        protocol: Name of the protocol that divided it.
+        index: Number of the division among the protocol's, from 0.
+        train, validation, test: Row numbers of the data set's table, ascending.
         hash: SHA-256 of the names in each part.
     """
 
@@ -49,8 +51,8 @@ class Split:
 
     @property
     def optimistic(self) -> bool:
-        """Whether choices were made on the rows that judge them, so that results are better than they are."""
-        return _protocols[self.protocol].optimistic
+        """True if choices are made on the test rows, so that test results are biased upwards."""
+        return PROTOCOLS.get(self.protocol).optimistic
 
 
 @dataclass(frozen=True)
@@ -60,39 +62,49 @@ class _Protocol:
     searchable: bool
 
 
-_protocols: dict[str, _Protocol] = {}
+PROTOCOLS: Registry[_Protocol] = Registry("protocol")
+"""All protocols; a new one is a function here under `@register_protocol`."""
 
 
 def register_protocol(name: str, optimistic: bool = False, searchable: bool = True) -> Callable[[_Divide], _Divide]:
-    """Make a way to divide known under a name: (dataset, index) → rows of train, validation, test.
+    """Register the decorated function: (data set, index) → rows of train, validation and test.
 
     Args:
-        name: the protocol's.
-        optimistic: whether choices are made on the rows that judge them.
-        searchable: whether configurations may be chosen under it; not where one split's test trains in another.
+        name: Name of the protocol.
+        optimistic: Whether choices are made on the test rows.
+        searchable: Whether a search may choose configurations under it; False if test rows of one split train in
+            another.
+
+    Raises:
+        ValueError: The name is registered already.
     """
 
     def register(divide: _Divide) -> _Divide:
-        _protocols[name] = _Protocol(divide, optimistic, searchable)
+        PROTOCOLS.add(name, _Protocol(divide, optimistic, searchable), divide.__module__)
         return divide
 
     return register
 
 
 def list_protocols() -> list[str]:
-    """The protocols there are."""
-    return sorted(_protocols)
+    """Return the names of all protocols, sorted.
+
+    Example:
+        >>> list_protocols()
+        ['disjoint', 'paper', 'random', 'slots']
+    """
+    return PROTOCOLS.names()
 
 
 @register_protocol("disjoint")
 def disjoint(dataset: Dataset, index: int) -> _Rows:
-    """No prompt is in two parts, and the test prompts are the same for every index and every sweep.
+    """Divide by prompts: no prompt is in two parts, and the test prompts are the same for every index and every sweep.
 
-    Test: the prompts whose hash falls below 20 % of its range, so that a prompt stays where it is when others
-    come and go. Validation: of the rest, 20 % that the index chooses.
+    Test: prompts whose hash is in the lowest 20 % of its range, so that a prompt keeps its part if others are added or
+    removed. Validation: 20 % of the other prompts, chosen by the index.
 
     Raises:
-        InputError: fewer than two prompts in a part.
+        InputError: A part has fewer than two prompts.
     """
     prompts = _normalised(dataset)
     return _by_prompt(dataset, prompts, {prompt for prompt in prompts if _uniform(prompt) < TEST_SHARE}, index)
@@ -100,12 +112,12 @@ def disjoint(dataset: Dataset, index: int) -> _Rows:
 
 @register_protocol("random", searchable=False)
 def random(dataset: Dataset, index: int) -> _Rows:
-    """No prompt is in two parts, and the index chooses the test prompts too, as the literature's random splits do.
+    """Divide by prompts at random: no prompt is in two parts, and the index chooses the test prompts too.
 
-    For configurations that nobody searches: over several indices a test prompt of one trains in another.
+    This is how the literature splits. It is for fixed configurations only: test prompts of one index train in another.
 
     Raises:
-        InputError: fewer than two prompts in a part.
+        InputError: A part has fewer than two prompts.
     """
     prompts = _normalised(dataset)
     order = sorted(set(prompts), key=lambda prompt: _sha256(f"test {index}:{prompt}"))
@@ -117,7 +129,7 @@ def _normalised(dataset: Dataset) -> NDArray[np.object_]:
 
 
 def _by_prompt(dataset: Dataset, prompts: NDArray[np.object_], test: set[str], index: int) -> _Rows:
-    """The rows of the test prompts, and the others' by a validation share that the index chooses."""
+    """Return the rows of train, validation and test; the index chooses the validation share of the other prompts."""
     distinct = sorted(set(prompts))
     rest = sorted((p for p in distinct if p not in test), key=lambda prompt: _sha256(f"{index}:{prompt}"))
     validation = set(rest[: round(VALIDATION_SHARE * len(rest))])
@@ -134,12 +146,12 @@ def _by_prompt(dataset: Dataset, prompts: NDArray[np.object_], test: set[str], i
 
 @register_protocol("paper", optimistic=True)
 def paper(dataset: Dataset, index: int) -> _Rows:
-    """The literature's: 80/20 by image, prompts in both halves, the best epoch chosen on the test half."""
+    """Divide 80/20 by image, as the literature does: prompts are in both parts, and test rows choose the best epoch."""
     names = dataset.names
     order = sorted(range(len(names)), key=lambda row: _sha256(f"{index}:{names[row]}"))
     held_out = round(TEST_SHARE * len(names))
     if held_out < MIN_PROMPTS:
-        raise InputError(f"{dataset.name} has {len(names)} images, too few to set a fifth of them aside.")
+        raise InputError(f"{dataset.name} has {len(names)} images, too few to hold out a fifth of them.")
     test = np.sort(np.array(order[:held_out], dtype=np.int64))
     train = np.sort(np.array(order[held_out:], dtype=np.int64))
     return train, test, test
@@ -147,14 +159,14 @@ def paper(dataset: Dataset, index: int) -> _Rows:
 
 @register_protocol("slots", optimistic=True)
 def slots(dataset: Dataset, index: int) -> _Rows:
-    """The author's text experiment: some slots of every prompt test, and the best epoch is chosen on them.
+    """Divide by slots, as the author's text experiment does: some slots of every prompt are test rows.
 
-    A slot is an image's place among its prompt's, ordered by generator and name; AIGCIQA2023 has 24, of which
-    any 2 test (github CindyH1103/hyperText). The index chooses which, for all prompts alike, so every prompt is
-    in both halves: a model may score well by remembering prompts.
+    A slot is an image's rank among its prompt's images, ordered by generator and name. AIGCIQA2023 has 24 slots, of
+    which any 2 are test (github CindyH1103/hyperText). The index chooses them, the same for all prompts. Every prompt
+    is in both parts, so a model may score well by memorising prompts. The best epoch is chosen on the test rows.
 
     Raises:
-        InputError: a prompt with fewer than three images.
+        InputError: A prompt has fewer than three images.
     """
     members: dict[int, list[int]] = {}
     for row, prompt in enumerate(dataset.prompt_ids.tolist()):
@@ -177,30 +189,46 @@ def slots(dataset: Dataset, index: int) -> _Rows:
 
 
 def check_protocol(name: str) -> None:
-    """Raises InputError for a protocol that there is not."""
-    if name not in _protocols:
-        raise InputError(f"No protocol is named '{name}'. There are {', '.join(list_protocols())}.")
+    """Raise InputError unless a protocol has that name.
+
+    Example:
+        >>> check_protocol("slot")
+        Traceback (most recent call last):
+        orchestrator.core.errors.InputError: Unknown protocol 'slot': did you mean slots?
+    """
+    look_up(PROTOCOLS, name)
 
 
 def is_optimistic(name: str) -> bool:
-    """Whether a protocol chooses on the rows that judge; raises InputError for one that there is not."""
-    check_protocol(name)
-    return _protocols[name].optimistic
+    """Return whether a protocol makes choices on its test rows.
+
+    Raises:
+        InputError: No protocol has that name.
+
+    Example:
+        >>> is_optimistic("paper"), is_optimistic("disjoint")
+        (True, False)
+    """
+    return look_up(PROTOCOLS, name).optimistic
 
 
 def keeps_test_apart(name: str) -> bool:
-    """Whether a choice by validation under a protocol sees no test row, not even another split's.
+    """Return whether a choice by validation under a protocol uses no test row, not even another split's.
 
     Raises:
-        InputError: there is no such protocol.
+        InputError: No protocol has that name.
+
+    Example:
+        >>> keeps_test_apart("disjoint"), keeps_test_apart("random")
+        (True, False)
     """
-    return not is_optimistic(name) and _protocols[name].searchable
+    protocol = look_up(PROTOCOLS, name)
+    return protocol.searchable and not protocol.optimistic
 
 
 def check_searchable(name: str) -> None:
-    """Raises InputError for a protocol under which no configuration may be chosen."""
-    check_protocol(name)
-    if not _protocols[name].searchable:
+    """Raise InputError unless a search may choose configurations under a protocol."""
+    if not look_up(PROTOCOLS, name).searchable:
         raise InputError(
             f"--protocol {name} is for one fixed configuration (--trials 1): its splits train on one another's test "
             "prompts, so a search would choose by them. Search with --protocol disjoint."
@@ -208,20 +236,20 @@ def check_searchable(name: str) -> None:
 
 
 def make_split(dataset: Dataset, protocol: str = "disjoint", index: int = 0) -> Split:
-    """Divide a dataset; the same dataset, protocol and index always give the same split.
+    """Divide a data set; the same data set, protocol and index always return the same split.
 
     Raises:
-        InputError: unknown protocol, negative index, or too few rows or prompts for a part.
+        InputError: The protocol is unknown, the index is negative, or a part has too few rows or prompts.
     """
-    check_protocol(protocol)
+    divide = look_up(PROTOCOLS, protocol).divide
     if index < 0:
         raise InputError(f"A split's index counts from 0; {index} was asked for.")
-    rows = _protocols[protocol].divide(dataset, index)
+    rows = divide(dataset, index)
     return Split(protocol, index, *rows, hash=_hash(protocol, dataset.names, rows))
 
 
 def save_split(split: Split, dataset: Dataset, path: Path) -> None:
-    """Write a split as JSON, by names, so that it can be read by people and applied to a reordered table."""
+    """Write a split as JSON, by names, so that people can read it and it applies to a reordered table."""
     names = dataset.names
     content = {
         "protocol": split.protocol,
@@ -236,10 +264,10 @@ def save_split(split: Split, dataset: Dataset, path: Path) -> None:
 
 
 def load_split(path: Path, dataset: Dataset) -> Split:
-    """Read a saved split back.
+    """Read a saved split.
 
     Raises:
-        InputError: no such file, a file that was changed, or names that the dataset does not have (any more).
+        InputError: The file is missing or was changed, or it names images that the data set does not have.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -248,16 +276,16 @@ def load_split(path: Path, dataset: Dataset) -> Split:
     except OSError:
         raise InputError(f"The split {path} cannot be read.") from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is no saved split.") from None
+        raise InputError(f"{path} is not a saved split.") from None
     row_of = {name: row for row, name in enumerate(dataset.names)}
-    absent = [name for part in parts for name in part if name not in row_of]
-    if absent:
+    missing = [name for part in parts for name in part if name not in row_of]
+    if missing:
         raise InputError(
-            f"The split {path} names {len(absent)} images that {dataset.name} does not have, such as {absent[0]}."
+            f"The split {path} names {len(missing)} images that {dataset.name} does not have, such as {missing[0]}."
         )
     train, validation, test = (np.array(sorted(row_of[n] for n in part), dtype=np.int64) for part in parts)
     rows = (train, validation, test)
-    if protocol not in _protocols or _hash(protocol, dataset.names, rows) != expected:
+    if protocol not in PROTOCOLS or _hash(protocol, dataset.names, rows) != expected:
         raise InputError(f"The split {path} was changed after it was saved: its hash does not agree.")
     return Split(protocol, index, *rows, hash=expected)
 

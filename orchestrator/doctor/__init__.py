@@ -1,1 +1,1 @@
-"""Health: whether this machine, and what it reaches, is fit for a sweep; each check says how to mend what it found."""
+"""Checks of this machine and of the services that a sweep uses; each finding has a fix."""

@@ -1,4 +1,4 @@
-"""What a check found."""
+"""Result type of the checks."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
-    """Sweeps run, and something may go wrong or is less safe than it could be."""
+    """Sweeps run, but something may fail or is less safe than it could be."""
     FAIL = "fail"
-    """A sweep would not run, or should not."""
+    """A sweep would fail, or should not run."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor.
+    """Result of a check.
 
     Attributes:
-        check: what was looked at.
-        level: how bad it is.
-        said: what was found.
-        fix: what to do about it; None where there is nothing to do.
+        check: name of the check.
+        level: severity.
+        said: message.
+        fix: how to fix it; None for level OK.
     """
 
     check: str
@@ -34,20 +34,20 @@ class Finding:
     fix: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the finding for JSON."""
         return {"check": self.check, "level": str(self.level), "said": self.said, "mend": self.fix}
 
 
 def ok(check: str, said: str) -> Finding:
-    """All is well."""
+    """Return a finding of level OK."""
     return Finding(check, Level.OK, said)
 
 
 def warn(check: str, said: str, fix: str) -> Finding:
-    """It may go wrong."""
+    """Return a finding of level WARN."""
     return Finding(check, Level.WARN, said, fix)
 
 
 def fail(check: str, said: str, fix: str) -> Finding:
-    """It goes wrong."""
+    """Return a finding of level FAIL."""
     return Finding(check, Level.FAIL, said, fix)

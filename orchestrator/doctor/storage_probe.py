@@ -1,4 +1,4 @@
-"""Writes, reads and removes an object where a sweep would; a process of its own, as a store may never answer."""
+"""Probe of the storage: write, read and remove an object, in a process that can be stopped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable
 
 if __name__ == "__main__":
     url = sys.stdin.read()
-    if "://" not in url and not Path(url).is_dir():  # a sweep would make it, be it for a disk that is not mounted
-        sys.exit("there is no such folder")
+    if "://" not in url and not Path(url).is_dir():  # a sweep would create it, even below an unmounted disk
+        sys.exit("the folder does not exist")
     try:
         ObjectStore(url).check()
     except ObjectStoreUnavailable as error:

@@ -148,6 +148,7 @@ def measure(task: SweepContext, jobs: Sequence[Job]) -> GpuProbe:
     """Trains each job for a few batches and evaluates it; in a process that has a GPU to itself."""
     import torch
 
+    task.plugins.load(same_code=task.code is not None)
     properties = torch.cuda.get_device_properties(0)
     peak, fits = 0, True
     for job in jobs:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from models import CONTROL
 from orchestrator.core.errors import InputError
 from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins, load_plugins, share_plugins
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
 from orchestrator.execution.cross_dataset import CrossDataset, extract_cross, prepare_cross_dataset
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
-from orchestrator.search.space import FINETUNE, SearchSpace, load_space
+from orchestrator.search.space import FINETUNE, SearchSpace, has_space, load_space
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset, FeatureSet, Split
     from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
-
-CONTROL = "plain_head"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,7 @@ class PreparedSweep:
         splits: by index, 0 for the search and the rest for confirm runs.
         enqueued: configurations of a file to try first, as Optuna's flat parameters.
         cross: what is scored of a second data set, where there is one.
+        plugins: the plug-ins that the sweep names or uses.
     """
 
     spec: SweepSpec
@@ -50,6 +51,7 @@ class PreparedSweep:
     splits: Mapping[int, Split]
     enqueued: tuple[dict[str, Any], ...]
     cross: CrossDataset | None = None
+    plugins: SharedPlugins = NO_PLUGINS
 
     @property
     def control_of(self) -> str | None:
@@ -70,13 +72,15 @@ class PreparedSweep:
         """What must agree for a sweep to go on: code version, data, splits."""
         from orchestrator import __version__
 
-        return {
+        content = {
             "code": __version__,
             "data": self.dataset.data_hash,
             "test_data": self.cross.dataset.data_hash if self.cross else None,
             "splits": {str(index): split.hash for index, split in self.splits.items()},
             "space": self.space.model_dump(mode="json", exclude=None if self.finetune else {"backbone"}),
         }
+        # Absent without plug-ins, as in sweeps from before there were any.
+        return {**content, "plugins": dict(self.plugins.digests)} if self.plugins.digests else content
 
 
 def prepare(
@@ -93,6 +97,7 @@ def prepare(
     Raises:
         InputError: the first thing that is wrong, in one sentence.
     """
+    load_plugins(spec.plugins)
     build_sampler(spec.sampler, spec.seed)
     build_pruner(spec.pruner, spec.epochs)
     if spec.ledger:
@@ -130,7 +135,29 @@ def prepare(
         splits=splits,
         enqueued=enqueued,
         cross=prepare_cross_dataset(spec, dataset, targets, splits, reads, progress),
+        plugins=share_plugins(_plugins(spec, encoders, space)),
     )
+
+
+def _plugins(spec: SweepSpec, encoders: Mapping[str, str], space: SearchSpace) -> Iterator[str]:
+    """Yield the modules of the plug-ins that the sweep names or uses."""
+    from models.encoders.registry import encoder_plugin
+    from models.registry import VARIANTS
+    from orchestrator.data.registry import dataset_plugin
+    from orchestrator.training.losses import build_loss
+    from orchestrator.training.losses.registry import LOSSES
+    from orchestrator.training.settings import FitSettings
+
+    yield from spec.plugins
+    corners = [*space.corners(False), *space.corners(True)]
+    mixes = {FitSettings.from_dict({**corner.training, "epochs": spec.epochs}).loss for corner in corners}
+    losses = {loss.name for mix in mixes for _, loss in build_loss(mix).terms}
+    variants = {spec.variant, space.model.get("of", spec.variant)}
+    datasets = {spec.dataset, spec.test_dataset or spec.dataset}
+    yield from filter(None, (VARIANTS.plugin_of(str(variant)) for variant in variants))
+    yield from filter(None, map(encoder_plugin, encoders.values()))
+    yield from filter(None, map(dataset_plugin, datasets))
+    yield from filter(None, map(LOSSES.plugin_of, losses))
 
 
 def extract_features(prepared: PreparedSweep, progress: Progress) -> FeatureSet:
@@ -283,6 +310,6 @@ def _space(spec: SweepSpec) -> SearchSpace:
     own = load_space(spec.space)
     of = control_of(spec.variant, spec.targets, own)
     if of is None:
-        return own.filled_from(load_space(spec.variant))
+        return own.filled_from(load_space(spec.variant)) if has_space(spec.variant) else own
     _variant(of, None)
     return own.filled_from(load_space(of).without_hypernet())

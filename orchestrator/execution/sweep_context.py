@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.shared_features import open_features
+from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins
 from orchestrator.data.feature_store import PIXELS
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class SweepContext:
         criteria: what is asked of the rows, (N,); None where nobody said.
         storage: where jobs leave their files instead; each works in a folder of its own then.
         code: digest of the code that every node has to have; None for whichever it has.
+        plugins: plug-ins that every worker loads.
     """
 
     features: FeatureSet
@@ -71,6 +73,7 @@ class SweepContext:
     criteria: tuple[str, ...] | None = None
     storage: TrialStore | None = None
     code: str | None = None
+    plugins: SharedPlugins = NO_PLUGINS
 
     def training_data(self, split: int) -> TrainingData:
         """The data as one of its splits divides it. Features are opened once in a process.
@@ -127,6 +130,7 @@ def make_context(
     storage: TrialStore | None = None,
     gpus: float = 0.0,
     code: str | None = None,
+    plugins: SharedPlugins = NO_PLUGINS,
 ) -> SweepContext:
     """The task of a sweep over `targets` of a dataset."""
     return SweepContext(
@@ -151,4 +155,5 @@ def make_context(
         storage=storage,
         gpus=gpus,
         code=code,
+        plugins=plugins,
     )

@@ -16,6 +16,7 @@ from ray import tune
 
 from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
 from orchestrator.core.code_digest import code_digest
+from orchestrator.core.errors import InputError
 from orchestrator.execution.failures import (
     UNFIT,
     FailureKind,
@@ -109,6 +110,10 @@ def _steps(job: Job, task: SweepContext) -> JobRunner:
             f"The code of this project on the node {socket.gethostname()} is not that with which the sweep began. "
             "Bring it back or take the node out, and resume; or resume with one code on all."
         )
+    try:
+        task.plugins.load(same_code=task.code is not None)
+    except InputError as error:
+        raise CodeMismatch(f"The node {socket.gethostname()} lacks a plug-in: {str(error).rstrip('.')}.") from error
     if task.storage is not None:
         from orchestrator.execution.synced_job import SyncedJob
 

@@ -1,1 +1,1 @@
-"""Using models: which one is meant, what is to be scored, and giving a model away."""
+"""Trained models in MLflow and on disk: resolution, scoring, verification, export, promotion."""

@@ -1,4 +1,4 @@
-"""A model's files out of MLflow: fetched from the MLflow that is asked, and looked at before anything is loaded."""
+"""Download of a model's files from MLflow, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -9,60 +9,60 @@ from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import LOADER
 
 
-def fetch_logged(client: MlflowClient, model_id: str, called: str, where: Path) -> Path:
-    """A logged model's scorer, downloaded; see `scorer_folder`.
+def fetch_logged(client: MlflowClient, model_id: str, title: str, folder: Path) -> Path:
+    """Download a logged model and return the folder of its scorer; see `scorer_folder`.
 
     Args:
-        client: MLflow's.
-        model_id: of the logged model.
-        called: the model, in a sentence.
-        where: folder for the files.
+        client: MLflow's client.
+        model_id: id of the logged model.
+        title: name of the model in messages.
+        folder: folder for the files.
 
     Raises:
-        InputError: it cannot be had, or is no model of this project.
+        InputError: the download fails, or it is not a model of this project.
     """
     try:
         location = client.get_logged_model(model_id).artifact_location
     except (MlflowException, OSError) as error:
-        raise _not_fetched(called, error) from error
-    return _fetch(client, location, called, where)
+        raise _not_fetched(title, error) from error
+    return _fetch(client, location, title, folder)
 
 
-def fetch_version(client: MlflowClient, name: str, version: str, where: Path) -> Path:
-    """A registered version's scorer, downloaded; see `fetch_logged`."""
-    called = f"{name}/{version}"
+def fetch_version(client: MlflowClient, name: str, version: str, folder: Path) -> Path:
+    """Download a registered version and return the folder of its scorer; see `fetch_logged`."""
+    title = f"{name}/{version}"
     try:
         location = client.get_model_version_download_uri(name, version)
     except (MlflowException, OSError) as error:
-        raise _not_fetched(called, error) from error
-    return _fetch(client, location, called, where)
+        raise _not_fetched(title, error) from error
+    return _fetch(client, location, title, folder)
 
 
-def _fetch(client: MlflowClient, location: str, called: str, where: Path) -> Path:
-    """From where the files lie: of `models:/…` MLflow asks the process's own MLflow, whichever is given."""
+def _fetch(client: MlflowClient, location: str, title: str, folder: Path) -> Path:
+    """Download from the files' own location, since MLflow resolves `models:/…` with its default tracking URI."""
     import mlflow
 
-    where.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        root = mlflow.artifacts.download_artifacts(location, dst_path=str(where), tracking_uri=client.tracking_uri)
+        root = mlflow.artifacts.download_artifacts(location, dst_path=str(folder), tracking_uri=client.tracking_uri)
     except (MlflowException, OSError) as error:
-        raise _not_fetched(called, error) from error
-    return scorer_folder(Path(root), called)
+        raise _not_fetched(title, error) from error
+    return scorer_folder(Path(root), title)
 
 
-def _not_fetched(called: str, error: Exception) -> InputError:
-    return InputError(f"The model {called} cannot be fetched from MLflow: {reason(error)}")
+def _not_fetched(title: str, error: Exception) -> InputError:
+    return InputError(f"The model {title} cannot be downloaded from MLflow: {reason(error)}")
 
 
-def scorer_folder(root: Path, called: str) -> Path:
-    """The saved scorer in the files of an MLflow model.
+def scorer_folder(root: Path, title: str) -> Path:
+    """Return the folder of the saved scorer in the files of an MLflow model.
 
     Args:
-        root: holds `MLmodel`.
-        called: the model, in a sentence.
+        root: folder with `MLmodel`.
+        title: name of the model in messages.
 
     Raises:
-        InputError: MLflow would run something else for it than this package on data.
+        InputError: MLflow would run other code than this package for it.
     """
     import yaml
 
@@ -71,10 +71,10 @@ def scorer_folder(root: Path, called: str) -> Path:
         loader, data = flavor["loader_module"], Path(flavor["data"])
         code = flavor.get("code") or flavor.get("python_model") or flavor.get("model_code_path")
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"The model {called} is no model of this project: it is not loaded.") from error
+        raise InputError(f"The model {title} is not a model of this project, so it is not loaded.") from error
     if loader != LOADER or code:
-        raise InputError(f"The model {called} brings code of its own ({code or loader}): it is not loaded.")
+        raise InputError(f"The model {title} contains code of its own ({code or loader}), so it is not loaded.")
     folder = root / data
     if data.is_absolute() or ".." in data.parts or not folder.is_dir():
-        raise InputError(f"The model {called} names data outside itself: it is not loaded.")
+        raise InputError(f"The model {title} refers to data outside its folder, so it is not loaded.")
     return folder

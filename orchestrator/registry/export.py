@@ -1,4 +1,4 @@
-"""A model given away: one folder or `.zip` of weights, JSON and text that can be scored with and checked."""
+"""Export of a model to one folder or `.zip` of weights, JSON and text."""
 
 from __future__ import annotations
 
@@ -23,83 +23,83 @@ A model of HyperAssess that scores images: {targets}. {source}
 
 | file | what |
 |---|---|
-| `model/` | the weights (safetensors) and what is needed beside them (JSON); nothing in it is code |
-| `predictions.csv` | its validation and test images: true and predicted scores |
-| `export.json` | where it comes from, and the hash that `model/` must have |
+| `model/` | weights (safetensors) and settings (JSON), without code |
+| `predictions.csv` | true and predicted scores of its validation and test images |
+| `export.json` | origin of the model, and the hash of `model/` |
 
 ```sh
 python -m orchestrator.score --model {name} --prompt "a red fox in snow" fox.png
-python -m orchestrator.score --model {name} --check{data}   # the test images again
+python -m orchestrator.score --model {name} --check{data}   # score the test images again
 ```
 
-Encoders: {encoders}. Scores are in the units of the opinions that it was trained on, whose mean was {mean}.
+Encoders: {encoders}. Scores are in the units of the training scores, whose mean was {mean}.
 """
 
 
-def export_model(found: ResolvedModel, to: Path) -> Path:
-    """Writes the export; gives its path.
+def export_model(model: ResolvedModel, to: Path) -> Path:
+    """Write the export and return its path.
 
     Args:
-        found: the model.
-        to: a folder or a file ending in .zip; must not be there yet.
+        model: the model.
+        to: a folder, or a file ending in .zip; it must not exist yet.
 
     Raises:
-        InputError: `to` is there or cannot be written, or the model cannot be read.
+        InputError: `to` exists or cannot be written, or the model cannot be read.
     """
     to = to.expanduser().absolute()
     if to.exists():
-        raise InputError(f"--to {to} is there already.")
+        raise InputError(f"--to {to} exists already.")
     try:
-        card = read_config(found.folder)
+        config = read_config(model.folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{found.folder} holds no model that can be read: {reason(error)}.") from error
+        raise InputError(f"{model.folder} is not a readable model: {reason(error)}.") from error
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as made:
-            folder = Path(made) / to.name.removesuffix(".zip")
+        with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
+            folder = Path(temporary) / to.name.removesuffix(".zip")
             folder.mkdir()
-            _fill(folder, found, card)
-            packed = _zipped(folder, Path(made) / "packed") if to.suffix == ".zip" else folder
+            _fill(folder, model, config)
+            packed = _zipped(folder, Path(temporary) / "packed") if to.suffix == ".zip" else folder
             packed.replace(to)
     except OSError as error:
         raise InputError(f"--to {to} cannot be written: {reason(error)}.") from error
     return to
 
 
-def _fill(folder: Path, found: ResolvedModel, card: ModelConfig) -> None:
-    sha256 = found.verify()
-    shutil.copytree(found.folder, folder / MODEL)
-    if found.predictions is not None:
-        shutil.copyfile(found.predictions, folder / PREDICTIONS)
-    about = _public(found.about)
+def _fill(folder: Path, model: ResolvedModel, config: ModelConfig) -> None:
+    sha256 = model.verify()
+    shutil.copytree(model.folder, folder / MODEL)
+    if model.predictions is not None:
+        shutil.copyfile(model.predictions, folder / PREDICTIONS)
+    about = _public(model.about)
     (folder / EXPORT).write_text(json.dumps({"sha256": sha256, "about": about}, indent=1) + "\n")
-    (folder / README).write_text(found.description if _is_ours(found) else _readme(folder.name, found, card))
+    (folder / README).write_text(model.description if _is_export(model) else _readme(folder.name, model, config))
 
 
-def _is_ours(found: ResolvedModel) -> bool:
-    """Whether it is an export that is exported again."""
-    return (found.folder.parent / EXPORT).is_file()
+def _is_export(model: ResolvedModel) -> bool:
+    """Return whether the model is itself an export."""
+    return (model.folder.parent / EXPORT).is_file()
 
 
-def _readme(name: str, found: ResolvedModel, card: ModelConfig) -> str:
-    about = _public(found.about)
-    named = ("registered", "sweep", "run_key", "dataset", "protocol")
-    source = ", ".join(f"{key.replace('_', ' ')} `{about[key]}`" for key in named if about.get(key))
+def _readme(name: str, model: ResolvedModel, config: ModelConfig) -> str:
+    about = _public(model.about)
+    keys = ("registered", "sweep", "run_key", "dataset", "protocol")
+    source = ", ".join(f"{key.replace('_', ' ')} `{about[key]}`" for key in keys if about.get(key))
     built_in = str(about.get("dataset", "")).startswith("shapes")
     text = _README.format(
-        title=f"{card.variant}",
-        targets=", ".join(card.targets),
+        title=f"{config.variant}",
+        targets=", ".join(config.targets),
         source=f"From {source}." if source else "",
         name=name,
         data="" if built_in else " --data-root FOLDER",
-        encoders=", ".join(f"{kind.replace('_', ' ')} `{encoder}`" for kind, encoder in card.encoders.items()),
-        mean=", ".join(f"{mean:.2f}" for mean in card.score_mean),
+        encoders=", ".join(f"{kind.replace('_', ' ')} `{encoder}`" for kind, encoder in config.encoders.items()),
+        mean=", ".join(f"{mean:.2f}" for mean in config.score_mean),
     )
-    return f"{text}\n{found.description}\n" if found.description else text
+    return f"{text}\n{model.description}\n" if model.description else text
 
 
 def _public(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Without passwords, and of a data set that is a file only the file's name, not where it lies on this machine."""
+    """Return the origin without passwords, and with the file name only of a data set that is a file."""
     public = {key: without_passwords(value) if isinstance(value, str) else value for key, value in about.items()}
     scheme, colon, path = str(public.get("dataset", "")).rpartition(":")
     if "/" in path and scheme in {"", "csv"}:

@@ -1,4 +1,4 @@
-"""Models out of MLflow: of an alias, of a version, of a run; fetched as files, and only as files."""
+"""Models in MLflow, of an alias, a version or a run, downloaded as files without loading them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown_name_message
 from orchestrator.registry.download import fetch_logged, fetch_version
+from orchestrator.registry.mlflow_lookup import find_version
+from orchestrator.registry.model_reference import VersionReference
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import DIGEST
 
@@ -20,15 +21,15 @@ QUANTILES = "mos_quantiles"
 
 @dataclass(frozen=True)
 class DownloadedModel:
-    """A model's files, downloaded.
+    """Files of a model, downloaded.
 
     Attributes:
-        folder: the saved scorer, not yet compared with its digest.
-        sha256: what the registry, or for a run the logged model, says its digest is.
-        run_id: of the run that trained it.
-        tags: of the registered version, else of the run.
-        description: of the version; empty where there is none.
-        mos_quantiles: of the training scores, where the version has them.
+        folder: folder of the saved scorer, not yet compared with its digest.
+        sha256: digest in the registry or, for a run, of the logged model.
+        run_id: id of the run that trained it.
+        tags: tags of the registered version, else of the run.
+        description: description of the version; empty if there is none.
+        mos_quantiles: quantiles of the training scores; empty if the version has none.
     """
 
     folder: Path
@@ -40,11 +41,11 @@ class DownloadedModel:
 
 
 class ModelStore:
-    """The models of one MLflow.
+    """Models in one MLflow.
 
     Args:
-        tracking_uri: MLflow's.
-        scratch: folder for what is downloaded.
+        tracking_uri: URI of MLflow.
+        scratch: folder for downloads.
     """
 
     def __init__(self, tracking_uri: str, scratch: Path) -> None:
@@ -52,43 +53,37 @@ class ModelStore:
         self._uri = tracking_uri
         self._scratch = scratch
 
-    def version(self, name: str, version: str | None = None, alias: str | None = None) -> DownloadedModel:
-        """A registered version, by its number or by an alias.
+    def version(self, reference: VersionReference) -> DownloadedModel:
+        """Download a registered version.
 
         Raises:
-            InputError: there is none, nobody vouches for it, or it is no model of this project.
+            InputError: it does not exist, has no digest, or is not a model of this project.
         """
-        try:
-            found = (
-                self._client.get_model_version_by_alias(name, alias)
-                if alias
-                else self._client.get_model_version(name, str(version))
-            )
-        except (MlflowException, OSError) as error:
-            raise self._no_such(name, f"@{alias}" if alias else f"/{version}", error) from error
-        called = f"{name}/{found.version}"
-        if not found.tags.get(DIGEST):
+        version = find_version(self._client, reference)
+        name = reference.name
+        title = f"{name}/{version.version}"
+        if not version.tags.get(DIGEST):
             raise InputError(
-                f"{called} in MLflow has no tag {DIGEST}, so nobody vouches for its files: it is not loaded. "
+                f"{title} in MLflow has no tag {DIGEST}, so its files cannot be verified and it is not loaded. "
                 "Models are registered by: python -m orchestrator.promote"
             )
         quantiles: dict[str, Any] = {}
-        with suppress(ValueError, TypeError):  # the tag is a rough help, and MLflow may have cut it
-            quantiles = dict(json.loads(found.tags.get(QUANTILES, "{}")))
+        with suppress(ValueError, TypeError):  # the tag is optional, and MLflow may have cut it
+            quantiles = dict(json.loads(version.tags.get(QUANTILES, "{}")))
         return DownloadedModel(
-            folder=fetch_version(self._client, name, found.version, self._scratch),
-            sha256=found.tags[DIGEST],
-            run_id=found.run_id or "",
-            tags={**found.tags, "registered": called},
-            description=found.description or "",
+            folder=fetch_version(self._client, name, version.version, self._scratch),
+            sha256=version.tags[DIGEST],
+            run_id=version.run_id or "",
+            tags={**version.tags, "registered": title},
+            description=version.description or "",
             mos_quantiles=quantiles,
         )
 
     def of_run(self, run_id: str) -> DownloadedModel:
-        """The model that a run logged.
+        """Download the model that a run logged.
 
         Raises:
-            InputError: there is no such run, or it has none, nobody vouches for it, or it is no model of this project.
+            InputError: the run or its model does not exist, it has no digest, or it is not a model of this project.
         """
         from mlflow.entities import LoggedModelStatus
 
@@ -97,48 +92,30 @@ class ModelStore:
             logged = self._client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
         except (MlflowException, OSError) as error:
             raise InputError(f"MLflow at {self._shown} has no run {run_id}: {reason(error)}") from error
-        whole = [model for model in logged if model.status == LoggedModelStatus.READY]
-        if not whole:
+        ready = [model for model in logged if model.status == LoggedModelStatus.READY]
+        if not ready:
+            raise InputError(f"The run {run_id} has no model: only the median confirm run of a configuration has one.")
+        if not ready[0].tags.get(DIGEST):
             raise InputError(
-                f"The run {run_id} has no model: only the confirm run that stands for a configuration has one."
+                f"The model of run {run_id} in MLflow has no tag {DIGEST}, so its files cannot be verified and it "
+                "is not loaded."
             )
-        if not whole[0].tags.get(DIGEST):
-            raise InputError(
-                f"The model of run {run_id} in MLflow has no tag {DIGEST}, so nobody vouches for its files: it is not "
-                "loaded."
-            )
-        folder = fetch_logged(self._client, whole[0].model_id, f"of run {run_id}", self._scratch)
-        return DownloadedModel(folder, whole[0].tags[DIGEST], run_id, dict(run.data.tags))
+        folder = fetch_logged(self._client, ready[0].model_id, f"of run {run_id}", self._scratch)
+        return DownloadedModel(folder, ready[0].tags[DIGEST], run_id, dict(run.data.tags))
 
     def predictions(self, run_id: str) -> Path | None:
-        """A run's table of predictions, downloaded; None where it has none."""
+        """Download a run's table of predictions; return None if it has none."""
         try:
             return Path(self._client.download_artifacts(run_id, "checkpoint/predictions.csv", str(self._scratch)))
         except (MlflowException, OSError):
             return None
 
     def run_tags(self, run_id: str) -> dict[str, str]:
-        """Tags of a run; none where it is gone."""
+        """Return the tags of a run; empty if it does not exist."""
         try:
             return dict(self._client.get_run(run_id).data.tags)
         except (MlflowException, OSError):
             return {}
-
-    def _no_such(self, name: str, which: str, error: Exception) -> InputError:
-        try:
-            names = [model.name for model in self._client.search_registered_models()]
-        except (MlflowException, OSError):
-            return InputError(f"MLflow at {self._shown} does not answer: {reason(error)}")
-        if not names:
-            return InputError(
-                f"MLflow at {self._shown} has no registered models: python -m orchestrator.promote makes one."
-            )
-        if name not in names:
-            return InputError(unknown_name_message("registered model", name, names))
-        model = self._client.get_registered_model(name)
-        numbers = sorted(int(version.version) for version in self._client.search_model_versions(f"name = '{name}'"))
-        aliases = ", ".join(f"@{alias}" for alias in sorted(model.aliases)) or "no aliases"
-        return InputError(f"{name} has no {which}: it has {aliases} and the versions {', '.join(map(str, numbers))}.")
 
     @property
     def _shown(self) -> str:

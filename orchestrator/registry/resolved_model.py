@@ -1,4 +1,4 @@
-"""A saved model with where it comes from, and the check that it is the one it is said to be."""
+"""Saved model with its origin and the digest that its files must have."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.tracking.digest import folder_digest
 
 _UNPACKING = (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
-"""What a torn, an encrypted (RuntimeError) or an unknown kind of `.zip` (its NotImplementedError) ends with."""
+"""Errors of a damaged `.zip`, an encrypted one (RuntimeError) and an unknown format (NotImplementedError)."""
 
 EXPORT, README = "export.json", "README.md"
 
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """A model's folder and what is known beside it.
+    """A model's folder with its origin.
 
     Attributes:
-        folder: holds the card and the weights.
-        name: what it is called in a sentence.
-        sha256: what `folder_digest` has to say of it, by whoever vouches for it; None where nobody does.
-        about: where it comes from: sweep, run, version, dataset, data_hash, …; JSON-able.
-        predictions: a table of its validation and test rows, true and predicted; None where there is none.
-        description: a model card in Markdown; empty where there is none.
-        mos_quantiles: of the training scores, for a card that holds none.
+        folder: folder with the configuration and the weights.
+        name: name in messages.
+        sha256: recorded result of `folder_digest`; None if none was recorded.
+        about: origin as JSON values: sweep, run, version, dataset, data_hash, …
+        predictions: table of true and predicted scores of validation and test; None if missing.
+        description: model card in Markdown; empty if missing.
+        mos_quantiles: quantiles of the training scores, for a configuration without them.
     """
 
     folder: Path
@@ -44,34 +44,34 @@ class ResolvedModel:
     mos_quantiles: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def verify(self) -> str:
-        """Its digest.
+        """Return the digest of the files.
 
         Raises:
-            InputError: it is not what somebody vouches for, or cannot be read.
+            InputError: it differs from the recorded one, or the files cannot be read.
         """
         try:
-            found = folder_digest(self.folder)
+            digest = folder_digest(self.folder)
         except OSError as error:
             raise InputError(f"The model {self.name} cannot be read: {reason(error)}.") from error
-        if self.sha256 is not None and found != self.sha256:
+        if self.sha256 is not None and digest != self.sha256:
             raise InputError(
-                f"The model {self.name} is not the one that was recorded: its files have the hash {found[:12]}…, "
-                f"not {self.sha256[:12]}…; it is not loaded."
+                f"The model {self.name} is not the one that was recorded: its files have the hash {digest[:12]}…, "
+                f"not {self.sha256[:12]}…, so it is not loaded."
             )
-        return found
+        return digest
 
 
 def from_export(folder: Path) -> ResolvedModel:
-    """The model of an exported folder.
+    """Return the model of an exported folder.
 
     Raises:
         InputError: it cannot be read.
     """
     try:
-        said = json.loads((folder / EXPORT).read_text())
-        sha256, about = str(said["sha256"]), dict(said["about"])
+        content = json.loads((folder / EXPORT).read_text())
+        sha256, about = str(content["sha256"]), dict(content["about"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / EXPORT} does not say which model it is: {reason(error)}.") from error
+        raise InputError(f"{folder / EXPORT} does not identify its model: {reason(error)}.") from error
     predictions, readme = folder / PREDICTIONS, folder / README
     try:
         description = readme.read_text() if readme.is_file() else ""
@@ -88,20 +88,20 @@ def from_export(folder: Path) -> ResolvedModel:
 
 
 def unpack(file: Path, into: Path) -> Path:
-    """Unpacks an exported `.zip`; gives the folder inside that holds the export.
+    """Unpack an exported `.zip` and return the folder with the export.
 
     Raises:
-        InputError: it is no export.
+        InputError: it is not an export.
     """
     try:
         with zipfile.ZipFile(file) as packed:
             names = [PurePosixPath(name) for name in packed.namelist()]
             if any(name.is_absolute() or ".." in name.parts for name in names):
-                raise InputError(f"{file} names files outside itself: it is not unpacked.")
+                raise InputError(f"{file} has entries outside its folder, so it is not unpacked.")
             packed.extractall(into)
     except _UNPACKING as error:
         raise InputError(f"{file} cannot be unpacked: {reason(error)}.") from error
-    found = sorted(into.glob(f"**/{EXPORT}"))
-    if len(found) != 1:
-        raise InputError(f"{file} holds no exported model.")
-    return found[0].parent
+    exports = sorted(into.glob(f"**/{EXPORT}"))
+    if len(exports) != 1:
+        raise InputError(f"{file} is not an exported model.")
+    return exports[0].parent

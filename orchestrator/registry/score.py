@@ -1,10 +1,10 @@
-"""What `orchestrator.score` does once it is known what was asked."""
+"""Implementation of the command score."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from orchestrator.registry.verify_scores import ScoreVerification
 
 _BEST = 20
+"""Number of rows printed if all scores are written to a file."""
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """With which model, where, and how it is told.
+    """Options of the command score.
 
     Attributes:
-        model: see `found_model`.
+        model: reference; see `resolve_model`.
         sweeps: folder that sweeps live in.
-        tracking_uri: MLflow's, where it was given.
+        tracking_uri: URI of MLflow; None for the default.
         device: "cpu", "cuda" or "auto".
-        json: whether one JSON object is printed.
+        json: print one JSON object.
     """
 
     model: str
@@ -44,58 +45,57 @@ class ScoreOptions:
 
 
 def score_images(
-    asked: ScoreOptions, given: Sequence[Path], prompt: str | None, criteria: str | None, out: Path | None
+    options: ScoreOptions, given: Sequence[Path], prompt: str | None, criteria: str | None, out: Path | None
 ) -> bool:
-    """Scores, prints, writes; gives whether any image was scored.
+    """Score, print and write; return whether any image was scored.
 
     Raises:
-        InputError: there is no such model, nothing to score, no prompt, or criteria that nothing would read.
+        InputError: the model does not exist, images or prompt are missing, or the model does not read criteria.
     """
     requests = read_requests(given, prompt, criteria)
-    with resolve_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
-        scorer = load_found(found, chosen_device(asked.device))
-        name = found.name
+    with resolve_model(options.model, options.sweeps, options.tracking_uri) as model:
+        scorer = load_found(model, chosen_device(options.device))
+        name = model.name
     if scorer.needs_criteria and not all(requests.criteria):
         raise InputError(
-            f"A model of {scorer.config.variant} reads what is asked of the images: give --criteria TEXT, or a column "
-            "criteria."
+            f"A model of {scorer.config.variant} reads criteria: give --criteria TEXT, or a column criteria."
         )
     if criteria is not None and not scorer.needs_criteria:
-        raise InputError(f"A model of {scorer.config.variant} reads no criteria: leave out --criteria.")
+        raise InputError(f"A model of {scorer.config.variant} does not read criteria: omit --criteria.")
     with progress_bar() as progress:
         table = scorer(requests.images, requests.prompts, requests.criteria, progress=progress)
     targets = scorer.config.targets
     table = ranked(table, targets)
     if out is not None:
         write_scores(table, out)
-    if asked.json:
+    if options.json:
         print(json.dumps({"model": name, "scores": records(table)}))
     else:
         show_scores(Console(), table, targets, None if out is None else _BEST)
     return bool(table["reason"].isna().any())
 
 
-def check_again(asked: ScoreOptions, dataset: str | None, data_root: Path | None) -> bool:
-    """Scores a model's test images again and says how far the scores differ; gives whether they agree.
+def check_again(options: ScoreOptions, dataset: str | None, data_root: Path | None) -> bool:
+    """Score a model's test images again, print the differences, and return whether the scores agree.
 
     Raises:
-        InputError: there is no such model, it has no predictions, or its images are not there.
+        InputError: the model does not exist, has no predictions, or its images are missing.
     """
-    from orchestrator.registry.verify_scores import check_model
+    from orchestrator.registry.verify_scores import verify_scores
 
-    with resolve_model(asked.model, asked.sweeps, asked.tracking_uri) as found:
-        scorer = load_found(found, chosen_device(asked.device))
+    with resolve_model(options.model, options.sweeps, options.tracking_uri) as model:
+        scorer = load_found(model, chosen_device(options.device))
         with progress_bar() as progress:
-            check = check_model(found, scorer, dataset, data_root, progress)
-        if asked.json:
-            print(json.dumps({"model": found.name, "passed": check.passed, **_plain(asdict(check))}))
+            check = verify_scores(model, scorer, dataset, data_root, progress)
+        if options.json:
+            print(json.dumps({"model": model.name, "passed": check.passed, **_plain(check.as_dict())}))
         else:
-            _show_check(Console(), found.name, check)
+            _show_check(Console(), model.name, check)
     return check.passed
 
 
 def chosen_device(given: str) -> str:
-    """A device of torch; raises InputError where it is not there."""
+    """Return the device for PyTorch; raise InputError if it does not exist."""
     import torch
 
     cuda = torch.cuda.is_available()
@@ -104,12 +104,12 @@ def chosen_device(given: str) -> str:
     if given.partition(":")[0] not in {"cpu", "cuda"}:
         raise InputError(f"--device is cpu, cuda or auto, not {given!r}.")
     if given.startswith("cuda") and not cuda:
-        raise InputError("There is no CUDA device here: leave out --device.")
+        raise InputError("There is no CUDA device on this machine: omit --device.")
     return given
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: NaN is null."""
+    """Return a value for JSON, with None for NaN."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not isfinite(value) else value
@@ -121,14 +121,15 @@ def _show_check(console: Console, name: str, check: ScoreVerification) -> None:
     shown = Table(box=None, pad_edge=False)
     for title in ("", "SRCC recorded", "again", "PLCC recorded", "again", "largest difference", "mean", "allowed"):
         shown.add_column(title, justify="right" if title else "left")
-    for target, largest in check.largest.items():
-        then, now = check.recorded[target], check.again[target]
+    differences = check.differences
+    for target, largest in differences.largest.items():
+        then, now = differences.recorded[target], differences.again[target]
         figures = [then["srcc"], now["srcc"], then["plcc"], now["plcc"]]
-        apart = [largest, check.mean[target], check.tolerance[target]]
+        apart = [largest, differences.mean[target], differences.tolerance[target]]
         shown.add_row(target, *(f"{figure:.4f}" for figure in figures), *(f"{difference:.2g}" for difference in apart))
     console.print(f"{name}: {check.images} test images of {check.dataset} scored again.", markup=False, soft_wrap=True)
     console.print(shown)
     if check.missing:
         first = ", ".join(check.missing[:3])
-        console.print(f"{len(check.missing)} of them are not there or cannot be read: {first}", style="yellow")
+        console.print(f"{len(check.missing)} of them are missing or cannot be read: {first}", style="yellow")
     console.print("The scores are the same." if check.passed else "The scores are not the same.")

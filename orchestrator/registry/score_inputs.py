@@ -1,4 +1,4 @@
-"""What is to be scored: images with one prompt, a folder of them, or a table of images and prompts."""
+"""Inputs of the command score: images with one prompt, a folder of images, or a table of images and prompts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ScoreInputs:
     Attributes:
         images: paths, (n,).
         prompts: (n,).
-        criteria: (n,), "" where none were given.
+        criteria: (n,), "" if none were given.
     """
 
     images: tuple[Path, ...]
@@ -27,16 +27,16 @@ class ScoreInputs:
 
 
 def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | None) -> ScoreInputs:
-    """What the user gave.
+    """Read the arguments of the command.
 
     Args:
-        given: images, folders of images, or one table with the columns image, prompt and, where it has them, criteria;
-            a table's relative paths are those of its folder.
-        prompt: of all images; a table without a column of prompts has it, too.
-        criteria: the same for what is asked of the images.
+        given: images, folders of images, or one table with the columns image, prompt and optionally criteria; its
+            relative paths start at its folder.
+        prompt: prompt of all images, also for a table without a column prompt.
+        criteria: criteria of all images, likewise.
 
     Raises:
-        InputError: nothing to score, no prompt, or a table that lacks a column.
+        InputError: images, prompt or a column of the table are missing.
     """
     if len(given) == 1 and given[0].suffix.lower() in _TABLES:
         return _from_table(given[0], prompt, criteria)
@@ -47,27 +47,27 @@ def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | Non
         )
     if prompt is None:
         raise InputError(
-            "Give --prompt TEXT, which the images were made from, or a CSV with the columns image and prompt."
+            "Give --prompt TEXT, from which the images were generated, or a CSV with the columns image and prompt."
         )
     return ScoreInputs(tuple(images), (prompt,) * len(images), (criteria or "",) * len(images))
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The images in a folder, by name; what Pillow has no reader for is no image."""
+    """Return the images in a folder that Pillow can read, sorted by name."""
     from PIL import Image
 
     known = Image.registered_extensions()
     try:
-        found = sorted(
+        images = sorted(
             path
             for path in folder.iterdir()
             if path.is_file() and not path.name.startswith(".") and known.get(path.suffix.lower()) in Image.OPEN
         )
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be read: {reason(error)}.") from error
-    if not found:
-        raise InputError(f"The folder {folder} holds no image.")
-    return found
+    if not images:
+        raise InputError(f"The folder {folder} has no images.")
+    return images
 
 
 def _from_table(path: Path, prompt: str | None, criteria: str | None) -> ScoreInputs:
@@ -77,10 +77,10 @@ def _from_table(path: Path, prompt: str | None, criteria: str | None) -> ScoreIn
     if table.empty:
         raise InputError(f"{path} has no rows.")
     if prompt is not None and "prompt" in table:
-        raise InputError(f"{path} has a column of prompts: leave out --prompt.")
+        raise InputError(f"{path} has a column prompt: omit --prompt.")
     if criteria is not None and "criteria" in table:
-        raise InputError(f"{path} has a column of criteria: leave out --criteria.")
+        raise InputError(f"{path} has a column criteria: omit --criteria.")
     images = tuple(path.parent / image for image in table["image"])
     prompts = tuple(table["prompt"]) if "prompt" in table else (str(prompt),) * len(images)
-    asked = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)
-    return ScoreInputs(images, prompts, asked)
+    all_criteria = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)
+    return ScoreInputs(images, prompts, all_criteria)

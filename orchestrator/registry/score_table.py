@@ -1,4 +1,4 @@
-"""Scores as people read them: best first, what could not be scored at the end with its reason."""
+"""Table of scores, best first; images that could not be scored are last, with the reason."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def ranked(table: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:
-    """The rows by score, the best first; of several targets the first decides. Ties stay in the order given."""
+    """Return the rows sorted by score, best first; the first target decides, and ties keep their order."""
     return table.sort_values(list(targets), ascending=False, kind="stable", na_position="last", ignore_index=True)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A dictionary a row, as JSON has it: what is not there is null."""
+    """Return a dictionary per row for JSON; None for missing values."""
     plain = table.astype(object).where(table.notna(), None)
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
 def write_scores(table: pd.DataFrame, file: Path) -> None:
-    """Writes a CSV; raises InputError where that cannot be."""
+    """Write a CSV; raise InputError if it cannot be written."""
     from orchestrator.core.errors import InputError, reason
 
     try:
@@ -36,13 +36,13 @@ def write_scores(table: pd.DataFrame, file: Path) -> None:
 
 
 def show_scores(console: Console, table: pd.DataFrame, targets: Sequence[str], rows: int | None = None) -> None:
-    """Draws a ranked table.
+    """Print a ranked table.
 
     Args:
-        console: where.
+        console: console to print on.
         table: see `ranked`.
-        targets: its columns of scores.
-        rows: how many of the best are drawn at most; those without scores are drawn as well.
+        targets: columns of scores.
+        rows: largest number of scored rows, and of rows without scores; None for all.
     """
     from rich.markup import escape
     from rich.table import Table

@@ -1,43 +1,44 @@
-"""A saved model scores its test images again: do its figures come out of what was given away?"""
+"""Comparison of a saved model's recorded test scores with scores made again from the images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.progress import Progress, silent
 from orchestrator.registry.resolved_model import ResolvedModel
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from orchestrator.scoring import Scorer
 
 TOLERANCE = 0.01
-"""Of a score, as a share of the standard deviation of the training scores: what another processor, library or reader
-of JPEG may change of a feature that is rounded to float16. Two raters differ by a hundred times that."""
+"""Largest change of a score that counts as the same, in standard deviations of the training scores.
+
+Rounding convolutions to TF32, PyTorch's default on GPUs, changed scores by up to 0.009, other CPU kernels by 0.00002.
+A change of 5 % of the pixels by one level changed them by up to 0.1.
+"""
 
 
 @dataclass(frozen=True)
-class ScoreVerification:
-    """Scores of the test images then and now.
+class ScoreDifferences:
+    """Recorded and new scores of the same images.
 
     Attributes:
-        dataset: that they are of.
-        images: how many there are.
-        missing: names of test images that are not there now, or cannot be read.
-        largest, mean: difference of a score, target → MOS units.
-        tolerance: what the largest may be, target → MOS units.
-        recorded, again: SRCC and PLCC, target → figure → value.
+        images: number of images.
+        largest, mean: absolute difference of a score, target → MOS units.
+        tolerance: largest difference allowed, target → MOS units.
+        recorded, again: SRCC and PLCC of the recorded and of the new scores, target → metric → value.
     """
 
-    dataset: str
     images: int
-    missing: tuple[str, ...]
     largest: Mapping[str, float]
     mean: Mapping[str, float]
     tolerance: Mapping[str, float]
@@ -45,82 +46,124 @@ class ScoreVerification:
     again: Mapping[str, Mapping[str, float]]
 
     @property
+    def within(self) -> bool:
+        """True if no score differs by more than the tolerance; False without images."""
+        return all(self.largest[target] <= self.tolerance[target] for target in self.largest)
+
+    @property
+    def worst(self) -> str:
+        """The target whose largest difference is closest to its tolerance, or furthest above it."""
+        return max(self.largest, key=lambda target: self.largest[target] / self.tolerance[target])
+
+
+@dataclass(frozen=True)
+class ScoreVerification:
+    """Result of `score --check`.
+
+    Attributes:
+        dataset: data set of the test images.
+        images: number of test images.
+        missing: names of test images that are missing now or cannot be read.
+        differences: recorded and new scores of the others.
+    """
+
+    dataset: str
+    images: int
+    missing: tuple[str, ...]
+    differences: ScoreDifferences
+
+    @property
     def passed(self) -> bool:
-        """Whether every test image was there and no score differs by more than the tolerance."""
-        return not self.missing and all(self.largest[target] <= self.tolerance[target] for target in self.largest)
+        """True if no test image is missing and no score differs by more than the tolerance."""
+        return not self.missing and self.differences.within
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result for JSON."""
+        figures = {key: value for key, value in asdict(self.differences).items() if key != "images"}
+        return {"dataset": self.dataset, "images": self.images, "missing": self.missing, **figures}
 
 
-def check_model(
-    found: ResolvedModel, scorer: Scorer, dataset: str | None, data_root: Path | None, progress: Progress = silent
-) -> ScoreVerification:
-    """Scores the test images of a model's own table of predictions.
+def compare_scores(
+    recorded: pd.DataFrame, again: NDArray[np.floating[Any]], targets: Sequence[str], score_std: Sequence[float]
+) -> ScoreDifferences:
+    """Compare recorded scores with new ones of the same images.
 
     Args:
-        found: the model.
-        scorer: made of it.
-        dataset: that the images are of, where it is not named as it was for training.
-        data_root: folder with the data set.
-        progress: told while images are read and scored.
+        recorded: n rows with the columns `<target>`, the true score, and `predicted_<target>`.
+        again: new scores, (n, T), in the order of the rows and of `targets`.
+        targets: T names of scores.
+        score_std: T standard deviations of the training scores.
+    """
+    import numpy as np
+
+    from orchestrator.training.metrics import correlations
+
+    largest: dict[str, float] = {}
+    mean: dict[str, float] = {}
+    metrics: tuple[dict[str, dict[str, float]], ...] = ({}, {})
+    for column, target in enumerate(targets):
+        # Scores are float32; a table holds their shortest decimal form.
+        before = recorded[f"predicted_{target}"].to_numpy(np.float32)
+        after = again[:, column].astype(np.float32)
+        apart = np.abs(before.astype(np.float64) - after)
+        largest[target] = float(apart.max()) if len(apart) else math.nan
+        mean[target] = float(apart.mean()) if len(apart) else math.nan
+        for found, predicted in zip(metrics, (before, after), strict=True):
+            values = correlations(predicted, recorded[target].to_numpy())
+            found[target] = {"srcc": values.srcc, "plcc": values.plcc}
+    tolerance = {target: TOLERANCE * std for target, std in zip(targets, score_std, strict=True)}
+    return ScoreDifferences(len(recorded), largest, mean, tolerance, *metrics)
+
+
+def verify_scores(
+    model: ResolvedModel, scorer: Scorer, dataset: str | None, data_root: Path | None, progress: Progress = silent
+) -> ScoreVerification:
+    """Score the test images of a model's own table of predictions again, and compare.
+
+    Args:
+        model: the model.
+        scorer: scorer loaded from it.
+        dataset: data set with the images; by default, the one it was trained on.
+        data_root: folder of the data set.
+        progress: receives the number of images read and scored.
 
     Raises:
-        InputError: the model has no predictions, or another model's, none of its test images is there, or the data
-            set cannot be read.
+        InputError: the model has no predictions or those of another model, all its test images are missing, or the
+            data set cannot be read.
     """
     from orchestrator.data.registry import read_dataset
 
-    wanted = _test_rows(found)
-    needed = [name for target in scorer.config.targets for name in (target, f"predicted_{target}")]
+    recorded = _test_rows(model)
+    targets = scorer.config.targets
+    needed = [name for target in targets for name in (target, f"predicted_{target}")]
     needed += ["criteria"] if scorer.needs_criteria else []
-    if lacking := [column for column in needed if column not in wanted]:
-        raise InputError(f"The test predictions of {found.name} lack {', '.join(lacking)}: they are not this model's.")
-    named = dataset or found.about.get("dataset")
-    if not named:
-        raise InputError(f"The model {found.name} does not say what it was tested on: give --dataset.")
-    raw = read_dataset(named, data_root, progress)
+    if lacking := [column for column in needed if column not in recorded]:
+        raise InputError(f"The test predictions of {model.name} lack {', '.join(lacking)}: they are of another model.")
+    source = dataset or model.about.get("dataset")
+    if not source:
+        raise InputError(f"The model {model.name} does not record what it was tested on: give --dataset.")
+    raw = read_dataset(source, data_root, progress)
     paths = dict(zip(raw.table["name"], raw.table["image"], strict=True))
-    there = wanted[wanted["name"].isin(list(paths))].reset_index(drop=True)
-    if there.empty:
-        raise InputError(f"None of the {len(wanted)} test images of {found.name} is in {named}.")
-    criteria = list(there["criteria"]) if "criteria" in there else None
-    now = scorer([paths[name] for name in there["name"]], list(there["prompt"]), criteria, progress=progress)
-    unread = list(there["name"][now["reason"].notna()])
-    missing = [*wanted["name"][~wanted["name"].isin(list(paths))], *unread]
-    return _compared(named, len(wanted), tuple(missing), there, now, scorer)
+    present = recorded[recorded["name"].isin(list(paths))].reset_index(drop=True)
+    if present.empty:
+        raise InputError(f"None of the {len(recorded)} test images of {model.name} is in {source}.")
+    criteria = list(present["criteria"]) if "criteria" in present else None
+    scores = scorer([paths[name] for name in present["name"]], list(present["prompt"]), criteria, progress=progress)
+    scored = scores["reason"].isna()
+    missing = (*recorded["name"][~recorded["name"].isin(list(paths))], *present["name"][~scored])
+    again = scores.loc[scored, list(targets)].to_numpy("float64")
+    differences = compare_scores(present[scored], again, targets, scorer.config.score_std)
+    return ScoreVerification(source, len(recorded), missing, differences)
 
 
-def _compared(
-    dataset: str, images: int, missing: tuple[str, ...], then: pd.DataFrame, now: pd.DataFrame, scorer: Scorer
-) -> ScoreVerification:
-    from orchestrator.training.metrics import correlations
-
-    scored = now["reason"].isna()
-    largest: dict[str, float] = {}
-    mean: dict[str, float] = {}
-    recorded: dict[str, dict[str, float]] = {}
-    again: dict[str, dict[str, float]] = {}
-    for target in scorer.config.targets:
-        before, after = then[f"predicted_{target}"][scored], now[target][scored].astype("float64")
-        apart = (before - after).abs()
-        largest[target] = float(apart.max()) if len(apart) else math.nan
-        mean[target] = float(apart.mean())
-        for figures, predicted in ((recorded, before), (again, after)):
-            found = correlations(predicted.to_numpy(), then[target][scored].to_numpy())
-            figures[target] = {"srcc": found.srcc, "plcc": found.plcc}
-    spread = dict(zip(scorer.config.targets, scorer.config.score_std, strict=True))
-    allowed = {target: TOLERANCE * std for target, std in spread.items()}
-    return ScoreVerification(dataset, images, missing, largest, mean, allowed, recorded, again)
-
-
-def _test_rows(found: ResolvedModel) -> pd.DataFrame:
+def _test_rows(model: ResolvedModel) -> pd.DataFrame:
     from orchestrator.data.read_table import numbers, read_table
 
-    if found.predictions is None:
-        raise InputError(
-            f"The model {found.name} comes without its test predictions: there is nothing to compare with."
-        )
-    table = read_table(found.predictions, ["part", "name"])
+    if model.predictions is None:
+        raise InputError(f"The model {model.name} has no test predictions, so there is nothing to compare with.")
+    table = read_table(model.predictions, ["part", "name"])
     if "prompt" not in table:
-        raise InputError(f"{found.name} was saved by an earlier version, without prompts: it cannot be checked.")
+        raise InputError(f"{model.name} was saved by an earlier version, without prompts: it cannot be checked.")
     rows = table[table["part"] == "test"].reset_index(drop=True)
     for predicted in [column for column in rows if str(column).startswith("predicted_")]:
         for column in {predicted, str(predicted).removeprefix("predicted_")} & set(rows):

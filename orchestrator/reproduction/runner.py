@@ -181,9 +181,9 @@ def _reads_images(variant: str, form: str, encoders: tuple[str, ...]) -> bool:
     """Return whether a system and its control both read `image.*` arrays in a form, so that both can be tuned."""
     import torch
 
-    from models import build_variant, variant_info
+    from models import CONTROL, build_variant, variant_info
     from orchestrator.data import FeatureStore
-    from orchestrator.execution.prepare import CONTROL, choose_encoders
+    from orchestrator.execution.prepare import choose_encoders
 
     info = variant_info(variant)
     space = load_space(variant)

@@ -32,6 +32,8 @@ class ModelConfig:
         backbone: settings of `Finetuning` if the weights include a fine-tuned image encoder, else None.
         mos_quantiles: target → the 0th to 100th percentile of the training scores, 101 numbers; empty if the model was
             saved by a version without quantiles.
+        plugins: module of a plug-in that the variant or an encoder is from → its distribution and version, "" for a
+            loose module. The key is absent from the file if all are built in.
 
     Example:
         >>> ModelConfig("text_hyper", {"rank": 2}, ("alignment",), (3.0,), (1.0,), {}, {}, {}).targets
@@ -49,6 +51,7 @@ class ModelConfig:
     backbone: dict[str, Any] | None = None
     mos_quantiles: dict[str, tuple[float, ...]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    plugins: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ModelConfig:
@@ -59,11 +62,12 @@ class ModelConfig:
         """
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"it has schema version {content['schema_version']}, this version reads {SCHEMA_VERSION}")
-        for key in ("parameters", "encoders", "encoder_identities", "shapes", "mos_quantiles"):
+        for key in ("parameters", "encoders", "encoder_identities", "shapes", "mos_quantiles", "plugins"):
             if not isinstance(content.get(key, {}), dict):
                 raise ValueError(f"its {key} are not an object")
-        if not all(isinstance(name, str) for name in content["encoders"].values()):
-            raise ValueError("its encoders are not names")
+        for key in ("encoders", "plugins"):
+            if not all(isinstance(name, str) for name in content.get(key, {}).values()):
+                raise ValueError(f"its {key} are not names")
         shapes = {name: tuple(shape) for name, shape in content["shapes"].items()}
         quantiles = {target: tuple(values) for target, values in content.get("mos_quantiles", {}).items()}
         tuples = {key: tuple(content[key]) for key in ("targets", "score_mean", "score_std")}

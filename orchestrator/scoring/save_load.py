@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
+from orchestrator.scoring.model_plugins import check_plugins, name_plugins
 from orchestrator.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def save_scorer(folder: Path, config: ModelConfig, model: nn.Module) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(asdict(config), indent=1) + "\n")
+    content = asdict(name_plugins(config))
+    if not content["plugins"]:
+        del content["plugins"]  # the file of a built-in model stays as it always was
+    (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")
 
 
 def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
@@ -45,8 +49,8 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
         device: device that encoders and model run on.
 
     Raises:
-        ModelLoadError: the folder contains no model, files other than a model's, or a model with another schema
-            version or other encoders.
+        ModelLoadError: the folder contains no model or other files. Or the model has another schema version, other
+            encoders, or a plug-in that is not loaded.
 
     Example:
         >>> import tempfile
@@ -72,6 +76,7 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
     try:
         _reject_extra_files(folder)
         config = read_config(folder)
+        check_plugins(config)
         state = load_file(folder / WEIGHTS)
         scoring = build_variant(config.variant, config.shapes, len(config.targets), **config.parameters)
         model: nn.Module = scoring

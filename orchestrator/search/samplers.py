@@ -1,4 +1,4 @@
-"""Samplers by name: how the next configuration is chosen."""
+"""Samplers by name: how the next configuration of a search is chosen."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from models.name_registry import Registry
 from orchestrator.core.lookup import look_up
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 TPE_HISTORY = 500
-"""So many ended trials TPE looks at, the newest, beside the 25 best of all and those that run."""
+"""Number of ended trials that TPE models, the newest, in addition to the 25 best of all and the running ones."""
+
+SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler")
+"""All samplers; a new one is a function here under `@SAMPLERS.register`."""
 
 
+@SAMPLERS.register
 def tpe(seed: int, history: int = TPE_HISTORY) -> BaseSampler:
-    """Multivariate tree-structured Parzen estimators, grouped so that widths are modelled at their own depth."""
+    """Return multivariate tree-structured Parzen estimators, grouped so that each depth has its own model of widths."""
     from optuna.samplers import TPESampler
 
     from orchestrator.search.windowed_sampler import WindowedSampler
@@ -27,15 +32,17 @@ def tpe(seed: int, history: int = TPE_HISTORY) -> BaseSampler:
     return WindowedSampler(sampler, newest=history)
 
 
+@SAMPLERS.register
 def random(seed: int) -> BaseSampler:
-    """Independent draws: the yardstick for the others."""
+    """Return independent draws, the reference for the other samplers."""
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
+@SAMPLERS.register
 def gp(seed: int) -> BaseSampler:
-    """A Gaussian process with log expected improvement: for few, dear trials."""
+    """Return a Gaussian process with log expected improvement, for few and expensive trials."""
     from optuna.samplers import GPSampler
 
     with warnings.catch_warnings():
@@ -43,21 +50,23 @@ def gp(seed: int) -> BaseSampler:
         return GPSampler(seed=seed, deterministic_objective=False)
 
 
+@SAMPLERS.register
 def cmaes(seed: int) -> BaseSampler:
-    """Covariance matrix adaptation over the numbers; categories and conditional widths are drawn at random."""
+    """Return covariance matrix adaptation over numbers; categories and conditional widths are drawn at random."""
     from optuna.samplers import CmaEsSampler
 
     return CmaEsSampler(seed=seed, warn_independent_sampling=False)
 
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": tpe,
-    "random": random,
-    "gp": gp,
-    "cmaes": cmaes,
-}
+def list_samplers() -> list[str]:
+    """Return the names of all samplers, sorted."""
+    return SAMPLERS.names()
 
 
 def build_sampler(name: str, seed: int) -> BaseSampler:
-    """The sampler of that name; raises InputError for an unknown one."""
-    return look_up("sampler", name, SAMPLERS)(seed)
+    """Build a sampler by name.
+
+    Raises:
+        InputError: No sampler has that name.
+    """
+    return look_up(SAMPLERS, name)(seed)

@@ -208,7 +208,20 @@ def load_space(source: str | Path) -> SearchSpace:
 def _locate(source: str | Path) -> Path:
     if isinstance(source, Path):
         return source
-    return Path(str(files("search_spaces").joinpath(f"{source}.yaml")))
+    shipped = Path(str(files("search_spaces").joinpath(f"{source}.yaml")))
+    return shipped if shipped.is_file() else _next_to_variant(source) or shipped
+
+
+def has_space(variant: str) -> bool:
+    """Return whether a variant has a search space: a shipped one, or a file next to the module of its plug-in."""
+    return _locate(variant).is_file()
+
+
+def _next_to_variant(variant: str) -> Path | None:
+    """Return the place of the search space of a plug-in's variant, None if there is no such variant."""
+    from models.registry import VARIANTS, variant_file
+
+    return variant_file(variant).with_name(f"{variant}.yaml") if variant in VARIANTS else None
 
 
 def first_reason(error: ValidationError) -> str:

@@ -187,4 +187,5 @@ def build_context(prepared: PreparedSweep, data: SweepData, workspace: Workspace
         storage=data.storage,
         gpus=spec.gpus,
         code=code_digest() if cluster_address(spec.address) else None,  # nodes that join later need the same code
+        plugins=prepared.plugins,
     )

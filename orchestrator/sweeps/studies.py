@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from models import CONTROL
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import Study
 from orchestrator.execution.plan import Arm
-from orchestrator.execution.prepare import CONTROL, PreparedSweep
+from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.search.initial_trials import InitialTrials
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import open_storage, study_name

@@ -1,4 +1,4 @@
-"""Training a scoring model and judging it: plain PyTorch, which knows no Ray, no Optuna and no MLflow."""
+"""Training and evaluation of a scoring model in plain PyTorch, without Ray, Optuna and MLflow."""
 
 from orchestrator.training.evaluate import evaluate, predict
 from orchestrator.training.losses import build_loss, list_losses

@@ -1,23 +1,34 @@
-"""The order in which an epoch visits its rows."""
+"""Batches of an epoch's rows, shuffled by row or by prompt."""
 
 import torch
 from torch import Generator, Tensor
 
 
 def shuffled_batches(rows: Tensor, batch_size: int, generator: Generator) -> tuple[Tensor, ...]:
-    """Rows (n,) shuffled into batches of at most `batch_size`, as even in size as can be.
+    """Shuffle rows (n,) into batches of at most `batch_size` whose sizes differ by at most one.
 
-    Even sizes spare the last step a gradient of one or two rows.
+    With even sizes the last step does not have a gradient of one or two rows.
+
+    Example:
+        >>> batches = shuffled_batches(torch.arange(10), 4, Generator().manual_seed(0))
+        >>> [len(batch) for batch in batches]
+        [4, 3, 3]
     """
     order = rows[torch.randperm(len(rows), generator=generator)]
     return torch.tensor_split(order, -(-len(rows) // batch_size))
 
 
 def prompt_batches(rows: Tensor, prompt_ids: Tensor, batch_size: int, generator: Generator) -> tuple[Tensor, ...]:
-    """Rows (n,) in batches of whole prompts, about as many batches and rows a batch as `shuffled_batches`.
+    """Shuffle rows (n,) into batches of whole prompts, with about the batch sizes of `shuffled_batches`.
 
-    A batch may exceed `batch_size` by half a prompt. A prompt of more than `batch_size` rows is cut into
-    pieces of that size, anew each time. `prompt_ids` (N,) covers the whole dataset.
+    A batch can exceed `batch_size` by half a prompt. A prompt of more than `batch_size` rows is cut into
+    pieces of that size, at random in each call. `prompt_ids` (N,) covers the whole dataset.
+
+    Example:
+        >>> prompt_ids = torch.arange(12) // 3
+        >>> batches = prompt_batches(torch.arange(12), prompt_ids, 6, Generator().manual_seed(0))
+        >>> [len(prompt_ids[batch].unique()) for batch in batches]
+        [2, 2]
     """
     order = rows[torch.randperm(len(rows), generator=generator)]
     _, prompt = torch.unique(prompt_ids[order], return_inverse=True)

@@ -1,4 +1,4 @@
-"""A training on disk: safetensors and JSON, nothing that runs when it is read."""
+"""Checkpoints of a training: safetensors and JSON, which execute no code when they are read."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -35,11 +35,15 @@ __all__ = ["CheckpointError", "Checkpoints", "Found", "has_checkpoint", "load_be
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds to go on from.
+    """Result of `Checkpoints.load`.
 
     Attributes:
-        state: the newest usable one; None where there is none.
-        passed_over: why each newer one was not usable, newest first; a sentence each.
+        state: the newest usable state; None if there is none.
+        passed_over: reasons why newer checkpoints were not usable, newest first; a sentence each.
+
+    Example:
+        >>> Found(state=None).passed_over
+        ()
     """
 
     state: TrainingState | None
@@ -47,15 +51,25 @@ class Found:
 
 
 class Checkpoints:
-    """The checkpoints of one training, in a folder that nobody else writes to: the newest and the one before.
+    """Newest and previous checkpoint of one training, in a folder that no other process writes to.
 
-    `last-<epoch>.safetensors` is what a training goes on from, `best-<epoch>.safetensors` the best epoch's model, and
-    `checkpoint.json` names the two with their digests, and the meta; `checkpoint.previous.json` names those of the
-    save before. Each save writes files of new names and then replaces the index in one step, so that a process
-    killed at any moment leaves a whole checkpoint. A loss of power may cost more: files are not synced.
+    - `last-<epoch>.safetensors`: the state that a training resumes from
+    - `best-<epoch>.safetensors`: the best epoch's model
+    - `checkpoint.json`: index with the names and digests of the two, and the meta
+    - `checkpoint.previous.json`: index of the previous save
+
+    Each save writes files with new names and then replaces the index in one step. So a process killed at any moment
+    leaves a complete checkpoint. Files are not synced, so a power failure can destroy both checkpoints.
 
     Attributes:
-        size: bytes of the latest checkpoint; 0 before there is one.
+        size: bytes of the latest checkpoint; 0 before the first save.
+
+    Example:
+        >>> import tempfile
+        >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp()))
+        >>> checkpoints.save(TrainingState({"model.weight": torch.ones(2)}, best={}, meta={"epoch": 1, "best": None}))
+        >>> checkpoints.load().state.meta["epoch"]
+        1
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,10 +79,10 @@ class Checkpoints:
         self._best: tuple[int, Entry] | None = None
 
     def save(self, state: TrainingState) -> None:
-        """Save a training's state; the one before is kept, what is older goes.
+        """Save a training's state; keep the previous checkpoint and delete older ones.
 
         Raises:
-            OSError: it could not be written; the earlier checkpoints are as they were.
+            OSError: the state could not be written; the earlier checkpoints are unchanged.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         before = self._named if self._named is not None else names_in(self.folder / INDEX)
@@ -81,19 +95,19 @@ class Checkpoints:
             files = {part: {"name": entry.name, "sha256": entry.sha256} for part, entry in entries.items()}
             write_file(self.folder / INDEX, as_index(files, state.meta))
         except OSError:
-            self._tidy(before | names_in(self.folder / PREVIOUS))
+            self._delete_except(before | names_in(self.folder / PREVIOUS))
             raise
         self._named = {entry.name for entry in entries.values()}
         self.size = sum(entry.size for entry in entries.values())
-        self._tidy(before | self._named)
+        self._delete_except(before | self._named)
 
     def load(self, usable: Callable[[Mapping[str, Any]], str | None] = lambda meta: None) -> Found:
-        """The newest checkpoint that is whole and usable; every byte of its tensors is checked against its digest.
+        """Load the newest checkpoint that is complete and usable; all tensors are checked against their digests.
 
-        Those that were passed over are removed: the next save must not take one for the checkpoint before.
+        Checkpoints that were passed over are deleted, so that the next save does not keep one as the previous one.
 
         Args:
-            usable: given a checkpoint's meta, why it is of no use all the same, or None.
+            usable: function of a checkpoint's meta; returns the reason why the checkpoint is not usable, or None.
         """
         passed_over = []
         for name in (INDEX, PREVIOUS):
@@ -127,8 +141,8 @@ class Checkpoints:
         return TrainingState(tensors, best, meta)
 
     def _write_best(self, epoch: int, tensors: Mapping[str, Tensor]) -> Entry:
-        # It lasts for many saves. Damage that leaves size and time as they were is found when it is read.
-        if self._best and self._best[0] == epoch and self._best[1].is_as_it_was(self.folder / self._best[1].name):
+        # The file stays for many saves. Damage that does not change size and time is detected when it is read.
+        if self._best and self._best[0] == epoch and self._best[1].is_unchanged(self.folder / self._best[1].name):
             return self._best[1]
         entry = self._write(f"{BEST}-{epoch}", tensors)
         self._best = (epoch, entry)
@@ -139,29 +153,40 @@ class Checkpoints:
         content = safetensors.torch.save(dict(tensors))
         digest = sha256(content).hexdigest()
         write_file(path, content)
-        there = path.stat()
-        return Entry(path.name, digest, there.st_size, there.st_mtime_ns)
+        status = path.stat()
+        return Entry(path.name, digest, status.st_size, status.st_mtime_ns)
 
-    def _tidy(self, named: set[str]) -> None:
-        """Removes other tensors than these, and what a killed writer left half written."""
+    def _delete_except(self, named: set[str]) -> None:
+        """Delete tensor files with other names, and the drafts of killed writers."""
         for path in tensor_files(self.folder):
             if path.name not in named:
                 path.unlink(missing_ok=True)
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a training was saved in `folder`."""
+    """Return whether a training was saved in `folder`.
+
+    Example:
+        >>> has_checkpoint(Path("missing"))
+        False
+    """
     return (folder / INDEX).is_file() or (folder / PREVIOUS).is_file()
 
 
 def load_best(folder: Path) -> tuple[dict[str, Tensor], ScoreScale, dict[str, Any]]:
-    """The best epoch's model state, the scale that brings its output to MOS units, and the training's meta.
+    """Load the best epoch's model state, the scale of its output to MOS units, and the training's meta.
 
-    What `predict` needs; the optimizer's state is not read.
+    These are the inputs of `predict`; the optimizer's state is not read.
 
     Raises:
-        CheckpointError: there is no checkpoint, it is damaged, or it has no best epoch: none had a finite
-            objective yet, or it was dropped.
+        CheckpointError: there is no checkpoint, it is damaged, or it has no best epoch. A best epoch is missing if no
+            epoch had a finite objective yet, or after `drop`.
+
+    Example:
+        >>> load_best(Path("missing"))
+        Traceback (most recent call last):
+        ...
+        orchestrator.training.checkpoint_files.CheckpointError: missing holds no checkpoint.json, so no checkpoint.
     """
     index = read_index(folder / INDEX)
     meta = index["meta"]

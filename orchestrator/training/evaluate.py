@@ -1,4 +1,4 @@
-"""Predictions of a model in MOS units, and how well they agree with the truth."""
+"""Predictions of a model in MOS units, and their correlations with the true scores."""
 
 from collections.abc import Iterable, Mapping
 
@@ -22,16 +22,29 @@ def predict(
     device: torch.device | None = None,
     batch_rows: int = _BATCH_ROWS,
 ) -> NDArray[np.float32]:
-    """Scores of rows (n,) int64 → (n, T) in MOS units; the model runs in eval mode and is left as it was.
+    """Predict the scores (n, T) of rows (n,) int64 in MOS units; the model runs in eval mode and is restored after.
 
-    `features` are those of the whole dataset, name → (N, \\*shape). The device is the model's unless given.
+    Args:
+        model: a scoring model.
+        features: features of the whole dataset, name → (N, \\*shape).
+        rows: rows to predict.
+        scale: scale of the training scores.
+        device: device of the features; by default the model's.
+        batch_rows: rows of a forward pass.
 
     Raises:
         ValueError: a feature that the model reads is missing.
+
+    Example:
+        >>> from models import build_variant
+        >>> model = build_variant("imagereward_head", {"image_prompt.embedding": (8,)}, widths=(4,))
+        >>> scale = ScoreScale(torch.tensor([3.0]), torch.tensor([1.0]))
+        >>> predict(model, {"image_prompt.embedding": torch.zeros(6, 8)}, torch.arange(4), scale).shape
+        (4, 1)
     """
     if not isinstance(features, FeatureBatches):
-        home = device or next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-        features = FeatureBatches(features, reads_of(model), home)
+        device = device or next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+        features = FeatureBatches(features, reads_of(model), device)
     training = model.training
     model.eval()
     try:
@@ -44,19 +57,46 @@ def predict(
 
 
 def evaluate(model: nn.Module, data: TrainingData, rows: Tensor, scale: ScoreScale) -> dict[str, Correlations]:
-    """Target → agreement of the model's scores of rows (n,) with the truth."""
+    """Correlate the model's scores of rows (n,) with the true scores, by target.
+
+    Example:
+        >>> rows, embedding = torch.arange(60), torch.randn(60, 8)
+        >>> split = {"train": rows[:40], "validation": rows[40:50], "test": rows[50:]}
+        >>> data = TrainingData(
+        ...     {"image_prompt.embedding": embedding}, torch.rand(60, 1), ("alignment",), rows // 3, **split
+        ... )
+        >>> from models import build_variant
+        >>> model = build_variant("imagereward_head", {"image_prompt.embedding": (8,)}, widths=(4,))
+        >>> list(evaluate(model, data, data.test, ScoreScale.of(data.scores[data.train])))
+        ['alignment']
+    """
     return compare(predict(model, data.features, rows, scale), data.scores[rows], data.targets)
 
 
 def compare(predicted: NDArray[np.float32], truth: Tensor, targets: Iterable[str]) -> dict[str, Correlations]:
-    """Target → agreement of predictions (n, T) with true scores (n, T)."""
+    """Correlate predictions (n, T) with true scores (n, T), by target.
+
+    Example:
+        >>> scores = torch.arange(10.0).view(5, 2)
+        >>> round(compare(scores.numpy(), scores, ["quality", "alignment"])["quality"].srcc, 6)
+        1.0
+    """
     true_scores = truth.cpu().numpy()
     return {target: correlations(predicted[:, column], true_scores[:, column]) for column, target in enumerate(targets)}
 
 
 def reads_of(model: nn.Module) -> tuple[str, ...]:
-    """The features that a scoring model reads."""
+    """Return the names of the features that a scoring model reads.
+
+    Raises:
+        ValueError: the module is not a scoring model.
+
+    Example:
+        >>> from models import build_variant
+        >>> reads_of(build_variant("imagereward_head", {"image_prompt.embedding": (8,)}))
+        ('image_prompt.embedding',)
+    """
     reads = getattr(model, "reads", None)
     if not isinstance(reads, tuple):
-        raise ValueError(f"{type(model).__name__} is no scoring model: it has no tuple `reads`")
+        raise ValueError(f"{type(model).__name__} is not a scoring model: it has no tuple `reads`")
     return reads

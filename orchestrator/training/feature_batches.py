@@ -1,24 +1,34 @@
-"""Features where a training can reach a batch of them fast."""
+"""Features of a training on its device, gathered in batches."""
 
 from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-# Rows of up to this many values are vectors or small maps: worth holding as float32, ready to be gathered.
+# Number of values of a row up to which a feature, a vector or a small map, is kept as float32.
 _SMALL_ROW = 8192
 _RESIDENT_BYTES = 512 * 2**20
-# Per-channel statistics of a large map settle long before every row has been seen.
+# A sample of the rows is enough to estimate the per-channel statistics of a large map.
 _CALIBRATION_BYTES = 128 * 2**20
 _CALIBRATION_IMAGES = 512
 
 
 class FeatureBatches:
-    """The features a model reads, on its device; `batch` gathers rows as float32.
+    """Features that a model reads, on its device; `batch` gathers rows as float32.
 
-    Small features are converted to float32 once, if together they take less than 512 MB; large maps stay
-    float16 and are converted a batch at a time. On a GPU everything is moved there once, but for pixels, which are
-    uint8 and stay so: of these a batch is read and moved at a time, wherever they lie.
+    Small features are converted to float32 once if their total is below 512 MB. Large maps stay float16 and are
+    converted batch by batch. All features are moved to the device once, except for pixels. Pixels stay uint8 on their
+    own device and are moved batch by batch.
+
+    Raises:
+        ValueError: a feature that the model reads is missing.
+
+    Example:
+        >>> features = {"image_prompt.embedding": torch.zeros(6, 8, dtype=torch.float16)}
+        >>> batches = FeatureBatches(features, ["image_prompt.embedding"], torch.device("cpu"))
+        >>> batch = batches.batch(torch.tensor([0, 2, 4]))["image_prompt.embedding"]
+        >>> batch.shape, batch.dtype
+        (torch.Size([3, 8]), torch.float32)
     """
 
     def __init__(self, features: Mapping[str, Tensor], reads: Iterable[str], device: torch.device) -> None:
@@ -39,20 +49,20 @@ class FeatureBatches:
         }
 
     def batch(self, rows: Tensor) -> dict[str, Tensor]:
-        """Rows (B,) int64 → name → (B, \\*shape) float32, pixels uint8, on the device.
+        """Gather rows (B,) int64: name → (B, \\*shape) float32, pixels uint8, on the device.
 
-        With pixels the rows had better be on the CPU: to fetch them from a GPU is to wait for it.
+        If there are pixels, rows on the CPU are faster: copying the rows from a GPU waits for it.
         """
-        there = rows.to(self.device)
-        gathered = {name: tensor.index_select(0, there).float() for name, tensor in self._tensors.items()}
+        device_rows = rows.to(self.device)
+        gathered = {name: tensor.index_select(0, device_rows).float() for name, tensor in self._tensors.items()}
         for name, tensor in self._pixels.items():
             gathered[name] = tensor.index_select(0, rows.to(tensor.device)).to(self.device)
         return gathered
 
     def calibration(self, rows: Tensor) -> dict[str, Tensor]:
-        """Like `batch`, for a model's `calibrate`; a large map gives evenly spaced rows, 128 MB at most.
+        """Gather rows like `batch`, for a model's `calibrate`; of a large map evenly spaced rows, at most 128 MB.
 
-        Pixels too, at most 512 rows: they still have to go through a network.
+        Of pixels, which a network has to encode, it gathers at most 512 evenly spaced rows.
         """
         gathered = {}
         for name, tensor in self._tensors.items():

@@ -1,4 +1,4 @@
-"""How well predicted scores agree with mean opinion scores."""
+"""Correlations of predicted scores with mean opinion scores."""
 
 from dataclasses import asdict, dataclass
 from math import nan
@@ -16,14 +16,18 @@ _FEWEST_ROWS_IN_GROUP = 5
 
 @dataclass(frozen=True)
 class Correlations:
-    """Agreement of n predictions with their true scores.
+    """Correlations and error of n predictions with respect to their true scores.
 
     Attributes:
         srcc: Spearman's rank correlation, in [-1, 1].
         plcc: Pearson's correlation of the raw predictions (no logistic fit), in [-1, 1].
         krcc: Kendall's tau-b, in [-1, 1].
         rmse: root mean squared error, in the scores' units.
-        reason: why the correlations are NaN; None where they are numbers.
+        reason: reason why the correlations are NaN; None if they are numbers.
+
+    Example:
+        >>> Correlations(srcc=0.8, plcc=0.7, krcc=0.6, rmse=0.5).as_dict()["srcc"]
+        0.8
     """
 
     srcc: float
@@ -33,13 +37,18 @@ class Correlations:
     reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the fields as plain values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class WithinGroup:
-    """Mean SRCC inside groups, weighted by rows; NaN where `groups` is 0."""
+    """Mean SRCC within groups, weighted by rows; NaN if `groups` is 0.
+
+    Example:
+        >>> WithinGroup(srcc=0.8, groups=2, rows=20).groups
+        2
+    """
 
     srcc: float
     groups: int
@@ -49,10 +58,16 @@ class WithinGroup:
 def correlations(prediction: ArrayLike, truth: ArrayLike) -> Correlations:
     """Compare predictions (n,) with true scores (n,).
 
-    A constant or non-finite prediction, or fewer than 3 rows, has no correlation: NaN, with the reason.
+    For constant or non-finite values, or fewer than 3 rows, the correlations are NaN and `reason` is set.
 
     Raises:
         ValueError: the shapes differ or are not (n,).
+
+    Example:
+        >>> round(correlations([1, 2, 3, 5], [1, 2, 3, 4]).srcc, 6)
+        1.0
+        >>> correlations([1, 1, 1], [1, 2, 3]).reason
+        'predictions are constant'
     """
     x, y = _vectors(prediction, truth)
     reason = undefined_because(x, y)
@@ -64,42 +79,65 @@ def correlations(prediction: ArrayLike, truth: ArrayLike) -> Correlations:
 
 
 def srcc(prediction: ArrayLike, truth: ArrayLike) -> float:
-    """Spearman's rank correlation alone; NaN where `correlations` would give a reason."""
+    """Compute Spearman's rank correlation alone; NaN if `correlations` would have a reason.
+
+    Example:
+        >>> round(srcc([1, 2, 3, 5], [4, 3, 2, 1]), 6)
+        -1.0
+    """
     x, y = _vectors(prediction, truth)
     return nan if undefined_because(x, y) else _pearson(rankdata(x), rankdata(y))
 
 
 def plcc(prediction: ArrayLike, truth: ArrayLike) -> float:
-    """Pearson's correlation alone; NaN where `correlations` would give a reason."""
+    """Compute Pearson's correlation alone; NaN if `correlations` would have a reason.
+
+    Example:
+        >>> round(plcc([1, 2, 3], [2, 4, 6]), 6)
+        1.0
+    """
     x, y = _vectors(prediction, truth)
     return nan if undefined_because(x, y) else _pearson(x, y)
 
 
 def within_group_srcc(prediction: ArrayLike, truth: ArrayLike, groups: ArrayLike) -> WithinGroup:
-    """Mean SRCC inside the groups of `groups` (n,), such as generators, weighted by their rows.
+    """Compute the mean SRCC within the groups of `groups` (n,), such as generators, weighted by their rows.
 
-    A model that has only learned which generator made an image has none. Groups of fewer than 5 rows, or with
-    constant predictions or scores, are left out.
+    A model that has only learned to recognise an image's generator has no correlation within groups. Groups of fewer
+    than 5 rows, or with constant predictions or scores, are excluded.
+
+    Raises:
+        ValueError: the shapes differ or are not (n,).
+
+    Example:
+        >>> result = within_group_srcc([1, 2, 3, 4, 5, 9], [1, 2, 3, 4, 5, 0], ["sd"] * 5 + ["dalle"])
+        >>> round(result.srcc, 6), result.groups, result.rows
+        (1.0, 1, 5)
     """
     x, y = _vectors(prediction, truth)
-    # As text, so that a missing name beside others is a group and not an error.
+    # As text, so that a missing name among others is a group and not an error.
     _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if code.shape != x.shape:
         raise ValueError(f"groups are {code.shape}, the predictions {x.shape}")
-    found: list[tuple[float, int]] = []
+    correlated: list[tuple[float, int]] = []
     for rows in np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1]):
         if len(rows) >= _FEWEST_ROWS_IN_GROUP:
             inside = srcc(x[rows], y[rows])
             if np.isfinite(inside):
-                found.append((inside, len(rows)))
-    if not found:
+                correlated.append((inside, len(rows)))
+    if not correlated:
         return WithinGroup(nan, 0, 0)
-    values, sizes = zip(*found, strict=True)
-    return WithinGroup(float(np.average(values, weights=sizes)), len(found), sum(sizes))
+    values, sizes = zip(*correlated, strict=True)
+    return WithinGroup(float(np.average(values, weights=sizes)), len(correlated), sum(sizes))
 
 
 def undefined_because(prediction: FloatArray, truth: FloatArray) -> str | None:
-    """Why these have no correlation, or None."""
+    """Return the reason why predictions (n,) and true scores (n,) have no correlation, or None.
+
+    Example:
+        >>> undefined_because(np.zeros(2), np.zeros(2))
+        'fewer than 3 rows'
+    """
     if len(prediction) < _FEWEST_ROWS:
         return f"fewer than {_FEWEST_ROWS} rows"
     for values, what in ((prediction, "predictions"), (truth, "true scores")):

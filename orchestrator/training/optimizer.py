@@ -1,4 +1,4 @@
-"""The optimizer of a training and the course of its learning rate."""
+"""Optimizer of a training and the schedule of its learning rate."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from orchestrator.training.settings import FitSettings
 
 HYPERNET_PREFIX = "hypernet."
 BACKBONE_PREFIX = "backbone."
-# A fine-tuned model holds the scoring model under this name.
+# Prefix of the scoring model's parameters in a fine-tuned model.
 _SCORING_PREFIX = "scoring."
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
@@ -20,7 +20,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 @dataclass(frozen=True)
 class _Group:
-    """Parameters with one peak rate and one decay, and their running moments."""
+    """Parameters with the same peak rate and weight decay, and their running moments."""
 
     parameters: list[nn.Parameter]
     peak_lr: float
@@ -29,12 +29,21 @@ class _Group:
 
 
 class AdamW:
-    """torch.optim.AdamW's fused kernel over a scoring model's trainable parameters.
+    """Fused kernel of torch.optim.AdamW over a scoring model's trainable parameters.
 
-    The same numbers as the class in torch.optim, whose first instance in a process imports torch's compiler:
-    2.4 s, more than many a whole training here. The hypernet's parameters and the backbone's learn at rates of
-    their own, and only weights decay: a vector is a bias or a norm's gain, and shrinking it only costs fit. Nor do the
-    backbone's: they are pretrained, so that 0 is no better guess than what they are.
+    The results are those of the class in torch.optim. The first instance of that class in a process imports torch's
+    compiler, which takes 2.4 s, more than many whole trainings here. The hypernet's and the backbone's parameters have
+    learning rates of their own. Only weight matrices decay: a vector is a bias or the gain of a norm, whose decay only
+    costs accuracy. The backbone's weights do not decay either: they are pretrained, so that decay to 0 is no better.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = AdamW(model, FitSettings(lr=0.1))
+        >>> model(torch.ones(3, 2)).sum().backward()
+        >>> before = model.bias.detach().clone()
+        >>> optimizer.step(lr_share=0.5)
+        >>> bool((model.bias < before).all())
+        True
     """
 
     def __init__(self, model: nn.Module, settings: FitSettings) -> None:
@@ -60,18 +69,18 @@ class AdamW:
         self.parameters = [parameter for group in self._groups for parameter in group.parameters]
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Set all gradients to None."""
         for parameter in self.parameters:
             parameter.grad = None
 
     def step(self, lr_share: float) -> None:
-        """Move every parameter that has a gradient, at `lr_share` of its peak rate."""
+        """Update every parameter that has a gradient, at `lr_share` of its peak rate."""
         for group in self._groups:
-            active = [place for place, p in enumerate(group.parameters) if p.grad is not None]
-            moments = {key: [values[place] for place in active] for key, values in group.moments.items()}
+            active = [index for index, p in enumerate(group.parameters) if p.grad is not None]
+            moments = {key: [values[index] for index in active] for key, values in group.moments.items()}
             with torch.no_grad():
                 adamw(
-                    [group.parameters[place] for place in active],
+                    [group.parameters[index] for index in active],
                     [gradient for p in group.parameters if (gradient := p.grad) is not None],
                     moments["exp_avg"],
                     moments["exp_avg_sq"],
@@ -88,7 +97,7 @@ class AdamW:
                 )
 
     def tensors(self) -> dict[str, Tensor]:
-        """`<moment>.<parameter name>` → running moment."""
+        """Return the running moments by `<moment>.<parameter name>`."""
         return {
             f"{moment}.{name}": tensor
             for moment in _MOMENTS
@@ -98,20 +107,25 @@ class AdamW:
         }
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the moments where `tensors` left them; raises KeyError if one is missing."""
+        """Load the moments that `tensors` returned; raise KeyError if one is missing."""
         for name, own in self.tensors().items():
             own.copy_(tensors[name])
 
 
 def _lr_ratio(name: str, settings: FitSettings) -> float:
-    """A parameter's peak rate over `settings.lr`."""
+    """Return the ratio of a parameter's peak rate to `settings.lr`."""
     if name.startswith(BACKBONE_PREFIX):
         return settings.backbone_lr_ratio
     return settings.hypernet_lr_ratio if name.removeprefix(_SCORING_PREFIX).startswith(HYPERNET_PREFIX) else 1.0
 
 
 def lr_share(progress: float, warmup: float) -> float:
-    """Share of the peak rate at `progress` in (0, 1]: a linear climb over `warmup`, then a cosine to 0."""
+    """Return the share of the peak rate at `progress` in (0, 1]: linear over `warmup`, then a cosine to 0.
+
+    Example:
+        >>> [round(lr_share(progress, warmup=0.2), 2) for progress in (0.1, 0.2, 0.6, 1.0)]
+        [0.5, 1.0, 0.5, 0.0]
+    """
     if progress < warmup:
         return progress / warmup
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))

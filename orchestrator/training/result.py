@@ -1,4 +1,4 @@
-"""What an epoch of a training gives."""
+"""Results of an epoch of a training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,16 +15,22 @@ _METRICS = ("srcc", "plcc", "krcc", "rmse")
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch, measured after its last step.
+    """Result of one epoch, measured after its last step.
 
     Attributes:
-        epoch: epochs done, from 1.
-        train_loss: mean loss over the epoch's rows, as trained (dropout on).
-        validation: target → agreement on the validation rows.
+        epoch: number of completed epochs, from 1.
+        train_loss: mean loss over the epoch's rows, in training mode (dropout on).
+        validation: target → correlations on the validation rows.
         objective: mean validation SRCC over the targets; NaN if that is undefined or the training diverged.
-        lr: learning rate of the last step, of what is not the hypernet.
+        lr: learning rate of the last step, for parameters outside the hypernet.
         seconds: wall time of training and validation.
-        diverged: the loss or a prediction was not finite; the training ends here.
+        diverged: whether the loss or a prediction was not finite, which ends the training.
+
+    Example:
+        >>> validation = {"quality": Correlations(srcc=0.8, plcc=0.7, krcc=0.6, rmse=0.5)}
+        >>> result = EpochResult(1, 0.3, validation, objective=0.8, lr=1e-3, seconds=2.0, diverged=False)
+        >>> result.as_dict()["val_srcc"], EpochResult.from_json(result.to_json()) == result
+        (0.8, True)
     """
 
     epoch: int
@@ -37,13 +43,13 @@ class EpochResult:
 
     @property
     def reason(self) -> str | None:
-        """Why the objective is NaN, in words; None where it is a number."""
+        """Reason why the objective is NaN; None if it is a number."""
         if self.diverged:
             return "the loss or a prediction is not finite"
-        return next((found.reason for found in self.validation.values() if found.reason), None)
+        return next((measured.reason for measured in self.validation.values() if measured.reason), None)
 
     def as_dict(self) -> dict[str, float]:
-        """Flat metrics: `val_srcc` and its kin as means over targets, and each target's own where several."""
+        """Return flat metrics: `val_srcc` and others as means over targets, and each target's if there are several."""
         flat: dict[str, float] = {
             "epoch": self.epoch,
             "train_loss": self.train_loss,
@@ -51,7 +57,7 @@ class EpochResult:
             "seconds": self.seconds,
         }
         for metric in _METRICS:
-            values = {target: getattr(found, metric) for target, found in self.validation.items()}
+            values = {target: getattr(measured, metric) for target, measured in self.validation.items()}
             flat[f"val_{metric}"] = fmean(values.values())
             if len(values) > 1:
                 flat |= {f"val_{metric}_{target}": value for target, value in values.items()}
@@ -60,13 +66,13 @@ class EpochResult:
         return flat
 
     def to_json(self) -> dict[str, Any]:
-        """Every field, with NaN as null (JSON has no NaN)."""
+        """Return every field, with NaN as null (JSON has no NaN)."""
         return {
             "epoch": self.epoch,
             "train_loss": _null(self.train_loss),
             "validation": {
-                target: {key: _null(value) for key, value in found.as_dict().items()}
-                for target, found in self.validation.items()
+                target: {key: _null(value) for key, value in measured.as_dict().items()}
+                for target, measured in self.validation.items()
             },
             "objective": _null(self.objective),
             "lr": self.lr,
@@ -76,13 +82,13 @@ class EpochResult:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "EpochResult":
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         validation = {
             target: Correlations(
-                **{key: _nan(value) for key, value in found.items() if key != "reason"},
-                reason=found["reason"],
+                **{key: _nan(value) for key, value in fields.items() if key != "reason"},
+                reason=fields["reason"],
             )
-            for target, found in values["validation"].items()
+            for target, fields in values["validation"].items()
         }
         return cls(
             **{
@@ -96,11 +102,16 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """The epoch with the highest objective so far, and the model as it was evaluated then.
+    """Epoch with the highest objective so far, and the model state evaluated in that epoch.
 
     Attributes:
-        result: that epoch.
-        model_state: the model's state on the CPU, calibration included; averaged weights where `ema` is on.
+        result: result of that epoch.
+        model_state: the model's state on the CPU, calibration included; averaged weights if `ema` is on.
+
+    Example:
+        >>> result = EpochResult(1, 0.3, {}, objective=0.8, lr=1e-3, seconds=2.0, diverged=False)
+        >>> BestEpoch(result, model_state={}).result.epoch
+        1
     """
 
     result: EpochResult

@@ -17,10 +17,19 @@ PENALTIES = tuple(float(penalty) for penalty in np.logspace(0, 6, 13))
 def fit_ridge(
     data: TrainingData, reads: Sequence[str], rows: Tensor, others: tuple[Mapping[str, Tensor], Tensor] | None = None
 ) -> FloatArray:
-    """Predictions (n, T) in MOS units of `rows` (n,), each target by its own best penalty of `PENALTIES`.
+    """Predict scores (n, T) in MOS units of `rows` (n,), each target with its own best penalty of `PENALTIES`.
 
-    Best is the highest SRCC on the validation rows; a fit with no SRCC never wins. With `others`, features of
-    another data set's rows and some m of these rows, predictions of them follow, (n + m, T).
+    The best penalty has the highest SRCC on the validation rows; a fit without an SRCC is never chosen. With `others`,
+    features of another data set and m of its rows, the result is (n + m, T), with the predictions of these rows last.
+
+    Example:
+        >>> rows, embedding = torch.arange(60), torch.randn(60, 8)
+        >>> split = {"train": rows[:40], "validation": rows[40:50], "test": rows[50:]}
+        >>> data = TrainingData(
+        ...     {"image_prompt.embedding": embedding}, torch.rand(60, 1), ("alignment",), rows // 3, **split
+        ... )
+        >>> fit_ridge(data, ["image_prompt.embedding"], data.test).shape
+        (10, 1)
     """
     parts = (data.train, data.validation, rows)
     train, validation, wanted = (_matrix(data.features, reads, part) for part in parts)
@@ -37,27 +46,27 @@ def fit_ridge(
     best = np.full(targets.shape[1], -np.inf)
     predicted = np.tile(centre, (len(wanted), 1))
 
-    # With more features than rows the weights lie in the rows' span, so the rows' products say everything.
+    # With more features than rows the weights lie in the rows' span, so the rows' products are sufficient.
     dual = train.shape[1] > len(train)
     left = train.T if dual else train
-    gram, seen = (left.T @ left).astype(np.float64), (targets if dual else train.T @ targets)
+    gram, right = (left.T @ left).astype(np.float64), (targets if dual else train.T @ targets)
     project = [part @ train.T if dual else part for part in (validation, wanted)]
     for penalty in PENALTIES:
         system = gram.copy()
         system[np.diag_indices_from(system)] += penalty
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        weights = cho_solve(factor, seen, check_finite=False)
+        weights = cho_solve(factor, right, check_finite=False)
         at_validation, at_wanted = (part @ weights + centre for part in project)
         for column in range(targets.shape[1]):
-            found = srcc(at_validation[:, column], truth[:, column])
-            if found > best[column]:
-                best[column] = found
+            correlation = srcc(at_validation[:, column], truth[:, column])
+            if correlation > best[column]:
+                best[column] = correlation
                 predicted[:, column] = at_wanted[:, column]
     return predicted
 
 
 def _matrix(features: Mapping[str, Tensor], reads: Sequence[str], rows: Tensor) -> NDArray[np.float32]:
-    """The features of rows (n,) side by side (n, D); maps averaged over space."""
+    """Concatenate the features of rows (n,) to (n, D); maps are averaged over space."""
     columns = []
     for name in reads:
         chosen = torch.as_tensor(features[name]).index_select(0, rows)

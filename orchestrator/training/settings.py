@@ -1,4 +1,4 @@
-"""How a training is run."""
+"""Settings of a training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -10,32 +10,39 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.lookup import unknown_name_message
 from orchestrator.training.losses import build_loss
 
-# What a search-space file can get wrong: a list or a mapping where one value belongs.
+# Types of the fields that a search-space file can set wrongly, to a list or a mapping instead of a single value.
 _KINDS: dict[Any, type] = {int: Real, float: Real, str: str}
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Settings of one training; together with the model and the data they decide every bit of it on a CPU.
+    """Settings of one training; on a CPU, settings, model and data determine every bit of its result.
 
     Attributes:
-        epochs: passes over the training rows; the schedule is laid over all of them.
+        epochs: passes over the training rows; the schedule spans all of them.
         lr: peak learning rate of AdamW.
-        hypernet_lr_ratio: the parameters under `hypernet.` learn at `lr` times this.
-        backbone_lr_ratio: those of a fine-tuned backbone at `lr` times this; with the default `lr`, hyperIQA's 2e-5.
-        weight_decay: decoupled, on weights only: never on biases, norms and other vectors.
-        batch_size: rows a step at most.
+        hypernet_lr_ratio: ratio to `lr` of the peak rate of parameters under `hypernet.`.
+        backbone_lr_ratio: ratio to `lr` of a fine-tuned backbone's peak rate; by default hyperIQA's 2e-5.
+        weight_decay: decoupled decay of weight matrices, without biases, norms and other vectors.
+        batch_size: largest number of rows of a step.
         loss: a mix of registered losses, such as `huber+0.3*rank`, on standardised scores.
-        warmup: share of all steps over which the rate climbs linearly, before a cosine takes it to 0.
-        clip_norm: largest norm of the gradient; 0 leaves it alone.
-        prompt_grouped: fill batches with whole prompts, so that a rank loss finds its pairs.
-        ema: decay of an exponential average of the weights, evaluated in their place; 0 is off.
-        seed: of the batches and of dropout. The model is initialised by who builds it.
-        target_weights: what each target's loss counts for, in the targets' order or by their names, where one that is
-            not named weighs 1; None weighs all the same. Only their proportions matter.
+        warmup: share of all steps over which the rate rises linearly, before it falls to 0 on a cosine.
+        clip_norm: largest norm of the gradient; 0 for no clipping.
+        prompt_grouped: whether batches consist of whole prompts, so that a rank loss has pairs.
+        ema: decay of an exponential average of the weights, which is evaluated in their place; 0 is off.
+        seed: seed of the batches and of dropout. The caller initialises the model.
+        target_weights: weights of the targets' losses, in the targets' order or by name; None for equal weights.
+            A target that is not named has the weight 1. Only the proportions matter.
 
     Raises:
-        InputError: a value is out of its range or of another kind, or the loss is unknown.
+        InputError: a value is out of its range or of another type, or the loss is unknown.
+
+    Example:
+        >>> settings = FitSettings(epochs=5, loss="huber+0.3*rank", target_weights={"quality": 2})
+        >>> settings.weights_of(["quality", "alignment"])
+        (2, 1.0)
+        >>> FitSettings.from_dict(settings.as_dict()) == settings
+        True
     """
 
     epochs: int = 15
@@ -59,7 +66,7 @@ class FitSettings:
                 wanted = "a name" if kind is str else "a number"
                 raise InputError(f"{field.name} must be {wanted}, not {getattr(self, field.name)!r}.")
         build_loss(self.loss)
-        for name, fine, wanted in (
+        for name, valid, wanted in (
             ("epochs", self.epochs >= 1, "at least 1"),
             ("lr", 0 < self.lr < float("inf"), "above 0"),
             ("hypernet_lr_ratio", 0 <= self.hypernet_lr_ratio < float("inf"), "0 or above"),
@@ -71,40 +78,40 @@ class FitSettings:
             ("ema", 0 <= self.ema < 1, "from 0 to below 1"),
             ("seed", self.seed >= 0, "0 or above"),
         ):
-            if not fine:
+            if not valid:
                 raise InputError(f"{name} must be {wanted}, not {getattr(self, name)}.")
         if self.target_weights is not None:
             object.__setattr__(self, "target_weights", _checked_weights(self.target_weights))
 
     def weights_of(self, targets: Sequence[str]) -> tuple[float, ...]:
-        """The weight of each target; empty where all weigh the same.
+        """Return the weight of each target; empty if all targets have the same weight.
 
         Raises:
-            InputError: there are not as many weights as targets, or one is of another target.
+            InputError: the number of weights is not the number of targets, or a weight is of another target.
         """
-        given = self.target_weights
-        if given is None:
+        weights = self.target_weights
+        if weights is None:
             return ()
-        if isinstance(given, Mapping):
-            if strange := [name for name in given if name not in targets]:
-                raise InputError(f"target_weights: {unknown_name_message('target', strange[0], targets)}")
-            return tuple(given.get(target, 1.0) for target in targets)
-        if len(given) != len(targets):
-            raise InputError(f"target_weights has {len(given)} numbers, the targets are {', '.join(targets)}.")
-        return tuple(float(weight) for weight in given)
+        if isinstance(weights, Mapping):
+            if unknown := [name for name in weights if name not in targets]:
+                raise InputError(f"target_weights: {unknown_name_message('target', unknown[0], targets)}")
+            return tuple(weights.get(target, 1.0) for target in targets)
+        if len(weights) != len(targets):
+            raise InputError(f"target_weights has {len(weights)} numbers, the targets are {', '.join(targets)}.")
+        return tuple(float(weight) for weight in weights)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as a checkpoint and a tracker keep them."""
+        """Return plain values, for checkpoints and MLflow."""
         values = asdict(self)
-        # As JSON gives it back, so that a checkpoint's settings can be compared with these.
+        # The same types as after a round trip through JSON, for comparison with a checkpoint's settings.
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "FitSettings":
-        """The inverse of `as_dict`; raises InputError on a key that is no setting."""
-        strange = sorted(set(values) - {field.name for field in fields(cls)})
-        if strange:
-            raise InputError(f"{', '.join(strange)}: no such setting of a training.")
+        """Read what `as_dict` returned; raise InputError for a key that is not a setting."""
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise InputError(f"{', '.join(unknown)}: no such setting of a training.")
         return cls(**values)
 
 

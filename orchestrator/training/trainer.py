@@ -1,4 +1,4 @@
-"""One training, an epoch at a time."""
+"""Trainer of a scoring model, one epoch at a time."""
 
 import math
 import time
@@ -28,12 +28,16 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that a training needs to go on, bit for bit on a CPU.
+    """State that a training resumes from, bit-identically on a CPU.
 
     Attributes:
         tensors: `model.*`, `optimizer.*` and, with averaging, `ema.*`.
-        best: the best epoch's model state; empty before there is one.
-        meta: JSON-able: epoch, best epoch's result, settings, targets, score scale.
+        best: the best epoch's model state; empty before there is a best epoch.
+        meta: epoch, best epoch's result, settings, targets and score scale, as values that JSON can store.
+
+    Example:
+        >>> TrainingState(tensors={"model.weight": torch.ones(2)}, best={}, meta={"epoch": 1}).meta["epoch"]
+        1
     """
 
     tensors: Mapping[str, Tensor]
@@ -42,21 +46,36 @@ class TrainingState:
 
 
 class Trainer:
-    """Trains a scoring model on one split and evaluates it after every epoch.
+    """Training of a scoring model on one split, with an evaluation after every epoch.
 
     The model has `reads`, `calibrate(features)` and `forward(features) -> (B, T)` in standardised units.
-    It is calibrated here, on the training rows. Randomness of an epoch comes from (seed, epoch) alone, so a
-    training on a CPU repeats itself bit for bit, resumed or not, for one number of threads.
+    The constructor calibrates it on the training rows. The randomness of an epoch depends on (seed, epoch) alone. So
+    a training on a CPU is reproducible bit for bit, resumed or not, for the same number of threads.
 
     Attributes:
-        model: holds the raw weights; see `restore_best`.
-        epoch: epochs done.
-        best: the best epoch so far; None before a first finite objective.
-        scale: between MOS units and the model's.
+        model: the model with its raw weights; see `restore_best`.
+        epoch: number of completed epochs.
+        best: the best epoch so far; None before the first finite objective.
+        scale: scale between MOS units and the model's.
 
     Raises:
-        InputError: the loss needs raters' standard deviations that the data has not, or a weight is of no target.
+        InputError: the loss needs raters' standard deviations that the data does not have, or a weight is of an
+            unknown target.
         ValueError: a feature that the model reads is missing.
+
+    Example:
+        >>> rows, embedding = torch.arange(60), torch.randn(60, 8)
+        >>> split = {"train": rows[:40], "validation": rows[40:50], "test": rows[50:]}
+        >>> data = TrainingData(
+        ...     {"image_prompt.embedding": embedding}, torch.rand(60, 1), ("alignment",), rows // 3, **split
+        ... )
+        >>> from models import build_variant
+        >>> model = build_variant("imagereward_head", {"image_prompt.embedding": (8,)}, widths=(4,))
+        >>> trainer = Trainer(model, data, FitSettings(epochs=2))
+        >>> trainer.run_epoch().epoch, trainer.finished
+        (1, False)
+        >>> trainer.predict(data.test).shape
+        (10, 1)
     """
 
     def __init__(
@@ -84,7 +103,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done or the training has diverged."""
+        """True if all epochs are completed or the training has diverged."""
         return self._diverged or self.epoch >= self.settings.epochs
 
     def run_epoch(self) -> EpochResult:
@@ -103,7 +122,7 @@ class Trainer:
             predicted = self.predict(self.data.validation)
             validation = compare(predicted, self._validation_scores, self.data.targets)
             self._diverged = not (math.isfinite(train_loss) and bool(np.isfinite(predicted).all()))
-            objective = math.nan if self._diverged else fmean(found.srcc for found in validation.values())
+            objective = math.nan if self._diverged else fmean(measured.srcc for measured in validation.values())
             result = EpochResult(
                 epoch=self.epoch,
                 train_loss=train_loss,
@@ -113,23 +132,23 @@ class Trainer:
                 seconds=time.perf_counter() - started,
                 diverged=self._diverged,
             )
-            # Written so that a NaN is never the best, whichever side it is on.
+            # With `>` a NaN is never the best, on either side of the comparison.
             if objective > (self.best.result.objective if self.best else -math.inf):
                 self.best = BestEpoch(result, _on_cpu(self.model.state_dict()))
         return result
 
     def predict(self, rows: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Scores (n, T) in MOS units of rows (n,) by the model as it is."""
+        """Predict the scores (n, T) in MOS units of rows (n,) with the model's current weights."""
         return predict(self.model, self._features, rows, self.scale)
 
     def restore_best(self) -> None:
-        """Give the model the best epoch's state; there is no training on after that."""
+        """Load the best epoch's state into the model; the training is finished after that."""
         if self.best is not None:
             self.model.load_state_dict(self.best.model_state)
             self.epoch = self.settings.epochs
 
     def _train(self) -> float:
-        """One pass over the training rows → mean loss. Nothing here waits for the device before the end."""
+        """Train on all training rows once; return the mean loss. Only the end of the epoch waits for the device."""
         settings = self.settings
         seed = int(np.random.SeedSequence((settings.seed, self.epoch)).generate_state(1, np.uint64)[0])
         generator = torch.Generator().manual_seed(seed)
@@ -148,7 +167,7 @@ class Trainer:
         return float(total) / len(self.data.train)
 
     def _lr_share(self, part: float) -> float:
-        """Share of the peak rate when `part` of the running epoch is done."""
+        """Return the share of the peak rate after `part` of the current epoch."""
         return lr_share((self.epoch + part) / self.settings.epochs, self.settings.warmup)
 
     def _step(self, rows: Tensor, lr_share: float) -> Tensor:
@@ -166,7 +185,7 @@ class Trainer:
         return loss.detach()
 
     def state_dict(self) -> TrainingState:
-        """A copy of everything that changes, on the CPU."""
+        """Return a copy of the training's state, on the CPU."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self._optimizer.tensors().items()}
         if self._average:
@@ -184,15 +203,15 @@ class Trainer:
         )
 
     def load_state_dict(self, state: TrainingState) -> None:
-        """Go on from where `state` was taken.
+        """Resume from `state`.
 
         Raises:
             ValueError: the state belongs to other settings, targets, training scores or another model.
         """
-        theirs = {**state.meta, "settings": _with_defaults(state.meta["settings"])}
+        saved = {**state.meta, "settings": _with_defaults(state.meta["settings"])}
         for key, value in self._identity().items():
-            if theirs[key] != value:
-                raise ValueError(f"its {key.replace('_', ' ')} differ: {theirs[key]}, here {value}")
+            if saved[key] != value:
+                raise ValueError(f"its {key.replace('_', ' ')} differ: {saved[key]}, here {value}")
         try:
             self.model.load_state_dict(_under("model.", state.tensors))
             self._optimizer.load(_under("optimizer.", state.tensors))
@@ -205,7 +224,7 @@ class Trainer:
         self.best = BestEpoch(EpochResult.from_json(best), dict(state.best)) if best else None
 
     def _identity(self) -> dict[str, Any]:
-        """What must agree for a state to be this training's."""
+        """Return the values that must be equal in a state of this training."""
         return {
             "settings": self.settings.as_dict(),
             "targets": list(self.data.targets),
@@ -217,11 +236,23 @@ class Trainer:
 def fit(
     model: nn.Module, data: TrainingData, settings: FitSettings, device: torch.device = _CPU
 ) -> Iterator[EpochResult]:
-    """Train to the end, yielding every epoch; at the end the model holds the best epoch's weights."""
-    training = Trainer(model, data, settings, device)
-    while not training.finished:
-        yield training.run_epoch()
-    training.restore_best()
+    """Train all epochs and yield each result; at the end the model has the best epoch's weights.
+
+    Example:
+        >>> rows, embedding = torch.arange(60), torch.randn(60, 8)
+        >>> split = {"train": rows[:40], "validation": rows[40:50], "test": rows[50:]}
+        >>> data = TrainingData(
+        ...     {"image_prompt.embedding": embedding}, torch.rand(60, 1), ("alignment",), rows // 3, **split
+        ... )
+        >>> from models import build_variant
+        >>> model = build_variant("imagereward_head", {"image_prompt.embedding": (8,)}, widths=(4,))
+        >>> [result.epoch for result in fit(model, data, FitSettings(epochs=2))]
+        [1, 2]
+    """
+    trainer = Trainer(model, data, settings, device)
+    while not trainer.finished:
+        yield trainer.run_epoch()
+    trainer.restore_best()
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -229,7 +260,7 @@ def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _with_defaults(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A state's settings with those that are newer than it at their defaults, which it was trained by."""
+    """Return a state's settings with defaults for settings that are newer than the state."""
     try:
         return FitSettings.from_dict(settings).as_dict()
     except InputError:

@@ -1,4 +1,4 @@
-"""What a training learns from: features, scores and the rows of its split."""
+"""Data of a training: features, scores and the rows of its split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,19 +9,33 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TrainingData:
-    """One dataset under one split, as tensors.
+    """Dataset with one split, as tensors.
 
     Attributes:
-        features: name → (N, \\*shape), float16 or float32; may be memory-mapped.
+        features: name → (N, \\*shape), float16 or float32; can be memory-mapped.
         scores: (N, T) float32, mean opinion scores in the dataset's own units.
         targets: the T names of the score columns.
         prompt_ids: (N,) int64; rows of one prompt share an id.
-        train, validation, test: int64 row indices; `test` may be empty.
-        stds: (N, T) float32, the raters' standard deviations in the scores' units; None where they are not known.
+        train, validation, test: int64 row indices; `test` can be empty.
+        stds: (N, T) float32, the raters' standard deviations in the scores' units; None if they are unknown.
 
     Raises:
         ValueError: shapes disagree, a row is out of range, a score is not finite, or a standard deviation is not
             finite or below 0.
+
+    Example:
+        >>> rows = torch.arange(60)
+        >>> data = TrainingData(
+        ...     features={"image_prompt.embedding": torch.randn(60, 8)},
+        ...     scores=torch.rand(60, 1),
+        ...     targets=("alignment",),
+        ...     prompt_ids=rows // 3,
+        ...     train=rows[:40],
+        ...     validation=rows[40:50],
+        ...     test=rows[50:],
+        ... )
+        >>> len(data.train)
+        40
     """
 
     features: Mapping[str, Tensor]
@@ -59,10 +73,15 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """The affine map between MOS units and the standardised scores a model learns.
+    """Affine map between MOS units and the standardised scores that a model learns.
 
     Attributes:
         mean, std: (T,) float32 on the CPU, of the training rows; a constant score has std 1.
+
+    Example:
+        >>> scale = ScoreScale.of(torch.tensor([[1.0], [5.0]]))
+        >>> scale.standardise(torch.tensor([[5.0]])), scale.restore(torch.tensor([[0.0]]))
+        (tensor([[1.]]), tensor([[3.]]))
     """
 
     mean: Tensor
@@ -76,9 +95,9 @@ class ScoreScale:
         return cls(scores.mean(0).float(), torch.where(std > 0, std, torch.ones_like(std)).float())
 
     def standardise(self, scores: Tensor) -> Tensor:
-        """MOS units → zero mean and unit variance."""
+        """Convert MOS units to zero mean and unit variance."""
         return (scores - self.mean.to(scores.device)) / self.std.to(scores.device)
 
     def restore(self, standardised: Tensor) -> Tensor:
-        """Standardised units → MOS units."""
+        """Convert standardised units to MOS units."""
         return standardised * self.std.to(standardised.device) + self.mean.to(standardised.device)

@@ -1,4 +1,4 @@
-"""An exponential average of the weights, which stands in for them when the model is evaluated."""
+"""Exponential moving average of the weights, which replaces them in evaluation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,18 @@ from torch import Tensor, nn
 
 
 class WeightEMA:
-    """Average of a model's trainable parameters.
+    """Exponential moving average of a model's trainable parameters.
 
-    The first steps average over fewer (decay min(d, (1 + t) / (10 + t)), as in TensorFlow's
-    ExponentialMovingAverage), so that a short training is not held back by its initial weights.
+    The decay of step t is min(d, (1 + t) / (10 + t)), as in TensorFlow's ExponentialMovingAverage. So the initial
+    weights do not dominate the average of a short training.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> ema = WeightEMA(model, decay=0.9)
+        >>> ema.update()
+        >>> with ema.in_place():  # the model runs on the average
+        ...     model(torch.zeros(3, 2)).shape
+        torch.Size([3, 1])
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -26,14 +34,14 @@ class WeightEMA:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take one step's weights into the average."""
+        """Update the average with the weights of one step."""
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
         torch._foreach_lerp_(self._averages, [p.detach() for p in self._parameters], 1 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within this context the model runs on the average."""
+        """Run the model on the average within this context."""
         self._swap()
         try:
             yield
@@ -45,12 +53,12 @@ class WeightEMA:
             parameter.data, average.data = average.data, parameter.data
 
     def tensors(self) -> dict[str, Tensor]:
-        """Parameter name → average."""
+        """Return the averages by parameter name."""
         return dict(zip(self._names, self._averages, strict=True))
 
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor], steps: int) -> None:
-        """Take up an average where `tensors` and `steps` left it."""
+        """Load an average that `tensors` returned, and its number of steps."""
         self.steps = steps
         for name, average in zip(self._names, self._averages, strict=True):
             average.copy_(tensors[name])

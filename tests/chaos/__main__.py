@@ -7,7 +7,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from tests.chaos.story import Story, tell
+from tests.chaos.story import Story, run_story
 from tests.chaos.world import REPOSITORY, Server, World
 from tests.ratings import make_ratings
 
@@ -27,7 +27,7 @@ def main(seeds: range) -> int:
         for seed in seeds:
             server.start()
             try:
-                story = tell(World(folder / f"world-{seed}", ratings, server, f"sweep-{seed}"), seed)
+                story = run_story(World(folder / f"world-{seed}", ratings, server, f"sweep-{seed}"), seed)
             except Exception:
                 wrong += 1
                 print(f"{seed:4}  WRONG\n{traceback.format_exc()}", flush=True)

@@ -1,4 +1,4 @@
-"""What is done to a sweep: while it runs, and to what it left on disk after it was killed."""
+"""Faults of a sweep: of its processes while it runs, and of its files after it was killed."""
 
 import os
 import random
@@ -11,7 +11,7 @@ import psutil
 from tests.chaos.world import World
 
 Fault = Callable[[World, random.Random], str | None]
-"""Does it, and says what it did; None where there was nothing to do it to."""
+"""Cause a fault and return its description; None if nothing could be disturbed."""
 
 
 def kill_driver(world: World, chance: random.Random) -> str | None:
@@ -45,8 +45,8 @@ def kill_node(world: World, chance: random.Random) -> str | None:
     return _signal(world.ray_processes("raylet"), signal.SIGKILL, chance, "kill -9 of the node (raylet)")
 
 
-def kill_courier(world: World, chance: random.Random) -> str | None:
-    return _signal(world.couriers(), signal.SIGKILL, chance, "kill -9 of the process that tells MLflow")
+def kill_uploader(world: World, chance: random.Random) -> str | None:
+    return _signal(world.uploaders(), signal.SIGKILL, chance, "kill -9 of the uploader")
 
 
 def stop_server(world: World, chance: random.Random) -> str | None:
@@ -71,7 +71,7 @@ WHILE_IT_RUNS: dict[Fault, int] = {
     freeze_worker: 1,
     kill_head: 1,
     kill_node: 1,
-    kill_courier: 2,
+    kill_uploader: 2,
     stop_server: 3,
     start_server: 2,
 }

@@ -1,24 +1,24 @@
-"""One sweep under a random schedule of faults, from its first start to records that agree."""
+"""Run of a sweep under a random schedule of faults, from its first start to records that agree."""
 
 import random
 import time
 from dataclasses import dataclass, field
 
 from orchestrator.search.outcome import Outcome
-from tests.chaos.faults import ENDS_THE_DRIVER, ON_DISK, WHILE_IT_RUNS, Fault, freeze_worker, spoil_checkpoint
+from tests.chaos.faults import ENDS_THE_DRIVER, ON_DISK, WHILE_IT_RUNS, Fault, freeze_worker
 from tests.chaos.world import CONFIRM, EPOCHS, SPLITS, TRIALS, World
 from tests.records import Budget, Records
 
 _ALL_EPOCHS = 2 * (TRIALS - 1) * EPOCHS + 2 * CONFIRM * SPLITS * EPOCHS
-_PATIENCE = 420.0
+_TIMEOUT = 420.0
 
 
 @dataclass
 class Story:
-    """What happened.
+    """Record of a run under faults.
 
     Attributes:
-        faults: what was done, in order.
+        faults: descriptions, in order.
         drivers: how many processes the sweep took.
         lost: the most epochs that a trial lost at once.
         compared: figures that were compared at the end.
@@ -33,8 +33,8 @@ class Story:
     seconds: float = 0.0
 
 
-def tell(world: World, seed: int, rounds: int = 3) -> Story:
-    """Runs the sweep through `rounds` disturbed drivers and then to its end, and compares its records.
+def run_story(world: World, seed: int, rounds: int = 3) -> Story:
+    """Run the sweep through `rounds` disturbed drivers and then to its end, and compare its records.
 
     Raises:
         AssertionError: something was lost or doubled, with what and after which faults.
@@ -49,7 +49,7 @@ def tell(world: World, seed: int, rounds: int = 3) -> Story:
         records = Records(world.workspace, world.server.uri, Budget(TRIALS, EPOCHS, CONFIRM, SPLITS))
         story.compared = records.check()
         diverged = any(trial.outcome is Outcome.DIVERGED for trial in records.trials.values())
-        assert diverged, "the one that must diverge"
+        assert diverged, "the first trial must diverge"
     except AssertionError as error:
         raise AssertionError(f"seed {seed}, after {'; '.join(story.faults)}:\n{error}\n{world.tail()}") from error
     finally:
@@ -60,7 +60,7 @@ def tell(world: World, seed: int, rounds: int = 3) -> Story:
 
 
 def _disturb(world: World, chance: random.Random, story: Story) -> None:
-    """One driver, until a fault ends it or it is done; then perhaps damage to what it left."""
+    """Run a driver until a fault ends it or it is done; then perhaps damage its files."""
     before = _Before(world)
     world.start()
     story.drivers += 1
@@ -74,18 +74,16 @@ def _disturb(world: World, chance: random.Random, story: Story) -> None:
                 time.sleep(1)
         if done and fault in ENDS_THE_DRIVER:
             break
-    world.wait(_PATIENCE)
+    world.wait(_TIMEOUT)
     before.compare(story, spoilt=any("checkpoint" in fault for fault in story.faults))
     if not world.workspace.result.is_file() and chance.random() < 0.6:
         damage: Fault = chance.choice(ON_DISK)
         if done := damage(world, chance):
             story.faults.append(done)
-            if damage is spoil_checkpoint:
-                story.lost = max(story.lost, 0)
 
 
 class _Before:
-    """How far each trial was before a driver, to see what it had to do again."""
+    """Epochs of each trial before a driver, to count those that it trains again."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -93,12 +91,12 @@ class _Before:
         self._least: dict[str, int] = {}
 
     def watch(self) -> None:
-        """A worker that begins cuts a history back to its checkpoint: the least is what was left of it."""
+        """Note the least epochs of each trial: a starting worker cuts a history back to its checkpoint."""
         for key, count in self._world.epochs().items():
             self._least[key] = min(self._least.get(key, count), count)
 
     def compare(self, story: Story, spoilt: bool) -> None:
-        """No trial may lose more than the epoch that ran; one more where its checkpoint was spoilt."""
+        """Assert that no trial lost more than the running epoch, or one more if its checkpoint was spoilt."""
         for key, least in self._least.items():
             lost = self._epochs.get(key, 0) - least
             assert lost <= 1 + spoilt, f"{key} lost {lost} epochs"
@@ -106,9 +104,9 @@ class _Before:
 
 
 def _wait_for(world: World, chance: random.Random, before: _Before) -> bool:
-    """Waits for a random moment of what is left of the sweep; False where the driver ended first."""
+    """Wait for a random moment of the remaining sweep; return False if the driver ended first."""
     at = world.progress() + chance.randint(0, max(1, _ALL_EPOCHS - world.progress()) // 2)
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT
     while world.running() and time.monotonic() < until:
         before.watch()
         if world.progress() >= at and (at or chance.random() < 0.02):
@@ -123,7 +121,7 @@ def _finish(world: World, story: Story) -> None:
     for _ in range(3):
         world.start()
         story.drivers += 1
-        code = world.wait(_PATIENCE)
+        code = world.wait(_TIMEOUT)
         if code == 0 and world.workspace.result.is_file():
             break
     assert code == 0, f"the last driver ended with {code}"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.chaos.story import tell
+from tests.chaos.story import run_story
 from tests.chaos.world import Server, World
 from tests.ratings import make_ratings
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def place(module_folder):
+def setup(module_folder):
     """A folder, its data set, and a server that the sweeps share."""
     server = Server(module_folder)
     server.start()
@@ -23,10 +23,10 @@ def place(module_folder):
 
 
 @pytest.mark.parametrize("seed", range(FIRST, LAST))
-def test_nothing_is_lost(place, seed, record_property):
-    folder, ratings, server = place
+def test_sweep_under_faults_loses_nothing(setup, seed, record_property):
+    folder, ratings, server = setup
     server.start()
-    story = tell(World(folder / f"world-{seed}", ratings, server, f"sweep-{seed}"), seed)
+    story = run_story(World(folder / f"world-{seed}", ratings, server, f"sweep-{seed}"), seed)
     assert story.compared > 100 and story.faults
     for name, value in vars(story).items():
         record_property(name, value)

@@ -23,7 +23,7 @@ HANG_MINUTES = 0.5
 
 
 class Server:
-    """A real MLflow server on the loopback, killed and started again at will; its database stays."""
+    """A real MLflow server on the loopback, which can be killed and restarted; its database stays."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class Server:
 
 
 class World:
-    """One sweep by its name, from its first start to its end, through as many drivers as it takes."""
+    """A named sweep, from its first start to its end, through several drivers."""
 
     def __init__(self, folder: Path, ratings: Path, server: Server, name: str) -> None:
         self.folder = folder
@@ -79,7 +79,7 @@ class World:
         (folder / "enqueue.yaml").write_text(yaml.safe_dump([{"lr": 1e30}]))
 
     def start(self) -> None:
-        """The sweep command, or on with the sweep by the same command."""
+        """Start or resume the sweep by the same command."""
         command = [sys.executable, "-m", "orchestrator.sweep", "--dataset", f"csv:{self._ratings}"]
         command += ["--trials", str(TRIALS), "--epochs", str(EPOCHS), "--confirm", str(CONFIRM)]
         command += ["--splits", str(SPLITS), "--pruner", "median", "--name", self.workspace.name]
@@ -92,7 +92,7 @@ class World:
         return self.driver is not None and self.driver.poll() is None
 
     def wait(self, seconds: float) -> int:
-        """The driver's exit code; one that does not end in time is a defect, and is killed."""
+        """Return the driver's exit code; a driver that does not end in time is killed and fails the test."""
         assert self.driver is not None
         try:
             return self.driver.wait(seconds)
@@ -101,7 +101,7 @@ class World:
             raise AssertionError(f"the driver did not end within {seconds:.0f} s:\n{self.tail()}") from None
 
     def kill_all(self) -> None:
-        """The driver and whatever it started."""
+        """Kill the driver and its descendants."""
         assert self.driver is not None
         for process in self.descendants():
             process.kill()
@@ -110,14 +110,14 @@ class World:
             self.driver.wait()
 
     def descendants(self) -> list[psutil.Process]:
-        """Every process that the driver started, and theirs."""
+        """Return every process that the driver started, and theirs."""
         try:
             return psutil.Process(self.driver.pid).children(recursive=True) if self.driver else []
         except psutil.NoSuchProcess:
             return []
 
     def ray_processes(self, part: str) -> list[psutil.Process]:
-        """Those of the driver's processes whose program has `part` in its name."""
+        """Return the driver's processes whose program has `part` in its name."""
         found = []
         for process in self.descendants():
             try:
@@ -127,8 +127,8 @@ class World:
                 continue
         return found
 
-    def couriers(self) -> list[psutil.Process]:
-        """The process that carries the spool to MLflow, if there is one now."""
+    def uploaders(self) -> list[psutil.Process]:
+        """Return the uploader's process, if there is one now."""
         found = []
         for process in self.descendants():
             try:
@@ -139,7 +139,7 @@ class World:
         return found
 
     def workers(self) -> list[psutil.Process]:
-        """Processes that train right now, by what they wrote into their jobs' folders."""
+        """Return the processes that train now, by `worker.json` in their jobs' folders."""
         own = {process.pid: process for process in self.descendants()}
         found = set()
         for path in self.workspace.trials.glob("*/worker.json"):
@@ -152,12 +152,12 @@ class World:
         return [own[pid] for pid in sorted(found)]
 
     def epochs(self) -> dict[str, int]:
-        """Epochs in every job's history."""
+        """Return the number of epochs in every job's history."""
         histories = self.workspace.trials.glob("*/epochs.jsonl")
         return {path.parent.name: path.read_bytes().count(b"\n") for path in histories}
 
     def unfinished(self) -> list[str]:
-        """Keys of the trials that will be gone on with: what lies in the folders of others is read no more."""
+        """Return the keys of the trials that will be resumed; the folders of others are not read any more."""
         studies = read_studies(self.workspace)
         return sorted(
             f"{KEY_PREFIX[study]}-{trial.number:04d}"  # type: ignore[index]
@@ -167,9 +167,9 @@ class World:
         )
 
     def progress(self) -> int:
-        """Epochs trained so far."""
+        """Return the number of epochs trained so far."""
         return sum(self.epochs().values())
 
     def tail(self) -> str:
-        """What the drivers had to say last."""
+        """Return the end of the drivers' output."""
         return self.output.read_text(errors="replace")[-3000:] if self.output.exists() else ""

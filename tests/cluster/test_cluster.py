@@ -22,6 +22,8 @@ from PIL import Image
 from orchestrator.cluster.inspect import inspect_cluster
 from orchestrator.cluster.process_registry import StartedNode, records
 
+pytestmark = pytest.mark.e2e
+
 PASSWORD = "hunter2-and-more"
 PORTS = range(21400, 21600)
 

@@ -23,6 +23,8 @@ from orchestrator.cluster.start import NodeOptions, address_of, start_head
 from orchestrator.cluster.stop import stop_processes
 from orchestrator.core.errors import InputError
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path, monkeypatch):

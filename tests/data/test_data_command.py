@@ -36,13 +36,13 @@ def test_check_prints_one_json_object_and_fails_where_a_sweep_would_refuse(write
 @pytest.mark.parametrize(
     "arguments, named",
     [
-        (["check", "agiqa"], "No dataset is named 'agiqa'"),
+        (["check", "agiqa"], "Unknown data set 'agiqa'"),
         (["check", "agiqa3k"], "--data-root DIR"),
         (["check", "agiqa3k", "--data-root", "absent"], "absent does not exist"),
         (["check", "aigciqa2023", "--data-root", "."], "mosz1.mat"),
-        (["check", "shapes", "--protocol", "fair"], "There are disjoint, paper, random, slots"),
+        (["check", "shapes", "--protocol", "fair"], "Unknown protocol 'fair': there are disjoint, paper"),
         (["get", "agiqa1k"], "take it from GitHub"),
-        (["get", "nothing"], "No dataset is named"),
+        (["get", "nothing"], "Unknown data set"),
     ],
 )
 def test_wrong_input_is_one_sentence(arguments: list[str], named: str, elsewhere: Path) -> None:

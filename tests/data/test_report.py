@@ -75,5 +75,5 @@ def test_a_protocol_that_does_not_fit_is_a_problem_and_one_that_is_not_is_an_err
     path = write_csv(ROWS)
     report = report_dataset(f"csv:{path}", None, "slots")
     assert report.parts == {} and "fewer than 3 images" in report.problems[0]
-    with pytest.raises(InputError, match="There are disjoint, paper, random, slots"):
+    with pytest.raises(InputError, match="there are disjoint, paper, random, slots"):
         report_dataset(f"csv:{path}", None, "fair")

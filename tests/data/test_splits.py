@@ -178,12 +178,12 @@ def test_a_split_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="changed after it was saved"):
         load_split(path, dataset)
     path.write_text("[]")
-    with pytest.raises(InputError, match="no saved split"):
+    with pytest.raises(InputError, match="not a saved split"):
         load_split(path, dataset)
 
 
 def test_protocols_and_indices_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(InputError, match="There are disjoint, paper"):
+    with pytest.raises(InputError, match="Unknown protocol 'chance': there are disjoint, paper"):
         make_split(_dataset(PROMPTS), "chance")
     with pytest.raises(InputError, match="counts from 0"):
         make_split(_dataset(PROMPTS), "paper", -1)

@@ -1,4 +1,4 @@
-"""Running the images' scripts here, as a container would: this environment's Python first, nothing of the user's."""
+"""Runner of the images' scripts as in a container: this environment's Python first, no user's settings."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ def environment(**settings: object) -> dict[str, str]:
 
 
 def run(script: str, *arguments: object, **settings: object) -> subprocess.CompletedProcess[str]:
-    """Runs a script to its end."""
+    """Run a script to its end."""
     return subprocess.run(
         [SCRIPTS / script, *map(str, arguments)],
         env=environment(**settings),
@@ -31,7 +31,7 @@ def run(script: str, *arguments: object, **settings: object) -> subprocess.Compl
 
 @contextmanager
 def running(command: list[object], log: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A service while it is wanted; it and what it started end with the block."""
+    """Start a service; it and its children end with the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(part) for part in command], env=environment(**settings), stdout=output, stderr=subprocess.STDOUT
@@ -48,7 +48,7 @@ def running(command: list[object], log: Path, **settings: object) -> Iterator[su
 
 
 def wait_healthy(process: subprocess.Popen[bytes], role: str, log: Path, seconds: float, **settings: object) -> None:
-    """Asks the health check until it is content."""
+    """Wait until the health check passes."""
     deadline = time.monotonic() + seconds
     while (answer := run("health.sh", role, **settings)).returncode:
         assert process.poll() is None, log.read_text()
@@ -60,3 +60,9 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a checker that is installed next to this Python."""
+    command = [str(Path(sys.executable).with_name(name)), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -14,7 +14,7 @@ def token(tmp_path):
     return file
 
 
-def test_a_head_turns_healthy_for_who_has_the_token(token, tmp_path):
+def test_head_is_healthy_for_a_client_with_the_token(token, tmp_path):
     port = free_port()
     settings = {
         "NODE_ADDRESS": "127.0.0.1",
@@ -41,7 +41,7 @@ def test_a_head_turns_healthy_for_who_has_the_token(token, tmp_path):
         assert probe.connect_ex(("127.0.0.1", port))  # it has taken Ray along
 
 
-def test_a_worker_waits_for_its_head_and_says_that_nobody_came(token):
+def test_worker_reports_a_head_that_never_answers(token):
     port = free_port()
     done = run("worker.sh", RAY_ADDRESS=f"127.0.0.1:{port}", RAY_AUTH_TOKEN_PATH=token, WAIT_SECONDS=1)
     assert done.returncode == 1
@@ -49,7 +49,7 @@ def test_a_worker_waits_for_its_head_and_says_that_nobody_came(token):
 
 
 @pytest.mark.parametrize("script", ["head.sh", "worker.sh"])
-def test_no_host_starts_without_the_token(script, tmp_path):
+def test_node_without_the_token_does_not_start(script, tmp_path):
     empty = tmp_path / "empty"
     empty.touch()
     for given in ({}, {"RAY_AUTH_TOKEN_PATH": empty}):

@@ -17,11 +17,11 @@ LASTING = ("postgres", "s3", *OURS)
 
 
 def default(text: object) -> str:
-    """With every variable left out."""
+    """Return the text with the default of every variable."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(text))
 
 
-def test_it_is_what_the_specification_allows():
+def test_compose_file_matches_the_specification():
     schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
     assert "Compose" in schema["title"]
     jsonschema.Draft202012Validator(schema).validate(COMPOSE)
@@ -30,7 +30,7 @@ def test_it_is_what_the_specification_allows():
         jsonschema.Draft202012Validator(schema).validate(broken)
 
 
-def test_only_mlflow_is_published_and_on_loopback():
+def test_published_port_is_mlflows_on_loopback():
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"mlflow"}
     assert [default(port) for port in SERVICES["mlflow"]["ports"]] == ["127.0.0.1:5000:5000"]
     assert default(SERVICES["mlflow"]["environment"]["PUBLISHED_AT"]) == "127.0.0.1"
@@ -40,7 +40,7 @@ def test_only_mlflow_is_published_and_on_loopback():
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_each_service_is_watched_limited_and_started_again(name):
+def test_each_service_is_watched_limited_and_restarted(name):
     service = SERVICES[name]
     assert service["healthcheck"]["test"][0] == "CMD"
     assert service["restart"] == "unless-stopped"
@@ -50,7 +50,7 @@ def test_each_service_is_watched_limited_and_started_again(name):
         assert service["cap_drop"] == ["ALL"]
 
 
-def test_what_depends_waits_until_the_other_is_healthy():
+def test_service_waits_until_its_dependency_is_healthy():
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():
             assert how == {"condition": "service_healthy"}, name
@@ -59,7 +59,7 @@ def test_what_depends_waits_until_the_other_is_healthy():
     assert set(SERVICES["worker"]["depends_on"]) == {"head"}
 
 
-def test_every_image_is_of_a_version():
+def test_every_image_has_a_version():
     for name, service in SERVICES.items():
         tag = default(service["image"]).partition(":")[2]
         assert tag and tag != "latest", name
@@ -96,7 +96,7 @@ def test_rays_object_store_fits_into_shared_memory_and_that_into_the_limit():
         assert 0.8e9 < store <= shm < limit
 
 
-def test_mounts_are_named_volumes_or_files_that_are_there():
+def test_mounts_are_named_volumes_or_existing_files():
     for name, service in SERVICES.items():
         for mount in service.get("volumes", []):
             source = default(mount).split(":")[0]
@@ -109,12 +109,12 @@ def test_mounts_are_named_volumes_or_files_that_are_there():
     assert all((SCRIPTS / command.rpartition("/")[2]).is_file() for command in commands)
 
 
-def test_whoever_runs_trials_sees_the_sweeps_and_their_features():
+def test_nodes_that_run_trials_mount_sweeps_and_features():
     for name in ("head", "worker", "worker-gpu"):
         assert {"sweeps:/home/hyperassess/sweeps", "cache:/cache"} <= set(SERVICES[name]["volumes"])
 
 
-def test_gpu_workers_are_asked_for_and_plain_ones_are_not():
+def test_gpu_workers_need_a_profile_and_plain_ones_do_not():
     assert SERVICES["worker-gpu"]["profiles"] == ["gpu"] and "profiles" not in SERVICES["worker"]
     (device,) = SERVICES["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert device["capabilities"] == ["gpu"]

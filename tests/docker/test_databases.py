@@ -40,7 +40,7 @@ def rows(server, database: str) -> list[tuple[object, ...]]:
         return connection.execute("SELECT * FROM trials ORDER BY number").fetchall()
 
 
-def test_each_role_owns_its_database_and_may_not_enter_the_other(databases, server, secrets):
+def test_role_owns_its_database_and_cannot_connect_to_the_other(databases, server, secrets):
     with psycopg.connect(server.url("postgres")) as connection:
         owners = dict(
             connection.execute("SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE NOT datistemplate")
@@ -57,7 +57,7 @@ def test_each_role_owns_its_database_and_may_not_enter_the_other(databases, serv
     assert keys.split(":")[0] == _stored_key(password, salt, int(iterations))
 
 
-def test_what_is_saved_comes_back_the_same(databases, server, tmp_path):
+def test_backup_is_restored_unchanged(databases, server, tmp_path):
     sweeps, objects, backups = (tmp_path / name for name in ("sweeps", "objects", "backups"))
     (sweeps / "a" / "trials").mkdir(parents=True)
     (sweeps / "a" / "spec.yaml").write_text("name: a\n")
@@ -102,13 +102,13 @@ def test_what_is_saved_comes_back_the_same(databases, server, tmp_path):
     assert {database: repr(rows(server, database)) for database in before} == before
 
 
-def test_a_backup_that_fails_leaves_nothing(databases, tmp_path):
+def test_failed_backup_leaves_no_file(databases, tmp_path):
     done = run("backup.sh", **{**databases, "PGPORT": 1}, BACKUPS=tmp_path)
     assert done.returncode and not list(tmp_path.iterdir())
 
 
 def _tag(file: Path) -> bool:
-    """Marks a file as the store does; not every file system can."""
+    """Mark a file as the store does; return False if the file system cannot."""
     try:
         os.setxattr(file, "user.etag", b"e1")
     except OSError:
@@ -117,7 +117,7 @@ def _tag(file: Path) -> bool:
 
 
 def _stored_key(password: str, salt: str, iterations: int) -> str:
-    """What PostgreSQL keeps of a password (RFC 5802)."""
+    """Return what PostgreSQL stores of a password (RFC 5802)."""
     import base64
     import hmac
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.scripts import DOCKER, SCRIPTS, environment
-from tests.docker.test_scripts import tool
+from tests.docker.scripts import DOCKER, SCRIPTS, environment, tool
+
+pytestmark = pytest.mark.e2e
 
 ROOT = DOCKER.parent
 LINES = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
@@ -19,7 +20,7 @@ PATTERNS = [
 
 
 def goes_in(path: str) -> bool:
-    """Whether .dockerignore lets a file in: the last pattern that fits it, or a folder of it, says."""
+    """Return whether .dockerignore includes a file: the last pattern that matches it or a parent decides."""
     allowed = True
     parents = [path, *(str(parent) for parent in Path(path).parents if str(parent) != ".")]
     for pattern in PATTERNS:
@@ -31,7 +32,7 @@ def goes_in(path: str) -> bool:
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory) -> Path:
-    """What a build would be sent."""
+    """Folder with the files that a build would be sent."""
     listed = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
@@ -51,14 +52,14 @@ def test_hadolint_finds_nothing():
     assert done.returncode == 0, done.stdout
 
 
-def test_no_secret_data_or_history_goes_in():
+def test_build_context_has_no_secret_data_or_history():
     kept_out = ["docker/secrets/ray_token", "docker/.env", "docker/backups/a/ledger.dump", ".git/config", ".env"]
     kept_out += ["sweeps/a/spec.yaml", "mlflow.db", "data/a.png", "tests/conftest.py", "docker/compose.yaml"]
     assert [path for path in kept_out if goes_in(path)] == []
     assert goes_in("docker/scripts/head.sh") and goes_in("orchestrator/sweep.py") and goes_in("constraints.txt")
 
 
-def test_bases_are_pinned_and_nobody_is_root():
+def test_images_pin_their_bases_and_do_not_run_as_root():
     stages = {}
     for line in LINES:
         if found := re.match(r"FROM (\S+) AS (\S+)", line):
@@ -71,14 +72,14 @@ def test_bases_are_pinned_and_nobody_is_root():
     assert any(line.startswith("HEALTHCHECK") for line in LINES)
 
 
-def test_each_script_that_a_build_calls_is_there():
+def test_build_context_has_every_script_that_a_build_calls():
     called = set(re.findall(r"([a-z-]+\.sh)", " ".join(line for line in LINES if not line.startswith("#"))))
     assert called == {"build-wheel.sh", "install.sh", "run.sh", "health.sh"}
     assert all((SCRIPTS / script).is_file() for script in called)
 
 
-def test_the_wheel_builds_from_what_goes_in_and_installs(context, tmp_path):
-    """Without the dependencies, whose versions CI's own environment has from the same file."""
+def test_wheel_builds_from_the_build_context_and_installs(context, tmp_path):
+    """The dependencies are not installed: CI's environment has them from the same file."""
     built = subprocess.run(
         ["docker/scripts/build-wheel.sh", tmp_path / "wheels"],
         cwd=context,
@@ -101,13 +102,13 @@ def test_the_wheel_builds_from_what_goes_in_and_installs(context, tmp_path):
     assert int(spaces) == len(list((ROOT / "search_spaces").glob("*.yaml"))) > 0
 
 
-def test_an_unknown_kind_of_image_is_refused(context, tmp_path):
+def test_unknown_kind_of_image_is_refused(context, tmp_path):
     done = subprocess.run(
         [SCRIPTS / "install.sh", "gpu", tmp_path, tmp_path / "venv"], cwd=context, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (2, "install.sh: gpu is no kind of image: cpu and cuda are.\n")
 
 
-def test_the_pair_of_torch_is_pinned_for_an_index_of_its_own():
+def test_torch_and_torchvision_are_pinned_for_their_own_index():
     pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
     assert (pinned["torch"], pinned["torchvision"]) == ("2.14.1", "0.29.1")

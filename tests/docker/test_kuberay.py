@@ -1,4 +1,4 @@
-"""The manifests: Kubernetes' own schemas where there are any; of KubeRay's, the fields of its API (v1.5.1)."""
+"""KubeRay's manifests, against Kubernetes' schemas and against the fields of KubeRay's API (v1.5.1)."""
 
 import json
 from importlib.resources import files
@@ -37,7 +37,7 @@ FIELDS = {
 
 
 def validate(name: str, content: object) -> None:
-    """Holds an object against Kubernetes' schema of that name, which allows no field that it does not know."""
+    """Validate an object with Kubernetes' schema of that name, which refuses unknown fields."""
     folder = files("kubernetes_validate") / "kubernetes-json-schema" / VERSION
     schemas = Resource.from_contents(json.loads((folder / "_definitions.json").read_text()))
     registry: Registry[object] = Registry().with_resource("/api/_definitions.json", schemas)
@@ -46,7 +46,7 @@ def validate(name: str, content: object) -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_pods_are_what_kubernetes_allows(name):
+def test_pods_match_the_schemas_of_kubernetes(name):
     validate("io.k8s.api.core.v1.PodTemplateSpec", TEMPLATES[name])
     broken = json.loads(json.dumps(TEMPLATES[name]))
     broken["spec"]["containers"][0]["imagee"] = "a"
@@ -65,11 +65,11 @@ def test_pods_are_what_kubernetes_allows(name):
         ("Service", "mlflow", "core.v1.Service"),
     ],
 )
-def test_the_rest_is_what_kubernetes_allows(kind, name, schema):
+def test_other_objects_match_the_schemas_of_kubernetes(kind, name, schema):
     validate(f"io.k8s.api.{schema}", MANIFESTS[kind, name])
 
 
-def test_kuberay_knows_every_field():
+def test_every_field_is_in_kuberays_api():
     assert set(CLUSTER) == FIELDS["cluster"]
     assert set(CLUSTER["headGroupSpec"]) == FIELDS["head"]
     assert all(set(group) == FIELDS["worker"] for group in GROUPS.values())
@@ -79,14 +79,14 @@ def test_kuberay_knows_every_field():
         assert all(isinstance(value, str) for value in parameters.values())
 
 
-def test_the_token_is_on_and_the_version_is_the_images():
+def test_cluster_requires_a_token_and_has_the_images_version():
     pinned = dict(line.split("==") for line in (DOCKER.parent / "constraints.txt").read_text().splitlines())
     assert CLUSTER["authOptions"] == {"mode": "token"}  # from Ray 2.52 on
     assert CLUSTER["rayVersion"] == pinned["ray"]
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_pods_run_as_nobody_within_limits(name):
+def test_pods_run_unprivileged_within_limits(name):
     spec = TEMPLATES[name]["spec"]
     assert spec["automountServiceAccountToken"] is False
     assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] == 1000
@@ -97,7 +97,7 @@ def test_pods_run_as_nobody_within_limits(name):
 
 
 @pytest.mark.parametrize("name", ["head", "cpu", "gpu", "mlflow"])
-def test_pods_are_asked_whether_they_work(name):
+def test_pods_have_probes(name):
     (container,) = TEMPLATES[name]["spec"]["containers"]
     roles = {"head": "head", "cpu": "worker", "gpu": "worker", "mlflow": "mlflow"}
     assert {"name": "HYPERASSESS_ROLE", "value": roles[name]} in container["env"]
@@ -108,7 +108,7 @@ def test_pods_are_asked_whether_they_work(name):
 
 
 @pytest.mark.parametrize("name", ["head", "cpu", "gpu", "mlflow"])
-def test_secrets_come_by_reference_and_reach_who_needs_them(name):
+def test_secrets_are_references_of_the_containers_that_need_them(name):
     spec = TEMPLATES[name]["spec"]
     (container,) = spec["containers"]
     (secret,) = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
@@ -137,14 +137,14 @@ def test_only_the_head_has_volumes_and_checkpoints_go_to_the_store():
     assert MANIFESTS["ConfigMap", "hyperassess"]["data"]["HYPERASSESS_STORAGE_PATH"].startswith("s3://")
 
 
-def test_there_are_gpu_hosts_for_who_asks():
+def test_gpu_nodes_start_on_demand():
     (container,) = GROUPS["gpu"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert container["image"].endswith("-cuda")
     assert GROUPS["gpu"]["replicas"] == 0 < GROUPS["gpu"]["maxReplicas"]
 
 
-def test_the_job_sweeps_on_that_cluster_with_passwords():
+def test_job_runs_a_sweep_on_the_cluster_with_passwords():
     assert JOB["clusterSelector"] == {"ray.io/cluster": "hyperassess"}
     assert JOB["entrypoint"].startswith("run.sh python -m orchestrator.sweep ")
     mounts = {mount["mountPath"] for mount in TEMPLATES["head"]["spec"]["containers"][0]["volumeMounts"]}

@@ -13,7 +13,7 @@ BASE = {"MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_ARTIFACTS_DESTINATION":
 
 
 def ask(port: int, user: str | None = None, host: str | None = None) -> int:
-    """The status of a request for experiments."""
+    """Return the status of a request for experiments."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=1", method="GET"
     )
@@ -28,7 +28,7 @@ def ask(port: int, user: str | None = None, host: str | None = None) -> int:
         return error.code
 
 
-def test_the_server_keeps_runs_and_files_for_who_has_the_password(postgres, tmp_path, monkeypatch):
+def test_server_serves_runs_and_files_to_a_client_with_the_password(postgres, tmp_path, monkeypatch):
     secrets = tmp_path / "secrets"
     assert run("make-secrets.sh", secrets).returncode == 0
     password = (secrets / "mlflow_admin_password").read_text()
@@ -89,6 +89,6 @@ def test_the_server_keeps_runs_and_files_for_who_has_the_password(postgres, tmp_
         ({"MLFLOW_AUTH_ADMIN_PASSWORD_FILE": "/nowhere"}, "names /nowhere, which cannot be read"),
     ],
 )
-def test_a_server_that_would_not_be_safe_does_not_start(settings, told):
+def test_unsafe_server_does_not_start(settings, told):
     done = run("mlflow.sh", **BASE, **settings)
     assert done.returncode and told in done.stderr

@@ -2,22 +2,13 @@
 
 import os
 import stat
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.docker.scripts import DOCKER, SCRIPTS, environment, run
+from tests.docker.scripts import DOCKER, SCRIPTS, environment, run, tool
 
 ALL = sorted(SCRIPTS.glob("*.sh"))
 PASSWORD = "correct horse"
-
-
-def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs a checker that is installed beside this Python."""
-    command = [str(Path(sys.executable).with_name(name)), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_shellcheck_finds_nothing():
@@ -26,13 +17,13 @@ def test_shellcheck_finds_nothing():
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda path: path.name)
-def test_each_script_can_be_run_and_says_what_it_is_for(script):
+def test_script_is_executable_and_describes_itself(script):
     assert os.access(script, os.X_OK)
     first, second = script.read_text().splitlines()[:2]
     assert first in {"#!/usr/bin/env bash", "#!/bin/sh"} and second.startswith("# ")
 
 
-def test_a_command_gets_the_passwords_that_lie_in_files(tmp_path):
+def test_command_gets_passwords_from_files(tmp_path):
     file = tmp_path / "password"
     file.write_text(f"{PASSWORD}\n")
     show = ["python", "-c", "import os, sys; print(os.environ['PGPASSWORD'], *sys.argv[1:])", "a b"]
@@ -46,7 +37,7 @@ def test_a_command_gets_the_passwords_that_lie_in_files(tmp_path):
     assert run("run.sh", "python", "-c", "raise SystemExit(7)").returncode == 7
 
 
-def test_secrets_are_made_once_and_only_their_owner_enters(tmp_path):
+def test_secrets_are_created_once_and_readable_by_their_owner(tmp_path):
     folder = tmp_path / "secrets"
     assert run("make-secrets.sh", folder).returncode == 0
     made = {file.name: file.read_text() for file in folder.iterdir()}
@@ -60,7 +51,7 @@ def test_secrets_are_made_once_and_only_their_owner_enters(tmp_path):
     assert not any(text in done.stdout + done.stderr for text in again.values())
 
 
-def test_the_store_starts_with_the_keys_that_clients_read(tmp_path):
+def test_store_starts_with_the_keys_of_its_clients(tmp_path):
     run("make-secrets.sh", tmp_path / "secrets")
     credentials = tmp_path / "secrets" / "s3_credentials"
     gateway = tmp_path / "bin" / "versitygw"
@@ -86,6 +77,6 @@ def test_the_store_starts_with_the_keys_that_clients_read(tmp_path):
     assert refused.returncode == 2 and "holds no aws_access_key_id" in refused.stderr
 
 
-def test_a_container_for_one_command_is_healthy_and_an_unknown_one_is_not():
+def test_health_of_a_one_command_container_and_of_an_unknown_role():
     assert run("health.sh").returncode == 0
     assert run("health.sh", "haed").returncode == 2

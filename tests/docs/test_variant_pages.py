@@ -26,7 +26,7 @@ COMMANDS = {"orchestrator.sweep": sweep, "orchestrator.reproduce": reproduce}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_its_page_says_what_the_code_gives_now(name):
+def test_variant_page_is_up_to_date(name):
     page = PAGES / f"{name}.md"
     assert page.is_file(), f"{name} has no page: write {page}, then run `python docs/draw_variants.py`"
     text = page.read_text()
@@ -36,37 +36,37 @@ def test_its_page_says_what_the_code_gives_now(name):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_its_drawing_has_every_size(name):
+def test_variant_drawing_has_every_size(name):
     drawing = html.unescape((PAGES / f"{name}.svg").read_text())
     drawn = re.findall(r"<text [^>]*>([^<]*)</text>", drawing)
     missing = [text for text in draw_variants.plan(name).texts() if text not in drawn]
     assert not missing, "run `python docs/draw_variants.py`"
 
 
-def test_the_index_lists_them_all():
+def test_index_lists_every_variant():
     index = (PAGES / "README.md").read_text()
     assert draw_variants.fill_in(index) == index, "run `python docs/draw_variants.py`"
     assert all(f"]({name}.md)" in index for name in VARIANTS)
 
 
-def test_nothing_is_left_of_variants_that_are_gone():
+def test_pages_of_removed_variants_do_not_exist():
     assert {page.stem for page in PAGES.iterdir()} == {*VARIANTS, "README"}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("form", [variant_facts.paper_form, variant_facts.shipped_form])
-def test_values_by_layer_are_those_of_the_whole(name, form):
+def test_values_by_layer_sum_to_the_total(name, form):
     built = form(name)
     learned = sum(parameter.numel() for parameter in built.model.target_net.parameters())
     assert sum(built.by_layer) == (built.generated or learned)
 
 
-def test_hyperiqa_generates_what_its_code_does():
+def test_hyperiqa_generates_as_many_values_as_its_code():
     assert variant_facts.paper_form("image_hyper", 1).generated == 33_545
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_its_commands_name_what_there_is(name):
+def test_commands_of_a_variant_page_name_existing_options(name):
     lines = re.findall(r"^python -m (.+?)(?: +#.*)?$", (PAGES / f"{name}.md").read_text(), re.MULTILINE)
     assert any(f"--variant {name}" in line for line in lines)
     for line in lines:

@@ -10,6 +10,7 @@ import torch
 from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.object_store import ObjectStoreUnavailable
+from orchestrator.core.plugins import SharedPlugins
 from orchestrator.execution import trainable
 from orchestrator.execution.failures import (
     Failure,
@@ -125,3 +126,12 @@ def test_a_node_with_other_code_stops_the_sweep_and_no_trial(tmp_path):
     assert decide_retry([failure_from(raised.value, 0)]) is RetryDecision.STOP
     for code in (None, code_digest()):
         steps(replace(make_task(tmp_path), code=code)).close()
+
+
+def test_node_without_a_plugin_or_with_other_code_of_it_stops_the_sweep_and_no_trial(tmp_path):
+    steps = partial(trainable._steps, make_job())
+    absent = SharedPlugins({"made_absent": "0" * 64}, str(tmp_path))
+    with pytest.raises(CodeMismatch, match="The node .* lacks a plug-in: The plug-in made_absent is neither") as raised:
+        steps(replace(make_task(tmp_path), plugins=absent))
+    assert decide_retry([failure_from(raised.value, 0)]) is RetryDecision.STOP
+    assert not (tmp_path / "trials" / make_job().key).exists(), "the job has not begun"

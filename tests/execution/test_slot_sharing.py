@@ -13,6 +13,8 @@ from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slot_sharing import STALE_SECONDS, SlotSharing
 from orchestrator.execution.slots import Slots
 
+pytestmark = pytest.mark.e2e
+
 
 class Sweep:
     """Slots, heartbeat and sharing of a sweep on a cluster with room for `room` of its trials."""

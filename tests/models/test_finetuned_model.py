@@ -37,7 +37,7 @@ def by_hand(model: FinetunedModel, pixels: Tensor, features: dict[str, Tensor]) 
     return model.scoring({**features, **arrays})
 
 
-def test_it_reads_pixels_in_place_of_image_features() -> None:
+def test_model_reads_pixels_in_place_of_image_features() -> None:
     assert build().reads == (PIXELS,)
     assert build("text_hyper").reads == (PIXELS, "prompt.embedding", "image_prompt.embedding")
 
@@ -65,7 +65,7 @@ def test_in_training_every_image_is_seen_through_one_random_crop() -> None:
     torch.testing.assert_close(model(features), expected, atol=1e-5, rtol=1e-4)
 
 
-def test_what_is_calibrated_are_centre_crops() -> None:
+def test_calibration_uses_centre_crops() -> None:
     features = make_features(48, seed=1)
     (centre,) = place_crops(SIZE, CROP, 1)
     arrays = tiny_backbone()(centre(features[PIXELS]))
@@ -97,7 +97,7 @@ def test_batchnorm_keeps_its_statistics_in_training() -> None:
     assert all(torch.equal(buffer, before[name]) for name, buffer in model.backbone.named_buffers())
 
 
-def test_what_cannot_be_tuned_is_refused_in_a_sentence() -> None:
+def test_unsuitable_models_are_rejected_in_a_sentence() -> None:
     scoring = build_variant("image_hyper", SHAPES, widths=[8])
     without = build_variant("text_hyper", SHAPES, widths=[8], statistics_width=0)
     with pytest.raises(ValueError, match="frozen_parts is 5, but tiny has 4 parts"):

@@ -15,14 +15,14 @@ HYPERIQA = tuple(pairwise((224, 112, 56, 28, 14, 1)))
 VECTOR, MAP = (11,), (5, 7, 7)
 
 
-def wake(net: nn.Module) -> None:
-    """Random values everywhere, so that nothing agrees for being zero."""
+def randomize(net: nn.Module) -> None:
+    """Set all parameters to random values, so that no comparison holds because both sides are zero."""
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.3)
 
 
 def values_of(head: nn.Module, condition_map: Tensor | None, vector: Tensor, sample: int) -> Tensor:
-    """What one head says about one sample, worked out from its parameters."""
+    """Compute one head's values for one sample from its parameters."""
     layer = head.values
     if isinstance(layer, nn.Conv2d):
         assert condition_map is not None
@@ -35,7 +35,7 @@ def values_of(head: nn.Module, condition_map: Tensor | None, vector: Tensor, sam
 
 
 def naive(target: TargetNet, hypernet: HyperNet, condition: Tensor, x: Tensor) -> Tensor:
-    """The whole net by a loop over samples, with every weight matrix written out."""
+    """Compute the whole net by a loop over samples, with every weight matrix materialized."""
     made = hypernet.trunk(condition)
     outputs = []
     for sample in range(len(x)):
@@ -65,7 +65,7 @@ def naive(target: TargetNet, hypernet: HyperNet, condition: Tensor, x: Tensor) -
     hidden=st.sampled_from([(), (9,)]),
     seed=st.integers(0, 100),
 )
-def test_batched_weights_do_what_written_out_weights_do(widths, rank, generation, shape, hidden, seed):
+def test_batched_weights_agree_with_a_loop_over_samples(widths, rank, generation, shape, hidden, seed):
     torch.manual_seed(seed)
     target = TargetNet(widths, static=generation == "residual", activation="tanh").double()
     hypernet = HyperNet(
@@ -77,9 +77,9 @@ def test_batched_weights_do_what_written_out_weights_do(widths, rank, generation
         condition_width=6,
         condition_hidden=hidden,
     ).double()
-    wake(target), wake(hypernet)
+    randomize(target), randomize(hypernet)
     condition, x = torch.randn(4, *shape).double(), torch.randn(4, widths[0]).double()
-    # HyperNet brings features to single precision at its door; the comparison starts behind it.
+    # HyperNet converts features to single precision first; the comparison starts after that.
     generated = [layer(hypernet.trunk(condition)) for layer in hypernet.layers]
     torch.testing.assert_close(target(x, generated), naive(target, hypernet, condition, x))
 
@@ -127,7 +127,7 @@ def test_direct_generation_keeps_the_scale_of_its_input(shape, rank, condition_w
 @pytest.mark.parametrize("shape", [VECTOR, MAP])
 @pytest.mark.parametrize("condition_width", [8, 128])
 def test_a_step_moves_generated_values_as_far_as_static_ones(shape, condition_width):
-    """However wide the conditioning; the reference is what Adam's first step does to a static weight."""
+    """The reference is Adam's first step of a static weight, for every width of the conditioning."""
     torch.manual_seed(0)
     hypernet = HyperNet("c", shape, ((30, 20),), condition_width=condition_width)
     condition = {"c": torch.randn(1, *shape)}

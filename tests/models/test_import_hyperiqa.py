@@ -47,7 +47,7 @@ def checkpoint() -> dict[str, Tensor]:
 
 
 def original_score(state: dict[str, Tensor], stages: dict[str, Tensor]) -> Tensor:
-    """One score an image, an image at a time, as the original's modules would compute it."""
+    """Compute the score of each image separately with the formulas of the original's modules."""
     scores = []
     for index in range(len(stages["layer4"])):
         maps = {name: stage[index : index + 1] for name, stage in stages.items()}
@@ -106,7 +106,7 @@ def test_names_of_data_parallel_training_are_understood(checkpoint):
     assert set(import_hyperiqa(wrapped).model) == set(import_hyperiqa(checkpoint).model)
 
 
-def test_what_is_no_hyperiqa_checkpoint_is_refused(checkpoint):
+def test_other_checkpoints_are_rejected(checkpoint):
     with pytest.raises(ValueError, match=r"not a hyperIQA checkpoint: it lacks res.lda1_pool.0.weight"):
         import_hyperiqa({"fc.weight": torch.zeros(1)})
     with pytest.raises(ValueError, match="it also has classifier.weight"):

@@ -14,7 +14,7 @@ STAGES = {
 SHAPES = {name: (channels, size // 7, size // 7) for name, (channels, size) in STAGES.items()}
 
 
-def test_it_is_hyperiqas_local_distortion_vector():
+def test_local_distortion_is_that_of_hyperiqa():
     """Convolving the full map and pooling then, as hyperIQA does, gives the same 224 values."""
     torch.manual_seed(0)
     stem = LocalDistortion(SHAPES, standardize=False)
@@ -43,7 +43,7 @@ def test_statistics_join_by_a_projection_of_their_own():
     assert changed[224:].all() and not changed[:224].any()
 
 
-def test_a_level_may_be_left_out():
+def test_width_0_excludes_a_level():
     stem = LocalDistortion(SHAPES, distortion_widths=(0, 8, 0, 3))
     assert stem.reads == ("image.level2", "image.level4") and stem.width == 11
 

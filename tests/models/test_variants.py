@@ -1,4 +1,4 @@
-"""What every registered variant must do, and its control beside it; see also `tests/test_conformance.py`."""
+"""Requirements of every registered variant and of its control; see also `tests/test_conformance.py`."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ CORNERS = [
 
 
 def small(name: str, of: dict[str, str] | None = None) -> dict[str, Any]:
-    """`SMALL`, as far as the variant has it."""
+    """Return the parameters of `SMALL` that the variant has."""
     known = variant_info(name, **(of or {})).parameters
     return {key: value for key, value in SMALL.items() if key in known}
 
@@ -106,7 +106,7 @@ def test_in_the_papers_form_a_saved_model_scores_the_same_bit_for_bit_and_is_not
 
 
 @pytest.mark.parametrize("name", HYPER)
-def test_at_the_start_it_is_its_control_bit_for_bit(name):
+def test_initial_scores_are_those_of_the_control_bit_for_bit(name):
     features = made(seed=4)
     models = []
     for which, of in ((name, {}), ("plain_head", {"of": name})):

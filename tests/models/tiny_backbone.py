@@ -11,7 +11,7 @@ _CHANNELS = (4, 4, 6, 8)
 
 
 class TinyBackbone(ImageBackbone):
-    """Four strided convolutions with BatchNorm; made colour-blind: its first one weighs red, green and blue alike."""
+    """Four strided convolutions with BatchNorm; the first has equal weights for red, green and blue."""
 
     def __init__(self) -> None:
         super().__init__((0.5,) * 3, (0.5,) * 3, _CHANNELS, levels=(0, 1, 2, 3), deepest=3, classes=0)
@@ -48,7 +48,7 @@ class TinyEncoder(NetworkEncoder):
 
 
 def tiny_backbone() -> ImageBackbone:
-    """The same one every time."""
+    """Return a backbone with the same weights in every call."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return TinyBackbone().eval()

@@ -1,4 +1,4 @@
-"""`python -m tests.multihost`: a cluster of hosts in network namespaces on this machine, told step by step."""
+"""`python -m tests.multihost`: a cluster of hosts in network namespaces on this machine, with a log of each step."""
 
 import argparse
 import os
@@ -35,10 +35,10 @@ def main() -> int:
 
 def _inside(folder: Path) -> int:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    from tests.multihost.story import Story, tell
+    from tests.multihost.story import Story, run_story
 
     try:
-        tell(folder, Story(lambda line: print(line, flush=True)))
+        run_story(folder, Story(lambda line: print(line, flush=True)))
     except Exception:
         traceback.print_exc()
         return 1

@@ -69,7 +69,7 @@ class Host:
         self.address = lan.addresses[name]
         self.home = lan.home
         self.disk = lan.folder / "hosts" / name
-        """Its disk, as seen from outside; inside it is `home`."""
+        """The host's disk as seen from outside; inside it is `home`."""
         self.logs = lan.folder / "logs" / name
         for made in (self.disk / "tmp", self.logs):
             made.mkdir(parents=True)
@@ -91,7 +91,7 @@ class Host:
         self.run(["ip", "link", "set", "eth0", "up"])
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        """Nothing of the user's who runs this: a host knows what it is told."""
+        """Return the host's variables: none of this user's, and `more`."""
         return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
@@ -106,7 +106,7 @@ class Host:
     def start(
         self, title: str, command: Sequence[object], environment: Mapping[str, str] = {}, **streams: int
     ) -> subprocess.Popen[str]:
-        """A command on this host, in its home; what it says goes to the log of that title, or to `streams`."""
+        """Start a command on this host, in its home; its output goes to the log of that title, or to `streams`."""
         enter = ["nsenter", "--target", str(self._init), "--net", "--mount", "--uts", "--ipc", "--pid"]
         whole = [*enter, "env", "-C", str(self.home), *map(str, command)]
         with (self.logs / f"{title}.txt").open("ab") as log:
@@ -114,10 +114,10 @@ class Host:
             return subprocess.Popen(whole, env=self.environment(environment), text=True, **kept)  # type: ignore[call-overload]
 
     def run(self, command: Sequence[object], environment: Mapping[str, str] = {}, seconds: float = 120) -> str:
-        """Runs a command to its end; gives what it printed.
+        """Run a command to its end and return its output.
 
         Raises:
-            RuntimeError: it failed, with all it said.
+            RuntimeError: it failed, with its output.
         """
         process = self.start("run", command, environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
@@ -130,11 +130,11 @@ class Host:
         return out
 
     def unplug(self) -> None:
-        """Takes the cable out: nothing that runs here is told, and nobody out there."""
+        """Cut the host's network without notice to any process on either side."""
         _call("ip", "link", "set", self._cable, "down")
 
     def power_off(self) -> None:
-        """At once: every process of the host is killed."""
+        """Kill every process of the host at once."""
         os.kill(self._init, signal.SIGKILL)
         self._boot.wait(20)
 

@@ -1,4 +1,4 @@
-"""Whether a password can be read where everybody may look: arguments of processes, logs, a sweep's folder, MLflow."""
+"""Search for passwords in public places: arguments of processes, logs, a sweep's folder, MLflow."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from mlflow.entities import Run
 
 
 def in_arguments(secrets: Mapping[str, str]) -> list[str]:
-    """Which secret is in the arguments of which running process; the hosts' processes are seen from the sandbox."""
+    """List the secrets in arguments of running processes; the hosts' processes are visible from the sandbox."""
     lines = []
     for process in psutil.process_iter():
         try:
@@ -20,7 +20,7 @@ def in_arguments(secrets: Mapping[str, str]) -> list[str]:
 
 
 def in_files(secrets: Mapping[str, str], folders: Iterable[Path]) -> list[str]:
-    """Which secret is in which file below the folders."""
+    """List the secrets in files below the folders."""
     found = []
     files = 0
     for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
@@ -32,5 +32,5 @@ def in_files(secrets: Mapping[str, str], folders: Iterable[Path]) -> list[str]:
 
 
 def in_runs(secrets: Mapping[str, str], runs: Iterable[Run]) -> list[str]:
-    """Which secret is in which MLflow run."""
+    """List the secrets in MLflow runs."""
     return [f"the {name} in a run" for name, secret in secrets.items() for run in runs if secret in str(run.data)]

@@ -14,7 +14,7 @@ _STORE = "--object-store-memory=200MB"
 
 
 class RayCluster:
-    """A head, and workers that come and go; whoever has no token is refused.
+    """A head, and workers that come and go; a host without the token is refused.
 
     Args:
         head: its host.
@@ -27,19 +27,19 @@ class RayCluster:
         self.address = f"{head.address}:6379"
 
     def up(self) -> subprocess.Popen[str]:
-        """Starts the head, which runs no trial; the process ends when it listens."""
+        """Start the head, which runs no trial; the process ends when it listens."""
         command = [sys.executable, "-m", "orchestrator.cluster", "up", "--head", f"--bind={self.head.address}"]
         return self.head.start("cluster", [*command, "--num-cpus=0", _STORE], self._environment)
 
     def give_token(self, host: Host) -> None:
-        """Copies the head's token to a host, as people would over ssh."""
+        """Copy the head's token to a host, as people would over ssh."""
         copy = host.disk / _TOKEN
         copy.parent.mkdir(parents=True, mode=0o700)
         shutil.copy(self.head.disk / _TOKEN, copy)
         os.chmod(copy, 0o600)
 
     def join(self, host: Host) -> subprocess.Popen[str]:
-        """Lets a host run one trial at a time; the process ends when it has joined."""
+        """Let a host run one trial at a time; the process ends when it has joined."""
         command = [sys.executable, "-m", "orchestrator.cluster", "join", self.address]
         return host.start("cluster", [*command, "--num-cpus=1", _STORE], self._environment)
 
@@ -47,5 +47,5 @@ class RayCluster:
         return (self.head.disk / _TOKEN).read_text()
 
     def driver(self) -> dict[str, str]:
-        """What a driver of Ray itself on the head needs in its environment; the project's commands need nothing."""
+        """Return the variables of a Ray driver on the head; the project's commands need none."""
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.head.home / _TOKEN)}

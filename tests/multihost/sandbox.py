@@ -1,6 +1,6 @@
-"""Where the hosts live: network, mounts and processes of their own, which the kernel ends with their first process.
+"""Namespaces of the hosts: network, mounts and processes, which the kernel ends with their first process.
 
-Nothing can be left behind, however a run ends, and two runs share no name: a bridge is seen by its own sandbox alone.
+A run leaves nothing behind, however it ends, and two runs share no name, since a bridge is local to its sandbox.
 """
 
 import os
@@ -17,12 +17,12 @@ _TRIAL = "ip link add try0 type bridge && mount -t tmpfs tmpfs /mnt && hostname 
 
 
 def missing_tools() -> list[str]:
-    """Debian's packages that have to be installed first."""
+    """List Debian's packages that have to be installed first."""
     return sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
 
 
 def refusal() -> str | None:
-    """Why this machine lets nobody make namespaces, in its own words; None where it does."""
+    """Return the reason why this machine allows no namespaces, in its own words, or None."""
     if os.geteuid() != 0:
         return "only root may make the hosts' namespaces here"
     tried = subprocess.run([*new_namespaces(), "sh", "-c", _TRIAL], capture_output=True, text=True)
@@ -30,10 +30,10 @@ def refusal() -> str | None:
 
 
 def new_namespaces() -> list[str]:
-    """What a command begins with that gets namespaces of its own, and takes all in them along when it ends."""
+    """Return the prefix of a command in namespaces of its own, whose processes end with it."""
     return ["unshare", *_NAMESPACES]
 
 
 def in_sandbox(arguments: Sequence[str]) -> list[str]:
-    """The command that runs `python -m tests.multihost` in a sandbox."""
+    """Return the command that runs `python -m tests.multihost` in a sandbox."""
     return [*new_namespaces(), sys.executable, "-m", "tests.multihost", "--inside", *arguments]

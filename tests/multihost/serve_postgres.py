@@ -1,4 +1,4 @@
-"""`python -m tests.multihost.serve_postgres ADDRESS`: PostgreSQL with the databases `ledger` and `mlflow`; stays up."""
+"""`python -m tests.multihost.serve_postgres ADDRESS`: PostgreSQL with two databases until a signal."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ ROLE = "hyperassess"
 
 
 def main(address: str) -> None:
-    """The role's password comes from PGPASSWORD."""
+    """Serve until a signal; the role's password comes from PGPASSWORD."""
     binaries = find_binaries()
     assert binaries is not None
     server = PostgresServer(binaries, reached_at=address, port=5432)

@@ -1,4 +1,4 @@
-"""What a team's cluster stands on: PostgreSQL, an S3-compatible store, an MLflow server; each on one of the hosts."""
+"""Services of a team's cluster, each on a host: PostgreSQL, an S3-compatible store, an MLflow server."""
 
 import os
 import secrets
@@ -77,7 +77,7 @@ class Store:
             self._client.create_bucket(Bucket=bucket)
 
     def read(self, bucket: str, key: str) -> bytes | None:
-        """An object; None where there is none."""
+        """Return an object, or None if it is missing."""
         client = self._client
         try:
             return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
@@ -85,7 +85,7 @@ class Store:
             return None
 
     def keys(self, bucket: str) -> list[str]:
-        """Of all objects in a bucket."""
+        """Return the keys of all objects in a bucket."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
 
@@ -125,7 +125,7 @@ class Tracking:
 
     @property
     def outside(self) -> str:
-        """The same, for who is on the bridge and knows no names."""
+        """URL on the bridge, where host names are unknown."""
         return f"http://{self.host.address}:5000"
 
     def wait(self) -> None:

@@ -26,11 +26,11 @@ HOSTS = ("head", "worker-1", "worker-2", "worker-3")
 
 @dataclass
 class Story:
-    """What happened, and when.
+    """Steps of the run with their times.
 
     Attributes:
-        say: told each step.
-        steps: what was done → seconds from the beginning.
+        say: called with each step.
+        steps: step → seconds from the beginning.
     """
 
     say: Callable[[str], None]
@@ -43,8 +43,8 @@ class Story:
         self.say(f"{seconds:6.1f} s  {what}")
 
 
-def tell(folder: Path, story: Story) -> None:
-    """Raises an AssertionError with what was lost."""
+def run_story(folder: Path, story: Story) -> None:
+    """Run the sweep across the hosts; raise AssertionError with what was lost."""
     team = _set_up(folder, story)
     sweep = _begin(team, story)
     lost = _lose(team.workers[1], sweep, story)
@@ -77,7 +77,7 @@ def tell(folder: Path, story: Story) -> None:
 
 
 def _compare_store(sweep: Sweep, records: Records) -> int:
-    """What the sweep's folder has of each trial is what the store holds; gives how many files that were."""
+    """Compare each trial's files in the sweep's folder with the store's, and return their number."""
     compared = 0
     for key in records.trials:
         manifest = sweep.manifest(key)
@@ -135,7 +135,7 @@ def _set_up(folder: Path, story: Story) -> Team:
 
 
 def _refuses(cluster: RayCluster, host: Host) -> None:
-    """Who has no token is told so, and does not get in."""
+    """Assert that a host without the token is refused with a reason."""
     process = cluster.join(host)
     assert process.wait(180) == 2, "a host without the token joined"
     said = (host.logs / "cluster.txt").read_text()
@@ -143,7 +143,7 @@ def _refuses(cluster: RayCluster, host: Host) -> None:
 
 
 def _look_around(team: Team) -> None:
-    """What each host sees: all services, and nothing of another one's disk."""
+    """Assert that each host sees all services and no other host's disk."""
     secret = [str(team.lan.home / part) for part in ("data", ".cache", "sweeps")]
     services = [f"{team.head.address}:5432", f"{team.store.host.address}:9000", "head:5000"]
     command = [sys.executable, "-m", "tests.multihost.see", *secret, "--", *services]
@@ -168,7 +168,7 @@ def _begin(team: Team, story: Story) -> Sweep:
 
 
 def _lose(host: Host, sweep: Sweep, story: Story) -> list[str]:
-    """Cuts a host off while it trains; gives the trials that it had."""
+    """Cut a host off while it trains, and return its trials."""
     keys = sweep.wait_for(f"trial on {host.name}", lambda: sweep.running_on(host.name, least=3))
     epochs = {key: len(sweep.trials()[key].epochs) for key in keys}
     host.unplug()

@@ -58,7 +58,7 @@ class Sweep:
         self.driver = self.host.start("sweep", [*command, *settings], environment)
 
     def begun(self) -> bool:
-        """Whether it has a ledger."""
+        """Return whether the sweep has a ledger."""
         return (self.workspace.spool / "target.json").is_file()
 
     @cached_property
@@ -67,7 +67,7 @@ class Sweep:
         return open_storage(spec.ledger, self.workspace.ledger), study_name(spec.ledger, spec.id, "")
 
     def trials(self) -> dict[str, LedgerTrial]:
-        """Key → trial, as the ledger has them now."""
+        """Return the ledger's trials by key."""
         storage, prefix = self._ledger
         studies = {s.study_name.removeprefix(prefix): s._study_id for s in storage.get_all_studies()}
         return {
@@ -78,24 +78,24 @@ class Sweep:
         }
 
     def manifest(self, key: str) -> dict[str, Any] | None:
-        """What the store holds of a trial: who wrote it, and each file with its digest."""
+        """Return the store's manifest of a trial: its writer, and each file with its digest."""
         folder = f"{NAME}-{load_spec(self.workspace.spec).id}"
         content = self._store.read(BUCKET, f"{folder}/{key}/manifest.json")
         return json.loads(content.splitlines()[0]) if content else None
 
     def where(self, key: str) -> str | None:
-        """The host that trains a trial, or did last."""
+        """Return the host that trains a trial, or did last."""
         manifest = self.manifest(key)
         return manifest["writer"]["host"] if manifest else None
 
     def running_on(self, host: str, least: int = 0) -> list[str]:
-        """Keys of the unfinished trials there that have so many epochs behind them, and as many before them."""
+        """Return the keys of a host's unfinished trials with at least `least` epochs done and as many to do."""
         most = BUDGET.epochs - least
         open_ones = [key for key, t in self.trials().items() if not t.outcome and least <= len(t.epochs) <= most]
         return [key for key in open_ones if self.where(key) == host]
 
     def wait_for(self, what: str, ready: Callable[[], Any], seconds: float = 300) -> Any:
-        """Asks until there is something; the driver must still run.
+        """Wait for a result of `ready` while the driver runs, and return it.
 
         Raises:
             AssertionError: there is nothing in that time.

@@ -1,4 +1,4 @@
-"""A cluster of hosts with networks and disks of their own. `make hosts` tells the same story with its times."""
+"""A cluster of hosts with networks and disks of their own. `make hosts` runs the same with times."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ import pytest
 from tests.multihost.sandbox import REPOSITORY, missing_tools, refusal
 from tests.postgres import find_binaries
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
 def namespaces() -> None:
-    """What the hosts are made with: CI must have the programs; whether it lets anybody make namespaces is its own."""
+    """Programs and rights that the hosts need; CI must have the programs, but may refuse namespaces."""
     absent = missing_tools() + ([] if find_binaries() else ["postgresql"])
     if absent:
         told = f"not installed: {', '.join(absent)}"
@@ -23,7 +23,7 @@ def namespaces() -> None:
         pytest.skip(f"THE MULTI-HOST TEST DID NOT RUN: this machine allows no namespaces ({why})")
 
 
-def test_a_sweep_across_hosts_loses_nothing(namespaces: None) -> None:
+def test_sweep_across_hosts_loses_nothing(namespaces: None) -> None:
     told = subprocess.run([sys.executable, "-m", "tests.multihost"], cwd=REPOSITORY, capture_output=True, text=True)
     print(told.stdout)
     assert told.returncode == 0, told.stdout + told.stderr

@@ -1,4 +1,4 @@
-"""A model as a confirm run leaves it: its files, its predictions, its run in MLflow, its registered version."""
+"""Model of a confirm run: its files, its predictions, its run in MLflow and its registered version."""
 
 import contextlib
 import json
@@ -21,20 +21,20 @@ from tests.scoring.made_model import QUANTILES, save_images, save_model
 
 @dataclass(frozen=True)
 class Made:
-    """Where everything is.
+    """Paths and ids of the model.
 
     Attributes:
-        folder: holds `model/`, `images/`, `ratings.csv` and `predictions.csv`.
-        uri: MLflow's.
-        run_id: of the confirm run, which logged the model.
-        said: what was written to the terminal while it was logged, and what was warned of.
-        scorer: of `model/`, for what the others have to give.
+        folder: folder with `model/`, `images/`, `ratings.csv` and `predictions.csv`.
+        uri: tracking URI of MLflow.
+        run_id: id of the confirm run, which logged the model.
+        output: terminal output and warnings during logging.
+        scorer: scorer of `model/`, for the expected scores.
     """
 
     folder: Path
     uri: str
     run_id: str
-    said: str
+    output: str
     scorer: Scorer
 
     @property
@@ -50,7 +50,7 @@ class Made:
         return sorted((self.folder / "images").iterdir())
 
     def artifact(self, into):
-        """A copy of the logged model's files; without a place for it MLflow gives the files themselves."""
+        """Copy the logged model's files to `into` and return their folder; without it MLflow returns the originals."""
         uri = self.client.get_model_version("text_hyper", "1").source
         into.mkdir(parents=True, exist_ok=True)
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=self.uri))
@@ -70,8 +70,8 @@ def made(tmp_path_factory):
     table.to_csv(folder / "predictions.csv", index=False)
     uri = f"sqlite:///{folder}/mlflow.db"
     with contextlib.chdir(folder):
-        run_id, said = _logged(folder, uri)
-    return Made(folder, uri, run_id, said, scorer)
+        run_id, output = _logged(folder, uri)
+    return Made(folder, uri, run_id, output, scorer)
 
 
 def _logged(folder, uri):
@@ -83,25 +83,26 @@ def _logged(folder, uri):
     )
     run_id = run.info.run_id
     client.log_artifact(run_id, str(folder / "predictions.csv"), "checkpoint")
-    heard = logging.StreamHandler(said := _Said())
-    heard.setLevel(logging.WARNING)
-    logging.getLogger().addHandler(heard)
-    # pytest keeps warnings to itself, so the terminal would not show them.
-    quiet = warnings.catch_warnings(record=True)
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), quiet as warned:
+    handler = logging.StreamHandler(output := _Output())
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    # pytest captures warnings, so they would not be printed.
+    recorded = warnings.catch_warnings(record=True)
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output), recorded as warned:
         warnings.simplefilter("always", UserWarning)
         log_model(client, run_id, experiment, {"path": str(folder / "model"), "name": "m", "targets": ["alignment"]})
-    logging.getLogger().removeHandler(heard)
+    logging.getLogger().removeHandler(handler)
     (logged,) = client.search_logged_models([experiment])
     client.create_registered_model("text_hyper")
     version = client.create_model_version("text_hyper", f"models:/{logged.model_id}", run_id, model_id=logged.model_id)
     client.set_model_version_tag("text_hyper", version.version, "sha256", folder_digest(folder / "model"))
     client.set_model_version_tag("text_hyper", version.version, "mos_quantiles", json.dumps(QUANTILES))
     client.set_registered_model_alias("text_hyper", "champion", version.version)
-    return run_id, said.text + "".join(f"{warning.message}\n" for warning in warned if warning.category is UserWarning)
+    messages = [f"{warning.message}\n" for warning in warned if warning.category is UserWarning]
+    return run_id, output.text + "".join(messages)
 
 
-class _Said:
+class _Output:
     text = ""
 
     def write(self, text):

@@ -1,4 +1,4 @@
-"""A model behind a real `mlflow models serve` on the loopback."""
+"""Server of a model by `mlflow models serve` on the loopback interface."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def served(model, folder, tracking_uri):
-    """Its address; the server and whatever it started end with the context."""
+    """Start the server, yield its address, and stop it with its children."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["models", "serve", "-m", model, "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port), "-w", "1"]
     log = folder / "serve.log"
-    # It runs `uvicorn` by name: an environment need not be activated for its Python to be run.
+    # MLflow runs `uvicorn` by name, which an environment that is not activated does not have on its PATH.
     path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
     settings = {"PATH": path, "MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "300"}
     with log.open("wb") as into:
@@ -51,8 +51,8 @@ def served(model, folder, tracking_uri):
             process.wait(30)
 
 
-def asked(address, rows):
-    """Status and body of the answer to a POST of rows."""
+def post(address, rows):
+    """Send rows by POST and return status and body of the response."""
     request = urllib.request.Request(
         f"{address}/invocations",
         json.dumps({"dataframe_records": rows}).encode(),

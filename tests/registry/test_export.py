@@ -8,29 +8,29 @@ from orchestrator.registry.export import export_model
 from orchestrator.registry.resolved_model import ResolvedModel, from_export
 
 
-def test_an_export_names_its_version_and_tells_nothing_of_this_machine(made, tmp_path):
+def test_export_model_names_the_version_without_paths_and_passwords(made, tmp_path):
     about = {
         "registered": "text_hyper/1",
         "dataset": "csv:/home/somebody/ratings.csv",
         "sweep": "of https://somebody:secret@example.org/x",
     }
     export_model(ResolvedModel(made.model, "m", about=about), tmp_path / "fox")
-    said = json.loads((tmp_path / "fox" / "export.json").read_text())["about"]
-    assert (said["registered"], said["dataset"]) == ("text_hyper/1", "csv:ratings.csv")
+    exported = json.loads((tmp_path / "fox" / "export.json").read_text())["about"]
+    assert (exported["registered"], exported["dataset"]) == ("text_hyper/1", "csv:ratings.csv")
     written = "".join((tmp_path / "fox" / name).read_text() for name in ("export.json", "README.md"))
     assert "`text_hyper/1`" in written and "secret" not in written and "/home" not in written
 
 
 @pytest.mark.parametrize("change", [{"shapes": ["image.map"]}, {"encoders": ["minilm"]}])
-def test_a_card_that_is_none_is_said(made, tmp_path, change):
+def test_export_model_refuses_an_unreadable_card(made, tmp_path, change):
     shutil.copytree(made.model, tmp_path / "model")
     card = tmp_path / "model" / "model.json"
     card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
-    with pytest.raises(InputError, match="holds no model that can be read"):
+    with pytest.raises(InputError, match="is not a readable model"):
         export_model(ResolvedModel(card.parent, "m"), tmp_path / "fox")
 
 
-def test_a_readme_that_is_no_text_is_said(made, tmp_path):
+def test_from_export_refuses_a_readme_that_is_not_text(made, tmp_path):
     export_model(ResolvedModel(made.model, "m"), tmp_path / "fox")
     (tmp_path / "fox" / "README.md").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"README\.md cannot be read"):

@@ -1,4 +1,4 @@
-"""What a run's logged model holds, and that it is what MLflow loads and serves."""
+"""Content of a logged model, and its scores if MLflow loads or serves it."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from orchestrator.scoring import ModelLoadError
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.pyfunc import _load_pyfunc
-from tests.registry.served import asked, served
+from tests.registry.served import post, served
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +26,27 @@ def artifact(made, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def wanted(made):
+def expected(made):
     return made.scorer(made.images[:2], ["a fox", "a whale"])["alignment"].tolist()
 
 
 def rows(made):
-    """Two images; the first as a path, as base64, and as a data URL."""
+    """Return rows of two images, the first as a path, as base64 and as a data URL."""
     text = base64.b64encode(made.images[0].read_bytes()).decode()
     forms = [str(made.images[0]), text, f"data:image/png;base64,{text}"]
     fox = [{"image": form, "prompt": "a fox"} for form in forms]
     return [*fox, {"image": str(made.images[1]), "prompt": "a whale"}]
 
 
-def test_logging_it_warns_of_nothing(made):
-    lines = [line for line in made.said.splitlines() if " INFO " not in line]  # which the client's settings keep quiet
+def test_log_model_prints_no_warning(made):
+    # The settings of the client suppress INFO.
+    lines = [line for line in made.output.splitlines() if " INFO " not in line]
     assert lines == []
 
 
-def test_it_is_data_a_wheel_and_no_pickle(artifact):
+def test_artifact_has_data_and_a_wheel_and_no_pickle(artifact):
     files = {path.relative_to(artifact).as_posix() for path in artifact.rglob("*") if path.is_file()}
-    files.discard("registered_model_meta")  # MLflow's own note, left where somebody loaded a registered version
+    files.discard("registered_model_meta")  # written by MLflow when a registered version is loaded
     (wheel,) = {name for name in files if name.startswith("wheels/")}
     assert files == {
         "MLmodel",
@@ -64,7 +65,7 @@ def test_it_is_data_a_wheel_and_no_pickle(artifact):
         assert "orchestrator/tracking/pyfunc.py" in packed.namelist()
 
 
-def test_its_requirements_are_exact_and_name_the_wheel_beside_them(artifact):
+def test_artifact_requirements_are_exact_and_include_the_wheel(artifact):
     lines = (artifact / "requirements.txt").read_text().splitlines()
     wheels = [line for line in lines if line.endswith(".whl")]
     assert len(wheels) == 1 and (artifact / wheels[0]).is_file()
@@ -73,18 +74,18 @@ def test_its_requirements_are_exact_and_name_the_wheel_beside_them(artifact):
     assert all(version(package).split("+")[0] == number for package, number in pinned.items())
 
 
-def test_mlflow_loads_it_by_alias_and_its_example_is_scored(made, wanted):
+def test_mlflow_loads_the_model_by_alias_and_scores_its_example(made, expected):
     mlflow.set_tracking_uri(made.uri)
     model = mlflow.pyfunc.load_model("models:/text_hyper@champion")
     content = {"image": made.images[0].read_bytes(), "prompt": "a fox"}
     found = model.predict(pd.DataFrame([*rows(made), content]))
-    np.testing.assert_allclose(found["alignment"], [*[wanted[0]] * 3, wanted[1], wanted[0]], atol=1e-3)
+    np.testing.assert_allclose(found["alignment"], [*[expected[0]] * 3, expected[1], expected[0]], atol=1e-3)
     example = model.predict(model.input_example)
     assert len(example) == 1 and np.isfinite(example["alignment"]).all()
     assert set(found) == set(model.metadata.signature.outputs.input_names())
 
 
-def test_files_that_changed_since_are_not_loaded(artifact):
+def test_load_pyfunc_refuses_changed_files(artifact):
     card = artifact / "data" / "model" / "model.json"
     content = card.read_text()
     card.write_text(content.replace("3.0", "4.0"))
@@ -96,7 +97,7 @@ def test_files_that_changed_since_are_not_loaded(artifact):
 
 
 @pytest.mark.parametrize("described", ["metadata: {}", None])
-def test_files_whose_hash_nobody_wrote_down_are_not_loaded(made, tmp_path, described):
+def test_load_pyfunc_refuses_files_without_a_recorded_hash(made, tmp_path, described):
     shutil.copytree(made.model, tmp_path / "data" / "model")
     if described is not None:
         (tmp_path / "MLmodel").write_text(described)
@@ -105,8 +106,8 @@ def test_files_whose_hash_nobody_wrote_down_are_not_loaded(made, tmp_path, descr
 
 
 @pytest.mark.parametrize("tagged", [True, False])
-def test_a_registered_version_whose_files_and_hash_were_both_changed_is_not_loaded(made, tmp_path, tagged):
-    """Who can write where MLflow keeps its files cannot write the registry's tag; without one nobody vouches."""
+def test_mlflow_refuses_a_version_whose_files_and_own_hash_changed(made, tmp_path, tagged):
+    """Change files and hash, which a writer of the artifact store can; the registry's tag stays or is missing."""
     root = made.artifact(tmp_path / "fetched")
     card = root / "data" / "model" / "model.json"
     before = folder_digest(card.parent)
@@ -122,7 +123,7 @@ def test_a_registered_version_whose_files_and_hash_were_both_changed_is_not_load
         mlflow.pyfunc.load_model(f"models:/{name}/1")
 
 
-def test_a_registry_that_cannot_be_asked_is_not_taken_for_one_that_vouches(made, artifact, monkeypatch):
+def test_load_pyfunc_refuses_if_the_registry_does_not_answer(made, artifact, monkeypatch):
     def away(*arguments, **options):
         raise MlflowException("nobody is there")
 
@@ -133,20 +134,20 @@ def test_a_registry_that_cannot_be_asked_is_not_taken_for_one_that_vouches(made,
         _load_pyfunc(str(artifact / "data" / "model"))
 
 
-def test_a_real_server_scores_over_http(made, wanted, tmp_path):
+def test_mlflow_server_scores_over_http(made, expected, tmp_path):
     with served("models:/text_hyper@champion", tmp_path, made.uri) as address:
-        status, answer = asked(address, rows(made))
+        status, answer = post(address, rows(made))
         assert status == 200, answer
         scores = [row["alignment"] for row in answer["predictions"]]
-        np.testing.assert_allclose(scores, [*[wanted[0]] * 3, wanted[1]], atol=1e-3)
+        np.testing.assert_allclose(scores, [*[expected[0]] * 3, expected[1]], atol=1e-3)
         strange = [
             {"image": "https://example.org/fox.png", "prompt": "a fox"},
             {"image": "gone.png", "prompt": "a fox"},
         ]
-        status, answer = asked(address, [*rows(made)[:1], *strange])
+        status, answer = post(address, [*rows(made)[:1], *strange])
         assert status == 200 and "not JSON" not in json.dumps(answer)
         assert [row["alignment"] is None for row in answer["predictions"]] == [False, True, True]
         reasons = [row["reason"] for row in answer["predictions"]]
         assert reasons == [None, "a URL, and URLs are not fetched", "missing"]
-        status, answer = asked(address, [{"image": "fox.png"}])
+        status, answer = post(address, [{"image": "fox.png"}])
         assert status == 400 and "missing inputs ['prompt']" in answer

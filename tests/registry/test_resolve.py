@@ -23,7 +23,7 @@ from orchestrator.tracking.digest import folder_digest
 
 @pytest.fixture
 def foreign(made):
-    """The same files under another registered name, whose tags and sources a test may change."""
+    """Name of a registered model with the same files, whose tags a test may change."""
     client = made.client
     name = f"foreign_{len(client.search_registered_models())}"
     client.create_registered_model(name)
@@ -34,7 +34,7 @@ def foreign(made):
 
 @pytest.fixture(scope="module")
 def finished(made, tmp_path_factory):
-    """The folder of sweeps that the model's own is in."""
+    """Folder of sweeps with the finished sweep of the model."""
     sweeps = tmp_path_factory.mktemp("sweeps")
     trials = sweeps / "made" / "trials" / "confirm-0"
     shutil.copytree(made.model, trials / "model")
@@ -46,7 +46,7 @@ def finished(made, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["alias", "version", "uri", "run", "sweep", "folder", "export", "zip"])
-def test_a_model_by_any_of_its_names_is_the_same_model(made, finished, kind, tmp_path):
+def test_resolve_model_returns_the_same_model_for_each_reference(made, finished, kind, tmp_path):
     reference = {
         "alias": "text_hyper@champion",
         "version": "text_hyper/1",
@@ -58,27 +58,27 @@ def test_a_model_by_any_of_its_names_is_the_same_model(made, finished, kind, tmp
         "zip": str(tmp_path / "export.zip"),
     }[kind]
     if kind in {"export", "zip"}:
-        with resolve_model("text_hyper@champion", Path("none"), made.uri) as found:
-            export_model(found, Path(reference))
-    with resolve_model(reference, finished, made.uri) as found:
-        assert found.verify() == folder_digest(made.model)
-        assert (found.sha256 is None) == (kind in {"sweep", "folder"})  # nobody else vouches for one's own files
+        with resolve_model("text_hyper@champion", Path("none"), made.uri) as model:
+            export_model(model, Path(reference))
+    with resolve_model(reference, finished, made.uri) as model:
+        assert model.verify() == folder_digest(made.model)
+        assert (model.sha256 is None) == (kind in {"sweep", "folder"})  # no digest is recorded for local files
         if kind not in {"run", "sweep", "folder"}:
-            assert found.about["registered"] == "text_hyper/1"
+            assert model.about["registered"] == "text_hyper/1"
         if kind != "folder":
-            assert found.about["dataset"] == "csv:ratings.csv" and found.about["run_key"] == "confirm-0"
-            assert found.predictions.read_bytes() == (made.folder / "predictions.csv").read_bytes()
+            assert model.about["dataset"] == "csv:ratings.csv" and model.about["run_key"] == "confirm-0"
+            assert model.predictions.read_bytes() == (made.folder / "predictions.csv").read_bytes()
 
 
-def test_the_name_for_python_costs_nothing_until_it_is_called(tmp_path):
+def test_import_of_load_scorer_loads_no_large_package(tmp_path):
     heavy = ("torch", "mlflow", "ray", "optuna", "pandas", "numpy", "orchestrator.registry")
     code = f"import sys; from orchestrator import load_scorer; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_python_scores_with_the_champion_and_nothing_of_it_is_unpickled(made, monkeypatch):
-    """Of the encoders only one has a pickle: a file of its installed package, read as tensors and nothing else."""
+def test_load_scorer_scores_with_the_champion_without_unpickling(made, monkeypatch):
+    """Refuse every pickle except the weights of an installed encoder, which are read as tensors only."""
 
     def refused(*arguments, **options):
         raise AssertionError("a pickle is read")
@@ -105,24 +105,24 @@ def test_python_scores_with_the_champion_and_nothing_of_it_is_unpickled(made, mo
         ("my sweep", "There are no sweeps"),
     ],
 )
-def test_what_is_not_there_is_said_in_a_sentence(made, reference, sentence):
+def test_resolve_model_reports_what_is_missing(made, reference, sentence):
     with pytest.raises(InputError, match=sentence), resolve_model(reference, Path("sweeps"), made.uri):
         pass
 
 
-def test_a_run_without_a_model_is_said(made):
+def test_resolve_model_refuses_a_run_without_a_model(made):
     client = made.client
     run = client.create_run(client.get_run(made.run_id).info.experiment_id)
     with pytest.raises(InputError, match="has no model"), resolve_model(run.info.run_id, Path("sweeps"), made.uri):
         pass
 
 
-def test_a_version_that_nobody_vouches_for_is_refused(made, foreign):
+def test_resolve_model_refuses_a_version_without_a_digest(made, foreign):
     with pytest.raises(InputError, match="has no tag sha256"), resolve_model(f"{foreign}/1", Path("sweeps"), made.uri):
         pass
 
 
-def test_a_run_whose_logged_model_has_no_hash_is_refused(made):
+def test_resolve_model_refuses_a_logged_model_without_a_digest(made):
     client = made.client
     experiment = client.get_run(made.run_id).info.experiment_id
     run = client.create_run(experiment).info.run_id
@@ -132,7 +132,7 @@ def test_a_run_whose_logged_model_has_no_hash_is_refused(made):
         pass
 
 
-def test_a_version_with_another_hash_is_refused(made, foreign):
+def test_resolve_model_refuses_a_version_with_another_digest(made, foreign):
     made.client.set_model_version_tag(foreign, "1", "sha256", "0" * 64)
     refused = pytest.raises(InputError, match="is not the one that was recorded")
     with refused as error, resolve_model(f"{foreign}/1", Path("sweeps"), made.uri):
@@ -140,9 +140,9 @@ def test_a_version_with_another_hash_is_refused(made, foreign):
     assert "\n" not in str(error.value)
 
 
-def test_a_tampered_export_is_refused(made, tmp_path):
-    with resolve_model(str(made.model), Path("none")) as found:
-        export_model(found, tmp_path / "export")
+def test_load_scorer_refuses_an_export_whose_files_changed(made, tmp_path):
+    with resolve_model(str(made.model), Path("none")) as model:
+        export_model(model, tmp_path / "export")
     card = tmp_path / "export" / "model" / "model.json"
     card.write_text(card.read_text().replace("3.0", "4.0"))
     with pytest.raises(InputError, match="is not the one that was recorded"):
@@ -150,26 +150,26 @@ def test_a_tampered_export_is_refused(made, tmp_path):
 
 
 @pytest.mark.parametrize("tag", ["5", "[1, 2]", '{"alignment": 5}', "{"])
-def test_quantiles_in_a_tag_that_are_none_are_left_out(made, foreign, tag):
+def test_resolve_model_ignores_invalid_quantiles(made, foreign, tag):
     made.client.set_model_version_tag(foreign, "1", "sha256", folder_digest(made.model))
     made.client.set_model_version_tag(foreign, "1", "mos_quantiles", tag)
-    with resolve_model(f"{foreign}/1", Path("sweeps"), made.uri) as found:
-        assert from_tag(found.mos_quantiles) == {}
+    with resolve_model(f"{foreign}/1", Path("sweeps"), made.uri) as model:
+        assert from_tag(model.mos_quantiles) == {}
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"loader_module": "mlflow.sklearn"}, r"brings code of its own \(mlflow.sklearn\)"),
-        ({"loader_module": "os"}, "brings code of its own"),
-        ({"code": "code"}, r"brings code of its own \(code\)"),
-        ({"python_model": "python_model.pkl"}, "brings code of its own"),
-        ({"data": "../../elsewhere"}, "names data outside itself"),
-        ({"data": "/etc"}, "names data outside itself"),
-        ({"data": None}, "no model of this project"),
+        ({"loader_module": "mlflow.sklearn"}, r"contains code of its own \(mlflow.sklearn\)"),
+        ({"loader_module": "os"}, "contains code of its own"),
+        ({"code": "code"}, r"contains code of its own \(code\)"),
+        ({"python_model": "python_model.pkl"}, "contains code of its own"),
+        ({"data": "../../elsewhere"}, "refers to data outside its folder"),
+        ({"data": "/etc"}, "refers to data outside its folder"),
+        ({"data": None}, "is not a model of this project"),
     ],
 )
-def test_an_artifact_that_brings_code_is_refused_before_anything_of_it_is_loaded(made, tmp_path, change, sentence):
+def test_scorer_folder_refuses_an_artifact_with_code_or_outside_data(made, tmp_path, change, sentence):
     root = made.artifact(tmp_path / "artifact")
     content = yaml.safe_load((root / "MLmodel").read_text())
     content["flavors"]["python_function"].update(change)
@@ -178,26 +178,26 @@ def test_an_artifact_that_brings_code_is_refused_before_anything_of_it_is_loaded
         scorer_folder(root, "text_hyper/1")
 
 
-def test_a_model_of_another_kind_is_refused(tmp_path):
+def test_scorer_folder_refuses_another_flavor(tmp_path):
     (tmp_path / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}}")
-    with pytest.raises(InputError, match="no model of this project"):
+    with pytest.raises(InputError, match="is not a model of this project"):
         scorer_folder(tmp_path, "clf/1")
 
 
-def test_nothing_that_was_downloaded_stays(made, monkeypatch, tmp_path):
+def test_resolve_model_deletes_its_downloads(made, monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    with resolve_model("text_hyper@champion", Path("sweeps"), made.uri) as found:
-        assert found.folder.is_relative_to(tmp_path)
+    with resolve_model("text_hyper@champion", Path("sweeps"), made.uri) as model:
+        assert model.folder.is_relative_to(tmp_path)
     assert not list(tmp_path.glob("*/**/model.safetensors"))
 
 
-def test_a_registry_that_is_away_is_said(monkeypatch):
+def test_resolve_model_reports_a_registry_that_does_not_answer(monkeypatch):
     def away(*arguments, **options):
-        raise ConnectionError("nobody is there")
+        raise ConnectionError("connection refused")
 
     monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", away)
     monkeypatch.setattr(MlflowClient, "search_registered_models", away)
-    gone = pytest.raises(InputError, match="does not answer")
-    with gone, resolve_model("text_hyper@champion", Path("sweeps"), "http://127.0.0.1:9"):
+    refused = pytest.raises(InputError, match="does not answer")
+    with refused, resolve_model("text_hyper@champion", Path("sweeps"), "http://127.0.0.1:9"):
         pass

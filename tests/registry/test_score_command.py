@@ -1,4 +1,4 @@
-"""`orchestrator.score` and `orchestrator.export` as they are typed."""
+"""The commands `orchestrator.score` and `orchestrator.export`."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ def run(*arguments):
     return CliRunner().invoke(score, [str(argument) for argument in arguments])
 
 
-def test_images_are_ranked_and_a_broken_one_is_a_line(made, elsewhere):
+def test_score_ranks_images_and_lists_unreadable_ones(made, elsewhere):
     (elsewhere / "torn.png").write_bytes(b"torn")
     done = run("--model", made.model, "--prompt", "a fox", elsewhere / "torn.png", *made.images[:3])
     assert done.exit_code == 0 and "torn.png: unreadable" in done.stdout and "percentile" in done.stdout
@@ -36,12 +36,12 @@ def test_images_are_ranked_and_a_broken_one_is_a_line(made, elsewhere):
     assert values[3] is None and scores[3]["reason"] == "unreadable" and values[:3] == sorted(values[:3], reverse=True)
 
 
-def test_nothing_scored_is_exit_code_1(made, elsewhere):
+def test_score_exits_with_1_if_no_image_was_scored(made, elsewhere):
     done = run("--model", made.model, "--prompt", "a fox", "gone.png")
     assert done.exit_code == 1 and "gone.png: missing" in done.stdout
 
 
-def test_a_table_in_and_a_table_out(made, elsewhere):
+def test_score_reads_and_writes_a_table(made, elsewhere):
     (elsewhere / "in.csv").write_text("".join(["image,prompt\n", *(f"{path},007\n" for path in made.images)]))
     done = run("--model", "text_hyper@champion", "--tracking-uri", made.uri, "in.csv", "--out", "to/scores.csv")
     assert done.exit_code == 0, done.output
@@ -54,24 +54,24 @@ def test_a_table_in_and_a_table_out(made, elsewhere):
     ("arguments", "sentence"),
     [
         (["--prompt", "a fox", "a.png", "--device", "tpu"], "--device is cpu, cuda or auto"),
-        (["--check", "a.png"], "leave out images"),
+        (["--check", "a.png"], "give no images"),
         (["a.png", "--prompt", "a fox", "--dataset", "shapes"], "go with --check"),
         (["a.png"], "Give --prompt"),
-        (["a.png", "--prompt", "a fox", "--criteria", "red"], "reads no criteria: leave out --criteria"),
-        (["--check"], "comes without its test predictions"),
+        (["a.png", "--prompt", "a fox", "--criteria", "red"], "does not read criteria: omit --criteria"),
+        (["--check"], "has no test predictions"),
     ],
 )
-def test_wrong_input_is_a_sentence_and_exit_code_2(made, arguments, sentence):
+def test_score_refuses_wrong_input_with_one_sentence(made, arguments, sentence):
     done = run("--model", made.model, *arguments)
     assert done.exit_code == 2 and sentence in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_an_export_holds_data_only_and_its_figures_come_out_of_it_again(made, exported):
+def test_export_contains_data_only_and_reproduces_its_scores(made, exported):
     files = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
     assert files == {"README.md", "export.json", "predictions.csv", "model/model.json", "model/model.safetensors"}
-    said = json.loads((exported / "export.json").read_text())
-    assert said["about"]["mlflow_run"] == made.run_id and said["about"]["dataset"] == "csv:ratings.csv"
-    assert said["about"]["registered"] == "text_hyper/1"
+    about = json.loads((exported / "export.json").read_text())["about"]
+    assert about["mlflow_run"] == made.run_id and about["dataset"] == "csv:ratings.csv"
+    assert about["registered"] == "text_hyper/1"
     done = run("--model", exported, "--check", "--dataset", f"csv:{made.folder}/ratings.csv", "--json")
     assert done.exit_code == 0, done.output
     check = json.loads(done.stdout)
@@ -81,7 +81,7 @@ def test_an_export_holds_data_only_and_its_figures_come_out_of_it_again(made, ex
 
 
 @pytest.mark.parametrize("change", ["score", "image"])
-def test_a_check_that_finds_other_scores_or_misses_images_is_exit_code_1(made, exported, tmp_path, change):
+def test_score_check_exits_with_1_for_other_scores_or_missing_images(made, exported, tmp_path, change):
     data = tmp_path / "data"
     shutil.copytree(made.folder / "images", data / "images")
     shutil.copyfile(made.folder / "ratings.csv", data / "ratings.csv")
@@ -96,14 +96,14 @@ def test_a_check_that_finds_other_scores_or_misses_images_is_exit_code_1(made, e
     assert ("images/5.png" in done.stdout) == (change == "image")
 
 
-def test_another_data_set_is_refused(made, exported, elsewhere):
+def test_score_check_refuses_another_data_set(made, exported, elsewhere):
     rows = [f"{path},007,{number}\n" for number, path in enumerate(made.images)]
     (elsewhere / "other.csv").write_text("".join(["image,prompt,alignment\n", *rows]))
     done = run("--model", exported, "--check", "--dataset", "csv:other.csv")
     assert done.exit_code == 2 and "None of the 8 test images" in done.stderr
 
 
-def test_a_zip_holds_the_same_and_nothing_is_overwritten(made, exported, tmp_path):
+def test_export_writes_the_same_to_a_zip_and_overwrites_nothing(made, exported, tmp_path):
     arguments = ["--model", str(exported), "--to", str(tmp_path / "fox.zip")]
     assert CliRunner().invoke(export, arguments).exit_code == 0
     with zipfile.ZipFile(tmp_path / "fox.zip") as packed:
@@ -112,49 +112,50 @@ def test_a_zip_holds_the_same_and_nothing_is_overwritten(made, exported, tmp_pat
         }
         assert packed.read("fox/README.md") == (exported / "README.md").read_bytes()
     again = CliRunner().invoke(export, arguments)
-    assert again.exit_code == 2 and "is there already" in again.stderr
+    assert again.exit_code == 2 and "exists already" in again.stderr
     done = run("--model", tmp_path / "fox.zip", "--prompt", "a fox", made.images[0])
     assert done.exit_code == 0, done.output
 
 
-def test_a_zip_that_writes_outside_itself_is_refused(tmp_path):
+def test_score_refuses_a_zip_with_entries_outside_its_folder(tmp_path):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as packed:
         packed.writestr("../evil.py", "")
     done = run("--model", tmp_path / "evil.zip", "--prompt", "a fox", "a.png")
-    assert done.exit_code == 2 and "names files outside itself" in done.stderr and not list(tmp_path.glob("**/evil.py"))
+    assert done.exit_code == 2 and "has entries outside its folder" in done.stderr
+    assert not list(tmp_path.glob("**/evil.py"))
 
 
-def test_a_zip_that_is_encrypted_or_torn_is_refused_with_a_sentence(tmp_path):
-    """Python cannot write an encrypted one: it is the first bit of the flags in both headers."""
+def test_score_refuses_an_encrypted_or_damaged_zip(tmp_path):
+    """Set the first bit of the flags in both headers, since Python cannot write encrypted files."""
     with zipfile.ZipFile(file := tmp_path / "fox.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("fox/export.json", "{}" * 999)
     whole = bytearray(file.read_bytes())
-    encrypted, torn = whole.copy(), whole.copy()
+    encrypted, damaged = whole.copy(), whole.copy()
     encrypted[6] |= 1
     encrypted[whole.index(b"PK\x01\x02") + 8] |= 1
-    torn[30 + len("fox/export.json")] = 0xFF  # where the deflated content begins
-    for content in (encrypted, torn):
+    damaged[30 + len("fox/export.json")] = 0xFF  # where the deflated content begins
+    for content in (encrypted, damaged):
         file.write_bytes(content)
         done = run("--model", file, "--prompt", "a fox", "a.png")
         assert done.exit_code == 2 and "cannot be unpacked" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_another_models_predictions_cannot_be_checked(made, exported):
+def test_score_check_refuses_predictions_of_another_model(made, exported):
     table = exported / "predictions.csv"
     table.write_text(table.read_text().replace("predicted_alignment", "predicted_quality"))
     done = run("--model", exported, "--check", "--dataset", f"csv:{made.folder}/ratings.csv")
     assert done.exit_code == 2 and "lack predicted_alignment" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_folder_with_code_is_refused_with_a_sentence(made, tmp_path):
+def test_score_refuses_a_folder_with_code(made, tmp_path):
     shutil.copytree(made.model, tmp_path / "model")
     (tmp_path / "model" / "model.pkl").write_bytes(b"")
     done = run("--model", tmp_path / "model", "--prompt", "a fox", made.images[0])
     assert done.exit_code == 2 and "not part of a model" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_tampered_champion_is_refused_with_a_sentence(made, elsewhere):
-    """Who can write where MLflow keeps its files changes a model and the hash beside it, not the registry's."""
+def test_score_refuses_a_version_whose_files_and_own_hash_changed(made, elsewhere):
+    """Change a model and the hash in its `MLmodel`, which a writer of the artifact store can; the tag stays."""
     shutil.copytree(made.artifact(elsewhere / "fetched"), root := elsewhere / "theirs")
     card = root / "data" / "model" / "model.json"
     card.write_text(card.read_text().replace("3.0", "4.0"))

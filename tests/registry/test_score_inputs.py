@@ -9,47 +9,47 @@ from orchestrator.registry.score_inputs import read_requests
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "images"
-    made.mkdir()
+    path = tmp_path / "images"
+    path.mkdir()
     for name in ("b.png", "a.JPG", "c.webp"):
-        Image.new("RGB", (4, 4)).save(made / name)
+        Image.new("RGB", (4, 4)).save(path / name)
     for name in ("notes.txt", ".hidden.png", "list.pdf"):
-        (made / name).write_text("no image")
-    return made
+        (path / name).write_text("no image")
+    return path
 
 
-def test_a_folder_gives_its_images_by_name_and_one_prompt(folder):
-    found = read_requests([folder], "a fox", None)
-    assert [path.name for path in found.images] == ["a.JPG", "b.png", "c.webp"]
-    assert found.prompts == ("a fox",) * 3 and found.criteria == ("",) * 3
+def test_read_requests_returns_the_images_of_a_folder_by_name(folder):
+    inputs = read_requests([folder], "a fox", None)
+    assert [path.name for path in inputs.images] == ["a.JPG", "b.png", "c.webp"]
+    assert inputs.prompts == ("a fox",) * 3 and inputs.criteria == ("",) * 3
 
 
-def test_images_and_folders_together_keep_their_order(folder):
-    found = read_requests([Path("gone.png"), folder], "a fox", "red")
-    assert [path.name for path in found.images] == ["gone.png", "a.JPG", "b.png", "c.webp"]
-    assert set(found.criteria) == {"red"}
+def test_read_requests_keeps_the_order_of_images_and_folders(folder):
+    inputs = read_requests([Path("gone.png"), folder], "a fox", "red")
+    assert [path.name for path in inputs.images] == ["gone.png", "a.JPG", "b.png", "c.webp"]
+    assert set(inputs.criteria) == {"red"}
 
 
-def test_a_table_has_prompts_as_they_are_written_and_paths_of_its_own_folder(folder):
+def test_read_requests_reads_a_table_as_text_with_paths_relative_to_its_folder(folder):
     table = folder / "list.csv"
     table.write_text("image,prompt,criteria\nb.png,007,red\n/elsewhere/x.png,null,\n")
-    found = read_requests([table], None, None)
-    assert found.images == (folder / "b.png", Path("/elsewhere/x.png"))
-    assert found.prompts == ("007", "null") and found.criteria == ("red", "")
+    inputs = read_requests([table], None, None)
+    assert inputs.images == (folder / "b.png", Path("/elsewhere/x.png"))
+    assert inputs.prompts == ("007", "null") and inputs.criteria == ("red", "")
 
 
-def test_a_table_without_prompts_takes_the_one_given(folder):
+def test_read_requests_uses_the_given_prompt_for_a_table_without_prompts(folder):
     (folder / "list.csv").write_text("image\nb.png\na.JPG\n")
     assert read_requests([folder / "list.csv"], "a fox", None).prompts == ("a fox",) * 2
 
 
-def test_criteria_beside_a_column_of_them_are_said(folder):
+def test_read_requests_refuses_criteria_for_a_table_with_criteria(folder):
     (folder / "list.csv").write_text("image,prompt,criteria\nb.png,x,red\n")
-    with pytest.raises(InputError, match="leave out --criteria"):
+    with pytest.raises(InputError, match="omit --criteria"):
         read_requests([folder / "list.csv"], None, "blue")
 
 
-def test_a_folder_that_may_not_be_read_is_said(folder, monkeypatch):
+def test_read_requests_reports_an_unreadable_folder(folder, monkeypatch):
     def refused(*arguments):
         raise PermissionError(13, "Permission denied")
 
@@ -63,15 +63,15 @@ def test_a_folder_that_may_not_be_read_is_said(folder, monkeypatch):
     [
         (None, [], "a fox", "nothing to score"),
         (None, ["b.png"], None, "Give --prompt"),
-        (None, ["empty"], "a fox", "holds no image"),
+        (None, ["empty"], "a fox", "has no images"),
         (None, ["gone.csv"], None, "There is no file"),
         ("image\nb.png\n", ["list.csv"], None, "lacks prompt"),
         ("picture,prompt\nb.png,x\n", ["list.csv"], None, "lacks image"),
         ("image,prompt\n", ["list.csv"], None, "has no rows"),
-        ("image,prompt\nb.png,x\n", ["list.csv"], "a fox", "leave out --prompt"),
+        ("image,prompt\nb.png,x\n", ["list.csv"], "a fox", "omit --prompt"),
     ],
 )
-def test_what_cannot_be_scored_is_said(folder, content, given, prompt, sentence):
+def test_read_requests_refuses_wrong_input(folder, content, given, prompt, sentence):
     (folder / "empty").mkdir()
     if content is not None:
         (folder / "list.csv").write_text(content)

@@ -1,4 +1,4 @@
-"""An untrained model with the real default encoders, saved as a confirm run saves one."""
+"""Untrained model with the real default encoders, saved in the same way as by a confirm run."""
 
 import numpy as np
 import torch
@@ -25,10 +25,10 @@ def save_model(folder, quantiles=QUANTILES):
         model.calibrate({name: 0.05 * torch.randn(32, *shapes[name]) for name in model.reads})
     read = {name: shapes[name] for name in model.reads}
     identities = {kind: encoder.identity for kind, encoder in encoders.items()}
-    card = ModelConfig(
+    config = ModelConfig(
         "text_hyper", parameters, ("alignment",), (3.0,), (1.0,), ENCODERS, identities, read, mos_quantiles=quantiles
     )
-    save_scorer(folder, card, model)
+    save_scorer(folder, config, model)
     return folder
 
 

@@ -53,7 +53,7 @@ def test_a_sideways_photograph_in_memory_is_turned_as_its_file_is(tmp_path):
         (np.zeros((0, 2), np.uint8), "empty"),
     ],
 )
-def test_what_cannot_be_scored_has_a_reason(source, reason):
+def test_unusable_images_have_a_reason(source, reason):
     with pytest.raises(UnusableImage, match=reason):
         open_image_input(source)
 

@@ -61,11 +61,11 @@ def test_a_prompt_counts_and_is_encoded_once(scorer, tmp_path, monkeypatch):
     assert table["alignment"].nunique() == 2
 
 
-def test_progress_ends_at_all_of_them(scorer, tmp_path):
-    told = []
+def test_progress_ends_at_the_number_of_images(scorer, tmp_path):
+    calls = []
     images = save_images(tmp_path / "images", 19)
-    scorer(images, "a fox", progress=lambda done, total, what: told.append((done, total)))
-    assert told[-1] == (19, 19) and len(told) == 3 and told == sorted(told)
+    scorer(images, "a fox", progress=lambda done, total, what: calls.append((done, total)))
+    assert calls[-1] == (19, 19) and len(calls) == 3 and calls == sorted(calls)
 
 
 @pytest.mark.parametrize("name", ["weights.pkl", "model.py", ".hidden", "python_model.pkl"])
@@ -97,7 +97,7 @@ def test_weights_that_are_a_pickle_are_refused(copied, content):
         {"mos_quantiles": [1, 2]},
     ],
 )
-def test_a_card_that_asks_for_something_else_is_refused_in_a_sentence(copied, change):
+def test_invalid_configuration_is_rejected_in_a_sentence(copied, change):
     card = json.loads((copied / "model.json").read_text())
     (copied / "model.json").write_text(json.dumps({**card, **change}))
     with pytest.raises(ModelLoadError) as refused:
@@ -105,7 +105,7 @@ def test_a_card_that_asks_for_something_else_is_refused_in_a_sentence(copied, ch
     assert "\n" not in str(refused.value)
 
 
-def test_a_card_from_before_there_were_quantiles_scores_without_percentiles(copied, scorer, tmp_path):
+def test_configuration_without_quantiles_scores_without_percentiles(copied, scorer, tmp_path):
     card = json.loads((copied / "model.json").read_text())
     del card["mos_quantiles"]
     (copied / "model.json").write_text(json.dumps(card))

@@ -6,7 +6,7 @@ from orchestrator.search import journal_storage as journal_module
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from tests.search.trained import SPACE
+from tests.search.small_ledger import SPACE
 
 
 def test_a_configuration_an_epoch_and_an_outcome_are_synced_to_disk(tmp_path, monkeypatch):

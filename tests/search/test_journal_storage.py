@@ -17,7 +17,7 @@ from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
-from tests.search.trained import SPACE, train
+from tests.search.small_ledger import SPACE, train
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from orchestrator.search.open_storage import open_storage
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import PRUNERS, build_pruner
 from orchestrator.search.samplers import SAMPLERS, build_sampler
-from tests.search.trained import SPACE, train
+from tests.search.small_ledger import SPACE, train
 
 Open = Callable[[], BaseStorage]
 
@@ -405,8 +405,7 @@ import sys
 from pathlib import Path
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.space import SearchSpace
-from tests.search.trained import SPACE, train
+from tests.search.small_ledger import SPACE, train
 from orchestrator.search.open_storage import open_storage
 
 url, journal, space = sys.argv[1:]

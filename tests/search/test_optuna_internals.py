@@ -15,7 +15,7 @@ from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.rdb_storage import open_database
 from orchestrator.search.windowed_sampler import WindowedSampler
-from tests.search.trained import SPACE, train
+from tests.search.small_ledger import SPACE, train
 
 NAMED = pytest.mark.skipif(
     optuna.__version__.split(".")[:2] != internals.CHECKED_VERSION.split(".")[:2],

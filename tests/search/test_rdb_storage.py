@@ -15,7 +15,7 @@ from orchestrator.search.open_storage import delete_studies, study_name
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.rdb_storage import check_database, open_database
 from tests.postgres import PostgresServer
-from tests.search.trained import SPACE, train
+from tests.search.small_ledger import SPACE, train
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

@@ -11,7 +11,7 @@ from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.retrying_storage import RetryingStorage
-from tests.search.trained import SPACE
+from tests.search.small_ledger import SPACE
 
 WRITES = {
     "create_new_trial",

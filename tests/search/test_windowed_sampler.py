@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from orchestrator.search.cached_storage import CachedStorage
 from orchestrator.search.windowed_sampler import WindowedSampler
-from tests.search.trained import SPACE
+from tests.search.small_ledger import SPACE
 
 
 def plain_tpe(seed: int) -> TPESampler:

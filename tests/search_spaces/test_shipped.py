@@ -26,7 +26,7 @@ def n_parameters(variant: str, configuration: Configuration) -> int:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_default_and_the_corners_build(variant):
+def test_default_and_corners_build(variant):
     space = load_space(variant)
     default = n_parameters(variant, space.configuration(space.default_params()))
     sizes = [{n_parameters(variant, corner) for corner in _distinct(space, largest)} for largest in (False, True)]
@@ -34,7 +34,7 @@ def test_the_default_and_the_corners_build(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_key_is_one_of_the_variants_and_in_the_section_where_it_belongs(variant):
+def test_every_key_is_in_its_section(variant):
     space, info = load_space(variant), variant_info(variant)
     own = set(info.hypernet_parameters)
     assert set(space.hypernet) <= own
@@ -42,14 +42,14 @@ def test_every_key_is_one_of_the_variants_and_in_the_section_where_it_belongs(va
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_it_names_every_parameter(variant):
-    """So that nothing of the paper's form, which is the builder's default, slips into a search unsaid."""
+def test_space_names_every_parameter(variant):
+    """A parameter without an entry would take the builder's default, the paper's form, without notice."""
     space = load_space(variant)
     assert {*space.model, *space.hypernet} == set(variant_info(variant).parameters)
 
 
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if variant_info(name).hypernet_sees])
-def test_the_controls_share_of_the_space_builds(variant):
+def test_space_of_the_control_builds(variant):
     space = load_space(variant).without_hypernet()
     configuration = space.configuration(space.default_params())
     own = {key: value for key, value in configuration.model.items() if key != "of"}
@@ -59,7 +59,7 @@ def test_the_controls_share_of_the_space_builds(variant):
 
 
 def _distinct(space, largest):
-    """Corners that differ in the model; the training's categories do not change what is built."""
+    """Return the corners that differ in the model; the training's categories do not change it."""
     seen = []
     for corner in space.corners(largest):
         if corner.model not in seen:

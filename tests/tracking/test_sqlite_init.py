@@ -13,6 +13,8 @@ from orchestrator.tracking import mlflow_sink, sqlite_init
 from orchestrator.tracking.destination import TrackingDestination
 from orchestrator.tracking.sqlite_init import locked_sqlite
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture
 def most_inside(monkeypatch):

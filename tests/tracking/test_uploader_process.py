@@ -17,6 +17,8 @@ from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.uploader_process import UploaderProcess
 from tests.tracking.tracked import Tracked, wait_for
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture
 def tracked(database, tmp_path):

@@ -11,6 +11,8 @@ from orchestrator import __version__
 from orchestrator.tracking import wheel as module
 from orchestrator.tracking.wheel import write_wheel
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):

@@ -30,7 +30,7 @@ class TinyScorer(nn.Module):
 
 
 def make_data(n_targets: int = 1, rows: int = 160, seed: int = 0) -> TrainingData:
-    """Learnable rows, 8 a prompt; the last 2 of 5 parts are validation and test, prompts disjoint."""
+    """Return learnable rows, 8 for each prompt; the last 2 of 5 parts are validation and test, prompts disjoint."""
     generator = torch.Generator().manual_seed(seed)
     vectors = torch.randn(rows, 6, generator=generator)
     maps = torch.randn(rows, 3, 4, 4, generator=generator).half()

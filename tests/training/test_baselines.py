@@ -67,7 +67,7 @@ def test_without_generators_there_is_no_generator_mean(data: TrainingData, gener
 
 
 class TestOtherRows:
-    """Of another data set, here a copy of this one, so that one knows what has to come out."""
+    """Rows of another data set, here a copy of the same data, so that the result is known."""
 
     @pytest.fixture
     def rows(self, data: TrainingData) -> torch.Tensor:
@@ -84,8 +84,8 @@ class TestOtherRows:
                 expected = all_baselines(data, READS, generators, alone)[name]["quality"].predictions
                 np.testing.assert_allclose(part, expected, rtol=1e-5)
 
-    def test_their_prompts_are_new_whatever_their_numbers(self, data: TrainingData, rows: torch.Tensor) -> None:
-        """Where test shares prompts with train, as in protocol `paper`."""
+    def test_their_prompts_are_new_with_any_ids(self, data: TrainingData, rows: torch.Tensor) -> None:
+        """Test shares prompts with train here, as in protocol `paper`."""
         order = torch.randperm(160, generator=torch.Generator().manual_seed(0))
         mixed = replace(data, train=order[:100], validation=order[100:130], test=order[130:])
         generators = ["ab"[row % 2] for row in range(160)]

@@ -12,7 +12,7 @@ NAIVE = {"srcc": scipy.stats.spearmanr, "plcc": scipy.stats.pearsonr}
 
 
 def made(seed: int, prompts: int = 12, runs: int = 3) -> tuple[list[Values], Values, NDArray[np.str_]]:
-    """Runs of rounded predictions (ties), prompts of 3 to 9 rows in any order."""
+    """Return runs of rounded predictions (ties), true scores, and prompts of 3 to 9 rows in random order."""
     generator = np.random.default_rng(seed)
     names = np.repeat([f"p{i}" for i in range(prompts)], generator.integers(3, 10, prompts))
     generator.shuffle(names)
@@ -63,7 +63,7 @@ def test_pairs_and_runs_of_their_own_equal_a_loop(metric: Metric) -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-10)
 
 
-def test_a_model_beside_itself_differs_by_nothing() -> None:
+def test_difference_of_a_model_from_itself_is_0() -> None:
     predictions, truth, names = made(1)
     found = paired_interval(predictions, predictions, truth, names, replicates=20)
     assert (found.estimate, found.low, found.high) == (0, 0, 0)
@@ -114,18 +114,21 @@ def test_without_a_correlation_there_is_no_interval(prediction: Values, names: l
 
 
 @pytest.mark.parametrize("metric", ["srcc", "plcc"])
-def test_resamples_without_a_correlation_are_left_out(metric: Metric) -> None:
+def test_resamples_without_a_correlation_are_excluded(metric: Metric) -> None:
     truth = np.array([0.1, 0.1, 0.1, 0.7, 0.7, 0.7])  # a resample of one prompt is constant
     prediction = np.array([1.0, 2, 3, 2, 3, 4])
     found = median_interval([prediction], truth, np.array(list("aaabbb")), metric, replicates=200)
-    assert 50 < found.replicates < 150
-    assert -1 <= found.low <= found.high <= 1
+    defined = [sample for sample in naive_resamples(["a", "b"], 200, 0) if len(set(sample)) > 1]
+    assert found.replicates == len(defined) and 50 < len(defined) < 150
+    # Two prompts in a resample of two are each contained once, so every such resample is the data itself.
+    whole = NAIVE[metric](prediction, truth).statistic
+    assert (found.low, found.high) == pytest.approx((whole, whole), abs=1e-10)
 
 
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="must be"):
         median_interval([np.zeros(3)], np.zeros(4), np.zeros(3))
-    with pytest.raises(ValueError, match="as many"):
+    with pytest.raises(ValueError, match="equal numbers"):
         paired_interval([np.zeros(3)], [], np.zeros(3), np.zeros(3))
     with pytest.raises(ValueError, match="at least one run"):
         median_interval([], np.zeros(3), np.zeros(3))

@@ -17,7 +17,7 @@ SETTINGS = FitSettings(epochs=4, lr=0.01, batch_size=16, ema=0.9)
 
 
 def load_checkpoint(folder: Path) -> TrainingState:
-    """The newest, without a look at the one before."""
+    """Load the newest checkpoint; raise CheckpointError if it was passed over."""
     found = Checkpoints(folder).load()
     if found.passed_over:
         raise CheckpointError(found.passed_over[0])
@@ -26,7 +26,7 @@ def load_checkpoint(folder: Path) -> TrainingState:
 
 
 def save_checkpoint(folder: Path, state: TrainingState) -> None:
-    """As a process that begins."""
+    """Save with new `Checkpoints`, like a process that has just started."""
     Checkpoints(folder).save(state)
 
 
@@ -37,7 +37,7 @@ def training(make_model, data: TrainingData) -> Trainer:
     return training
 
 
-def test_a_training_goes_on_from_disk_bit_for_bit(
+def test_training_resumes_from_disk_bit_for_bit(
     tmp_path: Path, make_model, data: TrainingData, training: Trainer
 ) -> None:
     save_checkpoint(tmp_path, training.state_dict())
@@ -147,7 +147,7 @@ def flip(path: Path) -> None:
 
 
 def rewrite(**changes: object) -> Callable[[Path], None]:
-    """Changes the index as nothing here does."""
+    """Return a function that changes fields of the index."""
 
     def damage(folder: Path) -> None:
         index = json.loads((folder / "checkpoint.json").read_text())
@@ -170,7 +170,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
-def test_damage_is_found_and_the_checkpoint_before_is_used(
+def test_damage_is_detected_and_the_previous_checkpoint_is_used(
     tmp_path: Path, training: Trainer, damage: Callable[[Path], object], message: str
 ) -> None:
     assert not has_checkpoint(tmp_path) and Checkpoints(tmp_path).load().state is None
@@ -189,7 +189,7 @@ def test_damage_is_found_and_the_checkpoint_before_is_used(
     assert again.passed_over == () and again.state is not None, "it is the newest from now on"
 
 
-def test_one_of_no_use_is_passed_over_with_the_reason(tmp_path: Path, training: Trainer) -> None:
+def test_unusable_checkpoint_is_passed_over_with_the_reason(tmp_path: Path, training: Trainer) -> None:
     checkpoints = Checkpoints(tmp_path)
     for _ in range(2):
         checkpoints.save(training.state_dict())
@@ -265,7 +265,7 @@ def test_a_truncated_file_is_found(tmp_path: Path, training: Trainer, kind: str,
         load_checkpoint(tmp_path)
 
 
-def test_a_damaged_best_epoch_is_mended_by_the_next_save(tmp_path: Path, training: Trainer) -> None:
+def test_next_save_rewrites_a_damaged_best_epoch(tmp_path: Path, training: Trainer) -> None:
     save_checkpoint(tmp_path, training.state_dict())
     (tmp_path / "best-1.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError):

@@ -37,6 +37,6 @@ def test_no_rows_give_no_predictions(make_model, data: TrainingData) -> None:
     assert predict(make_model(), data.features, none, ScoreScale.of(data.scores)).shape == (0, 1)
 
 
-def test_a_module_that_is_no_scoring_model_is_refused(data: TrainingData) -> None:
-    with pytest.raises(ValueError, match="Linear is no scoring model"):
+def test_other_modules_are_rejected(data: TrainingData) -> None:
+    with pytest.raises(ValueError, match="Linear is not a scoring model"):
         predict(torch.nn.Linear(2, 1), data.features, data.test, ScoreScale.of(data.scores))

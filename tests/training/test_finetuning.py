@@ -1,4 +1,4 @@
-"""A backbone trained with the scoring model, as the orchestrator trains it."""
+"""Training of a backbone together with the scoring model, with the settings of the orchestrator."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def build(seed: int = 0, variant: str = "image_hyper", **settings: int | bool) -
 
 @pytest.fixture(scope="module")
 def coloured() -> TrainingData:
-    """Images of one grey on the average, whose score is how much redder than blue they are."""
+    """Images with the same mean grey; the score is the difference of red and blue."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.arange(ROWS)
     contrast = torch.rand(ROWS, generator=generator) * 100 - 50
@@ -116,7 +116,7 @@ def test_the_backbone_does_not_decay(coloured: TrainingData) -> None:
     assert any(name.endswith("weight") for name in ends[0].keys() - same)
 
 
-def test_goes_on_from_disk_bit_for_bit_from_every_epoch(coloured: TrainingData, tmp_path: Path) -> None:
+def test_training_resumes_from_disk_bit_for_bit_after_every_epoch(coloured: TrainingData, tmp_path: Path) -> None:
     whole = Trainer(build(test_crops=2, frozen_parts=1), coloured, SETTINGS)
     results = []
     for epoch in range(SETTINGS.epochs):

@@ -11,7 +11,7 @@ from orchestrator.training.metrics import plcc
 
 
 def made(curve: Logistic, rows: int = 400, noise: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions around the curve's middle, and the scores it makes of them."""
+    """Return predictions around the curve's middle, and the scores on the curve."""
     random = np.random.default_rng(seed)
     x = random.normal(curve.middle, 2 * curve.width, rows)
     y = curve.lower + (curve.upper - curve.lower) / (1 + np.exp(-(x - curve.middle) / curve.width))
@@ -84,7 +84,7 @@ def test_a_fit_that_fails_is_nan_with_a_reason(prediction: list[float], truth: l
     assert isnan(found.plcc) and found.reason == fit.reason
 
 
-def test_a_search_that_does_not_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reason_names_a_search_that_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.training.logistic_fit._EVALUATIONS", 3)
     fit = fit_logistic(*made(Logistic(5.0, 1.0, 0.0, 0.3), noise=0.3))
     assert fit.curve is None and fit.reason is not None and "did not converge" in fit.reason
@@ -100,7 +100,11 @@ def test_rows_beyond_the_end_of_the_curve_have_no_correlation() -> None:
     st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), max_size=30),
     st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), max_size=30),
 )
-def test_whatever_comes_there_is_a_number_or_a_reason(validation: list, test: list) -> None:
+def test_every_input_has_a_correlation_or_a_reason(validation: list, test: list) -> None:
     (x, y), (tx, ty) = (np.array(rows, dtype=float).reshape(-1, 2).T for rows in (validation, test))
-    found = fitted_plcc(fit_logistic(x, y), tx, ty)
-    assert (found.reason is None and -1 <= found.plcc <= 1) or (found.reason and isnan(found.plcc))
+    fit = fit_logistic(x, y)
+    found = fitted_plcc(fit, tx, ty)
+    if found.reason is None:
+        assert fit.curve is not None and found.plcc == plcc(fit.curve(tx), ty)
+    else:
+        assert isnan(found.plcc)

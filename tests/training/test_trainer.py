@@ -43,7 +43,7 @@ def test_learns(make_model, data: TrainingData, settings: FitSettings) -> None:
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_repeats_itself_whatever_the_global_generator_did(
+def test_training_does_not_depend_on_the_global_generator(
     make_model, data: TrainingData, settings: FitSettings
 ) -> None:
     trainings = [Trainer(make_model(), data, settings) for _ in range(2)]
@@ -65,7 +65,7 @@ def test_seeds_differ(make_model, data: TrainingData) -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("stop", [0, 1, 3])
-def test_goes_on_bit_for_bit_from_any_epoch(
+def test_training_resumes_bit_for_bit_after_any_epoch(
     make_model, two_targets: TrainingData, settings: FitSettings, stop: int
 ) -> None:
     whole = Trainer(make_model(2), two_targets, settings)
@@ -123,7 +123,7 @@ def test_averaged_weights_are_evaluated_and_raw_ones_trained(make_model, data: T
 
 
 @pytest.mark.parametrize("where", ["features", "lr"])
-def test_a_training_that_diverges_says_so_and_ends(make_model, data: TrainingData, where: str) -> None:
+def test_diverged_training_ends_with_a_reason(make_model, data: TrainingData, where: str) -> None:
     settings = SETTINGS["plain"]
     if where == "features":
         broken = data.features["prompt.embedding"].clone()
@@ -192,7 +192,7 @@ def test_the_other_losses_learn(make_model, data: TrainingData, loss: str) -> No
 
 
 def test_a_target_that_weighs_more_is_learned_better(make_model, two_targets: TrainingData) -> None:
-    """Where the model has no room for both: a head of one number for two targets of opposite sign."""
+    """The model cannot fit both: its head has one number for two targets of opposite sign."""
 
     class Torn(torch.nn.Module):
         reads = ("prompt.embedding",)
@@ -220,7 +220,7 @@ def test_a_target_that_weighs_more_is_learned_better(make_model, two_targets: Tr
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_on_a_gpu_it_learns_and_goes_on(make_model, data: TrainingData, settings: FitSettings) -> None:
+def test_training_on_a_gpu_learns_and_resumes(make_model, data: TrainingData, settings: FitSettings) -> None:
     device = torch.device("cuda")
     training = Trainer(make_model(), data, settings, device)
     training.run_epoch()

@@ -1,4 +1,4 @@
-"""Every registered variant, trained as the orchestrator trains it."""
+"""Training of every registered variant, with the settings of the orchestrator."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -29,8 +29,8 @@ HYPER = [name for name in list_variants() if variant_info(name).hypernet_sees]
 
 
 def build(name: str, seed: int = 0) -> ScoringModel:
+    """Build a variant with the defaults of the shipped space, a smaller target net and little dropout."""
     torch.manual_seed(seed)
-    """As the shipped space has it by default, with a smaller target net and little dropout."""
     space = load_space(name)
     chosen = space.configuration(space.default_params()).model
     return build_variant(name, SHAPES, **{**chosen, "widths": [16, 8], "dropout": 0.1, "input_dropout": 0.1})
@@ -38,7 +38,7 @@ def build(name: str, seed: int = 0) -> ScoringModel:
 
 @pytest.fixture(scope="module")
 def planted() -> TrainingData:
-    """Scores that are the sum of the first channels of what target nets see; 8 images a prompt."""
+    """Data whose scores are the sum of the first channels of target nets' features; 8 images for each prompt."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.arange(320)
     features = {}
@@ -52,7 +52,9 @@ def planted() -> TrainingData:
 
 
 @pytest.mark.parametrize("name", list_variants())
-def test_goes_on_from_disk_bit_for_bit_from_every_epoch(name: str, planted: TrainingData, tmp_path: Path) -> None:
+def test_training_resumes_from_disk_bit_for_bit_after_every_epoch(
+    name: str, planted: TrainingData, tmp_path: Path
+) -> None:
     whole = Trainer(build(name), planted, SETTINGS)
     results = []
     for epoch in range(SETTINGS.epochs):
@@ -72,7 +74,7 @@ def test_goes_on_from_disk_bit_for_bit_from_every_epoch(name: str, planted: Trai
 @pytest.mark.parametrize("name", HYPER)
 @pytest.mark.parametrize("ratio", [0.0, 1e-3, 1.0])
 def test_the_hypernet_learns_at_its_own_rate_to_the_end(name: str, ratio: float, planted: TrainingData) -> None:
-    """In the last epoch as well, whatever the schedule has left of the rate; with the ratio 0 not at all."""
+    """The hypernet learns in the last epoch too, at the end of the schedule; with the ratio 0 it never learns."""
     training = Trainer(build(name), planted, FitSettings(epochs=3, hypernet_lr_ratio=ratio, batch_size=32))
     while training.epoch < 2:
         training.run_epoch()

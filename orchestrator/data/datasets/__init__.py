@@ -1,1 +1,5 @@
-"""Data sets, one file each; every module here registers itself with `register_dataset` when it is imported."""
+"""Data sets, one file each; importing this package registers them all."""
+
+from models.name_registry import import_submodules
+
+import_submodules(__name__, __path__)

@@ -1,1 +1,1 @@
-"""From a sweep to the model that is used: choosing, judging, registering, moving an alias and back, comparing."""
+"""Promotion of a sweep's best model: choice, gates, registration, aliases, comparison."""

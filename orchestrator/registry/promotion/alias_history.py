@@ -1,4 +1,4 @@
-"""Every move of an alias: who, when, from which version to which, and why; kept in the registered model's tags."""
+"""History of an alias in the registered model's tags: who moved it, when, from which version to which, and why."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 LIMIT = 4800
-"""Characters of a tag: MLflow's databases keep 5000."""
+"""Longest text of a tag in characters; MLflow's databases keep 5000."""
 
 _WHY_LIMIT = 300
 
 
-def whoever() -> str:
-    """Who sits at the keyboard: user and machine."""
+def user_and_host() -> str:
+    """Return the user and the machine, `user@host`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
-        user = "somebody"
+        user = "unknown"
     return f"{user}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True)
 class Move:
-    """An alias went from a version to another.
+    """A move of an alias from one version to another.
 
     Attributes:
-        kind: what moved it.
-        from_version, to: version numbers; `from_version` is None where it was on none.
-        why: in words.
+        kind: command that moved it.
+        from_version, to: version numbers; `from_version` is None if the alias was on none.
+        why: reason.
         who: user and machine.
         when: UTC, to the second.
-        forced: whether a gate had refused.
+        forced: whether a required gate had failed.
     """
 
     kind: Literal["promote", "rollback"]
     from_version: int | None
     to: int
     why: str
-    who: str = field(default_factory=whoever)
+    who: str = field(default_factory=user_and_host)
     when: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     forced: bool = False
 
@@ -58,12 +58,12 @@ class Move:
 
 @dataclass(frozen=True)
 class AliasHistory:
-    """The moves of one alias, the oldest first.
+    """History of one alias, the oldest move first.
 
     Attributes:
-        moves: the latest ones, whole.
-        earlier: how many came before them, of which only this is known.
-        since: when the first of those was.
+        moves: the latest moves.
+        earlier: number of older moves that had no room.
+        since: time of the first of those.
     """
 
     moves: tuple[Move, ...] = ()
@@ -71,12 +71,12 @@ class AliasHistory:
     since: str | None = None
 
     def with_move(self, move: Move) -> AliasHistory:
-        """The same and one more."""
+        """Return the history with one more move."""
         short = replace(move, why=move.why if len(move.why) <= _WHY_LIMIT else f"{move.why[: _WHY_LIMIT - 1]}…")
         return replace(self, moves=(*self.moves, short))
 
     def dumps(self) -> str:
-        """As a tag's value; as many of the oldest moves as have no room are only counted."""
+        """Return the value of a tag; the oldest moves are only counted if there is no room for them."""
         kept = self
         while len(text := kept._dumps()) > LIMIT and kept.moves:
             first, *rest = kept.moves
@@ -85,10 +85,10 @@ class AliasHistory:
 
     @classmethod
     def loads(cls, text: str | None) -> AliasHistory:
-        """Of a tag's value; empty where there is none.
+        """Read the value of a tag; empty if the tag is missing.
 
         Raises:
-            ValueError: it is no history.
+            ValueError: it is not a history.
         """
         if not text:
             return cls()
@@ -99,34 +99,34 @@ class AliasHistory:
             raise ValueError(f"not a history: {error}") from error
 
     def previous(self, current: int, existing: Sequence[int]) -> int | None:
-        """The version that the alias was on before the one it is on now; None where that is not known.
+        """Return the version that the alias was on before the current one; None if it is unknown.
 
-        A promotion puts a version on top of a stack and a rollback takes it off again, so that rolling back twice
-        goes back twice. A move that somebody made by hand shows as a gap, and counts as a promotion.
+        A promotion pushes a version on a stack and a rollback pops it, so two rollbacks return to the version before
+        the last two promotions. A move made by hand shows as a gap, and counts as a promotion.
 
         Args:
-            current: where the alias is.
-            existing: versions that there are still.
+            current: version that the alias is on.
+            existing: versions that were not deleted.
         """
         stack: list[int] = []
 
-        def stand_on(version: int | None) -> None:
+        def push(version: int | None) -> None:
             if version is not None and (not stack or stack[-1] != version):
                 stack.append(version)
 
         for move in self.moves:
-            stand_on(move.from_version)
+            push(move.from_version)
             if move.kind == "rollback" and move.to in stack:
                 while stack[-1] != move.to:
                     stack.pop()
             else:
-                stand_on(move.to)
-        stand_on(current)
-        there = set(existing)
-        return next((version for version in reversed(stack[:-1]) if version in there and version != current), None)
+                push(move.to)
+        push(current)
+        earlier = (version for version in reversed(stack[:-1]) if version in set(existing) and version != current)
+        return next(earlier, None)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the history for JSON."""
         return {"earlier": self.earlier, "since": self.since, "moves": [move.as_dict() for move in self.moves]}
 
     def _dumps(self) -> str:

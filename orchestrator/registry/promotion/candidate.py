@@ -1,4 +1,4 @@
-"""Which run is to be promoted: chosen on validation, test plays no part."""
+"""Choice of the run to promote, by validation only."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that may become the champion, among its configuration's runs.
+    """A run that may become the champion, with the other runs of its configuration.
 
     Attributes:
-        evidence: the sweep it comes from.
+        results: results of its sweep.
         source: key of the searched trial that it retrains.
         runs: the configuration's complete confirm runs, by split.
-        run: the one whose model is meant.
-        validation: the configuration's median of the metric on validation.
-        named: whether a person named the run, rather than validation.
+        run: run whose model is promoted.
+        validation: median of the configuration's validation metric.
+        named: whether the run was given by `--run`, not chosen by validation.
     """
 
-    evidence: SweepResults
+    results: SweepResults
     source: str
     runs: tuple[Run, ...]
     run: Run
@@ -43,75 +43,75 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """As people call it, `SWEEP/confirm-0003`."""
-        return f"{self.evidence.name}/{self.run.data.tags[KEY_TAG]}"
+        """Reference to the run, `SWEEP/confirm-0003`."""
+        return f"{self.results.name}/{self.run.data.tags[KEY_TAG]}"
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """True and predicted scores of the run's validation and test parts.
 
         Raises:
-            InputError: they are neither here nor in MLflow.
+            InputError: they are neither on this machine nor in MLflow.
         """
         return self.table_of(self.run)
 
     def table_of(self, run: Run) -> pd.DataFrame:
-        """The same of another run of the configuration."""
-        found = self.evidence.predictions(run)
-        if found is None:
+        """Return the table of another run of the configuration; raise InputError if it is missing."""
+        table = self.results.predictions(run)
+        if table is None:
             key = run.data.tags[KEY_TAG]
             raise InputError(
-                f"The predictions of {self.evidence.name}/{key} are neither in its sweep's folder nor in MLflow, "
-                "so it cannot be judged."
+                f"The predictions of {self.results.name}/{key} are neither in its sweep's folder nor in MLflow, "
+                "so it cannot be evaluated."
             )
-        return found
+        return table
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The scores that it gives."""
+        """Names of the scores that it predicts."""
         return targets_of(self.table)
 
 
 def choose(sweeps: Iterable[SweepResults], metric: Metric) -> Candidate | None:
-    """The best configuration by its validation median, and of its runs the one with the median validation score.
+    """Return the best configuration by its validation median, with the run of median validation score.
 
-    Validation that test has a part in is higher than it should be, and would win: sweeps under such a protocol are
-    looked at only where there is no other, for the gates to say what is wrong with them.
+    If test images are part of validation, its score is too high and would win. Sweeps under such a protocol are used
+    only if there is no other; a gate then refuses them with the reason.
     """
-    every = list(sweeps)
-    apart = [evidence for evidence in every if keeps_test_apart(evidence.spec.protocol)]
-    return _best(apart, metric) or _best(every, metric)
+    candidates = list(sweeps)
+    separate = [results for results in candidates if keeps_test_apart(results.spec.protocol)]
+    return _best(separate, metric) or _best(candidates, metric)
 
 
 def _best(sweeps: Iterable[SweepResults], metric: Metric) -> Candidate | None:
-    found = [
+    candidates = [
         candidate
-        for evidence in sweeps
-        for source, runs in evidence.configurations().items()
-        if (candidate := _candidate(evidence, source, runs, metric)) is not None
+        for results in sweeps
+        for source, runs in results.configurations().items()
+        if (candidate := _candidate(results, source, runs, metric)) is not None
     ]
-    return max(found, key=lambda candidate: candidate.validation, default=None)
+    return max(candidates, key=lambda candidate: candidate.validation, default=None)
 
 
-def candidate_of(evidence: SweepResults, run: Run, metric: Metric) -> Candidate:
-    """The candidate that a given run is.
+def candidate_of(results: SweepResults, run: Run, metric: Metric) -> Candidate:
+    """Return the candidate of a given run.
 
     Raises:
-        InputError: it is no complete confirm run of the variant.
+        InputError: it is not a complete confirm run of the variant.
     """
-    for source, runs in evidence.configurations().items():
+    for source, runs in results.configurations().items():
         if any(other.info.run_id == run.info.run_id for other in runs):
-            found = _candidate(evidence, source, runs, metric, run)
-            if found is not None:
-                return found
+            candidate = _candidate(results, source, runs, metric, run)
+            if candidate is not None:
+                return candidate
     raise InputError(
-        f"{run.info.run_name!r} of {evidence.name} is no complete confirm run of {evidence.spec.variant}: only those "
-        "were read on test, once, and have a model."
+        f"{run.info.run_name!r} of {results.name} is not a complete confirm run of {results.spec.variant}: only "
+        "those were evaluated on test, once, and have a model."
     )
 
 
 def _candidate(
-    evidence: SweepResults, source: str, runs: list[Run], metric: Metric, chosen: Run | None = None
+    results: SweepResults, source: str, runs: list[Run], metric: Metric, chosen: Run | None = None
 ) -> Candidate | None:
     scores = {run.info.run_id: run.data.metrics.get(f"best_val_{metric}") for run in runs}
     known = {run_id: score for run_id, score in scores.items() if score is not None}
@@ -120,4 +120,4 @@ def _candidate(
     if run is None:
         return None
     validation = median(known.values()) if known else float("nan")
-    return Candidate(evidence, source, tuple(runs), run, validation, named=chosen is not None)
+    return Candidate(results, source, tuple(runs), run, validation, named=chosen is not None)

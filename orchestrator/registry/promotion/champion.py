@@ -1,4 +1,4 @@
-"""Who holds the alias now, brought to the images that the candidate is judged on."""
+"""Scores of the current champion on the candidate's test images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.registry.promotion.candidate import Candidate
 from orchestrator.registry.promotion.dataset import AvailableDataset
 from orchestrator.registry.promotion.gate_inputs import Champion
 from orchestrator.registry.promotion.score_check import CannotScore, score_rows
-from orchestrator.registry.promotion.sweep_results import evidence_of_run, hash_of_test, rows_of_test
+from orchestrator.registry.promotion.sweep_results import hash_of_test, results_of_run, rows_of_test
 from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import DIGEST
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 DISJOINT = "disjoint"
-"""Its test prompts follow from the prompts alone, whatever the data set: no model trained under it has seen one."""
+"""Protocol that derives test prompts from the prompts alone, so no model trained under it has seen one."""
 
 
 def champion_on_candidate_test(
@@ -35,28 +35,28 @@ def champion_on_candidate_test(
     scratch: Path,
     progress: Progress = silent,
 ) -> Champion:
-    """The present holder with scores of the candidate's test images: its own, else made again.
+    """Return the champion with its recorded scores of the candidate's test images, or with new ones.
 
     Args:
-        client: MLflow's.
-        version: the holder.
-        candidate: who is judged.
+        client: MLflow's client.
+        version: version of the champion.
+        candidate: who is evaluated.
         data: the candidate's data set.
         out: folder that sweeps live in.
-        scratch: folder for what is downloaded.
-        progress: told while images are scored.
+        scratch: folder for downloads.
+        progress: receives the number of images scored.
     """
     number = f"version {version.version}"
-    table, protocol = _own(client, version, out, scratch)
-    if table is not None and version.tags.get("data_hash") == candidate.evidence.data_hash:
+    table, protocol = _recorded(client, version, out, scratch)
+    if table is not None and version.tags.get("data_hash") == candidate.results.data_hash:
         if hash_of_test(table) == hash_of_test(candidate.table):
             return Champion(version, table, f"same data and test set as {number}", True)
         what = f"{number} was tested on other images"
     elif table is not None:
         what = f"{number} was trained on other data"
     else:
-        what = f"the predictions of {number} are gone"
-    protocols = {protocol or version.tags.get("protocol"), candidate.evidence.spec.protocol}
+        what = f"the predictions of {number} are missing"
+    protocols = {protocol or version.tags.get("protocol"), candidate.results.spec.protocol}
     if protocols != {DISJOINT}:
         return Champion(version, None, f"{what}, and it may have been trained on these test images", False)
     if data.dataset is None:
@@ -69,17 +69,17 @@ def champion_on_candidate_test(
         again = score_rows(folder, data.dataset, names, progress)
     except (InputError, CannotScore) as error:
         return Champion(version, None, f"{what}, and cannot be re-scored: {error}", False)
-    told = f"{what}: re-scored on the {len(names)} test images here, whose prompts neither was trained on"
-    return Champion(version, again, told, False)
+    source = f"{what}: re-scored on these {len(names)} test images, whose prompts neither was trained on"
+    return Champion(version, again, source, False)
 
 
-def _own(
+def _recorded(
     client: MlflowClient, version: ModelVersion, out: Path, scratch: Path
 ) -> tuple[pd.DataFrame | None, str | None]:
-    """The holder's own predictions and the protocol of its sweep, as far as they are known."""
+    """Return the champion's recorded predictions and the protocol of its sweep; None if they are missing."""
     try:
         run = client.get_run(version.run_id)
-        evidence = evidence_of_run(client, run, out, scratch)
+        results = results_of_run(client, run, out, scratch)
     except (InputError, MlflowException):
         return None, None
-    return evidence.predictions(run), evidence.spec.protocol
+    return results.predictions(run), results.spec.protocol

@@ -1,4 +1,4 @@
-"""What the doors of promote, rollback and compare share: MLflow, a question, and quiet libraries."""
+"""Parts of the command lines of promote, rollback and compare: connection, confirmation, silent libraries."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _RESERVED = re.compile(r"[vV]\d+")
 
 
 def connect(tracking_uri: str | None) -> MlflowClient:
-    """MLflow's client, once it has answered.
+    """Return MLflow's client after one successful request.
 
     Raises:
-        InputError: it does not.
+        InputError: MLflow does not answer.
     """
     import os
 
-    # A person waits: MLflow's own patience is minutes.
+    # The defaults of MLflow's client retry for minutes, which is too long for a command line.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     uri = resolve_tracking_uri(tracking_uri)
@@ -39,35 +39,35 @@ def connect(tracking_uri: str | None) -> MlflowClient:
 
 
 def check_alias(alias: str) -> None:
-    """Before anything is judged for it: MLflow refuses such an alias only when it is to be moved.
+    """Check the name of an alias before the gates run, since MLflow refuses it only when it is moved.
 
     Raises:
-        InputError: it is no name that MLflow takes, or one that it keeps for itself.
+        InputError: MLflow does not allow the name, or reserves it.
     """
     if not _ALIAS.fullmatch(alias):
         raise InputError(
-            f"--alias {alias!r} is no name that MLflow takes: letters, digits, - and _, {_ALIAS_LENGTH} at most."
+            f"--alias {alias!r} is not a name that MLflow allows: letters, digits, - and _, {_ALIAS_LENGTH} at most."
         )
     if alias.lower() == "latest" or _RESERVED.fullmatch(alias):
-        raise InputError(f"--alias {alias} is a name that MLflow keeps for itself: choose another, such as challenger.")
+        raise InputError(f"--alias {alias} is a name that MLflow reserves: choose another, such as challenger.")
 
 
 def question(answered: bool) -> Callable[[str], bool]:
-    """Asks at the keyboard; where nobody sits there, only a yes given beforehand will do.
+    """Return a function that asks for confirmation on the terminal, or that returns True if `--yes` was given.
 
     Raises:
-        InputError: there is neither.
+        InputError: standard input is not a terminal, and `--yes` was not given.
     """
     if answered:
         return lambda text: True
     if not sys.stdin.isatty():
-        raise InputError("Nobody can be asked here, standard input is no terminal: give --yes, or --dry-run to look.")
+        raise InputError("Standard input is not a terminal, so nobody can confirm: give --yes, or --dry-run to look.")
     return lambda text: input(f"{text} [y/N] ").strip().lower() in {"y", "yes"}
 
 
 @contextmanager
 def silence_libraries() -> Iterator[None]:
-    """Keeps what libraries have to say from between the lines that people read."""
+    """Suppress warnings and log messages of libraries, which would interrupt the output."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

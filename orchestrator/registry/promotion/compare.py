@@ -1,4 +1,4 @@
-"""Two models side by side on the test images that both have scored."""
+"""Comparison of two models on the test images that both have scored."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ METRICS = {
     "srcc_within_prompt": "SRCC within prompts",
     "rmse": "RMSE",
 }
-_MOST = 10
-"""How many of the images are listed on which they differ most."""
+_LARGEST = 10
+"""Number of images listed, those on which the models differ most."""
 
 
 @dataclass(frozen=True)
 class TargetComparison:
-    """One score of two models.
+    """Comparison of two models in one score.
 
     Attributes:
-        target: its name.
-        figures: metric → the first's and the second's.
-        differences: "srcc" and "plcc" → the first's less the second's, with its interval.
-        furthest: the images on which they differ most, in ranks: name, truth, both predictions and both ranks.
+        target: name of the score.
+        figures: metric → value of the first and of the second model.
+        differences: "srcc" and "plcc" → first minus second, with its interval.
+        furthest: images with the largest difference in rank: name, truth, both predictions and both ranks.
     """
 
     target: str
@@ -52,13 +52,13 @@ class TargetComparison:
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """Two models on the same images.
+    """Comparison of two models on the same images.
 
     Attributes:
-        first, second: what they are called.
-        images, prompts: how many both have scored.
-        left_out: test images that only one of them has scored.
-        targets: each score that both give.
+        first, second: names of the models.
+        images, prompts: number that both have scored.
+        excluded: number of test images that only one of them has scored.
+        targets: comparison in each score that both predict.
         rows: the shared images with columns `<target>`, `first_<target>`, `second_<target>`.
     """
 
@@ -66,35 +66,35 @@ class ModelComparison:
     second: str
     images: int
     prompts: int
-    left_out: int
+    excluded: int
     targets: tuple[TargetComparison, ...]
     rows: pd.DataFrame
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; NaN is null."""
+        """Return the comparison for JSON; None for NaN in figures."""
         return {
             "first": self.first,
             "second": self.second,
             "images": self.images,
             "prompts": self.prompts,
-            "left_out": self.left_out,
-            "targets": {found.target: _target_json(found) for found in self.targets},
+            "left_out": self.excluded,
+            "targets": {compared.target: _target_json(compared) for compared in self.targets},
         }
 
     def show(self, console: Console) -> None:
-        """For people."""
+        """Print the comparison."""
         console.print(f"A  {escape(self.first)}\nB  {escape(self.second)}", highlight=False, soft_wrap=True)
-        left = f"; {self.left_out} that only one has scored are left out" if self.left_out else ""
-        console.print(f"{self.images} test images of {self.prompts} prompts{left}\n", highlight=False)
-        for found in self.targets:
-            table = Table(found.target, "A", "B", "A − B", "", box=None, pad_edge=False)
-            for metric, (one, other) in found.figures.items():
-                interval = found.differences.get(metric)
-                told = bounds(interval) if interval and interval.reason is None else ""
-                table.add_row(METRICS[metric], _number(one), _number(other), _signed(one - other), told)
+        excluded = f"; {self.excluded} that only one has scored are excluded" if self.excluded else ""
+        console.print(f"{self.images} test images of {self.prompts} prompts{excluded}\n", highlight=False)
+        for compared in self.targets:
+            table = Table(compared.target, "A", "B", "A − B", "", box=None, pad_edge=False)
+            for metric, (first, second) in compared.figures.items():
+                interval = compared.differences.get(metric)
+                shown = bounds(interval) if interval and interval.reason is None else ""
+                table.add_row(METRICS[metric], _number(first), _number(second), _signed(first - second), shown)
             console.print(table, highlight=False)
-            furthest = Table("furthest apart", found.target, "A", "B", "rank A", "rank B", box=None, pad_edge=False)
-            for row in found.furthest.itertuples():
+            furthest = Table("furthest apart", compared.target, "A", "B", "rank A", "rank B", box=None, pad_edge=False)
+            for row in compared.furthest.itertuples():
                 cells = (f"{row.truth:.3f}", f"{row.first:.3f}", f"{row.second:.3f}")
                 furthest.add_row(escape(str(row.name)), *cells, f"{row.first_rank:.0f}", f"{row.second_rank:.0f}")
             console.print()
@@ -102,16 +102,16 @@ class ModelComparison:
 
 
 def compare(first: ComparedModel, second: ComparedModel, confidence: float = 0.95) -> ModelComparison:
-    """Compares two models on the test images that both have scored.
+    """Compare two models on the test images that both have scored.
 
     Raises:
-        InputError: their test sets share no image or no score, or say different truths of an image.
+        InputError: they share fewer than three images or no score, or differ in the true score of an image.
     """
     targets = shared_targets(first.table, second.table)
     if not targets:
-        raise InputError(f"{first.name} and {second.name} give no score in common.")
-    one, other = rows_of_test(first.table), rows_of_test(second.table)
-    joined = one.merge(other, on="name", suffixes=("", " of B"))
+        raise InputError(f"{first.name} and {second.name} have no score in common.")
+    first_rows, second_rows = rows_of_test(first.table), rows_of_test(second.table)
+    joined = first_rows.merge(second_rows, on="name", suffixes=("", " of B"))
     if len(joined) < 3:
         raise InputError(f"{first.name} and {second.name} were tested on other images: they share {len(joined)}.")
     for target in targets:
@@ -125,27 +125,27 @@ def compare(first: ComparedModel, second: ComparedModel, confidence: float = 0.9
         rows[f"first_{target}"] = joined[f"predicted_{target}"]
         rows[f"second_{target}"] = joined[f"predicted_{target} of B"]
     names = set(rows["name"])
-    tables = tuple(_only(found.table, names) for found in (first, second))
+    tables = tuple(_only(model.table, names) for model in (first, second))
     return ModelComparison(
         first=first.name,
         second=second.name,
         images=len(rows),
         prompts=int(rows["prompt_id"].nunique()),
-        left_out=len(one) + len(other) - 2 * len(rows),
+        excluded=len(first_rows) + len(second_rows) - 2 * len(rows),
         targets=tuple(_compare_target(tables[0], tables[1], rows, target, confidence) for target in targets),
         rows=rows,
     )
 
 
 def _only(table: pd.DataFrame, names: set[str]) -> pd.DataFrame:
-    """A table with the test rows of these names, and its validation rows for the logistic fit."""
+    """Return the test rows of these images, and all validation rows for the logistic fit."""
     return table[(table["part"] != "test") | table["name"].isin(names)]
 
 
 def _compare_target(
     first: pd.DataFrame, second: pd.DataFrame, rows: pd.DataFrame, target: str, confidence: float
 ) -> TargetComparison:
-    mine, theirs = evaluate_table(first, target).metrics, evaluate_table(second, target).metrics
+    metrics = evaluate_table(first, target).metrics, evaluate_table(second, target).metrics
     ranks = {side: rows[f"{side}_{target}"].rank() for side in ("first", "second")}
     furthest = pd.DataFrame(
         {
@@ -160,28 +160,28 @@ def _compare_target(
     order = (ranks["first"] - ranks["second"]).abs().sort_values(ascending=False, kind="stable").index
     return TargetComparison(
         target=target,
-        figures={metric: (mine[metric], theirs[metric]) for metric in METRICS},
+        figures={metric: (metrics[0][metric], metrics[1][metric]) for metric in METRICS},
         differences={
             "srcc": paired_difference([(first, second)], [target], "srcc", confidence),
             "plcc": paired_difference([(first, second)], [target], "plcc", confidence),
         },
-        furthest=furthest.loc[order[:_MOST]].reset_index(drop=True),
+        furthest=furthest.loc[order[:_LARGEST]].reset_index(drop=True),
     )
 
 
-def _target_json(found: TargetComparison) -> dict[str, Any]:
+def _target_json(compared: TargetComparison) -> dict[str, Any]:
     return {
-        "first": {metric: number_json(one) for metric, (one, _) in found.figures.items()},
-        "second": {metric: number_json(other) for metric, (_, other) in found.figures.items()},
+        "first": {metric: number_json(first) for metric, (first, _) in compared.figures.items()},
+        "second": {metric: number_json(second) for metric, (_, second) in compared.figures.items()},
         "differences": {
             metric: {
                 "difference": number_json(interval.estimate),
                 "interval": [number_json(interval.low), number_json(interval.high)],
                 "confidence": interval.confidence,
             }
-            for metric, interval in found.differences.items()
+            for metric, interval in compared.differences.items()
         },
-        "furthest": found.furthest.to_dict("records"),
+        "furthest": compared.furthest.to_dict("records"),
     }
 
 

@@ -1,4 +1,4 @@
-"""The data set that a sweep ran on, where its images are at hand."""
+"""Data set that a sweep ran on, if its images are on this machine."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class AvailableDataset:
-    """The data set as the sweep saw it; where it is not, why."""
+    """A sweep's data set, or the reason why it is not available."""
 
     dataset: Dataset | None
     reason: str = ""
 
 
-def data_at_hand(
-    evidence: SweepResults, data_root: Path | None = None, progress: Progress = silent
+def load_sweep_dataset(
+    results: SweepResults, data_root: Path | None = None, progress: Progress = silent
 ) -> AvailableDataset:
-    """Reads the data set of a sweep again.
+    """Load the data set of a sweep again.
 
     Args:
-        evidence: the sweep.
-        data_root: folder of the data, where it is not where it was.
-        progress: told while images are verified.
+        results: results of the sweep.
+        data_root: folder of the data set, if it has moved.
+        progress: receives the number of images verified.
     """
     from orchestrator.data import load_dataset
     from orchestrator.data.criteria import read_criteria
 
-    spec = evidence.spec
+    spec = results.spec
     try:
         dataset = load_dataset(spec.dataset, data_root or spec.data_root, progress)
         if spec.criteria:
             dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
     except InputError as error:
-        return AvailableDataset(None, f"the images of {spec.dataset} are not at hand: {error}")
-    if dataset.data_hash != evidence.data_hash:
+        return AvailableDataset(None, f"the images of {spec.dataset} are not on this machine: {error}")
+    if dataset.data_hash != results.data_hash:
         return AvailableDataset(
-            None, f"{spec.dataset} here is not what the sweep {evidence.name} ran on: its data differ"
+            None, f"{spec.dataset} is not the data set that the sweep {results.name} ran on: its hash differs"
         )
     return AvailableDataset(dataset)

@@ -1,47 +1,42 @@
-"""Finding the candidate, bringing its case together, and letting the gates judge it."""
+"""Choice of a candidate, and its evaluation by the gates."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.workspace import find_sweep
 from orchestrator.data.progress import Progress, silent
+from orchestrator.registry.mlflow_lookup import find_run, sweep_condition
 from orchestrator.registry.promotion.candidate import Candidate, candidate_of, choose
 from orchestrator.registry.promotion.champion import champion_on_candidate_test
-from orchestrator.registry.promotion.dataset import AvailableDataset, data_at_hand
+from orchestrator.registry.promotion.dataset import AvailableDataset, load_sweep_dataset
 from orchestrator.registry.promotion.gate_inputs import Champion, GateInputs, GateThresholds
 from orchestrator.registry.promotion.gates import GATES, GateResult
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles, saved_model
 from orchestrator.registry.promotion.model_version import alias_version
-from orchestrator.registry.promotion.score_check import reproduce
-from orchestrator.registry.promotion.sweep_results import evidence_of_run, find_evidence
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
-from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
-from orchestrator.tracking.recorder import SWEEP
+from orchestrator.registry.promotion.score_check import check_scores
+from orchestrator.registry.promotion.sweep_results import find_sweep_results, results_of_run
+from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class CandidateQuery:
-    """Which candidate is asked for: of all the sweeps of a variant, of one of them, or a given run.
+    """Search for a candidate: among all sweeps of a variant, in one sweep, or a given run.
 
     Attributes:
-        variant: that is searched.
-        dataset: only sweeps on it; None for the only one that there is.
+        variant: searched variant.
+        dataset: only sweeps on this data set; None if all are on the same one.
         sweep: name, id or folder.
         run: an MLflow run id or `SWEEP/confirm-0003`.
-        metric: that chooses, on validation.
+        metric: validation metric that chooses.
     """
 
     variant: str
@@ -53,149 +48,105 @@ class CandidateQuery:
 
 @dataclass(frozen=True)
 class GateResults:
-    """A candidate after the gates.
+    """A candidate and the results of all gates.
 
     Attributes:
-        case: what they looked at.
-        verdicts: what each said.
-        asked: names of the gates that have to pass for this alias.
-        held: the version that the alias was on when this was judged.
-        model: the candidate's, out of MLflow.
+        inputs: inputs of the gates.
+        results: result of each gate.
+        required: names of the gates that must pass for this alias.
+        current: version that the alias was on during the evaluation; None if it was on none.
+        model: the candidate's model, downloaded from MLflow.
         data: its data set.
     """
 
-    case: GateInputs
-    verdicts: tuple[GateResult, ...]
-    asked: tuple[str, ...]
-    held: ModelVersion | None
+    inputs: GateInputs
+    results: tuple[GateResult, ...]
+    required: tuple[str, ...]
+    current: ModelVersion | None
     model: LoggedModelFiles
     data: AvailableDataset
 
     @property
     def refusals(self) -> tuple[GateResult, ...]:
-        """Those that stand in the way."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.passed and verdict.gate in self.asked)
+        """Results of the required gates that failed."""
+        return tuple(result for result in self.results if not result.passed and result.gate in self.required)
 
 
-def find_candidate(client: MlflowClient, wanted: CandidateQuery, out: Path, scratch: Path) -> Candidate:
-    """The candidate that is meant.
+def find_candidate(client: MlflowClient, query: CandidateQuery, out: Path, scratch: Path) -> Candidate:
+    """Return the candidate of a query.
 
     Raises:
-        InputError: there is none, or it could be of one data set or another.
+        InputError: there is no candidate, or there are sweeps on several data sets.
     """
-    if wanted.run:
-        run = find_run(client, wanted.run, out)
-        evidence = evidence_of_run(client, run, out, scratch)
-        if evidence.spec.variant != wanted.variant:
-            raise InputError(f"{wanted.run} is a run of {evidence.spec.variant}, not of {wanted.variant}.")
-        if wanted.dataset not in {None, evidence.spec.dataset}:
-            raise InputError(f"{wanted.run} is a run on {evidence.spec.dataset}, not on {wanted.dataset}.")
-        if not evidence.finished:
+    if query.run:
+        run = find_run(client, query.run, out)
+        results = results_of_run(client, run, out, scratch)
+        if results.spec.variant != query.variant:
+            raise InputError(f"{query.run} is a run of {results.spec.variant}, not of {query.variant}.")
+        if query.dataset not in {None, results.spec.dataset}:
+            raise InputError(f"{query.run} is a run on {results.spec.dataset}, not on {query.dataset}.")
+        if not results.finished:
             raise InputError(
-                f"The sweep {evidence.name} of {wanted.run} has not finished, so its figures are not all there: let it "
-                "run to its end, or go on with: python -m orchestrator.resume"
+                f"The sweep {results.name} of {query.run} has not finished, so some of its figures are missing: wait "
+                "for its end, or resume it with: python -m orchestrator.resume"
             )
-        return candidate_of(evidence, run, wanted.metric)
-    settings = {"variant": wanted.variant, **({"dataset": wanted.dataset} if wanted.dataset else {})}
-    found = list(find_evidence(client, out, scratch, _condition(client, wanted.sweep, out), settings))
-    datasets = sorted({evidence.spec.dataset for evidence in found})
+        return candidate_of(results, run, query.metric)
+    settings = {"variant": query.variant, **({"dataset": query.dataset} if query.dataset else {})}
+    condition = sweep_condition(client, query.sweep, out) if query.sweep else ""
+    sweeps = list(find_sweep_results(client, out, scratch, condition, settings))
+    datasets = sorted({results.spec.dataset for results in sweeps})
     if len(datasets) > 1:
-        raise InputError(
-            f"{wanted.variant} was searched on {', '.join(datasets)}: say which with --dataset or --sweep."
-        )
-    candidate = choose(found, wanted.metric)
+        raise InputError(f"{query.variant} was searched on {', '.join(datasets)}: give --dataset or --sweep.")
+    candidate = choose(sweeps, query.metric)
     if candidate is None:
-        what = f"sweep {wanted.sweep}" if wanted.sweep else f"finished sweep of {wanted.variant}"
-        on = f" on {wanted.dataset}" if wanted.dataset else ""
-        there = "has no complete confirm run" if found else "is there"
+        what = f"sweep {query.sweep}" if query.sweep else f"finished sweep of {query.variant}"
+        on = f" on {query.dataset}" if query.dataset else ""
+        state = "has a complete confirm run" if sweeps else "was found"
         raise InputError(
-            f"No {what}{on} {there} in MLflow at {client.tracking_uri}. What a sweep could not send goes out with: "
+            f"No {what}{on} {state} in MLflow at {client.tracking_uri}. Upload what a sweep could not send with: "
             "python -m orchestrator.sync"
         )
     return candidate
-
-
-def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
-    """A run by its MLflow id, or as `SWEEP/confirm-0003`.
-
-    Raises:
-        InputError: there is none.
-    """
-    place, _, key = reference.rpartition("/")
-    try:
-        if _RUN_ID.fullmatch(reference):
-            return client.get_run(reference)
-        if place:
-            condition = f"{_condition(client, place, out)} and tags.{KEY_TAG} = '{_quoted(key)}'"
-            experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-            found = client.search_runs(experiments, condition)
-            if found:
-                return found[0]
-    except MlflowException as error:
-        raise InputError(f"MLflow at {client.tracking_uri} has no run {reference}: {error.message}") from error
-    raise InputError(
-        f"MLflow at {client.tracking_uri} has no run {reference!r}: give SWEEP/confirm-0003 or a run's id."
-    )
 
 
 def evaluate_gates(
     client: MlflowClient,
     candidate: Candidate,
     alias: str,
-    rules: GateThresholds,
+    thresholds: GateThresholds,
     out: Path,
     scratch: Path,
     data_root: Path | None = None,
     progress: Progress = silent,
     dry_run: bool = False,
 ) -> GateResults:
-    """Brings the case together and asks every gate; whatever the alias, it is compared with the champion.
+    """Evaluate every gate; compare with the champion, whatever the alias.
 
     Args:
-        client: MLflow's.
-        candidate: who is judged.
-        alias: that it is judged for.
-        rules: of the comparison.
+        client: MLflow's client.
+        candidate: run to promote.
+        alias: alias to move.
+        thresholds: thresholds of the comparisons.
         out: folder that sweeps live in.
-        scratch: folder for what is downloaded.
-        data_root: folder of the data set, where it is not where it was.
-        progress: told while images are scored.
-        dry_run: whether nothing may be changed in MLflow.
+        scratch: folder for downloads.
+        data_root: folder of the data set, if it has moved.
+        progress: receives the number of images scored.
+        dry_run: change nothing in MLflow.
 
     Raises:
-        InputError: the candidate has no model or no predictions to be judged by.
+        InputError: the candidate has no model or no predictions.
     """
     model = saved_model(client, candidate, scratch, dry_run)
-    data = data_at_hand(candidate.evidence, data_root, progress)
+    data = load_sweep_dataset(candidate.results, data_root, progress)
     logged = candidate.run.data.metrics.get("test_srcc", float("nan"))
-    name = candidate.evidence.spec.variant
-    held = alias_version(client, name, alias)
-    version = held if alias == CHAMPION else alias_version(client, name, CHAMPION)
+    name = candidate.results.spec.variant
+    current = alias_version(client, name, alias)
+    version = current if alias == CHAMPION else alias_version(client, name, CHAMPION)
     champion: Champion | None = None
     if version is not None:
         champion = champion_on_candidate_test(client, version, candidate, data, out, scratch, progress)
-    threads = candidate.evidence.spec.threads
-    again = reproduce(model.folder, candidate.table, logged, data, threads, progress)
-    case = GateInputs(candidate, champion, again, rules)
-    asked = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
-    return GateResults(case, tuple(gate.judge(case) for gate in GATES), asked, held, model, data)
-
-
-def _condition(client: MlflowClient, sweep: str | None, out: Path) -> str:
-    """In MLflow's language: the sweep of that name, id or folder; where it is not here, as MLflow knows it."""
-    if not sweep:
-        return ""
-    try:
-        from orchestrator.core.spec import load_spec
-
-        identifier = load_spec(find_sweep(sweep, out).spec).id
-    except InputError:
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        named = f"attributes.run_name = '{_quoted(sweep)}' and tags.{KEY_TAG} = '{SWEEP}'"
-        found = client.search_runs(experiments, named, order_by=["attributes.start_time DESC"], max_results=1)
-        identifier = found[0].data.tags[SWEEP_TAG] if found else _quoted(sweep)
-    return f"tags.{SWEEP_TAG} = '{identifier}'"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "")
+    threads = candidate.results.spec.threads
+    score_check = check_scores(model.folder, candidate.table, logged, data, threads, progress)
+    inputs = GateInputs(candidate, champion, score_check, thresholds)
+    required = tuple(gate.name for gate in GATES if alias == CHAMPION or not gate.comparative)
+    return GateResults(inputs, tuple(gate.evaluate(inputs) for gate in GATES), required, current, model, data)

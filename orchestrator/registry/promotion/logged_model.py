@@ -1,4 +1,4 @@
-"""The saved model of a confirm run: found in MLflow, logged there where it is not, and fetched from there."""
+"""Logged model of a confirm run: logged in MLflow if missing, then downloaded."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoggedModelFiles:
-    """A model's files as MLflow gives them.
+    """Files of a logged model, downloaded.
 
     Attributes:
-        model_id: of the logged model; empty where a dry run found none.
-        folder: the scorer's folder, downloaded; of a dry run that found none, the sweep's own.
-        digest: hash of its files.
+        model_id: id of the logged model; empty if a dry run found none.
+        folder: folder of the scorer; the sweep's own if a dry run found no logged model.
+        digest: SHA-256 of its files.
     """
 
     model_id: str
@@ -35,32 +35,30 @@ class LoggedModelFiles:
 
 
 def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_run: bool = False) -> LoggedModelFiles:
-    """The candidate's model out of MLflow. Of a run that the sweep logged none for, it is logged now.
+    """Download the candidate's model from MLflow; log it first if the sweep has not.
 
     Args:
-        client: MLflow's.
-        candidate: whose model it is.
-        scratch: folder for what is downloaded.
-        dry_run: whether nothing may be changed: what is not logged stays so.
+        client: MLflow's client.
+        candidate: run that trained it.
+        scratch: folder for downloads.
+        dry_run: log nothing.
 
     Raises:
-        InputError: there is none and the sweep's folder has none either, it cannot be fetched, or its files are not
-            those that were logged.
+        InputError: neither MLflow nor the sweep's folder has it, it cannot be downloaded, or its files are not those
+            that were logged.
     """
     run = candidate.run
     found = logged_model(client, run)
     if found is None:
-        workspace = candidate.evidence.workspace
+        workspace = candidate.results.workspace
         folder = workspace.trials / run.data.tags[KEY_TAG] / MODEL if workspace else None
         if folder is None or not folder.is_dir():
-            raise InputError(
-                f"{candidate.name} has no model in MLflow, and its sweep's folder, which would have one, is not here."
-            )
+            raise InputError(f"{candidate.name} has no model in MLflow, and its sweep's folder is not on this machine.")
         if dry_run:
             return LoggedModelFiles("", folder, folder_digest(folder))
         from orchestrator.tracking.mlflow_model import log_model
 
-        spec = candidate.evidence.spec
+        spec = candidate.results.spec
         data: dict[str, Any] = {
             "path": str(folder),
             "name": f"{spec.variant}-{candidate.source}",
@@ -70,7 +68,7 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_r
         log_model(client, run.info.run_id, run.info.experiment_id, data)
         found = logged_model(client, run)
     if found is None:
-        raise InputError(f"MLflow did not take the model of {candidate.name}.")
+        raise InputError(f"MLflow did not log the model of {candidate.name}.")
     folder = fetch_logged(client, found.model_id, f"of {candidate.name}", scratch / found.model_id)
     digest = folder_digest(folder)
     if found.tags.get(DIGEST) != digest:
@@ -81,7 +79,7 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_r
 
 
 def logged_model(client: MlflowClient, run: Any) -> LoggedModel | None:
-    """The run's logged model that is whole; None where there is none."""
+    """Return the run's logged model with status READY; None if there is none."""
     from mlflow.entities import LoggedModelStatus
 
     models = client.search_logged_models([run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'")

@@ -1,4 +1,4 @@
-"""The model card: what a version's description in the registry says, in Markdown."""
+"""Model card: the description of a registered version, in Markdown."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _METRICS = {
 }
 
 
-def model_card(candidate: Candidate, verdicts: Sequence[GateResult], encoders: dict[str, str], outcome: str) -> str:
-    """Markdown of a few screens.
+def model_card(candidate: Candidate, results: Sequence[GateResult], encoders: dict[str, str], outcome: str) -> str:
+    """Return the model card.
 
     Args:
-        candidate: whose model it is.
-        verdicts: of the gates.
-        encoders: kind → name, of those that the model runs.
-        outcome: what came of the judgement, in a sentence.
+        candidate: run that trained the model.
+        results: results of the gates.
+        encoders: kind → name of each encoder of the model.
+        outcome: result of the promotion, in a sentence.
     """
-    spec, tags = candidate.evidence.spec, candidate.run.data.tags
+    spec, tags = candidate.results.spec, candidate.run.data.tags
     test = rows_of_test(candidate.table)
-    sweep_tags = candidate.evidence.sweep.data.tags
+    sweep_tags = candidate.results.sweep.data.tags
     figures = table_figures([candidate.table], candidate.targets)
     lines = [
         # MLflow's list of versions shows the beginning of this, as plain text.
@@ -44,11 +44,11 @@ def model_card(candidate: Candidate, verdicts: Sequence[GateResult], encoders: d
         f"The model is of **{spec.variant}**, run `{candidate.name}` ({candidate.run.info.run_name}).",
         "",
         "### Gates",
-        *(f"- {_word(verdict)} **{verdict.gate}**: {_line(verdict.sentence)}" for verdict in verdicts),
+        *(f"- {_word(result)} **{result.gate}**: {_line(result.sentence)}" for result in results),
         "",
         "### Data and protocol",
-        f"`{spec.dataset}`, {' and '.join(candidate.targets)}; data `{candidate.evidence.data_hash[:12]}`, split "
-        f"`{tags['split_hash'][:12]}`. Protocol `{spec.protocol}`: {_judged_on(spec.protocol, test)} "
+        f"`{spec.dataset}`, {' and '.join(candidate.targets)}; data `{candidate.results.data_hash[:12]}`, split "
+        f"`{tags['split_hash'][:12]}`. Protocol `{spec.protocol}`: {_evaluated_on(spec.protocol, test)} "
         f"{_chosen(candidate)}",
         "",
         "### On test",
@@ -60,29 +60,29 @@ def model_card(candidate: Candidate, verdicts: Sequence[GateResult], encoders: d
         "### Made with",
         f"{tags.get('device', 'unknown device')}, {tags.get('cpus', '?')} processors; hyperassess "
         f"{tags.get('version.hyperassess', '?')}, torch {tags.get('version.torch', '?')}, commit "
-        f"`{tags.get('git.commit', 'unknown')[:12]}`{_dirty(tags)}; sweep `{candidate.evidence.name}` of "
+        f"`{tags.get('git.commit', 'unknown')[:12]}`{_dirty(tags)}; sweep `{candidate.results.name}` of "
         f"{sweep_tags.get('budget', spec.trials)} trials × {spec.epochs} epochs.",
         "",
         "### Limits",
         f"Scores are opinions of the people who rated `{spec.dataset}`, of its generators and its kind of prompts; "
-        "images of other generators, styles or languages may be ranked worse than the interval says. The interval is "
-        "over prompts of one test set, which earlier champions were judged on, too. Scores order images; a difference "
-        "smaller than the RMSE says little. It judges neither safety nor truth.",
+        "images of other generators, styles or languages may be ranked worse than the interval shows. The interval is "
+        "over prompts of one test set, on which earlier champions were evaluated too. Scores order images; a "
+        "difference smaller than the RMSE means little. The model evaluates neither safety nor truth.",
     ]
     return "\n".join(lines)
 
 
-def _judged_on(protocol: str, test: pd.DataFrame) -> str:
+def _evaluated_on(protocol: str, test: pd.DataFrame) -> str:
     images = f"the {len(test)} test images of {test['prompt_id'].nunique()} prompts"
     if is_optimistic(protocol):
-        return f"epochs and configurations are chosen on {images}, so the figures are better than the model."
-    return f"epochs and configurations are chosen on validation; {images} were read once."
+        return f"epochs and configurations are chosen on {images}, so the figures are optimistic."
+    return f"epochs and configurations are chosen on validation; {images} were evaluated once."
 
 
 def _chosen(candidate: Candidate) -> str:
     if candidate.named:
-        return "Named by `--run`."
-    configurations, runs = len(candidate.evidence.configurations()), len(candidate.runs)
+        return "Given by `--run`."
+    configurations, runs = len(candidate.results.configurations()), len(candidate.runs)
     best = (
         "The only confirmed configuration"
         if configurations == 1
@@ -96,12 +96,14 @@ def _chosen(candidate: Candidate) -> str:
 
 
 def _metrics(figures: Figures, targets: tuple[str, ...]) -> list[str]:
-    """A line a metric, since MLflow sets tables without any space between their columns."""
+    """Return a line per metric, since MLflow shows tables without space between their columns."""
     each: dict[str, Figures] = figures.targets or {targets[0]: figures}
     lines = []
     for metric, title in _METRICS.items():
-        of = [f"{f'{target} ' if len(each) > 1 else ''}{_number(found, metric)}" for target, found in each.items()]
-        lines.append(f"- {title}: {', '.join(of)}")
+        values = [
+            f"{f'{target} ' if len(each) > 1 else ''}{_number(figures, metric)}" for target, figures in each.items()
+        ]
+        lines.append(f"- {title}: {', '.join(values)}")
     return lines
 
 
@@ -109,12 +111,14 @@ def _number(figures: Figures, metric: str) -> str:
     value = figures.metrics[metric]
     if value != value:
         return "–"
-    found = figures.intervals.get(metric)
-    return f"{value:.4f}" + (f" [{found.low:.3f}, {found.high:.3f}]" if found and found.low == found.low else "")
+    interval = figures.intervals.get(metric)
+    if interval is None or interval.low != interval.low:
+        return f"{value:.4f}"
+    return f"{value:.4f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def _word(verdict: GateResult) -> str:
-    return "✓" if verdict.passed else "✗ failed:"
+def _word(result: GateResult) -> str:
+    return "✓" if result.passed else "✗ failed:"
 
 
 def _line(text: str) -> str:

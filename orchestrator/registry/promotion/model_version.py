@@ -1,4 +1,4 @@
-"""MLflow's model registry: one registered model a variant, one version a promoted run, aliases."""
+"""Versions in MLflow's model registry: a registered model per variant, a version per promoted run."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from orchestrator.data import Dataset
 
 TEXT_LIMIT = 4900
-"""Characters of a tag or a description: MLflow's databases keep 5000."""
+"""Longest text of a tag or a description in characters; MLflow's databases keep 5000."""
 
 _QUANTILES = 101
 
 
 def alias_version(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """The version that an alias is on; None where it is on none, or there is no such model."""
+    """Return the version that an alias is on; None if the alias or the registered model does not exist."""
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
@@ -38,15 +38,15 @@ def alias_version(client: MlflowClient, name: str, alias: str) -> ModelVersion |
 
 
 def versions(client: MlflowClient, name: str) -> list[int]:
-    """Numbers of the versions that there are."""
+    """Return the numbers of a registered model's versions."""
     return sorted(int(version.version) for version in client.search_model_versions(f"name = '{name}'"))
 
 
 def register(client: MlflowClient, name: str, candidate: Candidate, model: LoggedModelFiles) -> ModelVersion:
-    """The run's model as a version of the registered model; the one that there is, where it was registered before.
+    """Return the version of the run's model; create it if it is not registered yet.
 
     Raises:
-        InputError: that one vouches for other files.
+        InputError: it was registered with other files.
     """
     import mlflow
 
@@ -61,16 +61,16 @@ def register(client: MlflowClient, name: str, candidate: Candidate, model: Logge
         if version.run_id == run_id and version.source == source:
             if version.tags.get(DIGEST, model.digest) != model.digest:
                 raise InputError(
-                    f"{name}/{version.version} in MLflow was registered with other files than this model has now: "
-                    "they have changed since."
+                    f"{name}/{version.version} in MLflow was registered with other files than this model has now, "
+                    "so they have changed since."
                 )
             return version
-    mlflow.set_tracking_uri(client.tracking_uri)  # a registry in a database looks the source up in the default one
+    mlflow.set_tracking_uri(client.tracking_uri)  # a registry in a database looks for the source in the default one
     return client.create_model_version(name, source, run_id, model_id=model.model_id)
 
 
 def describe(client: MlflowClient, version: ModelVersion, tags: Mapping[str, Any], description: str) -> None:
-    """Writes a version's tags and description, as much of each as MLflow keeps; an empty tag is taken away."""
+    """Write a version's tags and description, cut to the length that MLflow keeps; remove empty tags."""
     for key, value in tags.items():
         if value != "":
             client.set_model_version_tag(version.name, version.version, key, _cut(str(value)))
@@ -80,53 +80,55 @@ def describe(client: MlflowClient, version: ModelVersion, tags: Mapping[str, Any
 
 
 def identity_tags(candidate: Candidate, model: LoggedModelFiles, dataset: Dataset | None) -> dict[str, Any]:
-    """What says which model a version is, and what its loader checks."""
-    spec, run = candidate.evidence.spec, candidate.run
-    found: dict[str, Any] = {
+    """Return the tags that identify a version, with the digest that its loader checks."""
+    spec, run = candidate.results.spec, candidate.run
+    tags: dict[str, Any] = {
         "dataset": spec.dataset,
         "protocol": spec.protocol,
-        "sweep": candidate.evidence.name,
+        "sweep": candidate.results.name,
         "configuration": candidate.source,
         KEY_TAG: run.data.tags[KEY_TAG],
         SWEEP_TAG: run.data.tags[SWEEP_TAG],
         "variant": spec.variant,
-        "data_hash": candidate.evidence.data_hash,
+        "data_hash": candidate.results.data_hash,
         "test_hash": hash_of_test(candidate.table),
         DIGEST: model.digest,
     }
     if dataset is not None:
-        found["mos_quantiles"] = json.dumps(training_quantiles(dataset, candidate))
-    return found
+        tags["mos_quantiles"] = json.dumps(training_quantiles(dataset, candidate))
+    return tags
 
 
 def training_quantiles(dataset: Dataset, candidate: Candidate) -> dict[str, list[float]]:
-    """Target → 101 quantiles (0 %, 1 %, … 100 %) of the scores that the candidate was trained on."""
+    """Return target → 101 quantiles (0 %, 1 %, … 100 %) of the training scores."""
     import numpy as np
 
     from orchestrator.data import make_split
 
-    split = make_split(dataset, candidate.evidence.spec.protocol, int(candidate.run.data.tags["split"]))
+    split = make_split(dataset, candidate.results.spec.protocol, int(candidate.run.data.tags["split"]))
     scores = dataset.scores(candidate.targets)[split.train]
-    found = np.quantile(scores, np.linspace(0, 1, _QUANTILES), axis=0)
-    return {target: [float(f"{q:.4g}") for q in found[:, column]] for column, target in enumerate(candidate.targets)}
+    quantiles = np.quantile(scores, np.linspace(0, 1, _QUANTILES), axis=0)
+    return {
+        target: [float(f"{q:.4g}") for q in quantiles[:, column]] for column, target in enumerate(candidate.targets)
+    }
 
 
-def verdict_tags(refusals: Sequence[GateResult], forced: str | None) -> dict[str, str]:
-    """What came of the judgement: which gates stood in the way, and why they were overruled, which is kept for good."""
+def decision_tags(refusals: Sequence[GateResult], forced: str | None) -> dict[str, str]:
+    """Return the decision: the required gates that failed, and the reason for `--force`, which is never removed."""
     return {
         "verdict": "passed" if not refusals else "forced" if forced else "refused",
-        "refused_by": ", ".join(verdict.gate for verdict in refusals),
+        "refused_by": ", ".join(result.gate for result in refusals),
         **({"forced_because": forced} if refusals and forced else {}),
     }
 
 
-def gates_tag(verdicts: Sequence[GateResult]) -> dict[str, str]:
-    """Every gate with its figures, as JSON; for people they stand in the description."""
-    return {"gates": json.dumps([_finite(verdict.as_dict()) for verdict in verdicts])}
+def gates_tag(results: Sequence[GateResult]) -> dict[str, str]:
+    """Return every gate with its figures as JSON; the description has them as text."""
+    return {"gates": json.dumps([_finite(result.as_dict()) for result in results])}
 
 
 def _finite(value: Any) -> Any:
-    """As JSON has it: NaN is null."""
+    """Return a value for JSON, with None for NaN."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -138,6 +140,6 @@ def _cut(text: str) -> str:
 
 def _about(name: str) -> str:
     return (
-        f"Models of the variant `{name}` that were judged by `orchestrator.promote`. The alias `champion` is the one "
-        "to use; what a version can and cannot do stands in its description."
+        f"Models of the variant `{name}`, evaluated by `orchestrator.promote`. Use the alias `champion`; each "
+        "version's description has its figures and limits."
     )

@@ -1,4 +1,4 @@
-"""What the commands promote and rollback do."""
+"""Implementation of the commands promote and rollback."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from orchestrator.registry.promotion.gate_inputs import GateThresholds
 from orchestrator.registry.promotion.model_card import model_card
 from orchestrator.registry.promotion.model_version import (
     alias_version,
+    decision_tags,
     describe,
     gates_tag,
     identity_tags,
     register,
-    verdict_tags,
     versions,
 )
-from orchestrator.registry.promotion.show import show_history, show_verdicts
+from orchestrator.registry.promotion.show import show_gates, show_history
 from orchestrator.reporting.live_view import FeatureProgress
 from orchestrator.tracking.mlflow_client import MlflowClient
 
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 Confirm = Callable[[str], bool]
-"""Asks a person; False where they do not want it."""
+"""Function that asks for confirmation and returns the answer."""
 
 
 @dataclass(frozen=True)
 class PromotionOptions:
-    """How a promotion is to be done.
+    """Options of a promotion.
 
     Attributes:
-        alias: that is to be moved.
-        dry_run: judge, and change nothing.
-        forced_because: the reason to move it against the gates; None where it is not to be.
+        alias: alias to move.
+        dry_run: evaluate the gates and change nothing.
+        forced_because: reason to move it although gates failed; None not to.
     """
 
     alias: str = "champion"
@@ -60,90 +60,99 @@ class PromotionOptions:
 
 def promote_best(
     client: MlflowClient,
-    wanted: CandidateQuery,
-    rules: GateThresholds,
-    wish: PromotionOptions,
+    query: CandidateQuery,
+    thresholds: GateThresholds,
+    options: PromotionOptions,
     out: Path,
     scratch: Path,
     console: Console,
     confirm: Confirm,
     data_root: Path | None = None,
 ) -> int:
-    """Chooses, judges, registers and, where the gates let it, moves the alias; gives the command's exit code.
+    """Choose, evaluate and register a candidate, move the alias if the gates pass, and return the exit code.
 
     Raises:
-        InputError: there is nobody to promote.
+        InputError: there is no candidate.
     """
     progress = FeatureProgress(console)
     try:
-        candidate = find_candidate(client, wanted, out, scratch)
-        metric = rules.metric.upper()
+        candidate = find_candidate(client, query, out, scratch)
+        metric = thresholds.metric.upper()
         console.print(
-            f"{candidate.name}: {candidate.source} of {wanted.variant}, validation {metric} {candidate.validation:.4f} "
+            f"{candidate.name}: {candidate.source} of {query.variant}, validation {metric} {candidate.validation:.4f} "
             f"(median of {len(candidate.runs)} runs)",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
-        judged = evaluate_gates(client, candidate, wish.alias, rules, out, scratch, data_root, progress, wish.dry_run)
+        evaluated = evaluate_gates(
+            client, candidate, options.alias, thresholds, out, scratch, data_root, progress, options.dry_run
+        )
     finally:
         progress.close()
-    show_verdicts(console, judged.verdicts, judged.asked)
-    refused = bool(judged.refusals) and wish.forced_because is None
-    held = judged.held
-    was = f"version {held.version}" if held else "no version"
-    if held is not None and held.run_id == candidate.run.info.run_id:
-        console.print(f"{wanted.variant}@{wish.alias} is this model already (version {held.version}).", highlight=False)
-        return 0
-    if wish.dry_run:
-        _say_refusals(console, judged) if judged.refusals else console.print(
-            f"{_passed(wish.alias)}; nothing was changed.", highlight=False
+    show_gates(console, evaluated.results, evaluated.required)
+    refused = bool(evaluated.refusals) and options.forced_because is None
+    current = evaluated.current
+    was = f"version {current.version}" if current else "no version"
+    if current is not None and current.run_id == candidate.run.info.run_id:
+        console.print(
+            f"{query.variant}@{options.alias} is this model already (version {current.version}).", highlight=False
         )
+        return 0
+    if options.dry_run:
+        if evaluated.refusals:
+            _print_refusals(console, evaluated)
+        else:
+            console.print(f"{_passed(options.alias)}; nothing was changed.", highlight=False)
         return FAILED if refused else 0
-    if not refused and not confirm(f"Move {wanted.variant}@{wish.alias} from {was} to {candidate.name}?"):
+    if not refused and not confirm(f"Move {query.variant}@{options.alias} from {was} to {candidate.name}?"):
         console.print("Nothing was changed.")
         return FAILED
-    version = register(client, wanted.variant, candidate, judged.model)
-    outcome = _outcome(judged, wish, refused)
-    encoders = _encoders(judged.model.folder)
+    version = register(client, query.variant, candidate, evaluated.model)
+    outcome = _outcome(evaluated, options, refused)
+    encoders = _encoders(evaluated.model.folder)
     # MLflow's list of versions shows tags in the order in which they were written.
-    tags = verdict_tags(judged.refusals, wish.forced_because)
-    tags |= identity_tags(candidate, judged.model, judged.data.dataset)
-    tags |= gates_tag(judged.verdicts)
-    if judged.data.dataset is None:
-        console.print(f"No percentiles for the scores: {judged.data.reason}.", style="yellow", markup=False)
-    holds = _other_aliases(client, version, wish.alias)
-    # Whoever uses it by another alias reads by which judgement it got that one; a champion's asks for every gate.
-    kept = bool(holds) and (refused or CHAMPION in holds)
+    tags = decision_tags(evaluated.refusals, options.forced_because)
+    tags |= identity_tags(candidate, evaluated.model, evaluated.data.dataset)
+    tags |= gates_tag(evaluated.results)
+    if evaluated.data.dataset is None:
+        console.print(f"No percentiles for the scores: {evaluated.data.reason}.", style="yellow", markup=False)
+    other_aliases = _other_aliases(client, version, options.alias)
+    # The description belongs to the evaluation that set the other alias, unless it now becomes the champion.
+    kept = bool(other_aliases) and (refused or CHAMPION in other_aliases)
     if kept:
-        console.print(f"Its description stays that of {', '.join(holds)}.", highlight=False, markup=False)
+        console.print(f"Its description stays that of {', '.join(other_aliases)}.", highlight=False, markup=False)
     else:
-        describe(client, version, tags, model_card(candidate, judged.verdicts, encoders, outcome))
+        describe(client, version, tags, model_card(candidate, evaluated.results, encoders, outcome))
     if refused:
-        _say_refusals(console, judged)
+        _print_refusals(console, evaluated)
         console.print(
-            f"It is version {version.version} of {wanted.variant}, without the alias; {wish.alias} stays on {was}.",
+            f"It is version {version.version} of {query.variant}, without the alias; {options.alias} stays on {was}.",
             highlight=False,
         )
         return FAILED
     why = (
-        wish.forced_because
-        if judged.refusals
-        else f"every gate that {wish.alias} asks for passed, from sweep {candidate.evidence.name}"
+        options.forced_because
+        if evaluated.refusals
+        else f"every gate that {options.alias} requires passed, from sweep {candidate.results.name}"
     )
     move = Move(
-        "promote", int(held.version) if held else None, int(version.version), str(why), forced=bool(judged.refusals)
+        "promote",
+        int(current.version) if current else None,
+        int(version.version),
+        str(why),
+        forced=bool(evaluated.refusals),
     )
     try:
-        move_alias(client, wanted.variant, wish.alias, move)
+        move_alias(client, query.variant, options.alias, move)
     except AliasMoved as error:
-        there = alias_version(client, wanted.variant, wish.alias)
-        if not kept and (there is None or there.version != version.version):
+        current = alias_version(client, query.variant, options.alias)
+        if not kept and (current is None or current.version != version.version):
             client.set_model_version_tag(version.name, version.version, "verdict", "not moved")
         console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         return FAILED
     console.print(
-        f"{wanted.variant}@{wish.alias} is version {version.version} now; before it was {was}.", highlight=False
+        f"{query.variant}@{options.alias} is version {version.version} now; before it was {was}.", highlight=False
     )
     return 0
 
@@ -151,16 +160,16 @@ def promote_best(
 def roll_back(
     client: MlflowClient, name: str, alias: str, why: str | None, dry_run: bool, console: Console, confirm: Confirm
 ) -> int:
-    """Returns an alias to the version it was on before; gives the command's exit code.
+    """Return an alias to the version it was on before, and return the exit code.
 
     Raises:
-        InputError: it is on none, or nothing is known of before.
+        InputError: the alias does not exist, or no earlier version is known.
     """
-    held = alias_version(client, name, alias)
-    if held is None:
+    version = alias_version(client, name, alias)
+    if version is None:
         raise InputError(f"MLflow at {client.tracking_uri} has no {name}@{alias} to roll back.")
     history = read_history(client, name, alias)
-    current = int(held.version)
+    current = int(version.version)
     before = history.previous(current, versions(client, name))
     if dry_run:
         show_history(console, name, alias, history)
@@ -181,33 +190,35 @@ def roll_back(
     return 0
 
 
-def _outcome(judged: GateResults, wish: PromotionOptions, refused: bool) -> str:
+def _outcome(evaluated: GateResults, options: PromotionOptions, refused: bool) -> str:
     if refused:
-        return f"Refused for `{wish.alias}`: {', '.join(verdict.gate for verdict in judged.refusals)}."
-    if judged.refusals:
-        gates = ", ".join(verdict.gate for verdict in judged.refusals)
-        return f"Made `{wish.alias}` by force against: {gates}. Reason given: {wish.forced_because}"
-    return f"{_passed(f'`{wish.alias}`')}."
+        return f"Refused for `{options.alias}`: {', '.join(result.gate for result in evaluated.refusals)}."
+    if evaluated.refusals:
+        gates = ", ".join(result.gate for result in evaluated.refusals)
+        return (
+            f"Made `{options.alias}` by force, although these gates failed: {gates}. Reason: {options.forced_because}"
+        )
+    return f"{_passed(f'`{options.alias}`')}."
 
 
 def _passed(alias: str) -> str:
-    return f"Every gate that {alias} asks for passed"
+    return f"Every gate that {alias} requires passed"
 
 
 def _other_aliases(client: MlflowClient, version: ModelVersion, alias: str) -> list[str]:
-    there = client.get_model_version(version.name, version.version).aliases
-    return sorted(str(other) for other in there if other != alias)
+    aliases = client.get_model_version(version.name, version.version).aliases
+    return sorted(str(other) for other in aliases if other != alias)
 
 
 def _encoders(folder: Path) -> dict[str, str]:
-    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
-    return {str(kind): str(name) for kind, name in card["encoders"].items()}
+    config: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return {str(kind): str(name) for kind, name in config["encoders"].items()}
 
 
-def _say_refusals(console: Console, judged: GateResults) -> None:
-    for verdict in judged.refusals:
+def _print_refusals(console: Console, evaluated: GateResults) -> None:
+    for result in evaluated.refusals:
         console.print(
-            f"Refused by “{verdict.gate}”: {verdict.sentence}.",
+            f"Refused by “{result.gate}”: {result.sentence}.",
             style="red",
             highlight=False,
             markup=False,

@@ -1,4 +1,4 @@
-"""Verdicts and histories for people."""
+"""Tables of gate results and alias histories."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from orchestrator.registry.promotion.alias_history import AliasHistory
 from orchestrator.registry.promotion.gates import GateResult
 
 
-def show_verdicts(console: Console, verdicts: Sequence[GateResult], asked: Sequence[str]) -> None:
-    """A row a gate, in the order in which they judge.
+def show_gates(console: Console, results: Sequence[GateResult], required: Sequence[str]) -> None:
+    """Print a row per gate.
 
     Args:
-        console: where it is shown.
-        verdicts: of the gates.
-        asked: names of the gates that the alias asks for; the others are shown and refuse nothing.
+        console: console to print on.
+        results: results of the gates.
+        required: names of the gates that the alias requires; the others are shown dimmed.
     """
     table = Table("gate", "", "figures", box=None, pad_edge=False)
-    for verdict in verdicts:
-        word, style = ("passed", "green") if verdict.passed else ("failed", "red")
-        if verdict.gate not in asked:
+    for result in results:
+        word, style = ("passed", "green") if result.passed else ("failed", "red")
+        if result.gate not in required:
             style = "dim"
-        table.add_row(verdict.gate, f"[{style}]{word}[/{style}]", escape(verdict.sentence))
+        table.add_row(result.gate, f"[{style}]{word}[/{style}]", escape(result.sentence))
     console.print(table, highlight=False)
 
 
 def show_history(console: Console, name: str, alias: str, history: AliasHistory) -> None:
-    """A row a move, the latest first."""
+    """Print a row per move, the latest first."""
     if not history.moves:
         console.print(f"{name}@{alias} has never been moved by promote or rollback.", highlight=False)
         return

@@ -1,4 +1,4 @@
-"""A saved model on stored features, as its training scored its test rows: what has to come out bit for bit."""
+"""Scores of a saved model on stored features, computed as in training and therefore the same bit for bit."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def score_stored(folder: Path, dataset: Dataset, names: Sequence[str], threads: int) -> NDArray[np.float32] | None:
-    """Scores (n, T) in MOS units of some of a data set's images; None where its features are not stored here.
+    """Return scores (n, T) in MOS units of some images; None if their features are not stored on this machine.
 
     Args:
-        folder: the saved scorer.
-        dataset: that it was trained on.
-        names: of n images.
-        threads: that its training had; another number may sum in another order.
+        folder: folder of the saved scorer.
+        dataset: data set that it was trained on.
+        names: names of n images.
+        threads: number of threads of its training; another number may change the order of sums.
 
     Raises:
-        ValueError: the weights do not fit the model that the card describes.
+        ValueError: the weights do not fit the model of the config.
     """
     import torch
     from safetensors.torch import load_file
@@ -36,24 +36,24 @@ def score_stored(folder: Path, dataset: Dataset, names: Sequence[str], threads: 
     from orchestrator.training.evaluate import predict
     from orchestrator.training.training_data import ScoreScale
 
-    card = json.loads((folder / "model.json").read_text())
-    if card["backbone"] is not None:  # its features are pixels, which it is given by the scorer as well
+    config = json.loads((folder / "model.json").read_text())
+    if config["backbone"] is not None:  # its features are pixels, which the scorer reads as well
         return None
     try:
-        stored = FeatureStore().stored(dataset, card["encoders"], card["shapes"])
+        stored = FeatureStore().stored(dataset, config["encoders"], config["shapes"])
     except InputError:
         return None
-    if stored is None or dict(stored.identity) != card["encoder_identities"]:
+    if stored is None or dict(stored.identity) != config["encoder_identities"]:
         return None
-    shapes = {name: tuple(shape) for name, shape in card["shapes"].items()}
-    model = build_variant(card["variant"], shapes, len(card["targets"]), **card["parameters"])
+    shapes = {name: tuple(shape) for name, shape in config["shapes"].items()}
+    model = build_variant(config["variant"], shapes, len(config["targets"]), **config["parameters"])
     try:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except RuntimeError as error:
         raise ValueError(f"its weights do not fit: {error}") from error
     row_of = {name: row for row, name in enumerate(dataset.names)}
     rows = torch.tensor([row_of[name] for name in names])
-    scale = ScoreScale(torch.tensor(card["score_mean"]), torch.tensor(card["score_std"]))
+    scale = ScoreScale(torch.tensor(config["score_mean"]), torch.tensor(config["score_std"]))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models import CONTROL
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.run_files import EPOCHS
 from orchestrator.core.spec import SweepSpec, load_spec, parse_spec
 from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps
 from orchestrator.execution.job import KEY_PREFIX, Job, Study
 from orchestrator.execution.plan import Plan, confirm_job, searched_job
-from orchestrator.execution.prepare import CONTROL, PreparedSweep, control_of
+from orchestrator.execution.prepare import PreparedSweep, control_of
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies
+from orchestrator.tracking.run_id import is_run_id
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -94,7 +96,7 @@ def find_origin(reference: str, sweep: str | None, out: Path, tracking_uri: str 
     place, _, key = reference.rpartition("/")
     if _KEY.fullmatch(key) and (place or sweep):
         return _from_folder(find_sweep(sweep or place, out), key)
-    if re.fullmatch(r"[0-9a-f]{32}", reference):
+    if is_run_id(reference):
         return _from_mlflow(reference, out, tracking_uri, scratch)
     raise InputError(f"{reference!r} names no run: give SWEEP/trial-0003, a key with --sweep, or the id of a run.")
 

@@ -1,4 +1,4 @@
-"""What a loss is told of a batch beside the predictions."""
+"""Ratings of a batch, the second argument of every loss."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,20 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LossBatch:
-    """The ratings of B images, in standardised score units.
+    """Ratings of B images, in standardised score units.
 
-    A training hands over all T targets; a loss sees one of them, without the last dimension.
+    A training passes all T targets; a loss receives one of them, without the last dimension.
 
     Attributes:
-        target: (B, T), or (B,) of one target: the mean opinion scores.
+        target: mean opinion scores, (B, T), or (B,) of one target.
         prompt_ids: (B,); rows of one prompt share an id.
-        std: shaped like `target`: the raters' standard deviations; None where nobody knows them.
+        std: the raters' standard deviations, shaped like `target`; None if they are unknown.
+
+    Example:
+        >>> import torch
+        >>> batch = LossBatch(target=torch.zeros(4, 2), prompt_ids=torch.tensor([0, 0, 1, 1]))
+        >>> batch.of_target(0).target.shape
+        torch.Size([4])
     """
 
     target: Tensor
@@ -22,6 +28,6 @@ class LossBatch:
     std: Tensor | None = None
 
     def of_target(self, column: int) -> "LossBatch":
-        """One target of several."""
+        """Return the ratings of one target."""
         std = None if self.std is None else self.std[:, column]
         return LossBatch(self.target[:, column], self.prompt_ids, std)

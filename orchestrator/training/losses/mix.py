@@ -1,4 +1,4 @@
-"""Mixes of losses, and of targets."""
+"""Weighted sums of losses and of targets."""
 
 import math
 from dataclasses import dataclass
@@ -12,24 +12,31 @@ from orchestrator.training.losses.registry import RegisteredLoss, registered_los
 
 @dataclass(frozen=True)
 class MixedLoss:
-    """A weighted sum of registered losses, taken of each target by itself.
+    """Weighted sum of registered losses, computed for each target separately.
 
     Attributes:
         terms: weights and losses.
-        target_weights: one a target; empty where all weigh the same.
+        target_weights: weight of each target; empty if all targets have the same weight.
+
+    Example:
+        >>> import torch
+        >>> loss = build_loss("mse", target_weights=(1.0, 3.0))
+        >>> batch = LossBatch(torch.zeros(4, 2), prompt_ids=torch.zeros(4))
+        >>> loss(torch.tensor([[0.0, 1.0]]).expand(4, 2), batch)
+        tensor(0.7500)
     """
 
     terms: tuple[tuple[float, RegisteredLoss], ...]
     target_weights: tuple[float, ...] = ()
 
     def __call__(self, prediction: Tensor, batch: LossBatch) -> Tensor:
-        """Predictions (B, T) and their batch → a scalar, the weighted mean over the targets.
+        """Compute the weighted mean over the targets, a scalar, of predictions (B, T) and their batch.
 
-        The weights are divided by their sum, so that they leave the size of the loss, and what learning rate and
-        clipping make of it, alone. A single target's loss is what it is, whatever its weight.
+        The weights are divided by their sum, so that they do not change the scale of the loss. With another scale,
+        learning rate and clipping would have another effect. With a single target the weight has no effect.
 
         Raises:
-            ValueError: there are weights, but not one a target.
+            ValueError: the number of weights is not the number of targets.
         """
         weights = self.target_weights or (1.0,) * prediction.shape[1]
         if len(weights) != prediction.shape[1]:
@@ -50,17 +57,21 @@ class MixedLoss:
         return total
 
     def check_std(self, missing: str | None) -> None:
-        """Raises InputError where a loss reads raters' standard deviations and there are none, as `missing` says."""
+        """Raise InputError if a loss reads raters' standard deviations and `missing`, the reason for none, is set."""
         needing = [loss.name for _, loss in self.terms if loss.needs_std]
         if needing and missing:
             raise InputError(f"The loss {needing[0]} needs the raters' standard deviations: {missing}.")
 
 
 def build_loss(mix: str, target_weights: tuple[float, ...] = ()) -> MixedLoss:
-    """Read a mix such as `huber`, `huber+0.3*rank` or `0.5*l1 + 0.5*mse`.
+    """Parse a mix such as `huber`, `huber+0.3*rank` or `0.5*l1 + 0.5*mse`.
 
     Raises:
-        InputError: a name is unknown (near matches are named) or a weight is no number above 0.
+        InputError: a name is unknown (the message contains near matches) or a weight is not a number above 0.
+
+    Example:
+        >>> [(weight, loss.name) for weight, loss in build_loss("huber+0.3*rank").terms]
+        [(1.0, 'huber'), (0.3, 'rank')]
     """
     return MixedLoss(tuple(_term(part.strip(), mix) for part in mix.split("+")), target_weights)
 

@@ -1,4 +1,4 @@
-"""Losses of a row's own error; the prompts do not matter."""
+"""Pointwise losses, which depend on each row's error alone."""
 
 from torch import Tensor
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
@@ -9,17 +9,35 @@ from orchestrator.training.losses.registry import register_loss
 
 @register_loss
 def l1(prediction: Tensor, batch: LossBatch) -> Tensor:
-    """Mean absolute error, hyperIQA's loss."""
+    """Compute the mean absolute error, hyperIQA's loss.
+
+    Example:
+        >>> import torch
+        >>> l1(torch.tensor([1.0, 3.0]), LossBatch(torch.zeros(2), prompt_ids=torch.zeros(2)))
+        tensor(2.)
+    """
     return l1_loss(prediction, batch.target)
 
 
 @register_loss
 def mse(prediction: Tensor, batch: LossBatch) -> Tensor:
-    """Mean squared error."""
+    """Compute the mean squared error.
+
+    Example:
+        >>> import torch
+        >>> mse(torch.tensor([1.0, 3.0]), LossBatch(torch.zeros(2), prompt_ids=torch.zeros(2)))
+        tensor(5.)
+    """
     return mse_loss(prediction, batch.target)
 
 
 @register_loss
 def huber(prediction: Tensor, batch: LossBatch) -> Tensor:
-    """Squared within one standard deviation of the score, absolute beyond."""
+    """Compute the Huber loss: squared within one standard deviation of the score, absolute beyond.
+
+    Example:
+        >>> import torch
+        >>> huber(torch.tensor([1.0, 3.0]), LossBatch(torch.zeros(2), prompt_ids=torch.zeros(2)))
+        tensor(1.5000)
+    """
     return huber_loss(prediction, batch.target)

@@ -1,4 +1,4 @@
-"""The order of the images of one prompt."""
+"""Pairwise ranking loss within prompts."""
 
 import torch
 from torch import Tensor
@@ -10,11 +10,16 @@ from orchestrator.training.losses.registry import register_loss
 
 @register_loss
 def rank(prediction: Tensor, batch: LossBatch) -> Tensor:
-    """Mean over pairs (i, j) of one prompt with i scored above j of −log σ(f_i − f_j); 0 without a pair.
+    """Average −log σ(f_i − f_j) over pairs (i, j) of one prompt with i scored above j; 0 without a pair.
 
-    The paper's App. C, after ImageReward. The paper prints i twice; −log σ(f_i − f_i) is log 2 whatever the model
-    says and has no gradient, so there is nothing to train with and that reading has no name here.
-    Batches need several images of a prompt: see `FitSettings.prompt_grouped`.
+    Source: the paper's App. C, after ImageReward. The paper prints i twice. −log σ(f_i − f_i) is log 2 for every
+    model and has no gradient, so that version cannot be trained with and is not registered.
+    Batches need several images of a prompt; see `FitSettings.prompt_grouped`.
+
+    Example:
+        >>> batch = LossBatch(torch.tensor([0.0, 1.0, 5.0]), prompt_ids=torch.tensor([0, 0, 1]))
+        >>> rank(torch.tensor([0.0, 0.0, 9.0]), batch)
+        tensor(0.6931)
     """
     same_prompt = batch.prompt_ids[:, None] == batch.prompt_ids[None, :]
     above = (batch.target[:, None] > batch.target[None, :]) & same_prompt

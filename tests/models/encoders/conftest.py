@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """A machine with no weights at all that is told to stay offline; says which servers were asked all the same."""
+    """Environment without any weights and offline; the function returns the servers that were contacted."""
     asked: list[str] = []
 
     def refuse(address: object, *rest: object, **options: object) -> None:

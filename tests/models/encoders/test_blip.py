@@ -26,7 +26,7 @@ def pictures() -> list[Image.Image]:
 
 
 def published_transform(size: int) -> T.Compose:
-    """ImageReward's, by torchvision."""
+    """Return ImageReward's transform, by torchvision."""
     return T.Compose(
         [
             T.Resize(size, interpolation=T.InterpolationMode.BICUBIC),
@@ -43,8 +43,8 @@ def encode(encoder: JointEncoder, images: list[Image.Image], prompts: list[str])
 
 
 @torch.inference_mode()
-def test_it_is_position_0_of_transformers_own_text_encoder(weights, encoder):
-    """By the model's own forward pass, whose `question_embeds` are the text encoder's hidden states."""
+def test_embedding_is_position_0_of_the_text_encoder_of_transformers(weights, encoder):
+    """The reference is the model's own forward pass, whose `question_embeds` are the text encoder's hidden states."""
     model = BlipForImageTextRetrieval.from_pretrained(weights / "blip").eval()
     tokens = AutoTokenizer.from_pretrained(weights / "blip")(PROMPTS, padding="max_length", max_length=35)
     output = model(
@@ -58,7 +58,7 @@ def test_it_is_position_0_of_transformers_own_text_encoder(weights, encoder):
     assert encoder.shapes == {"embedding": (32,)}
 
 
-def test_its_defaults_are_imagerewards(encoder):
+def test_defaults_are_those_of_imagereward(encoder):
     assert isinstance(encoder, Blip)
     assert (encoder.size, encoder.max_tokens) == (224, 35)
 
@@ -79,8 +79,8 @@ def test_both_the_image_and_the_prompt_matter(encoder):
     assert (rows[0] - rows[1]).abs().max() > 1e-3 and (rows[0] - rows[2]).abs().max() > 1e-3
 
 
-def test_it_repeats_itself_and_does_not_depend_on_neighbours(encoder):
-    """With its dropout on, as the author's copy left it, it would not."""
+def test_embedding_is_deterministic_and_does_not_depend_on_the_batch(encoder):
+    """Encodings would vary with dropout, which the author's copy does not turn off."""
     together = encode(encoder, pictures(), PROMPTS)
     assert torch.equal(together, encode(encoder, pictures(), PROMPTS))
     torch.testing.assert_close(encode(encoder, pictures()[:1], PROMPTS[:1])[0], together[0], rtol=1e-4, atol=1e-5)
@@ -112,7 +112,7 @@ def test_several_threads_may_encode(encoder):
         torch.testing.assert_close(embedding, expected[index % 2], rtol=1e-4, atol=1e-5)
 
 
-def test_identity_says_what_decides_the_arrays(encoder, weights):
+def test_identity_changes_with_everything_the_arrays_depend_on(encoder, weights):
     others = [Blip(size=64), Blip(max_tokens=20)]
     assert len({encoder.identity, *(other.identity for other in others)}) == 3
     assert str(os.fspath(weights)) not in encoder.identity

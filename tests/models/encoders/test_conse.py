@@ -39,7 +39,7 @@ def test_the_classes_are_imagenets_in_their_order():
     ]
 
 
-def test_it_concatenates_features_mix_product_and_cosine(encoder):
+def test_embedding_concatenates_features_mix_product_and_cosine(encoder):
     image, prompt = made([{"banana": 0.6, "lemon": 0.2}], ["a banana beside a lemon"])
     (row,) = encoder.compose(image, prompt)["embedding"]
     features, mix, product, cosine = row.split([1280, 384, 384, 1])
@@ -57,7 +57,7 @@ def test_the_cosine_knows_which_prompt_a_picture_shows(encoder):
     assert cosine[0] > cosine[1] + 0.3
 
 
-def test_half_precision_arrays_of_a_store_will_do(encoder):
+def test_accepts_half_precision_arrays_of_the_feature_store(encoder):
     image, prompt = made([{"banana": 0.6, "lemon": 0.2}], ["a banana"])
     full = encoder.compose(image, prompt)["embedding"]
     half = encoder.compose({k: v.half() for k, v in image.items()}, {k: v.half() for k, v in prompt.items()})
@@ -78,7 +78,7 @@ def test_shapes_are_known_before_anything_is_encoded(encoder):
         ({"level4": (9, 1, 1), "probs": (1000,)}, {"embedding": (768,)}, "choose minilm"),
     ],
 )
-def test_it_says_what_it_cannot_be_composed_of(encoder, image, prompt, message):
+def test_error_names_the_unsuitable_encoder(encoder, image, prompt, message):
     with pytest.raises(ValueError, match=message):
         encoder.shapes_for(image, prompt)
 

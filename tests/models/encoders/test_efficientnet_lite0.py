@@ -34,7 +34,7 @@ def pixels_of(encoder, size: int = 300) -> Tensor:
 
 
 def original_layout(weights: dict[str, Tensor], x: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Blocks' outputs and class probabilities, by the checkpoint's own names of its tensors."""
+    """Return the blocks' outputs and class probabilities, with the checkpoint's own names of its tensors."""
 
     def convolve(x: Tensor, name: str, stride: int = 1, depthwise: bool = False) -> Tensor:
         weight = weights[f"{name}.weight"]
@@ -73,7 +73,7 @@ def weights() -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite0@96"])
-def test_it_agrees_with_the_original_layout(weights, name):
+def test_encoding_agrees_with_the_original_layout(weights, name):
     encoder = build_encoder(name)
     pixels = pixels_of(encoder)
     stages, probabilities = original_layout(weights, (pixels / 255 - 0.5) / 0.5)
@@ -114,7 +114,7 @@ def test_shapes_do_not_depend_on_the_size(size):
     assert encoder.shapes == build_encoder("efficientnet_lite0").shapes
 
 
-def test_it_repeats_itself_and_tells_images_apart():
+def test_encoding_is_deterministic_and_differs_between_images():
     encoder = build_encoder("efficientnet_lite0@64")
     pixels = pixels_of(encoder)
     first, second = encoder.encode(pixels), encoder.encode(pixels)
@@ -123,7 +123,7 @@ def test_it_repeats_itself_and_tells_images_apart():
         assert not torch.allclose(first[name][0], first[name][1])
 
 
-def test_identity_says_what_decides_the_arrays():
+def test_identity_changes_with_everything_the_arrays_depend_on():
     identity = build_encoder("efficientnet_lite0").identity
     assert identity == build_encoder("efficientnet_lite0@224").identity
     assert identity != build_encoder("efficientnet_lite0@384").identity

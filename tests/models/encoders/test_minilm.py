@@ -30,7 +30,7 @@ def test_an_empty_prompt_has_an_embedding(encoder):
     assert encoder.encode([""])["embedding"].isfinite().all()
 
 
-def test_what_it_gives_can_be_trained_on(encoder):
+def test_embedding_can_be_used_in_training(encoder):
     weight = torch.ones(384, requires_grad=True)
     (encoder.encode(PROMPTS)["embedding"].clone() @ weight).sum().backward()
     assert weight.grad is not None

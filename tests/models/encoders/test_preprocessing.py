@@ -11,7 +11,7 @@ def test_any_mode_becomes_rgb(mode):
     assert pixels.shape == (3, 32, 32) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
 
 
-def test_what_is_transparent_is_white():
+def test_transparent_pixels_become_white():
     half_red = Image.new("RGBA", (8, 8), (255, 0, 0, 128))
     np.testing.assert_allclose(to_pixels(half_red, 8)[:, 0, 0], (255, 127, 127), atol=1)
     assert (to_pixels(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), 8) == 255).all()
@@ -35,7 +35,7 @@ def test_an_image_of_the_right_size_is_left_alone():
     assert (to_pixels(Image.fromarray(noise), 64) == noise.transpose(2, 0, 1)).all()
 
 
-def test_it_is_turned_upright_by_its_exif_tag():
+def test_image_is_rotated_by_its_exif_tag():
     image = Image.new("RGB", (8, 8))
     image.paste((255, 255, 255), (0, 0, 4, 8))  # left half white
     image.getexif()[0x0112] = 6  # to be shown turned by 90° clockwise: white on top

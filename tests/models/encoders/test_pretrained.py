@@ -20,7 +20,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("name", NEEDY)
-def test_offline_it_says_at_once_what_to_download_and_where_to_put_it(no_weights, name):
+def test_error_offline_names_the_file_to_download_and_its_folder(no_weights, name):
     encoder = build_encoder(name)
     began = time.perf_counter()
     with pytest.raises(MissingWeightsError) as raised:
@@ -33,7 +33,7 @@ def test_offline_it_says_at_once_what_to_download_and_where_to_put_it(no_weights
 
 
 @pytest.mark.parametrize("name", ["resnet50", "timm:resnet18", "blip"])
-def test_without_a_network_it_says_the_same(no_weights, monkeypatch, name):
+def test_error_without_a_network_is_the_same(no_weights, monkeypatch, name):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     encoder = build_encoder(name)
@@ -43,14 +43,14 @@ def test_without_a_network_it_says_the_same(no_weights, monkeypatch, name):
     assert time.perf_counter() - began < 10
 
 
-def test_the_variable_is_explained_where_it_is_not_set(no_weights, monkeypatch):
+def test_error_explains_the_variable_if_it_is_not_set(no_weights, monkeypatch):
     monkeypatch.delenv("HYPERASSESS_WEIGHTS")
     with pytest.raises(MissingWeightsError, match=r"\$HYPERASSESS_WEIGHTS/blip/, HYPERASSESS_WEIGHTS being set"):
         _ = build_encoder("blip").identity
 
 
 def in_the_hubs_cache(root: Path, hub_id: str, files: dict[str, str]) -> Path:
-    """As the hub's own client lays a repository out."""
+    """Write a repository in the layout of the hub's client."""
     repository = root / ("models--" + hub_id.replace("/", "--"))
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text("abc")
@@ -67,13 +67,13 @@ def test_the_users_folder_comes_before_the_hubs_cache(no_weights, tmp_path):
     assert resolve_folder("made", "made", "some/model") == cached
     own = tmp_path / "weights" / "made"
     own.mkdir(parents=True)
-    assert resolve_folder("made", "made", "some/model") == cached  # an empty folder is no model
+    assert resolve_folder("made", "made", "some/model") == cached  # an empty folder is not a model
     (own / "pytorch_model.bin").touch()
     assert resolve_folder("made", "made", "some/model") == own
     assert no_weights() == []
 
 
-def test_settings_alone_in_the_cache_are_no_model(no_weights, tmp_path):
+def test_settings_without_weights_in_the_cache_are_not_a_model(no_weights, tmp_path):
     in_the_hubs_cache(tmp_path / "hub", "some/model", {"config.json": "{}"})
     with pytest.raises(MissingWeightsError):
         resolve_folder("made", "made", "some/model")
@@ -144,7 +144,7 @@ def test_a_download_that_breaks_off_is_explained(no_weights, monkeypatch):
         resolve_folder("made", "made", "some/model")
 
 
-def test_an_id_that_cannot_be_one_is_said_to_be_unknown(no_weights, monkeypatch):
+def test_invalid_id_is_reported_as_unknown(no_weights, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     with pytest.raises(MissingWeightsError, match="the hub has no 'a/b/c'"):
         resolve_folder("made", "made", "a/b/c")

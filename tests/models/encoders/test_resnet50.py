@@ -19,7 +19,7 @@ def reference(made_weights):
 
 @pytest.mark.parametrize("size", [224, 96])
 @torch.inference_mode()
-def test_it_agrees_with_torchvision(weights, reference, size):
+def test_encoding_agrees_with_torchvision(weights, reference, size):
     encoder = build_encoder(f"resnet50@{size}")
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, size, size), dtype=np.uint8))
     normalised = torchvision.transforms.functional.normalize(
@@ -38,7 +38,7 @@ def test_it_agrees_with_torchvision(weights, reference, size):
     assert arrays["statistics"].shape == (2, 2 * (256 + 512 + 1024 + 2048))
 
 
-def test_freezing_goes_from_the_input_on_and_leaves_out_the_classifier(weights):
+def test_parts_are_frozen_from_the_input_and_exclude_the_classifier(weights):
     encoder = build_encoder("resnet50")
     assert isinstance(encoder, NetworkEncoder)
     backbone = encoder.load_backbone()

@@ -14,7 +14,7 @@ PROMPTS = ["a red cat", "a photo of the dog and the blue cat and a red dog and t
 
 @torch.inference_mode()
 def hidden_states(folder, prompts, limit):
-    """Tokens' last hidden states and their mask, by transformers alone."""
+    """Return the tokens' last hidden states and their mask, by transformers alone."""
     tokens = AutoTokenizer.from_pretrained(folder)(
         prompts, padding=True, truncation=True, max_length=limit, return_tensors="pt"
     )
@@ -80,12 +80,12 @@ def test_a_folder_is_the_same_encoder_wherever_it_is(weights, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "./nothing", "~/nothing/here"])
-def test_a_folder_that_is_not_there_is_said_at_once(source):
+def test_missing_folder_is_an_immediate_error(source):
     with pytest.raises(ValueError, match="there is no folder"):
         build_encoder(f"sentence:{source}")
 
 
-def test_a_folder_without_weights_is_said_at_once(tmp_path):
+def test_folder_without_weights_is_an_immediate_error(tmp_path):
     with pytest.raises(ValueError, match="contains no weights"):
         build_encoder(f"sentence:{tmp_path}")
 
@@ -115,7 +115,7 @@ def test_the_width_is_known_without_the_weights(tmp_path, modules, settings, wid
     assert _width(tmp_path) == width
 
 
-def test_the_width_is_the_loaded_models_where_settings_do_not_tell(tmp_path):
+def test_width_is_that_of_the_loaded_model_if_the_settings_lack_it(tmp_path):
     save_sentence_model(tmp_path, "mean", width=28)
     settings = tmp_path / "1_Pooling" / "config.json"
     listed = json.loads((tmp_path / "modules.json").read_text())

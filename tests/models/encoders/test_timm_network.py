@@ -18,7 +18,7 @@ def noise(size: int) -> torch.Tensor:
 @pytest.mark.parametrize(("name", "suffix"), [("test_resnet", ".safetensors"), ("test_efficientnet", ".pth")])
 @pytest.mark.parametrize("size", [224, 160])
 @torch.inference_mode()
-def test_it_agrees_with_timms_own_features(weights, name, suffix, size):
+def test_encoding_agrees_with_features_of_timm(weights, name, suffix, size):
     file = weights / "timm" / f"{name}{suffix}"
     state = load_file(file) if suffix == ".safetensors" else torch.load(file, weights_only=True)
     whole = timm.create_model(name)
@@ -40,7 +40,7 @@ def test_it_agrees_with_timms_own_features(weights, name, suffix, size):
 
 
 def test_real_weights_give_what_the_other_encoder_of_the_same_network_gives(tmp_path, monkeypatch):
-    """Its mean and deviation differ, which a picture of another range makes up for."""
+    """Mean and deviation differ between the two; an image of another range compensates for that."""
     (tmp_path / "timm").mkdir()
     torch.save(load_network().state_dict(), tmp_path / "timm" / "tf_efficientnet_lite0.pth")
     monkeypatch.setenv("HYPERASSESS_WEIGHTS", str(tmp_path))
@@ -82,7 +82,7 @@ def test_parts_are_in_order_and_hold_all_but_the_classifier(weights, name):
         ("caformer_s18", "does not return the maps of its stages"),
     ],
 )
-def test_what_is_no_such_network_is_refused_at_once(name, message):
+def test_unsuitable_network_is_an_immediate_error(name, message):
     with pytest.raises(ValueError, match=message):
         build_encoder(f"timm:{name}")
 

@@ -1,4 +1,4 @@
-"""Made sweeps for the gates: predictions of a chosen quality, no training and no MLflow."""
+"""Generated sweep results for the gates, without training and without MLflow."""
 
 from types import SimpleNamespace
 
@@ -12,10 +12,10 @@ from orchestrator.registry.promotion.score_check import ScoreCheck
 PROMPTS, COPIES = 60, 4
 
 
-def predictions(noise, seed=0, of=1.0):
-    """Validation and test rows whose predictions are the truth times `of` and noise."""
+def predictions(noise, seed=0, scale=1.0):
+    """Return validation and test rows with predictions of `scale` times the truth plus noise."""
     truth = np.random.default_rng(7).uniform(1, 5, 2 * PROMPTS * COPIES)
-    wrong = np.random.default_rng(seed).normal(0, 1, len(truth))
+    errors = np.random.default_rng(seed).normal(0, 1, len(truth))
     half = PROMPTS * COPIES
     return pd.DataFrame(
         {
@@ -24,7 +24,7 @@ def predictions(noise, seed=0, of=1.0):
             "prompt_id": np.arange(2 * half) // COPIES,
             "generator": np.where(np.arange(2 * half) % 2, "a", "b"),
             "alignment": truth,
-            "predicted_alignment": of * truth + noise * wrong,
+            "predicted_alignment": scale * truth + noise * errors,
         }
     )
 
@@ -39,8 +39,8 @@ def run(key, split, source=None, **metrics):
     )
 
 
-class MadeEvidence:
-    """Two splits of one configuration, its control and its baselines; of these only on the splits `beside`."""
+class MadeSweepResults:
+    """Two splits of one configuration, with control and baselines on the splits `control_splits`."""
 
     name, data_hash = "made", "d" * 64
 
@@ -52,15 +52,15 @@ class MadeEvidence:
         protocol="disjoint",
         variant="text_hyper",
         splits=2,
-        beside=(1, 2),
+        control_splits=(1, 2),
         own_splits=(1, 2),
         **test,
     ):
         metrics = {"best_val_srcc": 0.5, "test_srcc": 0.5, **test}
         self.spec = SimpleNamespace(protocol=protocol, splits=splits, variant=variant, dataset="csv:made.csv")
         self._own = {f"confirm-{split}": own for split in (1, 2)}
-        self._control = {} if control is None else {f"control-{split}": control for split in beside}
-        self._baselines, self._beside = baselines, beside
+        self._control = {} if control is None else {f"control-{split}": control for split in control_splits}
+        self._baselines, self._control_splits = baselines, control_splits
         self._runs = [
             run(key, split, "trial-0001", **metrics) for split, key in zip(own_splits, self._own, strict=True)
         ]
@@ -74,7 +74,7 @@ class MadeEvidence:
         if self._baselines is None:
             return []
         logged = {f"{name}_test_srcc": 0.1 for name in self._baselines}
-        return [run(f"baselines-{split}", split, **logged) for split in self._beside]
+        return [run(f"baselines-{split}", split, **logged) for split in self._control_splits]
 
     def predictions(self, run):
         return {**self._own, **self._control}.get(run.info.run_id)
@@ -83,8 +83,8 @@ class MadeEvidence:
         return (self._baselines or {}).get(file.removesuffix(".csv"))
 
 
-def case(own=None, champion=None, rules=None, reproduction=None, **evidence):
-    made = MadeEvidence(predictions(0.5) if own is None else own, **evidence)
+def gate_inputs(own=None, champion=None, thresholds=None, score_check=None, **results):
+    made = MadeSweepResults(predictions(0.5) if own is None else own, **results)
     runs = tuple(made.configurations()["trial-0001"])
     candidate = Candidate(made, "trial-0001", runs, runs[0], 0.5)
-    return GateInputs(candidate, champion, reproduction or ScoreCheck("not tried"), rules or GateThresholds())
+    return GateInputs(candidate, champion, score_check or ScoreCheck("not tried"), thresholds or GateThresholds())

@@ -6,15 +6,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
 
 from orchestrator.core.errors import InputError
-from orchestrator.registry.promotion.alias import AliasMoved, move_alias, read_history
+from orchestrator.registry.promotion.alias import move_alias, read_history
 from orchestrator.registry.promotion.alias_history import LIMIT, AliasHistory, Move
 
 
 def history(*moves):
-    found = AliasHistory()
-    for kind, of, to in moves:
-        found = found.with_move(Move(kind, of, to, "because"))
-    return found
+    result = AliasHistory()
+    for kind, from_version, to in moves:
+        result = result.with_move(Move(kind, from_version, to, "because"))
+    return result
 
 
 P, R = "promote", "rollback"
@@ -29,20 +29,20 @@ P, R = "promote", "rollback"
         ([(P, None, 1), (P, 1, 2), (P, 2, 3), (R, 3, 2)], 2, 1),
         ([(P, None, 1), (P, 1, 2), (P, 2, 3), (R, 3, 2), (R, 2, 1)], 1, None),
         ([(P, None, 1), (P, 1, 2), (R, 2, 1), (P, 1, 3)], 3, 1),
-        ([(P, None, 1), (P, 1, 2)], 7, 2),  # somebody moved it by hand
+        ([(P, None, 1), (P, 1, 2)], 7, 2),  # moved by hand
         ([(P, None, 1), (P, 6, 2)], 2, 6),
         ([], 4, None),
     ],
 )
-def test_a_rollback_goes_back_one_more_each_time(moves, current, before):
+def test_previous_returns_one_earlier_version_after_each_rollback(moves, current, before):
     assert history(*moves).previous(current, range(10)) == before
 
 
-def test_versions_that_were_deleted_are_passed_over():
+def test_previous_skips_deleted_versions():
     assert history((P, None, 1), (P, 1, 2), (P, 2, 3)).previous(3, [1, 3]) == 1
 
 
-def test_it_fits_its_tag_and_says_how_much_is_only_counted():
+def test_dumps_fits_the_tag_and_counts_the_moves_without_room():
     long = history(*((P, number or None, number + 1) for number in range(200)))
     text = long.dumps()
     kept = AliasHistory.loads(text)
@@ -52,43 +52,35 @@ def test_it_fits_its_tag_and_says_how_much_is_only_counted():
     assert AliasHistory.loads(kept.with_move(Move(P, 200, 201, "one more")).dumps()).moves[-1].to == 201
 
 
-def test_a_reason_of_any_length_has_room():
+def test_dumps_shortens_a_long_reason():
     one = AliasHistory().with_move(Move(P, None, 1, "ä" * 10_000))
     assert AliasHistory.loads(one.dumps()).moves[0].why.endswith("…")
 
 
 @pytest.mark.parametrize("text", [None, ""])
-def test_what_was_never_moved_has_an_empty_history(text):
+def test_loads_returns_an_empty_history_for_a_missing_tag(text):
     assert AliasHistory.loads(text) == AliasHistory()
 
 
-NO_HISTORIES = ["[]", "{}", "{", json.dumps({"moves": [{"odd": 1}], "earlier": 0, "since": None})]
+INVALID = ["[]", "{}", "{", json.dumps({"moves": [{"odd": 1}], "earlier": 0, "since": None})]
 
 
-@pytest.mark.parametrize("text", NO_HISTORIES)
-def test_what_is_no_history_is_not_an_empty_one(text):
+@pytest.mark.parametrize("text", INVALID)
+def test_loads_raises_for_a_text_that_is_not_a_history(text):
     with pytest.raises(ValueError):
         AliasHistory.loads(text)
 
 
 class Registry:
-    """An MLflow with one registered model that holds a tag, or that does not answer; counts what is written."""
+    """MLflow client with one registered model, or one that fails; records what is written."""
 
     def __init__(self, answer):
-        self.answer, self.written, self.lock = answer, [], None
+        self.answer, self.written = answer, []
 
     def get_registered_model(self, name):
-        if name.endswith("-moving"):
-            return SimpleNamespace(tags=self.lock)
         if isinstance(self.answer, Exception):
             raise self.answer
         return SimpleNamespace(tags=self.answer)
-
-    def create_registered_model(self, name, tags, description):
-        self.lock = tags
-
-    def delete_registered_model(self, name):
-        self.lock = None
 
     def get_model_version_by_alias(self, name, alias):
         raise MlflowException("none", error_code=RESOURCE_DOES_NOT_EXIST)
@@ -99,57 +91,21 @@ class Registry:
     set_registered_model_tag = set_registered_model_alias
 
 
-def test_where_there_is_no_model_there_is_no_history():
-    gone = Registry(MlflowException("none", error_code=RESOURCE_DOES_NOT_EXIST))
-    assert read_history(gone, "text_hyper", "champion") == AliasHistory()
+def test_read_history_returns_an_empty_history_if_the_model_is_missing():
+    registry = Registry(MlflowException("none", error_code=RESOURCE_DOES_NOT_EXIST))
+    assert read_history(registry, "text_hyper", "champion") == AliasHistory()
 
 
-@pytest.mark.parametrize("text", NO_HISTORIES)
-def test_what_cannot_be_read_is_not_written_over(text):
+@pytest.mark.parametrize("text", INVALID)
+def test_move_alias_does_not_overwrite_an_unreadable_history(text):
     registry = Registry({"history.champion": text})
-    with pytest.raises(InputError, match=r"history\.champion of text_hyper in MLflow is no history"):
+    with pytest.raises(InputError, match=r"history\.champion of text_hyper in MLflow is not a history"):
         move_alias(registry, "text_hyper", "champion", Move(P, None, 1, "it"))
     assert registry.written == []
 
 
-def test_an_mlflow_that_does_not_answer_is_not_taken_for_an_empty_history():
+def test_move_alias_does_not_write_if_mlflow_fails_to_return_the_history():
     registry = Registry(MlflowException("503", error_code=TEMPORARILY_UNAVAILABLE))
     with pytest.raises(MlflowException, match="503"):
         move_alias(registry, "text_hyper", "champion", Move(P, None, 1, "it"))
     assert registry.written == []
-
-
-class SlowRegistry(Registry):
-    """An MLflow that somebody else gets in at while it moves the alias."""
-
-    def __init__(self, breaks_in):
-        super().__init__({})
-        self.breaks_in, self.on = breaks_in, None
-
-    def get_model_version_by_alias(self, name, alias):
-        return SimpleNamespace(version=self.on) if self.on else super().get_model_version_by_alias(name, alias)
-
-    def set_registered_model_alias(self, name, alias, version):
-        self.on = version
-
-    def set_registered_model_tag(self, *args):
-        self.breaks_in(self)
-
-
-def take_the_lock(registry):
-    registry.lock = {"token": "somebody else's"}
-
-
-def move_it(registry):
-    registry.on = "7"
-
-
-@pytest.mark.parametrize("breaks_in", [take_the_lock, move_it])
-def test_who_was_overtaken_in_the_middle_is_told(breaks_in):
-    with pytest.raises(AliasMoved, match="moved by somebody else at the same time"):
-        move_alias(SlowRegistry(breaks_in), "text_hyper", "champion", Move(P, None, 1, "it"))
-
-
-def test_who_was_not_overtaken_is_not():
-    quiet = SlowRegistry(lambda registry: None)
-    assert move_alias(quiet, "text_hyper", "champion", Move(P, None, 1, "it")).moves[-1].to == 1 and quiet.on == "1"

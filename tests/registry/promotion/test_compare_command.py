@@ -1,4 +1,4 @@
-"""`orchestrator.compare` as it is typed, on made tables of predictions."""
+"""The command `orchestrator.compare` on generated tables of predictions."""
 
 import json
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from tests.registry.promotion.made import predictions
 
 @pytest.fixture
 def compared(monkeypatch):
-    """Runs the command on two tables; the first has no score for an image."""
+    """Function that runs the command on two tables; the first lacks the score of an image."""
     tables = {"a": predictions(0.5), "b": predictions(0.5, seed=1)}
     for table in tables.values():
         table.drop(table.index[table["part"].eq("test")][5:], inplace=True)
@@ -26,7 +26,7 @@ def compared(monkeypatch):
     return lambda *arguments: CliRunner().invoke(compare, ["a", "b", *map(str, arguments)])
 
 
-def test_a_score_that_is_not_there_is_null(compared, tmp_path):
+def test_compare_prints_null_for_a_missing_score(compared, tmp_path):
     done = compared("--json", "--figure", tmp_path / "ab.png")
     assert done.exit_code == 0, done.output
     furthest = json.loads(done.stdout)["targets"]["alignment"]["furthest"]
@@ -34,7 +34,7 @@ def test_a_score_that_is_not_there_is_null(compared, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["file/ab.png", "ab.nothing"])
-def test_a_figure_that_cannot_be_written_is_said(compared, tmp_path, name):
+def test_compare_reports_a_figure_that_cannot_be_written(compared, tmp_path, name):
     (tmp_path / "file").write_text("")
     done = compared("--figure", tmp_path / name)
     assert done.exit_code == 2 and "cannot be written" in done.stderr and done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Every gate refuses what it is there to refuse, says by how much, and lets the rest pass."""
+"""Gates on candidates that pass and on candidates that each gate refuses."""
 
 from types import SimpleNamespace
 
@@ -15,12 +15,13 @@ from orchestrator.registry.promotion.gates.no_pixel import BeatsNoPixel
 from orchestrator.registry.promotion.gates.predictions import UsablePredictions
 from orchestrator.registry.promotion.gates.reproduces import Reproduces
 from orchestrator.registry.promotion.score_check import ScoreCheck
-from orchestrator.registry.promotion.sweep_results import hash_of_test as hash_of_test
-from tests.registry.promotion.made import case, predictions
+from orchestrator.registry.promotion.sweep_results import hash_of_test
+from orchestrator.registry.verify_scores import ScoreDifferences
+from tests.registry.promotion.made import gate_inputs, predictions
 
 
-def champion(table, run_id="earlier", same=True, how="same data and test set as version 3"):
-    return Champion(SimpleNamespace(version="3", run_id=run_id), table, how, same)
+def champion(table, run_id="earlier", same_test=True, source="same data and test set as version 3"):
+    return Champion(SimpleNamespace(version="3", run_id=run_id), table, source, same_test)
 
 
 def broken(value, part="test"):
@@ -33,11 +34,17 @@ def good_baselines(noise=5.0):
     return {"generator_mean": predictions(noise, 5)}
 
 
-SAME = ScoreCheck(images=240, largest=1e-5, stored=0.0, tolerance=1e-3, logged=0.5, again=0.5)
+def differences(largest, recorded=0.5, again=0.5):
+    """Return differences of 240 images with a tolerance of 0.001."""
+    metrics = ({"alignment": {"srcc": srcc, "plcc": srcc}} for srcc in (recorded, again))
+    return ScoreDifferences(240, {"alignment": largest}, {"alignment": largest}, {"alignment": 1e-3}, *metrics)
+
+
+SAME = ScoreCheck(from_images=differences(1e-5), from_features=differences(0.0), logged=0.5)
 PASSING = [
     (Confirmed(), {}, "2 of 2"),
     (UsablePredictions(), {}, "standard deviation"),
-    (Reproduces(), {"reproduction": SAME}, "bit for bit from the stored features"),
+    (Reproduces(), {"score_check": SAME}, "bit for bit from the stored features"),
     (Comparable(), {}, "no champion yet"),
     (Comparable(), {"champion": champion(predictions(1.0))}, "version 3"),
     (BetterThanChampion(), {}, "no champion"),
@@ -55,71 +62,71 @@ REFUSING = [
     (Confirmed(), {"test_srcc": float("nan")}, "0 of 2"),
     (UsablePredictions(), {"own": broken(2.0)}, "the same alignment of all 240"),
     (UsablePredictions(), {"own": broken(np.nan)}, "240 of 240"),
-    (Reproduces(), {"reproduction": ScoreCheck("the images are not at hand")}, "not at hand"),
-    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.01, None, 1e-3, 0.5, 0.5)}, "0.01 off at most"),
-    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.0, 0.5, 1e-3, 0.5, 0.5)}, "0.5 off"),
-    (Reproduces(), {"reproduction": ScoreCheck("", 240, 0.0, 0.0, 1e-3, 0.5, 0.4)}, "logged 0.5"),
-    (Comparable(), {"champion": champion(None, how="cannot be re-scored: no images")}, "no images"),
+    (Reproduces(), {"score_check": ScoreCheck("the images are missing")}, "are missing"),
+    (Reproduces(), {"score_check": ScoreCheck("", differences(0.01), None, 0.5)}, "0.01 off at most"),
+    (Reproduces(), {"score_check": ScoreCheck("", differences(0.0), differences(0.5), 0.5)}, "0.5 off"),
+    (Reproduces(), {"score_check": ScoreCheck("", differences(0.0), differences(0.0), 0.4)}, "logged 0.4"),
+    (Comparable(), {"champion": champion(None, source="cannot be re-scored: no images")}, "no images"),
     (BetterThanChampion(), {"champion": champion(predictions(0.5, 4))}, "short of zero"),
     (BetterThanChampion(), {"champion": champion(None)}, "cannot be compared"),
     (BetterThanChampion(), {"champion": champion(predictions(0.5), run_id="confirm-1")}, "this very model"),
     (
         BetterThanChampion(),
-        {"champion": champion(predictions(1.5, 3)), "rules": GateThresholds(min_gain=0.9)},
+        {"champion": champion(predictions(1.5, 3)), "thresholds": GateThresholds(min_gain=0.9)},
         "short of +0.9",
     ),
     (
         BetterThanChampion(),
         {"champion": champion(predictions(0.5).assign(name="other.png"))},
-        "nothing that both have scored",
+        "no image that both have scored",
     ),
     (BeatsControl(), {"control": predictions(0.3, 3)}, "short of zero"),
     (BeatsControl(), {}, "confirmed no control"),
-    (BeatsControl(), {"control": predictions(1.5, 3), "beside": (1,)}, "only 1 of the 2"),
-    (BeatsNoPixel(), {"baselines": good_baselines(), "beside": (2,)}, "1 of the 2 splits"),
+    (BeatsControl(), {"control": predictions(1.5, 3), "control_splits": (1,)}, "only 1 of the 2"),
+    (BeatsNoPixel(), {"baselines": good_baselines(), "control_splits": (2,)}, "1 of the 2 splits"),
     (BeatsNoPixel(), {"baselines": good_baselines(0.2)}, "short of zero"),
     (BeatsNoPixel(), {"baselines": {**good_baselines(), "prompt_mean": predictions(0.2, 5)}}, "the prompt's mean"),
     (BeatsNoPixel(), {}, "no run of the baselines"),
     (
         BeatsNoPixel(),
         {"baselines": {**good_baselines(), "prompt_mean": None}},
-        "the prompt's mean of baselines-1 are gone",
+        "the prompt's mean of baselines-1 are missing",
     ),
 ]
 
 
-@pytest.mark.parametrize(("gate", "made", "told"), PASSING)
-def test_it_lets_pass(gate, made, told):
-    verdict = gate.judge(case(**made))
-    assert verdict.passed and told in verdict.sentence and verdict.gate == gate.name
+@pytest.mark.parametrize(("gate", "arguments", "message"), PASSING)
+def test_gate_passes(gate, arguments, message):
+    result = gate.evaluate(gate_inputs(**arguments))
+    assert result.passed and message in result.sentence and result.gate == gate.name
 
 
-@pytest.mark.parametrize(("gate", "made", "told"), REFUSING)
-def test_it_refuses(gate, made, told):
-    verdict = gate.judge(case(**made))
-    assert not verdict.passed and told in verdict.sentence
+@pytest.mark.parametrize(("gate", "arguments", "message"), REFUSING)
+def test_gate_refuses(gate, arguments, message):
+    result = gate.evaluate(gate_inputs(**arguments))
+    assert not result.passed and message in result.sentence
 
 
-def test_every_gate_is_tried_here():
-    for tried in (PASSING, REFUSING):
-        assert {type(gate) for gate, _, _ in tried} == {type(gate) for gate in GATES}
+def test_both_lists_cover_every_gate():
+    for cases in (PASSING, REFUSING):
+        assert {type(gate) for gate, _, _ in cases} == {type(gate) for gate in GATES}
 
 
-def test_by_how_much_it_is_refused():
-    verdict = BetterThanChampion().judge(case(champion=champion(predictions(0.5, 4))))
-    assert verdict.figures["low"] < 0 and f"{-verdict.figures['low']:.4f} short of zero" in verdict.sentence
+def test_better_than_champion_states_how_much_is_missing():
+    result = BetterThanChampion().evaluate(gate_inputs(champion=champion(predictions(0.5, 4))))
+    assert result.figures["low"] < 0 and f"{-result.figures['low']:.4f} short of zero" in result.sentence
 
 
-def test_more_confidence_is_a_wider_interval():
+def test_better_than_champion_widens_the_interval_with_confidence():
     width = []
     for confidence in (0.5, 0.99):
-        judged = case(champion=champion(predictions(0.6, 4)), rules=GateThresholds(confidence=confidence))
-        figures = BetterThanChampion().judge(judged).figures
+        inputs = gate_inputs(champion=champion(predictions(0.6, 4)), thresholds=GateThresholds(confidence=confidence))
+        figures = BetterThanChampion().evaluate(inputs).figures
         width.append(figures["high"] - figures["low"])
     assert width[0] < width[1]
 
 
-def test_the_test_set_is_known_by_names_and_truth_not_by_order_or_predictions():
+def test_hash_of_test_depends_on_names_and_true_scores_only():
     table = predictions(0.5)
     assert hash_of_test(table) == hash_of_test(predictions(2.0).sample(frac=1, random_state=0))
     other = table.copy()

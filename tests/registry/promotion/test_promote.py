@@ -1,4 +1,4 @@
-"""What is done with a judgement, with an MLflow that counts what is written."""
+"""Promotion after the gates, with an MLflow client that records what is written."""
 
 from io import StringIO
 from types import SimpleNamespace
@@ -13,20 +13,25 @@ from orchestrator.registry.promotion.gate_inputs import GateThresholds
 from orchestrator.registry.promotion.gates import GATES, GateResult
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles
 from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
-from tests.registry.promotion.made import case
+from tests.registry.promotion.made import gate_inputs
 
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    """Everything around a promotion: who holds the alias, which gates refuse, and what is written and said."""
-    made = SimpleNamespace(held=None, refusing=(), aliases=(), quicker=False, moved=None)
-    made.written, made.said, made.case = [], StringIO(), case()
+    """Promotion with fakes: current version, failing gates, and recorded writes and output."""
+    made = SimpleNamespace(current=None, refusing=(), aliases=(), moved_before=False, moved=None)
+    made.written, made.output, made.inputs = [], StringIO(), gate_inputs()
 
-    def judge(*args):
-        verdicts = tuple(GateResult(gate.name, gate.name not in made.refusing, "so it is") for gate in GATES)
-        asked = tuple(gate.name for gate in GATES)
+    def evaluate(*args):
+        results = tuple(GateResult(gate.name, gate.name not in made.refusing, "so it is") for gate in GATES)
+        required = tuple(gate.name for gate in GATES)
         return GateResults(
-            made.case, verdicts, asked, made.held, LoggedModelFiles("m-1", tmp_path, "d"), SimpleNamespace(dataset=1)
+            made.inputs,
+            results,
+            required,
+            made.current,
+            LoggedModelFiles("m-1", tmp_path, "d"),
+            SimpleNamespace(dataset=1),
         )
 
     class Registry:
@@ -37,24 +42,24 @@ def world(tmp_path, monkeypatch):
             made.written.append({key: value})
 
     def move_alias(*args):
-        if made.quicker:
-            raise AliasMoved("somebody was quicker")
+        if made.moved_before:
+            raise AliasMoved("the alias was moved before")
         made.moved = args[-1]
 
-    def promote(**wish):
-        console = Console(file=made.said, width=200)
-        wanted, rules = CandidateQuery("text_hyper"), GateThresholds()
+    def promote(**options):
+        console = Console(file=made.output, width=200)
+        wanted, thresholds = CandidateQuery("text_hyper"), GateThresholds()
         return promote_best(
-            Registry(), wanted, rules, PromotionOptions(**wish), tmp_path, tmp_path, console, lambda text: True
+            Registry(), wanted, thresholds, PromotionOptions(**options), tmp_path, tmp_path, console, lambda text: True
         )
 
-    monkeypatch.setattr(promote_module, "find_candidate", lambda *args: made.case.candidate)
-    monkeypatch.setattr(promote_module, "evaluate_gates", judge)
+    monkeypatch.setattr(promote_module, "find_candidate", lambda *args: made.inputs.candidate)
+    monkeypatch.setattr(promote_module, "evaluate_gates", evaluate)
     version = SimpleNamespace(name="text_hyper", version="4")
     monkeypatch.setattr(promote_module, "register", lambda *args: version)
     monkeypatch.setattr(promote_module, "identity_tags", lambda *args: {})
     monkeypatch.setattr(promote_module, "_encoders", lambda folder: {})
-    monkeypatch.setattr(promote_module, "model_card", lambda candidate, verdicts, encoders, outcome: outcome)
+    monkeypatch.setattr(promote_module, "model_card", lambda candidate, results, encoders, outcome: outcome)
     monkeypatch.setattr(
         promote_module, "describe", lambda client, version, tags, text: made.written.append({**tags, "": text})
     )
@@ -64,11 +69,11 @@ def world(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_the_present_champion_stays_what_it_is_and_a_dry_run_says_the_same(world, dry_run):
-    world.held = SimpleNamespace(version="3", run_id="confirm-1")
+def test_promote_best_changes_nothing_if_the_candidate_is_the_champion(world, dry_run):
+    world.current = SimpleNamespace(version="3", run_id="confirm-1")
     world.refusing = ("better than the champion",)
     assert world.promote(dry_run=dry_run) == 0
-    assert "text_hyper@champion is this model already (version 3)" in world.said.getvalue()
+    assert "text_hyper@champion is this model already (version 3)" in world.output.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -78,17 +83,17 @@ def test_the_present_champion_stays_what_it_is_and_a_dry_run_says_the_same(world
         (("challenger",), "challenger", GATES[0].name, True),
         (("challenger",), CHAMPION, GATES[0].name, False),
         ((CHAMPION,), "challenger", "", False),
-        (("challenger",), CHAMPION, "", True),  # it moves up
+        (("challenger",), CHAMPION, "", True),  # the challenger becomes champion
     ],
 )
-def test_what_another_alias_stands_on_keeps_its_words(world, aliases, alias, refusing, described):
+def test_promote_best_keeps_the_description_of_a_version_with_another_alias(world, aliases, alias, refusing, described):
     world.aliases, world.refusing = aliases, (refusing,)
     assert world.promote(alias=alias) == (1 if refusing else 0)
     assert bool(world.written) == described
-    assert ("stays that of" in world.said.getvalue()) != described
+    assert ("stays that of" in world.output.getvalue()) != described
 
 
-def test_why_it_was_forced_is_not_taken_away_by_another_judgement(world):
+def test_promote_best_writes_the_reason_only_if_it_forces(world):
     world.promote()
     assert "forced_because" not in world.written[0]
     world.refusing = (GATES[0].name,)
@@ -98,16 +103,16 @@ def test_why_it_was_forced_is_not_taken_away_by_another_judgement(world):
     assert world.written[2]["forced_because"] == "to see" and world.written[2]["verdict"] == "forced"
 
 
-@pytest.mark.parametrize("there", ["5", None, "4"])
-def test_who_was_not_moved_does_not_say_that_it_passed(world, monkeypatch, there):
-    on = SimpleNamespace(version=there) if there else None
-    monkeypatch.setattr(promote_module, "alias_version", lambda *args: on)
-    world.quicker = True
+@pytest.mark.parametrize("current", ["5", None, "4"])
+def test_promote_best_tags_a_version_whose_alias_was_not_moved(world, monkeypatch, current):
+    version = SimpleNamespace(version=current) if current else None
+    monkeypatch.setattr(promote_module, "alias_version", lambda *args: version)
+    world.moved_before = True
     assert world.promote() == 1
-    assert ({"verdict": "not moved"} in world.written) == (there != "4")
+    assert ({"verdict": "not moved"} in world.written) == (current != "4")
 
 
-def test_which_gates_passed_is_said_with_the_alias_that_asks_for_them(world):
+def test_promote_best_states_the_alias_whose_gates_passed(world):
     assert world.promote(alias="Challenger") == 0
-    assert world.written[0][""] == "Every gate that `Challenger` asks for passed."
-    assert world.moved.why == "every gate that Challenger asks for passed, from sweep made"
+    assert world.written[0][""] == "Every gate that `Challenger` requires passed."
+    assert world.moved.why == "every gate that Challenger requires passed, from sweep made"

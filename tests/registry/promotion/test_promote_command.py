@@ -1,4 +1,4 @@
-"""What is wrong with a command line is said before MLflow is asked, or anything is judged."""
+"""Command lines that are refused before MLflow is contacted."""
 
 import pytest
 from typer.testing import CliRunner
@@ -9,9 +9,9 @@ from orchestrator.rollback import rollback
 
 
 @pytest.fixture(autouse=True)
-def nobody_asks_mlflow(monkeypatch):
+def no_connection(monkeypatch):
     def connect(uri):
-        raise AssertionError("MLflow was asked")
+        raise AssertionError("MLflow was contacted")
 
     monkeypatch.setattr(cli, "connect", connect)
 
@@ -20,20 +20,20 @@ WHICH = ("--variant", "text_hyper", "--yes")
 
 
 @pytest.mark.parametrize(
-    ("command", "arguments", "told"),
+    ("command", "arguments", "message"),
     [
         (promote, (*WHICH, "--min-gain", "-0.1"), "--min-gain"),
         (promote, (*WHICH, "--min-gain", "nan"), "--min-gain"),
         (promote, (*WHICH, "--confidence", "nan"), "--confidence"),
-        (promote, (*WHICH, "--alias", "no spaces"), "'no spaces' is no name that MLflow takes"),
-        (promote, (*WHICH, "--alias", ""), "'' is no name that MLflow takes"),
+        (promote, (*WHICH, "--alias", "no spaces"), "'no spaces' is not a name that MLflow allows"),
+        (promote, (*WHICH, "--alias", ""), "'' is not a name that MLflow allows"),
         (promote, (*WHICH, "--alias", "a" * 101), "100 at most"),
-        (promote, (*WHICH, "--alias", "Latest"), "keeps for itself"),
-        (promote, (*WHICH, "--history", "--alias", "v3"), "keeps for itself"),
-        (rollback, (*WHICH, "--alias", "v3"), "keeps for itself"),
+        (promote, (*WHICH, "--alias", "Latest"), "name that MLflow reserves"),
+        (promote, (*WHICH, "--history", "--alias", "v3"), "name that MLflow reserves"),
+        (rollback, (*WHICH, "--alias", "v3"), "name that MLflow reserves"),
         (promote, (*WHICH, "--json"), "--json goes with --history"),
     ],
 )
-def test_it_is_refused_at_the_door(command, arguments, told):
+def test_command_refuses_wrong_options_before_it_connects(command, arguments, message):
     done = CliRunner().invoke(command, arguments)
-    assert done.exit_code == 2 and told in done.output
+    assert done.exit_code == 2 and message in done.output

@@ -1,4 +1,4 @@
-"""A real sweep, its promotion to champion and the way back, by the commands in this process."""
+"""Commands from a real sweep to a champion and back."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def output(folder: Path, command: str, *arguments: str, code: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def folder(module_folder, mlflow_database):
-    """A working folder with a finished sweep `made` of two confirmed configurations on little pictures."""
+    """A working folder with a finished sweep `made` of two confirmed configurations on small images."""
     random = np.random.default_rng(0)
     rows = []
     for number in range(96):
@@ -49,7 +49,7 @@ def client(folder):
 FORCE = ("--force", "--reason", "to try it | *here*", "--yes")
 
 
-def test_from_a_sweep_to_a_champion_and_back(folder):
+def test_commands_promote_compare_and_roll_back(folder):
     before = output(folder, "promote", "--variant", "text_hyper", "--dry-run", *FORCE[:3])
     assert "bit for bit from the stored features" in before and client(folder).search_registered_models() == []
     assert "give --yes" in output(folder, "promote", "--variant", "text_hyper", code=2)
@@ -93,27 +93,31 @@ def test_from_a_sweep_to_a_champion_and_back(folder):
     assert "no earlier champion" in output(folder, "rollback", "--variant", "text_hyper", "--yes", code=2)
 
 
-def test_without_the_folder_mlflow_is_enough_and_without_the_images_it_is_refused(folder, tmp_path):
-    there = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--variant", "text_hyper", "--sweep", "made")
-    told = output(tmp_path, "promote", *there, "--alias", "elsewhere", "--yes", code=1)
-    assert "Refused by “reproduces its test scores”: the images of csv:ratings.csv are not at hand" in told
+def test_promote_needs_the_images_but_not_the_folder_of_the_sweep(folder, tmp_path):
+    options = ("--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--variant", "text_hyper", "--sweep", "made")
+    printed = output(tmp_path, "promote", *options, "--alias", "elsewhere", "--yes", code=1)
+    assert "Refused by “reproduces its test scores”: the images of csv:ratings.csv are not on this machine" in printed
 
 
 @pytest.mark.parametrize(
-    ("command", "arguments", "told"),
+    ("command", "arguments", "message"),
     [
         ("promote", ("--variant", "text_hypr", "--yes"), "did you mean"),
-        ("promote", ("--variant", "image_hyper", "--yes"), "No finished sweep of image_hyper is there"),
+        ("promote", ("--variant", "image_hyper", "--yes"), "No finished sweep of image_hyper was found"),
         ("promote", ("--variant", "text_hyper", "--yes", "--sweep", "nowhere"), "No sweep nowhere"),
-        ("promote", ("--variant", "text_hyper", "--yes", "--run", "made/trial-0000"), "no complete confirm run"),
+        ("promote", ("--variant", "text_hyper", "--yes", "--run", "made/trial-0000"), "is not a complete confirm run"),
         ("promote", ("--variant", "text_hyper", "--yes", "--run", "made/confirm-9999"), "no run 'made/confirm-9999'"),
         ("promote", ("--variant", "text_hyper", "--yes", "--force"), "--reason"),
         ("promote", ("--variant", "text_hyper", "--yes", "--reason", "so"), "--force"),
         ("promote", ("--variant", "text_hyper", "--yes", "--run", "a/b", "--sweep", "c"), "not both"),
         ("rollback", ("--variant", "image_hyper", "--yes"), "no image_hyper@champion"),
-        ("compare", ("text_hyper@nobody", "made/confirm-0001"), "no text_hyper@nobody"),
+        (
+            "compare",
+            ("text_hyper@nobody", "made/confirm-0001"),
+            "text_hyper has no @nobody: it has",
+        ),
         ("compare", ("made/trial-0000", "made/trial-0001"), "has no predictions"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(folder, command, arguments, told):
-    assert told in output(folder, command, *arguments, code=2)
+def test_commands_refuse_wrong_input_with_a_sentence(folder, command, arguments, message):
+    assert message in output(folder, command, *arguments, code=2)

@@ -7,13 +7,13 @@ from orchestrator.registry.promotion import score_check
 from tests.scoring.made_model import save_model
 
 
-def test_weights_that_cannot_be_read_are_a_reason(tmp_path, monkeypatch):
+def test_check_scores_returns_unreadable_weights_as_the_reason(tmp_path, monkeypatch):
     folder = save_model(tmp_path / "model")
     (folder / "model.safetensors").write_bytes(b"torn")
-    # Where its features are stored, their scores are made without the scorer.
+    # Scores from stored features do not use the scorer, which explains unreadable files.
     monkeypatch.setattr(score_check, "score_stored", lambda *_: load_file(folder / "model.safetensors"))
     rows = pd.DataFrame({"name": ["a"], "image": ["a.png"], "prompt": ["a fox"], "generator": ["x"]})
     dataset = SimpleNamespace(name="made", table=rows, prompt_ids=[0], targets=("alignment",))
     table = rows.assign(part="test", alignment=3.0, predicted_alignment=3.0)
-    again = score_check.reproduce(folder, table, 0.5, SimpleNamespace(dataset=dataset))
-    assert "holds no model that can be read" in again.reason
+    check = score_check.check_scores(folder, table, 0.5, SimpleNamespace(dataset=dataset))
+    assert "holds no model that can be read" in check.reason

@@ -1,4 +1,4 @@
-"""What is gone, and what MLflow merely did not give."""
+"""Tables of a sweep that are missing, and tables that MLflow fails to send."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from tests.registry.promotion.made import run
 SPEC = build_spec({"name": "made"}).model_dump_json()
 
 
-def evidence(client, scratch, runs=(), outcome="complete"):
+def sweep_results(client, scratch, runs=(), outcome="complete"):
     sweep = SimpleNamespace(
         info=SimpleNamespace(run_name="made", run_id="sweep"),
         data=SimpleNamespace(tags={"spec": SPEC, "data_hash": "d", "outcome": outcome}),
@@ -23,7 +23,7 @@ def evidence(client, scratch, runs=(), outcome="complete"):
 
 
 class Store:
-    """An MLflow that gives nothing and lists, or does not, what it has."""
+    """MLflow client that fails to download files, and lists them or fails to."""
 
     tracking_uri = "http://me:secret@nowhere:5000"
 
@@ -39,34 +39,34 @@ class Store:
         return [SimpleNamespace(path=f"{folder}/{name}") for name in self._files]
 
 
-def test_a_table_that_is_not_there_is_none(tmp_path):
-    found = evidence(Store(["other.csv"]), tmp_path).table(run("baselines-1", 1), "prompt_mean.csv", "baselines")
+def test_table_returns_none_if_it_is_missing(tmp_path):
+    found = sweep_results(Store(["other.csv"]), tmp_path).table(run("baselines-1", 1), "prompt_mean.csv", "baselines")
     assert found is None
 
 
 @pytest.mark.parametrize(
     "store", [Store(["prompt_mean.csv"]), Store([], MlflowException("down")), Store([], ConnectionError("down"))]
 )
-def test_a_table_that_mlflow_does_not_give_is_not_taken_for_gone(tmp_path, store):
-    with pytest.raises(InputError, match="does not give baselines/prompt_mean.csv") as raised:
-        evidence(store, tmp_path).table(run("baselines-1", 1), "prompt_mean.csv", "baselines")
+def test_table_raises_if_mlflow_fails_to_send_it(tmp_path, store):
+    with pytest.raises(InputError, match="cannot send baselines/prompt_mean.csv") as raised:
+        sweep_results(store, tmp_path).table(run("baselines-1", 1), "prompt_mean.csv", "baselines")
     assert "secret" not in str(raised.value) and "\n" not in str(raised.value)
 
 
-def test_a_run_of_the_baselines_that_failed_is_none(tmp_path):
+def test_baselines_excludes_failed_runs(tmp_path):
     good, bad = run("baselines-1", 1), run("baselines-2", 2)
     good.data.tags["outcome"], bad.data.tags["outcome"] = "complete", "failed"
-    assert evidence(Store(), tmp_path, [bad, good]).baselines() == [good]
+    assert sweep_results(Store(), tmp_path, [bad, good]).baselines() == [good]
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"), [("running", "has not finished"), ("complete", "no complete confirm run")]
+    ("outcome", "message"), [("running", "has not finished"), ("complete", "is not a complete confirm run")]
 )
-def test_a_run_of_a_sweep_that_goes_on_is_no_candidate(tmp_path, monkeypatch, outcome, told):
-    found = evidence(Store(), tmp_path, outcome=outcome)
+def test_find_candidate_refuses_an_incomplete_run_or_sweep(tmp_path, monkeypatch, outcome, message):
+    found = sweep_results(Store(), tmp_path, outcome=outcome)
     monkeypatch.setattr(evaluate_gates, "find_run", lambda *args: run("confirm-1", 1))
-    monkeypatch.setattr(evaluate_gates, "evidence_of_run", lambda *args: found)
-    with pytest.raises(InputError, match=told):
+    monkeypatch.setattr(evaluate_gates, "results_of_run", lambda *args: found)
+    with pytest.raises(InputError, match=message):
         evaluate_gates.find_candidate(
             None, evaluate_gates.CandidateQuery("text_hyper", run="made/confirm-1"), tmp_path, tmp_path
         )

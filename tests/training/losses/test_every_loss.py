@@ -1,4 +1,4 @@
-"""What every registered loss must hold to."""
+"""Requirements of every registered loss."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_a_perfect_order_beats_the_reverse(name: str) -> None:
 @pytest.mark.parametrize("name", list_losses())
 @pytest.mark.parametrize("size", [0.0, 1.0, 1e4, 1e15])
 @pytest.mark.parametrize("rows", [1, 6])
-def test_loss_and_gradient_are_finite_whatever_the_size(name: str, size: float, rows: int) -> None:
+def test_loss_and_gradient_are_finite_for_predictions_of_any_size(name: str, size: float, rows: int) -> None:
     """Constant batches and single rows included; mse's own overflow is beyond these sizes."""
     generator = torch.Generator().manual_seed(0)
     for target in (torch.randn(rows, 1, generator=generator), torch.ones(rows, 1)):

@@ -61,7 +61,7 @@ def test_raters_who_all_agree_leave_something_to_learn_from() -> None:
     assert prediction.grad is not None and prediction.grad[0] > 0.1 and prediction.grad[1] < -0.1
 
 
-def test_without_deviations_it_is_refused(make_batch) -> None:
+def test_missing_deviations_are_rejected(make_batch) -> None:
     prediction, batch = make_batch()
     with pytest.raises(ValueError, match="standard deviations"):
         build_loss("fidelity")(prediction, replace(batch, std=None))

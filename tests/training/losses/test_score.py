@@ -38,7 +38,7 @@ def test_as_printed_every_prediction_is_pushed_up_even_where_it_is_far_too_high(
 
 
 def trained_bias(loss: str, steps: int) -> float:
-    """How far above the scores a linear model predicts, on average, after so many steps."""
+    """Return the mean excess of a linear model's predictions over the scores after `steps` steps."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(64, 3, generator=generator)
     target = features @ torch.tensor([[0.8], [-0.5], [0.3]])

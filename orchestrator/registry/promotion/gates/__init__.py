@@ -1,4 +1,4 @@
-"""The gates of promotion, in the order in which people read them."""
+"""Gates of promotion, in the order in which they are shown."""
 
 from orchestrator.registry.promotion.gates.better import BetterThanChampion
 from orchestrator.registry.promotion.gates.comparable import Comparable

@@ -1,4 +1,4 @@
-"""Better than the champion."""
+"""Gate: better than the champion."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ from orchestrator.registry.promotion.paired_bootstrap import paired_difference, 
 
 
 class BetterThanChampion(Gate):
-    """The two models themselves, on the same test images, by a paired bootstrap over prompts."""
+    """Paired bootstrap over prompts of candidate and champion on the same test images."""
 
     name = "better than the champion"
     comparative = True
 
-    def judge(self, case: GateInputs) -> GateResult:
-        """The interval's lower end has to be above the least gain."""
-        champion, rules = case.champion, case.rules
+    def evaluate(self, inputs: GateInputs) -> GateResult:
+        """Require the interval's lower end to be above the minimum gain."""
+        candidate, champion, thresholds = inputs.candidate, inputs.champion, inputs.thresholds
         if champion is None:
-            return self.says(True, "there is no champion to beat yet")
-        version = f"version {champion.version.version}"
-        if str(champion.version.run_id) == case.candidate.run.info.run_id:
-            return self.says(False, f"{version} is this very model", champion=int(champion.version.version))
+            return self.result(True, "there is no champion to beat yet")
+        number = int(champion.version.version)
+        version = f"version {number}"
+        if str(champion.version.run_id) == candidate.run.info.run_id:
+            return self.result(False, f"{version} is this very model", champion=number)
         if champion.table is None:
-            return self.says(False, f"it cannot be compared with {version}")
-        targets = shared_targets(case.candidate.table, champion.table)
-        if set(targets) != set(case.candidate.targets):
-            return self.says(False, f"{version} does not give the same scores")
+            return self.result(False, f"it cannot be compared with {version}")
+        targets = shared_targets(candidate.table, champion.table)
+        if set(targets) != set(candidate.targets):
+            return self.result(False, f"{version} does not predict the same scores")
+        pairs = [(candidate.table, champion.table)]
         try:
-            found = paired_difference([(case.candidate.table, champion.table)], targets, rules.metric, rules.confidence)
+            interval = paired_difference(pairs, targets, thresholds.metric, thresholds.confidence)
         except ValueError as error:
-            return self.says(False, f"it cannot be compared with {version}: {error}")
-        figures = interval_figures(found, champion=int(champion.version.version), min_gain=rules.min_gain)
-        if found.reason:
-            return self.says(False, f"{version}: {found.reason}", **figures)
-        passed = found.low > rules.min_gain
-        least = f"{rules.min_gain:+g}" if rules.min_gain else "zero"
-        short = "" if passed else f": the lower end is {rules.min_gain - found.low:.4f} short of {least}"
-        return self.says(passed, f"{difference(found, rules.metric)} to {version}, {bounds(found)}{short}", **figures)
+            return self.result(False, f"it cannot be compared with {version}: {error}")
+        figures = interval_figures(interval, champion=number, min_gain=thresholds.min_gain)
+        if interval.reason:
+            return self.result(False, f"{version}: {interval.reason}", **figures)
+        passed = interval.low > thresholds.min_gain
+        minimum = f"{thresholds.min_gain:+g}" if thresholds.min_gain else "zero"
+        short = "" if passed else f": the lower end is {thresholds.min_gain - interval.low:.4f} short of {minimum}"
+        sentence = f"{difference(interval, thresholds.metric)} to {version}, {bounds(interval)}{short}"
+        return self.result(passed, sentence, **figures)

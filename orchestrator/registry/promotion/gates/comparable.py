@@ -1,4 +1,4 @@
-"""Same data and test set as the champion, or the champion re-scored where neither was trained."""
+"""Gate: candidate and champion are compared on the same test images."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 
 
 class Comparable(Gate):
-    """What is compared was measured on the same images."""
+    """A test set shared with the champion, or the champion scored again on images that neither was trained on."""
 
     name = "same test as the champion"
     comparative = True
 
-    def judge(self, case: GateInputs) -> GateResult:
-        """Looks at where the champion's scores come from."""
-        champion = case.champion
+    def evaluate(self, inputs: GateInputs) -> GateResult:
+        """Require scores of the champion on the candidate's test images."""
+        champion = inputs.champion
         if champion is None:
-            return self.says(True, "there is no champion yet")
-        return self.says(
+            return self.result(True, "there is no champion yet")
+        return self.result(
             champion.table is not None,
-            champion.how,
+            champion.source,
             champion=int(champion.version.version),
-            same_data_and_test=champion.same,
+            same_data_and_test=champion.same_test,
         )

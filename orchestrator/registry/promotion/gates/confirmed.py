@@ -1,4 +1,4 @@
-"""Confirmed on test, not on validation."""
+"""Gate: confirmed on test, not on validation."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 
 
 class Confirmed(Gate):
-    """Every planned confirm run ended well, and was judged on images that chose nothing."""
+    """Every planned confirm run is complete, and no test image was used for model selection."""
 
     name = "confirmed on test"
 
-    def judge(self, case: GateInputs) -> GateResult:
-        """Looks at the protocol, the confirm runs and their logged test figures."""
-        candidate = case.candidate
-        spec, metric = candidate.evidence.spec, case.rules.metric
+    def evaluate(self, inputs: GateInputs) -> GateResult:
+        """Require a protocol with a test set of its own, and a logged test metric for every split."""
+        candidate = inputs.candidate
+        spec, metric = candidate.results.spec, inputs.thresholds.metric
         figures = {"runs": len(candidate.runs), "planned": spec.splits, "protocol": spec.protocol}
         if is_optimistic(spec.protocol):
-            return self.says(
+            return self.result(
                 False,
-                f"the protocol {spec.protocol} chooses epochs on the images that judge: its figures are optimistic",
+                f"the protocol {spec.protocol} chooses epochs on the test images, so its figures are optimistic",
                 **figures,
             )
-        known = {
+        confirmed = {
             run.data.tags["split"]
             for run in candidate.runs
             if math.isfinite(run.data.metrics.get(f"test_{metric}", math.nan))
         }
-        if len(known) < spec.splits:
-            return self.says(
+        if len(confirmed) < spec.splits:
+            return self.result(
                 False,
-                f"{len(known)} of {spec.splits} splits have a confirm run with a test {metric.upper()}: a median over "
-                "those that went well flatters",
+                f"{len(confirmed)} of {spec.splits} splits have a confirm run with a test {metric.upper()}, and a "
+                "median without the failed runs is biased upwards",
                 **figures,
             )
-        return self.says(True, f"{len(known)} of {spec.splits} confirm runs, protocol {spec.protocol}", **figures)
+        return self.result(True, f"{len(confirmed)} of {spec.splits} confirm runs, protocol {spec.protocol}", **figures)

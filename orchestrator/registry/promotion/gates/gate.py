@@ -1,4 +1,4 @@
-"""The seam: a gate looks at a case and says whether the candidate may pass."""
+"""Interface of a gate: a condition that a candidate must meet."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate found.
+    """Result of a gate.
 
     Attributes:
-        gate: its name.
-        passed: whether the candidate may pass.
-        sentence: why, in one sentence with its figures.
-        figures: the same for machines; a number that is not finite is None.
+        gate: name of the gate.
+        passed: whether the candidate meets the condition.
+        sentence: the reason, in one sentence with its figures.
+        figures: the figures for JSON; a number that is not finite is None.
     """
 
     gate: str
@@ -27,7 +27,7 @@ class GateResult:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the result for JSON."""
         return {"gate": self.gate, "passed": self.passed, "sentence": self.sentence, "figures": self.figures}
 
 
@@ -35,18 +35,18 @@ class Gate(ABC):
     """A condition of promotion.
 
     Attributes:
-        name: in a few words.
-        comparative: whether it compares with something else that scores; an alias that is not `champion` asks for
-            the other gates alone.
+        name: short name for tables and tags.
+        comparative: whether it compares the candidate with another model; aliases other than `champion` require only
+            the gates that do not.
     """
 
     name: ClassVar[str]
     comparative: ClassVar[bool] = False
 
     @abstractmethod
-    def judge(self, case: GateInputs) -> GateResult:
-        """Looks at the case; raises nothing for a candidate that is merely bad."""
+    def evaluate(self, inputs: GateInputs) -> GateResult:
+        """Evaluate a candidate; raise nothing for one that is merely bad."""
 
-    def says(self, passed: bool, sentence: str, **figures: Any) -> GateResult:
-        """A verdict in this gate's name."""
+    def result(self, passed: bool, sentence: str, **figures: Any) -> GateResult:
+        """Return a result of this gate."""
         return GateResult(self.name, passed, sentence, figures)

@@ -1,4 +1,4 @@
-"""Beats the predictors that see no pixel."""
+"""Gate: better than the baselines that do not read the image."""
 
 from __future__ import annotations
 
@@ -13,60 +13,61 @@ NO_PIXEL = {
     "prompt_mean": "the prompt's mean",
     "generator_prompt_mean": "generator and prompt means",
 }
-"""Baselines that see no pixel. One that could say nothing about the test images has no table and is not met."""
+"""Baselines that do not read the image. A baseline without predictions for the test images has no table."""
 
 
 class BeatsNoPixel(Gate):
-    """A model that looks at images has to know more than who made them, or from which prompt."""
+    """Paired bootstrap against predictors that know only the generator or the prompt."""
 
     name = "beats the no-pixel baselines"
     comparative = True
 
-    def judge(self, case: GateInputs) -> GateResult:
-        """The configuration against each of them, split beside split; every lower end has to be above zero."""
-        if not case.candidate.evidence.baselines():
-            return self.says(False, f"the sweep {case.candidate.evidence.name} has no run of the baselines")
-        planned = {run.data.tags["split"] for run in case.candidate.runs}
-        there = {run.data.tags["split"] for run in case.candidate.evidence.baselines()}
-        if missing := planned - there:
-            return self.says(
+    def evaluate(self, inputs: GateInputs) -> GateResult:
+        """Compare the configuration with each baseline, split by split; require every gain to be above zero."""
+        results = inputs.candidate.results
+        if not results.baselines():
+            return self.result(False, f"the sweep {results.name} has no run of the baselines")
+        planned = {run.data.tags["split"] for run in inputs.candidate.runs}
+        complete = {run.data.tags["split"] for run in results.baselines()}
+        if missing := planned - complete:
+            return self.result(
                 False,
-                f"{len(missing)} of the {len(planned)} splits have no complete run of the baselines: a median over the "
-                "others flatters",
+                f"{len(missing)} of the {len(planned)} splits have no complete run of the baselines, and a median over "
+                "the others is biased",
                 splits=len(planned) - len(missing),
             )
         try:
-            compared = {name: found for name in NO_PIXEL if (found := _against(case, name)) is not None}
-        except _Gone as gone:
-            return self.says(False, str(gone))
-        # A baseline whose scores do not differ has no correlation: there is nothing to beat.
-        met = {name: found for name, found in compared.items() if not found.reason}
-        figures = {name: interval_figures(found) for name, found in met.items()}
-        if not met:
-            return self.says(True, "none of them can rank these test images", **figures)
-        worst = min(met, key=lambda name: met[name].low)
-        found = met[worst]
-        passed = found.low > 0
-        short = "" if passed else f": the lower end is {-found.low:.4f} short of zero"
-        told = f"{difference(found, case.rules.metric)} to {NO_PIXEL[worst]}, {bounds(found)}{short}"
-        return self.says(passed, told, **figures)
+            intervals = {name: interval for name in NO_PIXEL if (interval := _compare(inputs, name)) is not None}
+        except _PredictionsMissing as error:
+            return self.result(False, str(error))
+        # A baseline with constant predictions has no correlation, so there is nothing to beat.
+        defined = {name: interval for name, interval in intervals.items() if not interval.reason}
+        figures = {name: interval_figures(interval) for name, interval in defined.items()}
+        if not defined:
+            return self.result(True, "none of them can rank these test images", **figures)
+        closest = min(defined, key=lambda name: defined[name].low)
+        interval = defined[closest]
+        passed = interval.low > 0
+        short = "" if passed else f": the lower end is {-interval.low:.4f} short of zero"
+        gain = difference(interval, inputs.thresholds.metric)
+        return self.result(passed, f"{gain} to {NO_PIXEL[closest]}, {bounds(interval)}{short}", **figures)
 
 
-class _Gone(Exception):
-    """A baseline that had something to say has no table any more, so nobody can compare with it."""
+class _PredictionsMissing(Exception):
+    """Raised if a baseline logged a test metric but its predictions are missing."""
 
 
-def _against(case: GateInputs, name: str) -> Interval | None:
-    candidate = case.candidate
-    by_split = {run.data.tags["split"]: run for run in candidate.evidence.baselines()}
+def _compare(inputs: GateInputs, name: str) -> Interval | None:
+    candidate = inputs.candidate
+    by_split = {run.data.tags["split"]: run for run in candidate.results.baselines()}
     pairs: list[Pair] = []
     for run in candidate.runs:
-        beside = by_split.get(run.data.tags["split"])
-        table = candidate.evidence.table(beside, f"{name}.csv", "baselines") if beside else None
-        if table is None and beside and any(key.startswith(f"{name}_test_") for key in beside.data.metrics):
-            raise _Gone(f"the predictions of {NO_PIXEL[name]} of {beside.info.run_name} are gone")
+        baseline = by_split.get(run.data.tags["split"])
+        table = candidate.results.table(baseline, f"{name}.csv", "baselines") if baseline else None
+        if table is None and baseline and any(key.startswith(f"{name}_test_") for key in baseline.data.metrics):
+            raise _PredictionsMissing(f"the predictions of {NO_PIXEL[name]} of {baseline.info.run_name} are missing")
         if table is not None:
             pairs.append((candidate.table_of(run), table))
     if not pairs:
         return None
-    return paired_difference(pairs, candidate.targets, case.rules.metric, case.rules.confidence)
+    return paired_difference(pairs, candidate.targets, inputs.thresholds.metric, inputs.thresholds.confidence)

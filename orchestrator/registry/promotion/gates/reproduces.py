@@ -1,4 +1,4 @@
-"""Loads, and says again what it said."""
+"""Gate: the logged model reproduces its recorded test scores."""
 
 from __future__ import annotations
 
@@ -7,33 +7,37 @@ from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 
 
 class Reproduces(Gate):
-    """What would be used is what was measured."""
+    """Scores of the test images by the model from MLflow, compared with those of the confirm run."""
 
     name = "reproduces its test scores"
 
-    def judge(self, case: GateInputs) -> GateResult:
-        """Looks at what came of scoring the test images again with the model out of MLflow."""
-        found = case.reproduction
-        if found.reason:
-            return self.says(False, found.reason)
+    def evaluate(self, inputs: GateInputs) -> GateResult:
+        """Require every new score to be within the tolerance, and the logged SRCC to be that of the table."""
+        check = inputs.score_check
+        if check.from_images is None:
+            return self.result(False, check.reason)
+        images, features = check.from_images, check.from_features
+        target = images.worst
+        largest, tolerance = images.largest[target], images.tolerance[target]
+        stored = None if features is None else features.largest[features.worst]
         figures = {
-            "images": found.images,
-            "largest_difference": found.largest,
-            "largest_difference_from_stored_features": found.stored,
-            "tolerance": found.tolerance,
-            "logged": found.logged,
-            "again": found.again,
+            "images": images.images,
+            "largest_difference": largest,
+            "largest_difference_from_stored_features": stored,
+            "tolerance": tolerance,
+            "logged": check.logged,
+            "again": check.again,
         }
         from_features = (
-            "the stored features are not here"
-            if found.stored is None
+            "the stored features are not on this machine"
+            if stored is None
             else "bit for bit from the stored features"
-            if found.exact
-            else f"from the stored features {found.stored:.2g} off at most"
+            if check.exact
+            else f"from the stored features {stored:.2g} off at most"
         )
-        from_images = "bit for bit" if found.largest == 0 else f"{found.largest:.2g} off at most"
-        told = (
-            f"{found.images} test images: {from_features}; from the images {from_images} "
-            f"(allowed {found.tolerance:.2g}), SRCC {found.again:.6f}, logged {found.logged:.6f}"
+        from_images = "bit for bit" if largest == 0 else f"{largest:.2g} off at most"
+        sentence = (
+            f"{images.images} test images: {from_features}; from the images {from_images} "
+            f"(allowed {tolerance:.2g}), SRCC {check.again:.6f}, logged {check.logged:.6f}"
         )
-        return self.says(found.within, told, **figures)
+        return self.result(check.within, sentence, **figures)

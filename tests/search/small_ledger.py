@@ -1,4 +1,4 @@
-"""A small search space, and trials of a ledger that are trained by numbers."""
+"""A small search space, and trials of a ledger with given objectives."""
 
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
@@ -18,7 +18,7 @@ SPACE = SearchSpace.model_validate(
 
 
 def train(ledger: Ledger, *objectives: float, outcome: Outcome = Outcome.COMPLETE, number: int | None = None) -> int:
-    """Start a trial, or take a running one, report its epochs and end it; return its number."""
+    """Report the objectives of a trial's epochs, finish it and return its number; ask for a trial if none is given."""
     number = ledger.ask().number if number is None else number
     for epoch, value in enumerate(objectives, 1):
         ledger.report(number, epoch, value)

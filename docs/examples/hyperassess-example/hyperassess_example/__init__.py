@@ -1,0 +1,1 @@
+"""A variant and a loss for HyperAssess."""

@@ -62,15 +62,15 @@ class PaperReproduction:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", choose_claims(self.dataset, self.tables, self.variants))
-        for kind, given, known in (
+        for kind, chosen, known in (
             ("protocol", self.protocols, (OWN, RANDOM)),
             ("form", self.forms, (PAPER, SHIPPED)),
             ("backbone", (self.backbone,), (FROZEN, FINETUNE)),
         ):
-            for name in given:
+            for name in chosen:
                 if name not in known:
                     raise InputError(unknown_name_message(kind, name, known))
-            if not given:
+            if not chosen:
                 raise InputError(f"--{kind}s names none; there are {' and '.join(known)}.")
         if self.backbone == FINETUNE and not self.runs:
             raise InputError("--backbone finetune: no chosen system reads arrays of images in these forms.")
@@ -154,7 +154,7 @@ def _result(reproduction: PaperReproduction, run: Run, folder: Path, stream: Tex
 
 
 def _spec(reproduction: PaperReproduction, run: Run, folder: Path) -> SweepSpec:
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "variant": run.variant,
         "dataset": reproduction.dataset,
         "data_root": reproduction.data_root,
@@ -173,7 +173,7 @@ def _spec(reproduction: PaperReproduction, run: Run, folder: Path) -> SweepSpec:
         "space": _paper_space(run.variant, folder, run.backbone == FINETUNE) if run.form == PAPER else None,
         "name": run.name,
     }
-    return build_spec(given)
+    return build_spec(settings)
 
 
 @cache

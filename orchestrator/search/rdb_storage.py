@@ -22,7 +22,7 @@ CONNECT_SECONDS = 5
 """Seconds that one attempt to reach a PostgreSQL server may take."""
 
 
-def check_database(given: str) -> None:
+def check_database(ledger: str) -> None:
     """Check that the database can be reached, without changing it.
 
     Raises:
@@ -31,7 +31,7 @@ def check_database(given: str) -> None:
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
 
-    url = _parse(given)
+    url = _parse(ledger)
     file = Path(url.database) if url.drivername == "sqlite" and url.database else None
     if file and not file.exists():  # a connection would create it
         if not file.parent.is_dir():
@@ -48,7 +48,7 @@ def check_database(given: str) -> None:
 
 
 def open_database(
-    given: str,
+    ledger: str,
     report: Report = logger.warning,
     stopping: threading.Event | None = None,
     retry_seconds: float = RETRY_SECONDS,
@@ -56,7 +56,7 @@ def open_database(
     """Open an Optuna storage in a database; create its tables if missing.
 
     Args:
-        given: the database's URL.
+        ledger: the database's URL.
         report: called with one line when the database becomes unavailable.
         stopping: set when the database stays unavailable.
         retry_seconds: seconds that it may be unavailable.
@@ -69,7 +69,7 @@ def open_database(
 
     from orchestrator.search.optuna_internals import database_storage_class
 
-    url = _parse(given)
+    url = _parse(ledger)
     # Two sweeps that start in an empty database may both create the tables: the slower one finds them when it retries.
     creating = Retrying(
         retry=retry_if_exception_type((IntegrityError, ProgrammingError)),
@@ -99,10 +99,10 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(cause, exc.DBAPIError) and cause.connection_invalidated
 
 
-def _parse(given: str) -> URL:
+def _parse(ledger: str) -> URL:
     from sqlalchemy.engine import make_url
 
-    return make_url(ledger_url(given))
+    return make_url(ledger_url(ledger))
 
 
 def _engine_settings(url: URL) -> dict[str, Any]:

@@ -43,13 +43,13 @@ class TrackingDestination:
             return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
 
 
-def resolve_tracking_uri(given: str | None) -> str:
+def resolve_tracking_uri(uri: str | None) -> str:
     """Return the given tracking URI, else MLFLOW_TRACKING_URI, else the profile's, else `mlflow.db` in this folder.
 
     Raises:
         InputError: the URI has a password that would be shown, or the profile is wrong.
     """
-    setting = find_setting("tracking_uri", given)
+    setting = find_setting("tracking_uri", uri)
     if setting is None:
         return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     if setting.source is None:

@@ -405,8 +405,8 @@ import sys
 from pathlib import Path
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from tests.search.small_ledger import SPACE, train
 from orchestrator.search.open_storage import open_storage
+from orchestrator.search.space import SearchSpace
 
 url, journal, space = sys.argv[1:]
 ledger = Ledger(open_storage(url or None, Path(journal)), "search", SearchSpace.model_validate_json(space))

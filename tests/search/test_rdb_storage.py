@@ -42,13 +42,13 @@ def test_a_password_is_refused_and_not_repeated(url):
     with pytest.raises(InputError) as refused:
         ledger_url(url)
     assert "hunter2" not in str(refused.value)
-    assert "PGPASSWORD" in str(refused.value) or "no database URL" in str(refused.value)
+    assert "PGPASSWORD" in str(refused.value) or "not a database URL" in str(refused.value)
 
 
 @pytest.mark.parametrize(
     "url, why",
     [
-        ("ledger.db", "no database URL"),
+        ("ledger.db", "not a database URL"),
         ("mysql://host/db", "mysql is not supported"),
         ("sqlite://", "is a file"),
         ("sqlite:///:memory:", "is a file"),

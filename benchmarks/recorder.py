@@ -36,7 +36,7 @@ def main() -> None:
         sink = MlflowSink(f"sqlite:///{folder / 'mlflow.db'}", "bench", "bench", "bench")
         uploader = SpoolUploader(Spool(folder / "spool"), lambda: sink)
         before, began = commits[0], time.perf_counter()
-        while uploader.carry():
+        while uploader.send_batch():
             pass
         sent = time.perf_counter() - began
     print(f"spooling: {1e6 * spooled / (_TRIALS * (_EPOCHS + 4)):.0f} µs an event, in the sweep's thread")

@@ -81,7 +81,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
             3,
             {"search": search, "confirm": confirm},
         )
-        recorder = Recorder(spool, folder / "trials", keeps=collector.keeps)
+        recorder = Recorder(spool, folder / "trials", uploads=collector.keeps)
         recorder.record("start", SWEEP, name="scale", params={}, tags={})
         (folder / "trials").mkdir()
         progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=Slots(slots))

@@ -78,7 +78,7 @@ class Records:
             AssertionError: with what disagrees.
         """
         self._check_budget()
-        assert Spool(self.workspace.spool).left() == 0, "events have not reached MLflow"
+        assert Spool(self.workspace.spool).count_unsent() == 0, "events have not reached MLflow"
         keys = [run.data.tags["run_key"] for run in self.runs]
         assert sorted(keys) == sorted([SWEEP, *self.trials]), "one run for every trial, and one for the sweep"
         compared = 0

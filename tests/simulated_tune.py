@@ -116,4 +116,4 @@ class OfflineUploader:
         pass
 
     def close(self, timeout: float) -> int:
-        return self._spool.left()
+        return self._spool.count_unsent()

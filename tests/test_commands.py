@@ -326,7 +326,7 @@ class TestFinishedSweepByName:
         monkeypatch.setattr("orchestrator.tracking.destination.TrackingDestination.open", lambda target: sink)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
         assert found.exit_code == 0 and json.loads(found.stdout) == {"best": None} and "finished" in found.stderr
-        assert [event.kind for event in taken] == ["end"] and spool.left() == 0
+        assert [event.kind for event in taken] == ["end"] and spool.count_unsent() == 0
 
     def test_unsent_events_are_reported_if_mlflow_is_away(self, spool, monkeypatch):
         def away(target):
@@ -334,7 +334,7 @@ class TestFinishedSweepByName:
 
         monkeypatch.setattr("orchestrator.tracking.destination.TrackingDestination.open", away)
         found = CliRunner().invoke(sweep, ["--name", "first", "--json"])
-        assert found.exit_code == 0 and "nobody there" in found.stderr and spool.left() == 1
+        assert found.exit_code == 0 and "nobody there" in found.stderr and spool.count_unsent() == 1
 
 
 class TestScore:

@@ -13,7 +13,7 @@ from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins, load_plugins, s
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
 from orchestrator.execution.cross_dataset import CrossDataset, extract_cross, prepare_cross_dataset
-from orchestrator.search.initial_trials import InitialTrials, choose_first, read_enqueued
+from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, has_space, load_space
@@ -64,9 +64,9 @@ class PreparedSweep:
         return self.spec.backbone == "finetune"
 
     def first_trials(self) -> tuple[InitialTrials, list[str]]:
-        """Return the first trials of both searches and sentences about them; raise InputError like `choose_first`."""
+        """Return the first configurations and notes on them; raise InputError as `choose_initial_trials` does."""
         spec = self.spec
-        return choose_first(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
+        return choose_initial_trials(spec.variant, self.space, self.control_space, self.enqueued, spec.warm_start)
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal when a sweep is resumed: code version, data, splits, space."""

@@ -68,7 +68,7 @@ class TrainingJob:
         self._history = EpochLog(self._folder / EPOCHS)
         self._training = self._new_training()
         self._pending = self._resumed()
-        self._history.keep(self._pending)
+        self._history.reset(self._pending)
 
     def _new_training(self) -> Trainer:
         settings = FitSettings.from_dict({**self._job.training, "seed": self._job.seed})

@@ -1,1 +1,1 @@
-"""What people see of a sweep: the terminal while it runs, then tables, figures and JSON."""
+"""Reports of a sweep: the live view of a running sweep, then result tables, figures and JSON."""

@@ -1,4 +1,4 @@
-"""Figures of several runs together: medians, intervals, and these as JSON."""
+"""Medians and intervals over several runs, and their JSON."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from orchestrator.training.bootstrap import Interval, median_interval
 
 @dataclass(frozen=True)
 class Figures:
-    """Median figures over runs, means over targets where there are several.
+    """Medians over runs; of several targets, medians of the targets' means.
 
     Attributes:
         metrics: name → median over the runs.
-        intervals: srcc and plcc → bootstrap interval of that median, resampling prompts.
-            Several targets have one each, their mean has none.
-        targets: target → its own figures, where there are several.
-        reasons: metric → why it is NaN in all runs, where it is.
+        intervals: srcc and plcc → bootstrap interval of the median, resampling prompts. Each of several targets has
+            its own; their mean has none.
+        targets: target → its own figures, if there are several.
+        reasons: metric → reason why it is NaN in all runs.
     """
 
     metrics: dict[str, float]
@@ -32,7 +32,7 @@ class Figures:
 
 
 def final_figures(finals: list[dict[str, float]], prefix: str, targets: tuple[str, ...]) -> Figures:
-    """Medians of what the runs' last messages say under a prefix."""
+    """Return medians of the runs' final metrics whose names have a prefix."""
 
     def medians(suffix: str) -> dict[str, float]:
         names = ("srcc", "plcc", "krcc", "rmse")
@@ -45,18 +45,18 @@ def final_figures(finals: list[dict[str, float]], prefix: str, targets: tuple[st
 def table_figures(
     tables: list[pd.DataFrame], targets: tuple[str, ...], part: str = "test", several: bool = False
 ) -> Figures:
-    """Medians over the runs' tables of predictions.
+    """Return medians over the runs' tables of predictions.
 
     Args:
-        tables: one a run, with rows of the part and of the part "validation".
-        targets: the scores that are judged.
-        part: the rows that judge.
-        several: whether the model learned several scores, even if only one is judged: then, as where several are,
-            the mean has no interval and each has its own.
+        tables: one per run, with rows of the part and of the part "validation".
+        targets: the scores that are evaluated.
+        part: the rows that are evaluated.
+        several: whether the model learned several scores. If so, the mean has no interval and each target has its own,
+            even if only one is evaluated.
     """
     runs = [{target: evaluate_table(table, target, part) for target in targets} for table in tables]
-    judged = rows_of(tables, part)
-    each = {target: _target_figures(judged, [run[target] for run in runs], target) for target in targets}
+    rows = rows_of(tables, part)
+    each = {target: _target_figures(rows, [run[target] for run in runs], target) for target in targets}
     if several or len(targets) > 1:
         return _medians_of([mean_agreement(run) for run in runs], targets=each)
     return each[targets[0]]
@@ -77,12 +77,12 @@ def _medians_of(runs: list[EvaluationMetrics], **more: Any) -> Figures:
 
 
 def rows_of(tables: list[pd.DataFrame], part: str = "test") -> list[pd.DataFrame]:
-    """The rows of a part in each table."""
+    """Return the rows of a part of each table."""
     return [table[table["part"] == part] for table in tables]
 
 
 def predictions(tables: list[pd.DataFrame], target: str) -> list[pd.Series[float]]:
-    """The scores that each table's run gave."""
+    """Return the predicted scores of each table."""
     return [table[f"predicted_{target}"] for table in tables]
 
 
@@ -92,23 +92,23 @@ def _median(values: list[float]) -> float:
 
 
 def figures_json(figures: Figures) -> dict[str, Any]:
-    """As JSON, NaN being null."""
-    found: dict[str, Any] = {name: number_json(value) for name, value in figures.metrics.items()}
+    """Return figures as JSON, with null for NaN."""
+    content: dict[str, Any] = {name: number_json(value) for name, value in figures.metrics.items()}
     if "srcc" in figures.intervals:
-        found["interval"] = bounds_json(figures.intervals["srcc"])
-        found["plcc_interval"] = bounds_json(figures.intervals["plcc"])
+        content["interval"] = bounds_json(figures.intervals["srcc"])
+        content["plcc_interval"] = bounds_json(figures.intervals["plcc"])
     if figures.reasons:
-        found["reasons"] = figures.reasons
+        content["reasons"] = figures.reasons
     if figures.targets:
-        found["targets"] = {target: figures_json(own) for target, own in figures.targets.items()}
-    return found
+        content["targets"] = {target: figures_json(own) for target, own in figures.targets.items()}
+    return content
 
 
 def bounds_json(interval: Interval) -> list[float | None]:
-    """Low and high as JSON."""
+    """Return the bounds of an interval as JSON."""
     return [number_json(interval.low), number_json(interval.high)]
 
 
 def number_json(value: float) -> float | None:
-    """As JSON, NaN being null."""
+    """Return a number as JSON, with null for NaN."""
     return round(value, 6) if math.isfinite(value) else None

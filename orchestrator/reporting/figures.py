@@ -1,4 +1,4 @@
-"""Figures of a finished sweep, as PNG files."""
+"""Plots of a finished sweep as PNG files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAMES = {"search": "variant", "control": "control"}
 
 
 def draw_figures(summary: Summary, arms: Sequence[Arm], workspace: Workspace) -> None:
-    """Draws `search.png`, `comparison.png` and, where runs were confirmed, `predictions.png`."""
+    """Draw `search.png`; if runs were confirmed, also `comparison.png` and `predictions.png`."""
     with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
         _search(arms, summary, workspace)
         if any(line.test for line in summary.confirmed):
@@ -74,11 +74,11 @@ def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None
 
 
 def _importances(axis: Any, arm: Arm) -> None:
-    """Which parameters the objective depended on, in the variant's search."""
+    """Plot the importance of the parameters in the variant's search."""
     shares = sorted(arm.ledger.parameter_importances().items(), key=lambda item: item[1])
-    axis.set_title(f"What mattered ({_NAMES[arm.study]})")
+    axis.set_title(f"Parameter importance ({_NAMES[arm.study]})")
     if not shares:
-        axis.text(0.5, 0.5, "too few trials to tell", ha="center", transform=axis.transAxes)
+        axis.text(0.5, 0.5, "too few trials", ha="center", transform=axis.transAxes)
         axis.set_axis_off()
         return
     axis.barh([name for name, _ in shares], [share for _, share in shares], color=_COLOURS[arm.study])
@@ -104,8 +104,8 @@ def _comparison(summary: Summary, workspace: Workspace) -> None:
     ]
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(bars) + 1.2), layout="constrained")
     for position, (_, figures, colour) in enumerate(bars):
-        if found := figures.intervals.get("srcc"):
-            axis.plot([found.low, found.high], [position] * 2, color=colour, lw=2, alpha=0.6)
+        if interval := figures.intervals.get("srcc"):
+            axis.plot([interval.low, interval.high], [position] * 2, color=colour, lw=2, alpha=0.6)
         axis.scatter(figures.metrics["srcc"], position, color=colour, s=36, zorder=3)
         axis.annotate(
             f"{figures.metrics['srcc']:.3f}",

@@ -1,4 +1,4 @@
-"""The terminal while a sweep runs: a live table, or plain lines where the output is no terminal."""
+"""Live view of a running sweep: a table or, if the output is not a terminal, plain lines."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.progress import JobProgress, SweepProgress
 from orchestrator.search.outcome import Outcome
 
-_AROUND = 4
-"""Lines of the live table that are no rows: title, header, footer, and the one that the cursor is on."""
+_OTHER_LINES = 4
+"""Lines of the live table in addition to its rows: title, header, footer, and the cursor's line."""
 
 _STYLES = {
     Outcome.COMPLETE: "green",
@@ -29,19 +29,19 @@ _STYLES = {
 
 
 class LiveView:
-    """Watches a sweep and draws its tally; use it as a context.
+    """Callbacks that show a sweep's progress in a live table; used as a context manager.
 
     Args:
-        console: where it is drawn.
-        progress: what is drawn; must be a watcher before this one.
-        title: of the table.
+        console: console to draw on.
+        progress: progress of the sweep; must be a callback before this one.
+        title: title of the table.
     """
 
     def __init__(self, console: Console, progress: SweepProgress, title: str) -> None:
         self._console = console
         self._progress = progress
         self._title = title
-        self._first_with: dict[str, str] = {}
+        self._first_job_with: dict[str, str] = {}
         self._live = (
             Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=True)
             if console.is_terminal
@@ -60,13 +60,13 @@ class LiveView:
             self._live.__exit__(kind, error, trace)
 
     def on_job_start(self, job: Job) -> None:
-        """Drawn at the next refresh."""
+        """Do nothing: the next refresh shows it."""
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
-        """Drawn at the next refresh."""
+        """Do nothing: the next refresh shows it."""
 
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """A line for every job, where there is no live table; above it an error, in full the first time."""
+        """Print an error, in full the first time, and without a live table a line for every job."""
         if self._live is None:
             line = self._progress.lines[job.key]
             best = f", validation SRCC {line.best:.4f}" if job.variant and line.best == line.best else ""
@@ -76,16 +76,16 @@ class LiveView:
             self._console.print(text, highlight=False, soft_wrap=True)
         if error:
             last = error.strip().splitlines()[-1]
-            first = self._first_with.setdefault(last, job.title)
+            first = self._first_job_with.setdefault(last, job.title)
             last = last if first == job.title else f"the same error as {first}"
             self._console.print(f"{job.title}: {last}", style="red", highlight=False, markup=False, soft_wrap=True)
 
     def on_message(self, job: Job, note: str) -> None:
-        """A line above the live table."""
+        """Print a line above the live table."""
         self._console.print(f"{job.title}: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def on_job_interrupted(self, job: Job) -> None:
-        """Drawn at the end."""
+        """Do nothing: the end of the sweep shows it."""
 
     def _draw(self) -> Group:
         table = Table(title=self._title, title_justify="left", pad_edge=False, box=None, expand=True)
@@ -96,10 +96,10 @@ class LiveView:
             ("best SRCC", "right"),
         ):
             table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-        # What is left of the width is its: long configurations must not push the figures out.
+        # It gets the rest of the width, so that long configurations do not hide the figures.
         table.add_column("configuration", overflow="ellipsis", no_wrap=True, ratio=1)
-        # Rows that the screen would cut off are not made: with hundreds of slots they would take the driver's time.
-        room = max(1, self._console.height - _AROUND)
+        # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
+        room = max(1, self._console.height - _OTHER_LINES)
         for line in (self._progress.running() + self._progress.latest())[:room]:
             table.add_row(*self._row(line))
         return Group(table, self._footer())
@@ -130,24 +130,24 @@ class LiveView:
 
 
 class FeatureProgress:
-    """Draws how far the reading of data and the encoding of features is."""
+    """Progress bars for reading data and encoding features."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar: Progress | None = None
         self._tasks: dict[str, object] = {}
         self._began: dict[str, float] = {}
-        self._said: dict[str, float] = {}
+        self._printed: dict[str, float] = {}
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        """A bar for every kind of work, or a line now and then where the output is no terminal."""
+        """Show a bar for each kind of work or, if the output is not a terminal, a line every ten seconds."""
         now = time.monotonic()
         self._began.setdefault(what, now)
         rate = done / max(now - self._began[what], 1e-3)
         if not self._console.is_terminal:
-            if done >= total or now - self._said.get(what, 0.0) > 10:
-                self._said[what] = now
-                # At the first report no time has passed that a rate could be of.
+            if done >= total or now - self._printed.get(what, 0.0) > 10:
+                self._printed[what] = now
+                # At the first call no time has passed.
                 pace = f", {rate:.0f}/s" if now - self._began[what] > 0.1 else ""
                 self._console.print(f"{what}: {done}/{total}{pace}", highlight=False)
             return
@@ -161,14 +161,14 @@ class FeatureProgress:
         self._bar.update(self._tasks[what], completed=done, total=total, rate=rate)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        """Leaves the finished bars standing."""
+        """Stop the bars and leave them on the screen."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Return seconds as text: `42 s`, `3 min 05 s`, `2 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

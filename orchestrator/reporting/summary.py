@@ -1,4 +1,4 @@
-"""What a sweep found, computed from its ledgers and the predictions on disk."""
+"""Summary of a sweep, computed from its ledgers and the predictions on disk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.execution.prepare import PreparedSweep
 
 HEADLINES = ("srcc", "plcc", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt")
-"""The test figures that a sweep's run in MLflow shows."""
+"""Test metrics that a sweep's run in MLflow has."""
 
 BASELINES = {
     "ridge": "ridge regression on the same features",
@@ -47,18 +47,18 @@ BASELINES = {
 
 @dataclass(frozen=True)
 class ConfirmedConfiguration:
-    """A configuration, as its search and its confirm runs saw it.
+    """A configuration with the figures of its search trial and its confirm runs.
 
     Attributes:
-        source: key of the searched trial.
-        study: "search" for the variant's, "control" for the control's.
-        variant: what was trained.
-        trial: the searched trial.
+        source: key of the search trial.
+        study: "search" for the variant, "control" for the control.
+        variant: the trained variant.
+        trial: the search trial.
         runs: keys of its confirm runs, in the order of their splits.
-        representative: the run with the median validation score; its model stands for the configuration.
-        validation: medians over the confirm runs' best epochs; the search's own where nothing was confirmed.
-        test: None where nothing was confirmed.
-        cross: on a second data set; None where there is none or nothing was confirmed.
+        representative: the run with the median validation score, whose model stands for the configuration.
+        validation: medians over the confirm runs' best epochs; the search trial's if nothing was confirmed.
+        test: figures on test; None if nothing was confirmed.
+        cross: figures on a second data set; None without one, or if nothing was confirmed.
     """
 
     source: str
@@ -74,7 +74,7 @@ class ConfirmedConfiguration:
 
 @dataclass(frozen=True)
 class BaselineFigures:
-    """A baseline over the same splits: its figures on test and on a second data set, or why there are none."""
+    """A baseline over the same splits: its figures on test and on a second data set, or the reason for none."""
 
     name: str
     test: Figures | None
@@ -84,7 +84,7 @@ class BaselineFigures:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """The best configuration against something on the same splits: median paired difference in test SRCC."""
+    """The best configuration against another model on the same splits: median paired difference in test SRCC."""
 
     against: str
     target: str
@@ -93,7 +93,7 @@ class PairedComparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """A sweep's findings. `confirmed` holds the variant's configurations and then the control's, best first."""
+    """Results of a sweep. `confirmed` has the variant's configurations and then the control's, best first."""
 
     prepared: PreparedSweep
     confirmed: tuple[ConfirmedConfiguration, ...]
@@ -103,11 +103,11 @@ class Summary:
     optimistic: bool
 
     def best(self, study: str) -> ConfirmedConfiguration | None:
-        """The configuration of a study with the highest validation median: test plays no part in the choice."""
+        """Return the configuration of a study with the highest validation median; test does not affect the choice."""
         return next((line for line in self.confirmed if line.study == study), None)
 
     def headline_metrics(self) -> dict[str, float]:
-        """What the sweep's run in MLflow shows beside those of others."""
+        """Return the metrics of the sweep's own run in MLflow."""
         metrics: dict[str, float] = {}
         if best := self.best("search"):
             metrics |= {f"val_{name}": best.validation.metrics[name] for name in ("srcc", "plcc")}
@@ -132,7 +132,7 @@ class Summary:
         return metrics | {f"{b.name}_{prefix}srcc": b.cross.metrics["srcc"] for b in self.baselines if b.cross}
 
     def as_result(self) -> dict[str, Any]:
-        """The object that `--json` prints and `result.json` holds; NaN is null."""
+        """Return the object that `--json` prints and `result.json` has, with null for NaN."""
         spec = self.prepared.spec
         best, control = self.best("search"), self.best("control")
         return {
@@ -163,7 +163,7 @@ class Summary:
 
 
 def summarise(prepared: PreparedSweep, arms: Sequence[Arm], confirm: Ledger, trials: Path) -> Summary:
-    """Sums up a sweep whose jobs have all ended."""
+    """Return the summary of a sweep whose jobs have all ended."""
     ended = [trial for trial in confirm.trials() if trial.outcome is Outcome.COMPLETE]
     runs: dict[str | None, list[LedgerTrial]] = {}
     for trial in ended:
@@ -226,26 +226,26 @@ def _comparisons(
     trials: Path,
     targets: tuple[str, ...],
 ) -> list[PairedComparison]:
-    def of(study: str) -> list[pd.DataFrame]:
+    def test_rows(study: str) -> list[pd.DataFrame]:
         line = next((line for line in confirmed if line.study == study), None)
         return rows_of([pd.read_csv(trials / key / PREDICTIONS) for key in line.runs]) if line else []
 
-    own = of("search")
-    others = {"control": of("control"), **{name: rows_of(found) for name, found in tables.items()}}
+    own = test_rows("search")
+    others = {"control": test_rows("control"), **{name: rows_of(runs) for name, runs in tables.items()}}
     return [
         PairedComparison(
             name,
             target,
             paired_interval(
                 predictions(own, target),
-                predictions(found, target),
+                predictions(other, target),
                 [table[target] for table in own],
                 [table["prompt_id"] for table in own],
             ),
         )
-        for name, found in others.items()
+        for name, other in others.items()
         for target in targets
-        if own and len(found) == len(own)
+        if own and len(other) == len(own)
     ]
 
 
@@ -258,11 +258,11 @@ def _tables(runs: list[LedgerTrial], trials: Path, file: str) -> list[pd.DataFra
 def _cross(
     runs: list[LedgerTrial], trials: Path, file: str, cross_file: str, prepared: PreparedSweep
 ) -> Figures | None:
-    """Medians over the runs on a second data set; its tables get the validation rows for the logistic fit."""
+    """Return medians over the runs on a second data set, with validation rows added for the logistic fit."""
     if prepared.cross is None or not runs:
         return None
-    beside = zip(_tables(runs, trials, file), _tables(runs, trials, cross_file), strict=True)
-    tables = [pd.concat([*rows_of([own], "validation"), cross]) for own, cross in beside]
+    pairs = zip(_tables(runs, trials, file), _tables(runs, trials, cross_file), strict=True)
+    tables = [pd.concat([*rows_of([own], "validation"), cross]) for own, cross in pairs]
     return table_figures(tables, prepared.cross.targets, CROSS, len(prepared.targets) > 1) if tables else None
 
 
@@ -271,7 +271,7 @@ def _key(run: LedgerTrial) -> str:
 
 
 def _configuration(line: ConfirmedConfiguration, brief: bool = False) -> dict[str, Any]:
-    found = {
+    content = {
         "trial": line.trial.number,
         "source": line.source,
         "params": line.trial.params,
@@ -279,7 +279,7 @@ def _configuration(line: ConfirmedConfiguration, brief: bool = False) -> dict[st
         "test": figures_json(line.test) if line.test else None,
         "cross": figures_json(line.cross) if line.cross else None,
     }
-    return found if brief else {**found, "run": line.representative}
+    return content if brief else {**content, "run": line.representative}
 
 
 def _baseline_json(line: BaselineFigures) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The paper's tables: run, compared with its figures, and reported."""
+"""Reproduction of the paper's tables: runs, comparison and report."""

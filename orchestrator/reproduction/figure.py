@@ -1,4 +1,4 @@
-"""The reproduction as a picture: for every row the paper's SRCC and ours."""
+"""Plot of a reproduction: the paper's SRCC and ours for every row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLES = {"paper": ("#c17d11", "ours, paper's form"), "shipped": ("#3465a4", "o
 
 
 def draw_rows(rows: list[ReproductionRow], title: str, path: Path) -> None:
-    """One panel a protocol; a line a row, with intervals where there are any."""
+    """Draw one panel per protocol and one line per row, with the intervals that are known."""
     protocols = [name for name in ("own", "random") if any(row.protocol == name for row in rows)]
     if not protocols:
         return
@@ -27,21 +27,21 @@ def draw_rows(rows: list[ReproductionRow], title: str, path: Path) -> None:
         1, len(protocols), figsize=(6.2 * len(protocols), 1.6 + 0.55 * count), sharex=True, squeeze=False
     )
     for axis, protocol in zip(axes[0], protocols, strict=True):
-        own = [row for row in rows if row.protocol == protocol]
-        for height, row in enumerate(reversed(own)):
+        panel = [row for row in rows if row.protocol == protocol]
+        for height, row in enumerate(reversed(panel)):
             axis.scatter(row.claim.srcc, height, marker="x", color="#cc0000", zorder=3)
             if row.ridge:
                 axis.scatter(row.ridge.srcc, height, marker="|", s=90, color="#4e9a06", zorder=2)
             if row.best_without_pixel is not None:
                 axis.scatter(row.best_without_pixel, height, marker="|", s=90, color="#888a85", zorder=2)
-            for place, (form, (colour, _)) in enumerate(_STYLES.items()):
+            for position, (form, (colour, _)) in enumerate(_STYLES.items()):
                 if pair := row.ours.get(form):
-                    at = height + 0.12 - 0.24 * place
+                    at = height + 0.12 - 0.24 * position
                     axis.scatter(pair.srcc, at, color=colour, s=18, zorder=3)
                     if pair.interval:
                         axis.hlines(at, *pair.interval, color=colour, lw=1.2)
-        labels = [f"{row.claim.table}  {row.claim.what}" for row in reversed(own)]
-        axis.set_yticks(range(len(own)), labels, fontsize=8)
+        labels = [f"{row.claim.table}  {row.claim.what}" for row in reversed(panel)]
+        axis.set_yticks(range(len(panel)), labels, fontsize=8)
         how = "as the paper divides (optimistic)" if protocol == "own" else "prompts disjoint, random test splits"
         axis.set_title(how, fontsize=9, loc="left")
         axis.set_xlabel("test SRCC")

@@ -1,4 +1,4 @@
-"""A reproduction in MLflow: one run with the table, its figure and our figures as metrics."""
+"""Run of a reproduction in MLflow: the table, its plot and our figures as metrics."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from orchestrator.tracking.uploader import SpoolUploader
 
 
 class ReproducedRow(Protocol):
-    """What is logged of a row."""
+    """Row of a reproduction, as far as it is logged."""
 
     @property
     def label(self) -> str:
         """Table, system and protocol."""
 
     def metrics(self) -> dict[str, float]:
-        """Our figures by name."""
+        """Return our figures by name."""
 
 
 def log_reproduction(
     name: str, params: Mapping[str, Any], tracking_uri: str | None, folder: Path, rows: Sequence[ReproducedRow]
 ) -> str:
-    """Logs `folder/report` and the rows' figures; the same reproduction is the same run again. Returns the URI.
+    """Log `folder/report` and the rows' figures; return the tracking URI.
 
-    `params` are what it was asked for, the data set among them.
+    The same reproduction is logged to the same run. `params` are its settings, with the data set.
     """
     from orchestrator.tracking.mlflow_sink import MlflowSink
 
@@ -59,5 +59,5 @@ def log_reproduction(
         ),
     )
     uploader.start()
-    left = uploader.close(timeout=120)
-    return f"{uri} ({left} events have not arrived: {uploader.error})" if left else uri
+    unsent = uploader.close(timeout=120)
+    return f"{uri} ({unsent} events have not arrived: {uploader.error})" if unsent else uri

@@ -1,4 +1,4 @@
-"""What the paper reports, row by row, and what its tables get wrong."""
+"""Figures that the paper reports, row by row, and the errors in its tables."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SWAPPED = (
 
 @dataclass(frozen=True)
 class PaperClaim:
-    """One pair of figures in one of the paper's tables.
+    """Pair of figures in one of the paper's tables.
 
     Attributes:
-        table: its number; "III-A" for the figures that stand in that section's text.
-        dataset: that it is about.
-        what: the column's heading, in words.
-        variant: the system; None where the paper quotes others' best results, which nothing here trains.
+        table: number of the table; "III-A" for the figures in that section's text.
+        dataset: name of the data set.
+        what: heading of the column, in words.
+        variant: the system; None for best results of other papers, which nothing here trains.
         trained_on: the scores that the system is trained for.
         target: the score that the figures are of.
         srcc, plcc: as printed.
-        corrected: (SRCC, PLCC) where what is printed comes from another cell of its source.
-        note: what has to be known to read it.
-        protocol: how the paper divides; see `orchestrator.data`.
+        corrected: (SRCC, PLCC), if the printed figures come from another cell of their source.
+        note: remark for the reader.
+        protocol: protocol of the paper's split; see `orchestrator.data`.
     """
 
     table: str
@@ -75,26 +75,26 @@ CLAIMS = (
 
 
 def choose_claims(dataset: str, tables: tuple[str, ...], variants: tuple[str, ...] = ()) -> tuple[PaperClaim, ...]:
-    """The paper's rows about a data set, of some tables or of all, about some systems or all.
+    """Return the paper's rows on a data set, for some tables and systems or for all.
 
     Args:
         dataset: agiqa3k or aigciqa2023.
         tables: Roman numbers, or III-A for the figures in that section's text; empty for all.
-        variants: the systems; empty for all, and for what the paper quotes.
+        variants: the systems; empty for all, with the quoted results of other papers.
 
     Raises:
-        InputError: a data set, a table or a system that the paper has nothing on.
+        InputError: the paper has no figures for a data set, a table or a system.
     """
-    there = [claim for claim in CLAIMS if claim.dataset == dataset]
-    if not there:
+    claims = [claim for claim in CLAIMS if claim.dataset == dataset]
+    if not claims:
         raise InputError(
             unknown_name_message("data set of the paper", dataset, sorted({claim.dataset for claim in CLAIMS}))
         )
-    known = list(dict.fromkeys(claim.table for claim in there))
+    known = list(dict.fromkeys(claim.table for claim in claims))
     for table in tables:
         if table not in known:
             raise InputError(f"The paper has no table {table} on {dataset}; it has {', '.join(known)}.")
-    chosen = [claim for claim in there if not tables or claim.table in tables]
+    chosen = [claim for claim in claims if not tables or claim.table in tables]
     systems = sorted({claim.variant for claim in chosen if claim.variant})
     for variant in variants:
         if variant not in systems:

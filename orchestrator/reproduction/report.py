@@ -1,4 +1,4 @@
-"""The reproduction's rows: the paper's figures, the corrected ones, ours, and what they have to beat."""
+"""Report of a reproduction: the paper's figures, the corrected ones, ours, and those of the baselines."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.reproduction.paper_claims import PaperClaim
-from orchestrator.reproduction.rows import FORMS, HEADER, Conditions, Pair, ReproductionRow
+from orchestrator.reproduction.rows import (
+    FORMS,
+    HEADER,
+    Column,
+    Conditions,
+    Pair,
+    ReproductionRow,
+    corrected_cell,
+    ours_cell,
+    paper_cell,
+)
 
-_TUNED = "The image encoder was fine-tuned in the systems and in their controls; ridge reads what the frozen one gave."
+_TUNED = "The image encoder was fine-tuned in systems and controls; ridge reads features of the frozen encoder."
 _NOT_TUNED = (
     "A system without figures of ours reads no array of the image encoder in that form, by itself or in its control: "
     "there is nothing to fine-tune, and it was not run."
@@ -27,7 +37,7 @@ RunsOf = Callable[[PaperClaim], Iterable[tuple[str, str, Any]]]
 def collect_rows(
     claims: Iterable[PaperClaim], runs_of: RunsOf, results: Mapping[Any, dict[str, Any]]
 ) -> list[ReproductionRow]:
-    """One row a claim and protocol, from the runs' `result.json`."""
+    """Return one row per claim and protocol, from the runs' `result.json`."""
     rows = []
     for claim in claims:
         by_protocol: dict[str, dict[str, Any]] = {}
@@ -36,20 +46,20 @@ def collect_rows(
         if not by_protocol:
             rows.append(ReproductionRow(claim, "", "", {}, {}, None, {}))
         for protocol, runs in by_protocol.items():
-            found = {form: results[run] for form, run in runs.items()}
-            some = next(iter(found.values()))
+            by_form = {form: results[run] for form, run in runs.items()}
+            first = next(iter(by_form.values()))
             rows.append(
                 ReproductionRow(
                     claim=claim,
                     protocol=protocol,
                     divided=next(iter(runs.values())).protocol,
-                    ours={form: pair for form, result in found.items() if (pair := _best(result, claim.target))},
-                    control={form: d for form, result in found.items() if (d := _difference(result, claim.target))},
-                    ridge=_pair(some["baselines"].get("ridge"), claim.target),
+                    ours={form: pair for form, result in by_form.items() if (pair := _best(result, claim.target))},
+                    control={form: d for form, result in by_form.items() if (d := _difference(result, claim.target))},
+                    ridge=_pair(first["baselines"].get("ridge"), claim.target),
                     no_pixel={
                         short: pair
                         for name, short in _NO_PIXEL.items()
-                        if (pair := _pair(some["baselines"].get(name), claim.target))
+                        if (pair := _pair(first["baselines"].get(name), claim.target))
                     },
                 )
             )
@@ -72,19 +82,19 @@ def _pair(figures: dict[str, Any] | None, target: str) -> Pair | None:
 def _difference(result: dict[str, Any], target: str) -> tuple[float, float, float] | None:
     for comparison in result["comparisons"]:
         if (comparison["against"], comparison["target"]) == ("control", target):
-            found = (comparison["srcc_difference"], *comparison["interval"])
-            return None if None in found else found
+            difference = (comparison["srcc_difference"], *comparison["interval"])
+            return None if None in difference else difference
     return None
 
 
 def notes(rows: Iterable[ReproductionRow], finetuned: bool = False) -> list[str]:
-    """What has to be known beside the figures, once each."""
+    """Return the remarks on the figures, each once."""
     rows = list(rows)
     tables: dict[str, list[str]] = {}
     for row in rows:
         if row.claim.note and row.claim.table not in tables.setdefault(row.claim.note, []):
             tables[row.claim.note].append(row.claim.table)
-    said = [f"Table {', '.join(numbers)}: {note}." for note, numbers in tables.items()]
+    table_notes = [f"Table {', '.join(numbers)}: {note}." for note, numbers in tables.items()]
     corrected = dict.fromkeys(
         f"Table {row.claim.table}, {row.claim.what}: the printed figures come from other cells of their source."
         for row in rows
@@ -94,7 +104,7 @@ def notes(rows: Iterable[ReproductionRow], finetuned: bool = False) -> list[str]
     lacking = any(row.claim.variant and forms - set(row.ours) for row in rows)
     return [
         *corrected,
-        *said,
+        *table_notes,
         *([_TUNED] if finetuned else []),
         *([_NOT_TUNED] if finetuned and lacking else []),
         "Optimistic (*): divided as the paper does, the best epoch chosen on the test images. Random: no prompt is in "
@@ -106,46 +116,41 @@ def notes(rows: Iterable[ReproductionRow], finetuned: bool = False) -> list[str]
 
 
 def heading(conditions: Conditions) -> str:
-    """What the table is."""
+    """Return the heading of the table."""
     figures = f"test SRCC [95 % interval] / PLCC, {conditions.medians}"
     return f"The paper's tables on {conditions.dataset}: {figures}; {conditions.trained}"
 
 
 def print_rows(console: Console, rows: Iterable[ReproductionRow], conditions: Conditions) -> None:
-    """The table on the terminal: what it is about on a line of its own, and no column that would be empty."""
+    """Print the table with its heading and remarks, without columns that would be empty."""
     rows = list(rows)
     forms = [form for form in FORMS if any(form in row.ours for row in rows)]
     table = Table(title=heading(conditions), title_justify="left", box=None, pad_edge=False)
-    for name in (
-        "table",
-        "split",
-        "paper",
-        "corrected",
-        *(f"ours, {form} form" for form in forms),
-        "ridge",
-        "best no pixel",
-    ):
-        table.add_column(name, no_wrap=name != "table")
+    columns = (
+        Column("table", lambda row: f"{row.claim.table} {row.claim.what}"),
+        Column("split", lambda row: f"{row.divided}{'*' if row.protocol == 'own' else ''}"),
+        Column("paper", paper_cell),
+        Column("corrected", corrected_cell),
+        *(Column(f"ours, {form} form", ours_cell(form)) for form in forms),
+        Column("ridge", lambda row: f"{row.ridge.srcc:.4f}" if row.ridge else ""),
+        Column("best no pixel", _best_without_pixel),
+    )
+    for column in columns:
+        table.add_column(column.header, no_wrap=column.header != "table")
     for row in rows:
-        cells = dict(zip(HEADER, row.cells(), strict=True))
-        best = f"{row.best_without_pixel:.4f}" if row.best_without_pixel is not None else ""
-        table.add_row(
-            f"{row.claim.table} {row.claim.what}",
-            f"{row.divided}{'*' if row.protocol == 'own' else ''}",
-            cells["paper"],
-            cells["corrected"],
-            *(str(row.ours.get(form, "")) for form in forms),
-            f"{row.ridge.srcc:.4f}" if row.ridge else "",
-            best,
-        )
+        table.add_row(*(column.cell(row) for column in columns))
     console.print()
     console.print(table)
     for note in notes(rows, conditions.finetuned):
         console.print(note, highlight=False, soft_wrap=True)
 
 
+def _best_without_pixel(row: ReproductionRow) -> str:
+    return f"{row.best_without_pixel:.4f}" if row.best_without_pixel is not None else ""
+
+
 def write_report(rows: list[ReproductionRow], conditions: Conditions, folder: Path) -> None:
-    """`reproduction.md`, `.csv` and `.png` in `folder`."""
+    """Write `reproduction.md`, `.csv` and `.png` into `folder`."""
     from orchestrator.reproduction.figure import draw_rows
 
     folder.mkdir(parents=True, exist_ok=True)

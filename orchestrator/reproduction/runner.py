@@ -1,4 +1,4 @@
-"""What the reproduce command does: one fixed-configuration sweep a system, protocol and form, then the table."""
+"""Run a reproduction: one sweep with a fixed configuration per system, protocol and form, then the table."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ _EPOCHS = {PAPER: 30, SHIPPED: 15}
 
 @dataclass(frozen=True)
 class PaperReproduction:
-    """What is to be reproduced, and how.
+    """Settings of a reproduction.
 
     Attributes:
-        protocols: "own", what the paper did, and "random", prompt-disjoint random test splits.
+        protocols: "own", the paper's, and "random", prompt-disjoint random test splits.
         forms: "paper", the paper's sizes and training settings, and "shipped", our search space's default.
-        backbone: "frozen", or "finetune": the image encoder is trained together with every system, and its control,
-            that reads `image.*` arrays. Others are not run.
-        epochs: of every training; None for each form's own.
+        backbone: "frozen", or "finetune" to train the image encoder with every system, and its control, that reads
+            `image.*` arrays. Other systems are not run.
+        epochs: epochs of every training; None for each form's own.
 
     Raises:
-        InputError: an unknown data set, table, system, protocol, form or backbone, or nothing to fine-tune.
+        InputError: the data set, a table, system, protocol, form or the backbone is unknown, or no system can be
+            fine-tuned.
     """
 
     dataset: str
@@ -61,26 +62,26 @@ class PaperReproduction:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "claims", choose_claims(self.dataset, self.tables, self.variants))
-        for kind, given, known in (
+        for kind, chosen, known in (
             ("protocol", self.protocols, (OWN, RANDOM)),
             ("form", self.forms, (PAPER, SHIPPED)),
             ("backbone", (self.backbone,), (FROZEN, FINETUNE)),
         ):
-            for name in given:
+            for name in chosen:
                 if name not in known:
                     raise InputError(unknown_name_message(kind, name, known))
-            if not given:
+            if not chosen:
                 raise InputError(f"--{kind}s names none; there are {' and '.join(known)}.")
         if self.backbone == FINETUNE and not self.runs:
-            raise InputError("--backbone finetune: nothing that is asked for reads arrays of images in these forms.")
+            raise InputError("--backbone finetune: no chosen system reads arrays of images in these forms.")
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
-        """The distinct runs that the rows need, in the order of the tables."""
+        """Distinct runs that the rows need, in the order of the tables."""
         return tuple(dict.fromkeys(run for claim in self.claims for _, _, run in self.runs_of(claim)))
 
     def runs_of(self, claim: PaperClaim) -> Iterator[tuple[str, str, Run]]:
-        """(protocol, form, run) of a row; nothing where nothing is trained for it, or nothing can be fine-tuned."""
+        """Yield (protocol, form, run) of a row; none if no system is trained for it or can be fine-tuned."""
         if claim.variant is None:
             return
         for protocol in self.protocols:
@@ -91,14 +92,14 @@ class PaperReproduction:
 
     @property
     def conditions(self) -> Conditions:
-        """What the report says of how the figures came about."""
+        """Conditions that the report states."""
         epochs = {form: self.epochs or _EPOCHS[form] for form in self.forms}
         return Conditions(self.dataset, self.splits, epochs, self.backbone == FINETUNE)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One fixed configuration over several splits, with its control and baselines."""
+    """Sweep of one fixed configuration over several splits, with its control and baselines."""
 
     variant: str
     targets: tuple[str, ...]
@@ -108,17 +109,17 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its sweep."""
+        """Name of the sweep."""
         tuned = () if self.backbone == FROZEN else (self.backbone,)
         return "-".join((self.variant, "_".join(self.targets), self.protocol, self.form, *tuned))
 
 
 def run_reproduction(reproduction: PaperReproduction, out: Path, as_json: bool) -> None:
-    """Runs what is not there yet, then prints and writes the table, and logs it to MLflow.
+    """Run the sweeps that are missing; print and write the table, and log it to MLflow.
 
     Raises:
-        InputError: something asked for is wrong, or a run of this name has other settings.
-        typer.Exit: 130, interrupted; the same command goes on.
+        InputError: a setting is wrong, or a run of this name has other settings.
+        typer.Exit: 130, interrupted; the same command resumes.
     """
     from orchestrator.reproduction.log_run import log_reproduction
 
@@ -148,12 +149,12 @@ def _result(reproduction: PaperReproduction, run: Run, folder: Path, stream: Tex
         print("Finished before.", file=stream)
     else:
         start_or_resume(spec, folder, dry_run=False, as_json=False, allow_changed=False, stream=stream)
-    found: dict[str, Any] = json.loads(workspace.result.read_text())
-    return found
+    result: dict[str, Any] = json.loads(workspace.result.read_text())
+    return result
 
 
 def _spec(reproduction: PaperReproduction, run: Run, folder: Path) -> SweepSpec:
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "variant": run.variant,
         "dataset": reproduction.dataset,
         "data_root": reproduction.data_root,
@@ -172,12 +173,12 @@ def _spec(reproduction: PaperReproduction, run: Run, folder: Path) -> SweepSpec:
         "space": _paper_space(run.variant, folder, run.backbone == FINETUNE) if run.form == PAPER else None,
         "name": run.name,
     }
-    return build_spec(given)
+    return build_spec(settings)
 
 
 @cache
 def _reads_images(variant: str, form: str, encoders: tuple[str, ...]) -> bool:
-    """Whether a system in a form reads `image.*` arrays with what its control shares, so that both can be tuned."""
+    """Return whether a system and its control both read `image.*` arrays in a form, so that both can be tuned."""
     import torch
 
     from models import CONTROL, build_variant, variant_info
@@ -198,9 +199,9 @@ def _reads_images(variant: str, form: str, encoders: tuple[str, ...]) -> bool:
 
 
 def _paper_space(variant: str, folder: Path, finetune: bool = False) -> Path:
-    """A space that holds the paper's form: the builder's defaults, and the settings in the author's code.
+    """Write a space of the paper's form: the builder's defaults, and the settings of the author's code.
 
-    There the whole image encoder is trained at `lr`, on one random crop an image and epoch, and scores by one crop.
+    The author trains the whole image encoder at `lr`, on one random crop per image and epoch, and scores one crop.
     """
     from models import variant_info
 
@@ -209,7 +210,7 @@ def _paper_space(variant: str, folder: Path, finetune: bool = False) -> Path:
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in info.parameters.items()}
     lr = 4e-5
     training: dict[str, Any] = {
-        # Its one trial is the default; a space that searches nothing is refused.
+        # The one trial is the default; a space without a searched value is refused.
         "lr": {"type": "float", "low": lr / 10, "high": lr * 10, "log": True, "default": lr},
         "weight_decay": 5e-4,
         "batch_size": 12,

@@ -1,4 +1,4 @@
-"""Optuna's database storage in fewer statements: the same rows, without reading before each of them what is there."""
+"""Optuna's database storage with fewer statements: the same rows, without a read before each write."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.ins
 
 
 class BulkRDBStorage(RDBStorage):
-    """Writes a new trial in a handful of statements instead of three for each parameter, and a value in one.
+    """Write a new trial in a handful of statements instead of three for each parameter, and a value in one.
 
-    Optuna's own calls stand around the three methods here, which are private: the tests hold them to its rows.
+    The three overridden methods are private ones of Optuna, which calls them. Tests compare the rows with Optuna's.
     """
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ class BulkRDBStorage(RDBStorage):
             datetime_complete=None,
         )
         session.add(trial)
-        session.flush()  # which numbers it
+        session.flush()  # assigns its id
         for name, distribution in template_trial.distributions.items():
             self._check_distribution(study_id, name, distribution, session)
         parameters = [
@@ -68,8 +68,8 @@ class BulkRDBStorage(RDBStorage):
         trial.number = _next_number(trial, session)
         return trial
 
-    def _check_distribution(self, study_id: int, name: str, given: BaseDistribution, session: Session) -> None:
-        """Raises ValueError where an earlier trial of the study drew a parameter of this name from something else."""
+    def _check_distribution(self, study_id: int, name: str, distribution: BaseDistribution, session: Session) -> None:
+        """Raise ValueError if an earlier trial of the study has another kind of distribution for this parameter."""
         known = self._distributions
         if (study_id, name) not in known:
             row = session.execute(
@@ -78,15 +78,15 @@ class BulkRDBStorage(RDBStorage):
                 .where(models.TrialModel.study_id == study_id, models.TrialParamModel.param_name == name)
                 .limit(1)
             ).first()
-            known[study_id, name] = json_to_distribution(row[0]) if row else given
-        check_distribution_compatibility(known[study_id, name], given)
+            known[study_id, name] = json_to_distribution(row[0]) if row else distribution
+        check_distribution_compatibility(known[study_id, name], distribution)
 
     def _set_trial_intermediate_value_without_commit(
         self, session: Session, trial_id: int, step: int, intermediate_value: float
     ) -> None:
         model = models.TrialIntermediateValueModel
         value, kind = model.intermediate_value_to_stored_repr(intermediate_value)
-        self._put(
+        self._upsert(
             session,
             model,
             trial_id,
@@ -97,20 +97,20 @@ class BulkRDBStorage(RDBStorage):
     def _set_trial_attr_without_commit(
         self, session: Session, model_cls: Any, trial_id: int, key: str, value: Any
     ) -> None:
-        self._put(session, model_cls, trial_id, {"key": key}, {"value_json": json.dumps(value)})
+        self._upsert(session, model_cls, trial_id, {"key": key}, {"value_json": json.dumps(value)})
 
-    def _put(
-        self, session: Session, model: Any, trial_id: int, place: Mapping[str, Any], values: Mapping[str, Any]
+    def _upsert(
+        self, session: Session, model: Any, trial_id: int, keys: Mapping[str, Any], values: Mapping[str, Any]
     ) -> None:
-        """One row beside an unfinished trial, new or in the place of what was there.
+        """Insert or replace one row of an unfinished trial.
 
         Raises:
             KeyError: there is no such trial.
-            UpdateFinishedTrialError: it has ended.
+            UpdateFinishedTrialError: the trial has ended.
         """
         written = session.execute(
-            _statement(self.engine.name, model, tuple(place), tuple(values)),
-            {"trial": trial_id, **place, **values},
+            _statement(self.engine.name, model, tuple(keys), tuple(values)),
+            {"trial": trial_id, **keys, **values},
             execution_options={"preserve_rowcount": True},
         )
         if written.rowcount == 0:  # type: ignore[attr-defined]
@@ -119,7 +119,7 @@ class BulkRDBStorage(RDBStorage):
 
 
 def _next_number(trial: models.TrialModel, session: Session) -> int:
-    """After that of the trial before it, where Optuna counts them all. The study is locked meanwhile."""
+    """Return the number after that of the trial before it; Optuna counts all trials. The study is locked meanwhile."""
     before = session.execute(
         select(models.TrialModel.number)
         .where(models.TrialModel.study_id == trial.study_id, models.TrialModel.trial_id < trial.trial_id)
@@ -136,12 +136,12 @@ def _attribute_rows(trial: models.TrialModel, attributes: Mapping[str, Any]) -> 
 
 
 @cache
-def _statement(dialect: str, model: Any, place: tuple[str, ...], values: tuple[str, ...]) -> Any:
+def _statement(dialect: str, model: Any, keys: tuple[str, ...], values: tuple[str, ...]) -> Any:
     columns = model.__table__.c
-    unfinished = select(models.TrialModel.trial_id, *(bindparam(n, type_=columns[n].type) for n in (*place, *values)))
+    unfinished = select(models.TrialModel.trial_id, *(bindparam(n, type_=columns[n].type) for n in (*keys, *values)))
     states = [state for state in TrialState if not state.is_finished()]
     unfinished = unfinished.where(models.TrialModel.trial_id == bindparam("trial"), models.TrialModel.state.in_(states))
-    upsert = _INSERT[dialect](model.__table__).from_select(["trial_id", *place, *values], unfinished)
+    upsert = _INSERT[dialect](model.__table__).from_select(["trial_id", *keys, *values], unfinished)
     return upsert.on_conflict_do_update(
-        index_elements=["trial_id", *place], set_={name: upsert.excluded[name] for name in values}
+        index_elements=["trial_id", *keys], set_={name: upsert.excluded[name] for name in values}
     )

@@ -1,4 +1,4 @@
-"""The configurations that a search begins with: those of a file, the best of earlier sweeps, the space's default."""
+"""First configurations of a search: those of a file, the best of earlier sweeps, the space's default."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.search.read_ledger import read_studies
 from orchestrator.search.space import SearchSpace
 
 WARM_TRIALS = 5
-"""So many of an earlier sweep's best configurations are tried again."""
+"""Number of an earlier sweep's best configurations that are tried again."""
 
 Params = dict[str, Any]
 
@@ -28,85 +28,86 @@ Params = dict[str, Any]
 class InitialTrials:
     """Configurations by study, in order, as Optuna's flat parameters.
 
-    They are enqueued and trained like any other. An earlier sweep's finished trials are not added to the study as
-    they are: every trial of a ledger is one that this sweep trained and has a run of in MLflow, and their
-    objective is that of their own code, data and split.
+    They are enqueued and trained like any other. Finished trials of an earlier sweep are not added to the study, since
+    their objectives belong to other code, data and splits.
     """
 
     search: tuple[Params, ...]
     control: tuple[Params, ...]
 
     def save(self, path: Path) -> None:
-        """Writes them: a sweep goes on with them although the file or the earlier sweep is gone."""
+        """Save the configurations, so that the sweep can be resumed without the file and the earlier sweep."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> InitialTrials:
-        """Reads them back."""
+        """Load saved configurations."""
         content = json.loads(path.read_text())
         return cls(tuple(content["search"]), tuple(content["control"]))
 
 
-def choose_first(
+def choose_initial_trials(
     variant: str,
     space: SearchSpace,
     control_space: SearchSpace | None,
     enqueued: Iterable[Params],
     warm_start: Iterable[str],
 ) -> tuple[InitialTrials, list[str]]:
-    """What comes first in both searches, and what there is to say about it.
+    """Return the first configurations of both searches, and notes about them for the user.
 
     Args:
-        variant: what is searched.
-        space: of the variant.
-        control_space: of the control, where there is one.
-        enqueued: configurations of a file, checked.
+        variant: the searched variant.
+        space: space of the variant.
+        control_space: space of the control, if there is one.
+        enqueued: checked configurations of a file.
         warm_start: folders of earlier sweeps of the same variant.
 
     Raises:
-        InputError: an earlier sweep is of another variant or has no trial that ended well.
+        InputError: an earlier sweep is of another variant, or none of its trials has a finite score.
     """
-    given, notes = list(enqueued), []
+    enqueued, notes = list(enqueued), []
     spaces = {"search": space, **({"control": control_space} if control_space else {})}
-    found = {study: [_own(own, params) for params in given] for study, own in spaces.items()}
+    chosen = {study: [_restrict(own, params) for params in enqueued] for study, own in spaces.items()}
     for folder in warm_start:
         earlier = Workspace(Path(folder))
         studies = _studies_of(earlier, variant)
         for study, own in spaces.items():
-            best = [own.fitting(trial.params) for trial in best_of(studies.get(study, []), WARM_TRIALS)]
-            found[study] += [params for params, _ in best if params not in found[study]]
-            if left_out := sum(count for _, count in best):
+            best = [own.clamp(trial.params) for trial in best_of(studies.get(study, []), WARM_TRIALS)]
+            chosen[study] += [params for params, _ in best if params not in chosen[study]]
+            if replaced := sum(count for _, count in best):
                 notes.append(
-                    f"{left_out} values of the {study}'s configurations of {earlier.name} are outside this space; "
+                    f"{replaced} values of the {study}'s configurations of {earlier.name} are outside this space; "
                     "its defaults take their place."
                 )
     for study, own in spaces.items():
         default = own.default_params()
-        if not warm_start or default not in found[study]:
-            found[study].append(default)
-    return InitialTrials(tuple(found["search"]), tuple(found.get("control", ()))), notes
+        if not warm_start or default not in chosen[study]:
+            chosen[study].append(default)
+    return InitialTrials(tuple(chosen["search"]), tuple(chosen.get("control", ()))), notes
 
 
-def _own(space: SearchSpace, params: Params) -> Params:
+def _restrict(space: SearchSpace, params: Params) -> Params:
     names = space.parameter_names()
     return {name: value for name, value in params.items() if name in names}
 
 
 def _studies_of(earlier: Workspace, variant: str) -> dict[str, Any]:
-    theirs = load_spec(earlier.spec)
-    if theirs.variant != variant:
-        raise InputError(f"--warm-start {earlier.name}: it searched {theirs.variant}, not {variant}.")
+    spec = load_spec(earlier.spec)
+    if spec.variant != variant:
+        raise InputError(f"--warm-start {earlier.name}: it searched {spec.variant}, not {variant}.")
     studies = read_studies(earlier)
     if not best_of(studies.get("search", []), 1):
-        raise InputError(f"--warm-start {earlier.name}: none of its trials has ended well, so there is nothing to try.")
+        raise InputError(
+            f"--warm-start {earlier.name}: none of its trials has a finite score, so there is nothing to try."
+        )
     return studies
 
 
 def read_enqueued(path: Path | None, space: SearchSpace) -> tuple[Params, ...]:
-    """The configurations of a file (YAML, JSON or CSV, one a row), completed by the space's defaults.
+    """Read the configurations of a YAML, JSON or CSV file (one per row); the space's defaults complete them.
 
     Raises:
-        InputError: the file, the configuration and the reason.
+        InputError: the file or a configuration is wrong; the message names it and the reason.
     """
     if path is None:
         return ()
@@ -116,9 +117,9 @@ def read_enqueued(path: Path | None, space: SearchSpace) -> tuple[Params, ...]:
     known = space.parameter_names()
     configurations = []
     for number, given in enumerate(content):
-        if strange := {str(name) for name in given} - known:
+        if unknown := {str(name) for name in given} - known:
             raise InputError(
-                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(strange))}, which the space "
+                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(unknown))}, which the space "
                 f"does not search; it searches {', '.join(sorted(known))}."
             )
         params = {**space.default_params(), **given}
@@ -126,11 +127,11 @@ def read_enqueued(path: Path | None, space: SearchSpace) -> tuple[Params, ...]:
             space.configuration(params)
         except InputError as error:
             raise InputError(f"--enqueue {path}: configuration {number}: {error}") from error
-        fitted, _ = space.fitting(params)  # "1e-3", which is text to YAML, becomes a number
+        fitted, _ = space.clamp(params)  # "1e-3", which is text to YAML, becomes a number
         if unused := set(given) - set(fitted):
             raise InputError(
-                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(unused))}, which has no part in it: "
-                f"it has {', '.join(fitted)}."
+                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(unused))}, which it does not use: "
+                f"it uses {', '.join(fitted)}."
             )
         configurations.append(fitted)
     return tuple(configurations)
@@ -147,14 +148,14 @@ def _content(path: Path) -> Any:
 
 
 def _row(row: dict[str | Any, Any]) -> Params:
-    """A row's cells by column; an empty one leaves the parameter to its default."""
+    """Return a row's cells by column, without empty ones, whose parameters keep their defaults."""
     if None in row:
         raise ValueError(f"a row has more cells than there are columns: {', '.join(row[None])}")
     return {name: _cell(cell) for name, cell in row.items() if cell}
 
 
 def _cell(cell: str) -> Any:
-    """A cell as the number or truth value it looks like, else as it is."""
+    """Return a cell as a number or truth value if it looks like one, else as text."""
     for kind in (int, float):
         try:
             return kind(cell)

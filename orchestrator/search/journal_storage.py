@@ -1,141 +1,117 @@
-"""The ledger's default storage: Optuna's journal file, every line of it with a checksum."""
+"""The ledger's default storage: Optuna's journal file with a checksum in every line."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import re
 import threading
+from io import FileIO
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.storages.journal._file import get_lock_file
-from optuna.storages.journal._storage import JournalOperation
 
+from orchestrator.core.checksummed_jsonl import LineFormat, append_whole
 from orchestrator.core.errors import InputError
-from orchestrator.search.retrying_storage import RetryingStorage, Say
+from orchestrator.search.optuna_internals import operations_without_sync
+from orchestrator.search.retrying_storage import Report, RetryingStorage
 
 logger = logging.getLogger(__name__)
 
-_MAY_WAIT = {
-    JournalOperation.SET_TRIAL_PARAM,
-    JournalOperation.SET_TRIAL_USER_ATTR,
-    JournalOperation.SET_TRIAL_SYSTEM_ATTR,
-}
-"""On disk with the next word: parameters of enqueued trials, which are known, and what comes with an outcome."""
-
-_CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}\n\Z')
+LINES = LineFormat("crc", compact=True)
+"""Format of a journal's lines. Optuna ignores the key `crc`."""
 
 
-def open_journal(path: Path, say: Say = logger.warning, stopping: threading.Event | None = None) -> BaseStorage:
-    """An Optuna storage on a journal file, verified, and cut where its end is damaged.
+def open_journal(path: Path, report: Report = logger.warning, stopping: threading.Event | None = None) -> BaseStorage:
+    """Open an Optuna storage on a journal file; check every line and cut a damaged end off.
 
-    The caller holds the sweep's lease, so nobody else is writing: a lock file that is there is a dead writer's.
+    The caller holds the sweep's lock, so that no other process writes. A lock file is therefore a dead writer's.
 
     Args:
-        path: of the journal; made with its folder where it is not there.
-        say: told in one line what was cut off, or that the file cannot be written now.
-        stopping: set where the file cannot be written for too long.
+        path: the journal; created with its folder if missing.
+        report: called with one line if an end was cut off or the file cannot be written.
+        stopping: set if the file cannot be written for too long.
 
     Raises:
-        InputError: a line is damaged and good ones follow it.
+        InputError: a line is damaged and intact lines follow it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
     if path.exists() and (cut := truncate_damaged_tail(path)):
-        say(cut)
-    journal = JournalStorage(ChecksummedJournalBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-    return RetryingStorage(journal, lambda error: isinstance(error, OSError), str(path), say, stopping)
+        report(cut)
+    journal = JournalStorage(ChecksummedJournalBackend(path))
+    return RetryingStorage(journal, lambda error: isinstance(error, OSError), str(path), report, stopping)
 
 
 class ChecksummedJournalBackend(JournalFileBackend):
-    """Optuna's journal file with a `crc` in every line, which its replay passes over.
+    """Optuna's journal file with a `crc` in every line.
 
-    Every line is written at once, so that a kill loses none. What a power cut may not lose, a configuration, an epoch
-    and how a trial ended, is waited for until the disk has it, with all lines before it.
+    Every line is written immediately, so that a kill loses none. Configurations, epochs and outcomes are also synced
+    to disk, with all lines before them, so that a power failure loses none of these.
+
+    Args:
+        path: the journal.
     """
 
+    def __init__(self, path: Path) -> None:
+        self._append_lock = JournalFileOpenLock(str(path))
+        super().__init__(str(path), lock_obj=self._append_lock)
+        self._path = path
+        self._without_sync = operations_without_sync()
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends the logs; where that fails, the file is as it was before.
-
-        A line half written, as a full disk leaves it, would spoil the next one.
-        """
-        lines = b"".join(add_checksum(log) for log in logs)
-        with get_lock_file(self._lock), open(self._file_path, "ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
-            try:
-                while lines:
-                    lines = lines[file.write(lines) :]
-                if any(log["op_code"] not in _MAY_WAIT for log in logs):
-                    os.fsync(file.fileno())
-            except BaseException:
-                os.ftruncate(file.fileno(), end)
-                raise
-
-
-def add_checksum(log: dict[str, Any]) -> bytes:
-    """A log as its line: JSON whose last key is the CRC-32 of the JSON without that key."""
-    body = json.dumps(log, separators=(",", ":")).encode()
-    return body[:-1] + b',"crc":"%08x"}\n' % crc32(body)
+        """Append the logs; if that fails, leave the file as it was."""
+        data = b"".join(map(LINES.encode, logs))
+        sync = any(log["op_code"] not in self._without_sync for log in logs)
+        self._append_lock.acquire()
+        try:
+            with FileIO(self._path, "ab") as file:
+                append_whole(file, data, file.seek(0, os.SEEK_END), sync)
+        finally:
+            self._append_lock.release()
 
 
 def truncate_damaged_tail(path: Path) -> str | None:
-    """Cuts a damaged end off and keeps it in a file beside; says so in a sentence, None where all was sound.
-
-    Lines without a checksum are an older version's and may only come before all that have one.
+    """Move a damaged end into a file next to the journal; return a sentence about it, None if all lines are intact.
 
     Raises:
-        InputError: a line is damaged and good ones follow it, so that cutting would lose what is good.
+        InputError: a line is damaged and intact lines follow it, which a cut would lose.
     """
-    sealed, start, damaged = False, 0, 0
+    start, damaged = 0, 0
     cut_at: int | None = None
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not _sound(line, sealed):
+            if not LINES.is_intact(line):
                 cut_at = start if cut_at is None else cut_at
                 damaged += 1
             elif cut_at is not None:
                 raise InputError(
                     f"The ledger {path} is damaged at line {number - damaged}, and good lines follow: "
-                    f"put a sound copy of the file in its place."
+                    f"replace the file with an intact copy."
                 )
-            sealed = sealed or bool(_CHECKSUM.search(line))
             start += len(line)
     if cut_at is None:
         return None
-    kept = _keep(path, cut_at)
+    copy = _copy_tail(path, cut_at)
     os.truncate(path, cut_at)
     lines = "line was" if damaged == 1 else f"{damaged} lines were"
     return (
-        f"The last {lines} damaged in the ledger {path.name} and cut off (kept in {kept.name}); it goes on from there."
+        f"The last {lines} damaged in the ledger {path.name} and cut off (kept in {copy.name}); "
+        f"the sweep resumes without."
     )
 
 
-def _sound(line: bytes, sealed: bool) -> bool:
-    if match := _CHECKSUM.search(line):
-        return int(match[1], 16) == crc32(line[: match.start()] + b"}")
-    if sealed or not line.endswith(b"\n"):
-        return False
-    try:
-        return "op_code" in json.loads(line)
-    except (ValueError, TypeError):
-        return False
-
-
-def _keep(path: Path, cut_at: int) -> Path:
-    """Copies what is cut off to a new file beside the journal; it is on disk before anything is cut."""
+def _copy_tail(path: Path, start: int) -> Path:
+    """Copy the bytes from `start` on to a new file next to the journal, and sync it to disk."""
     with path.open("rb") as file:
-        file.seek(cut_at)
+        file.seek(start)
         content = file.read()
     attempt = 1
-    while (kept := path.with_name(f"{path.name}.cut-{attempt}")).exists():
+    while (copy := path.with_name(f"{path.name}.cut-{attempt}")).exists():
         attempt += 1
-    with kept.open("wb") as file:
+    with copy.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    return kept
+    return copy

@@ -1,7 +1,7 @@
-"""The ledger: an Optuna study that remembers every trial of one search.
+"""The ledger: an Optuna study with every trial of one search.
 
-Nothing else has to survive for a search to go on: parameters, the objective of every epoch and the outcome are
-all here, in whichever storage `storages` opens.
+It has all that a resume needs: parameters, the objective of every epoch and the outcomes. `open_storage` opens its
+storage.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.core.errors import InputError
 from orchestrator.search.cached_storage import CachedStorage
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch, best_of, read_trial
+from orchestrator.search.optuna_internals import FIXED_PARAMS, require_study_attributes
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
 
@@ -24,19 +25,21 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
 SCHEMA_VERSION = 2
-"""Of what a study holds. 1, written nowhere: the outcome was noted before the attributes that belong to it."""
+"""Version of a study's attributes: a trial's outcome is stored after the attributes that belong to it."""
 
 
 class Ledger:
-    """One study: asks for configurations, notes every epoch, decides on pruning, tells the outcome.
+    """Study of one search: asks for configurations, stores every epoch, decides on pruning, stores the outcome.
 
-    What is asked for at every result takes the same time however many trials there are: `trial`, `report`, `finish`,
-    `asked`, `waiting`, `running`, `terminal` and `counts`. `all`, `trials` and `best` go through all of them.
+    The time of `trial`, `report`, `finish`, `asked`, `waiting`, `running`, `terminal` and `counts` does not depend on
+    the number of trials. `all`, `trials` and `best` read all of them.
 
     Args:
-        storage: Optuna storage; `open_storage` gives it.
-        study: the study's name inside the storage; created when new.
-        space: what is searched; None for a study of enqueued work only.
+        storage: Optuna storage, from `open_storage`.
+        study: the study's name in the storage; created if missing.
+        space: the search space; None for a study with enqueued jobs only.
+        sampler: Optuna sampler; None for Optuna's default.
+        pruner: Optuna pruner; None for Optuna's default.
 
     Raises:
         InputError: the study was written by a later version of this program.
@@ -65,23 +68,25 @@ class Ledger:
             direction="maximize",
             load_if_exists=True,
         )
-        self._migrate()
+        require_study_attributes(self._study)
+        self._study_id = self._storage.get_study_id_from_name(study)
+        self._check_version()
         self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
 
     def set_sampler_and_pruner(self, sampler: BaseSampler, pruner: BasePruner) -> None:
-        """Sampler and pruner from now on."""
+        """Replace sampler and pruner."""
         self._study.sampler, self._study.pruner = sampler, pruner
 
     def __len__(self) -> int:
         return self._number_of()
 
     def enqueue(self, params: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
-        """Puts a known configuration, or a piece of work described by attributes, before what is sampled."""
+        """Put a configuration, or a job described by attributes, before the sampled trials."""
         with self._lock:
             self._study.enqueue_trial(dict(params), user_attrs=dict(attributes or {}))
 
     def ask(self) -> LedgerTrial:
-        """Opens the next trial: the first enqueued one, else one from the sampler."""
+        """Start the next trial: the first enqueued one, else one from the sampler."""
         with self._lock:
             with self._storage.draft():
                 trial = self._study.ask()
@@ -90,47 +95,47 @@ class Ledger:
             return self.trial(trial.number)
 
     def waiting(self) -> int:
-        """How many enqueued trials have not been asked for yet."""
+        """Return the number of enqueued trials that were not started yet."""
         from optuna.trial import TrialState
 
         return self._number_of(TrialState.WAITING)
 
     def running(self) -> int:
-        """How many trials were asked for and have no outcome."""
+        """Return the number of started trials without an outcome."""
         from optuna.trial import TrialState
 
         return self._number_of(TrialState.RUNNING)
 
     def asked(self) -> int:
-        """How many trials were ever asked for."""
+        """Return the number of started trials, ended ones included."""
         return len(self) - self.waiting()
 
     def all(self) -> list[LedgerTrial]:
-        """Every trial, those included that are enqueued and not asked for yet."""
+        """Return every trial, with the enqueued ones that were not started yet."""
         return [read_trial(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def report(self, number: int, epoch: int, objective: float) -> None:
-        """Notes an epoch's objective. An epoch noted before keeps its first value."""
+        """Store an epoch's objective; an epoch that is stored already keeps its value."""
         with self._lock:
-            self._live(number).report(objective, epoch)
+            self._optuna_trial(number).report(objective, epoch)
 
     def should_prune(self, number: int) -> bool:
-        """Whether the pruner would stop this trial after its latest epoch."""
+        """Return whether the pruner would stop this trial after its latest epoch."""
         with self._lock:
-            return self._live(number).should_prune()
+            return self._optuna_trial(number).should_prune()
 
     def set_attributes(self, number: int, **attributes: Any) -> None:
-        """Writes attributes beside an unfinished trial."""
+        """Store attributes of an unfinished trial."""
         with self._lock:
-            trial = self._live(number)
+            trial = self._optuna_trial(number)
             for key, value in attributes.items():
                 trial.set_user_attr(key, value)
 
     def finish(self, number: int, outcome: Outcome, **attributes: Any) -> LedgerTrial:
-        """Closes a trial for good. One that is closed already stays as it is.
+        """End a trial and return it; a trial that has ended is not changed.
 
-        A complete trial is told its best epoch's objective. A diverged one is told PRUNED on its NaN, which
-        TPE ranks worst and learns from; infeasible and failed ones teach the sampler nothing.
+        A complete trial's value is its best epoch's objective. A diverged one has the state PRUNED with its NaN, which
+        TPE ranks worst and learns from. The sampler learns nothing from infeasible and failed trials.
         """
         with self._lock:
             trial = self.trial(number)
@@ -139,7 +144,7 @@ class Ledger:
             _, objective = best_epoch(trial.epochs)
             if outcome is Outcome.COMPLETE and objective is None:
                 outcome = Outcome.DIVERGED
-            # The outcome last: where it is noted, all that belongs to it is, too, and `reopen` can tell it.
+            # The outcome is the last attribute, so that `resume_unfinished` finds all others with it.
             self.set_attributes(number, **attributes, outcome=str(outcome))
             self._tell(number, outcome)
             return self.trial(number)
@@ -156,11 +161,11 @@ class Ledger:
         self._counts[outcome] += 1
 
     def trial(self, number: int) -> LedgerTrial:
-        """What is known of one trial."""
+        """Return one trial."""
         return read_trial(self._storage.get_trial(self._storage_id(number)))
 
     def trials(self) -> list[LedgerTrial]:
-        """Every trial that was ever asked for, in order."""
+        """Return every started trial, in order."""
         from optuna.trial import TrialState
 
         return [
@@ -170,39 +175,39 @@ class Ledger:
         ]
 
     def unfinished(self) -> list[LedgerTrial]:
-        """Trials that were asked for and have no outcome."""
+        """Return the started trials without an outcome."""
         return [read_trial(trial) for trial in self._running()]
 
     def resume_unfinished(self) -> list[LedgerTrial]:
-        """Unfinished trials, to go on with, after doing what a kill left half done.
+        """Complete the changes that a kill interrupted; return the unfinished trials, to be resumed.
 
-        One whose `ask` was killed half-way gets the parameters it lacks; one whose outcome was noted is told it.
+        A trial whose `ask` was interrupted gets its missing parameters. A trial with a stored outcome is ended.
         """
         with self._lock:
             for trial in self._running():
-                if noted := trial.user_attrs.get("outcome"):
-                    self._tell(trial.number, Outcome(noted))
+                if outcome := trial.user_attrs.get("outcome"):
+                    self._tell(trial.number, Outcome(outcome))
                 elif self._space is not None:
-                    self._space.suggest(self._live(trial.number))
+                    self._space.suggest(self._optuna_trial(trial.number))
             return self.unfinished()
 
     def restore(self, params_by_number: Mapping[int, Mapping[str, Any]]) -> list[int]:
-        """Gives numbers their parameters back after the ledger lost its end, in place of what would be sampled anew.
+        """Restore parameters of trials after the ledger lost its end; to be called before `resume_unfinished`.
 
-        An unfinished trial gets those it lacks. Numbers beyond the end are enqueued in order, and will be asked for
-        first; one in between that nobody knows is sampled when its turn comes. To be called before `reopen`.
+        An unfinished trial gets its missing parameters. Trials after the end are enqueued in order. A trial between
+        them without known parameters is sampled.
 
         Args:
             params_by_number: Optuna's flat parameters by trial number, from another record of the sweep.
 
         Returns:
-            The numbers that were given something back.
+            Numbers of the restored trials.
         """
         if self._space is None:
-            return []  # work described by attributes, which whoever enqueued it enqueues again
-        own = self._space.parameter_names()
+            return []  # the caller enqueues the jobs again
+        names = self._space.parameter_names()
         known = {
-            number: {key: value for key, value in params.items() if key in own}
+            number: {key: value for key, value in params.items() if key in names}
             for number, params in params_by_number.items()
         }
         restored = []
@@ -210,9 +215,9 @@ class Ledger:
             for trial in self._running():
                 lacking = {key: v for key, v in known.get(trial.number, {}).items() if key not in trial.params}
                 if lacking:
-                    fixed = {**trial.system_attrs.get("fixed_params", {}), **lacking}
-                    self._storage.set_trial_system_attr(trial._trial_id, "fixed_params", fixed)
-                    self._space.suggest(self._live(trial.number))
+                    fixed = {**trial.system_attrs.get(FIXED_PARAMS, {}), **lacking}
+                    self._storage.set_trial_system_attr(self._storage_id(trial.number), FIXED_PARAMS, fixed)
+                    self._space.suggest(self._optuna_trial(trial.number))
                     restored.append(trial.number)
             for number in range(len(self), max(known, default=-1) + 1):
                 self.enqueue(known.get(number, {}))
@@ -220,23 +225,23 @@ class Ledger:
         return restored
 
     def terminal(self) -> int:
-        """How many trials have ended."""
+        """Return the number of ended trials."""
         return self._counts.total()
 
     def counts(self) -> dict[str, int]:
-        """Trials by outcome, all five words always present."""
+        """Return the number of trials of each outcome, zeros included."""
         return {str(outcome): self._counts[outcome] for outcome in Outcome}
 
     def best(self, k: int) -> list[LedgerTrial]:
-        """The k best trials, distinct in their parameters: complete ones by objective, then pruned ones by theirs.
+        """Return the k best trials with distinct parameters: complete ones by objective, then pruned ones.
 
-        A pruned trial's best epoch is a fair, if early, judgement of its configuration, which whoever asks will
-        train to the end; without them a search that pruned hard would have fewer than k to offer.
+        A pruned trial's objective is an early estimate, and the caller trains its configuration to the end. Without
+        pruned trials, a search that pruned most trials would have fewer than k.
         """
         return best_of(self.trials(), k)
 
     def parameter_importances(self) -> dict[str, float]:
-        """Each parameter's share in the objective's variance (PED-ANOVA); empty where too few trials tell."""
+        """Return each parameter's share in the objective's variance (PED-ANOVA); empty with too few trials."""
         import optuna
 
         try:
@@ -244,21 +249,15 @@ class Ledger:
         except (ValueError, RuntimeError):
             return {}
 
-    def _migrate(self) -> None:
-        """Brings a study of an older version up to date."""
-        version = self._study.user_attrs.get("schema_version", 1)
-        if version > SCHEMA_VERSION:
-            raise InputError(
-                f"The ledger's study {self.name} has schema version {version}, and this program knows those up to "
-                f"{SCHEMA_VERSION}: go on with the version of the program that wrote it."
-            )
-        if version < 2:
-            # An outcome noted and not told does not say that what belongs to it was noted: it is found out again.
-            for trial in self._running():
-                if "outcome" in trial.user_attrs:
-                    self._storage.set_trial_user_attr(trial._trial_id, "outcome", None)
-        if version < SCHEMA_VERSION:
+    def _check_version(self) -> None:
+        version = self._study.user_attrs.get("schema_version")
+        if version is None:
             self._study.set_user_attr("schema_version", SCHEMA_VERSION)
+        elif version > SCHEMA_VERSION:
+            raise InputError(
+                f"The ledger's study {self.name} has schema version {version}, and this program reads versions up to "
+                f"{SCHEMA_VERSION}: resume with the version of the program that wrote it."
+            )
 
     def _running(self) -> list[FrozenTrial]:
         from optuna.trial import TrialState
@@ -266,12 +265,12 @@ class Ledger:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def _number_of(self, state: TrialState | None = None) -> int:
-        return self._storage.get_n_trials(self._study._study_id, state)
+        return self._storage.get_n_trials(self._study_id, state)
 
-    def _live(self, number: int) -> Any:
+    def _optuna_trial(self, number: int) -> Any:
         from optuna.trial import Trial
 
         return Trial(self._study, self._storage_id(number))
 
     def _storage_id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

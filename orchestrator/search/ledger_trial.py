@@ -1,4 +1,4 @@
-"""A trial as the ledger knows it, and which of several are the best."""
+"""Trials of a ledger, and the choice of the best ones."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LedgerTrial:
-    """What the ledger knows of one trial.
+    """A trial of a ledger.
 
     Attributes:
-        number: counts from 0 within its study.
+        number: number within its study, from 0.
         params: Optuna's flat parameters.
-        attributes: what was noted beside them.
+        attributes: other attributes.
         epochs: objective (validation SRCC, mean over targets) by epoch, counted from 1.
         outcome: None while the trial is unfinished.
-        objective: the best epoch's, None while unfinished or where no epoch was finite.
+        objective: objective of the best epoch; None while unfinished, or if no epoch is finite.
         best_epoch: the epoch of `objective`.
     """
 
@@ -37,12 +37,12 @@ class LedgerTrial:
 
     @property
     def last_epoch(self) -> int | None:
-        """The latest epoch noted: of a pruned or diverged trial, the one at which it was stopped."""
+        """Latest epoch; of a pruned or diverged trial, the epoch at which it was stopped."""
         return max(self.epochs, default=None)
 
 
 def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
-    """The k best of these trials, as `Ledger.best` ranks them."""
+    """Return the k best of these trials, as `Ledger.best` ranks them."""
     rank = {Outcome.COMPLETE: 0, Outcome.PRUNED: 1}
     eligible = [trial for trial in trials if trial.outcome in rank and trial.objective is not None]
     chosen: list[LedgerTrial] = []
@@ -55,7 +55,7 @@ def best_of(trials: Iterable[LedgerTrial], k: int) -> list[LedgerTrial]:
 
 
 def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
-    """The first epoch with the highest finite objective, and that objective; NaN never wins."""
+    """Return the first epoch with the highest finite objective, and that objective; both None if none is finite."""
     finite = {epoch: value for epoch, value in epochs.items() if math.isfinite(value)}
     if not finite:
         return None, None
@@ -64,11 +64,11 @@ def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
 
 
 def read_trial(trial: FrozenTrial) -> LedgerTrial:
-    """Optuna's trial as the ledger's."""
+    """Return Optuna's trial as a ledger's trial."""
     attributes = dict(trial.user_attrs)
     finished = trial.state.is_finished()
-    noted = attributes.pop("outcome", None)
-    outcome = Outcome(noted or Outcome.FAILED) if finished else None
+    stored = attributes.pop("outcome", None)
+    outcome = Outcome(stored or Outcome.FAILED) if finished else None
     epoch, objective = best_epoch(trial.intermediate_values)
     return LedgerTrial(
         number=trial.number,

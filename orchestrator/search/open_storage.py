@@ -1,4 +1,4 @@
-"""Where a sweep's ledger is kept: the journal in its folder, or a database that several sweeps share."""
+"""Open the storage of a sweep's ledger: the journal in its folder, or a database that several sweeps share."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-    from orchestrator.search.retrying_storage import Say
+    from orchestrator.search.retrying_storage import Report
 
 logger = logging.getLogger(__name__)
 
 
 def open_storage(
-    url: str | None, journal: Path, say: Say = logger.warning, stopping: threading.Event | None = None
+    url: str | None, journal: Path, report: Report = logger.warning, stopping: threading.Event | None = None
 ) -> BaseStorage:
-    """The storage of a sweep's ledger.
+    """Open the storage of a sweep's ledger.
 
     Args:
-        url: of a database; None for the journal.
+        url: the database; None for the journal.
         journal: the journal's path.
-        say: told in one line what people should know: a damaged end that was cut off, a database that went away.
-        stopping: set when the storage stays away, so that the sweep stops.
+        report: called with one line if a damaged end was cut off or a database became unavailable.
+        stopping: set when the storage stays unavailable, so that the sweep stops.
 
     Raises:
-        InputError: it cannot be reached or read.
+        InputError: the storage cannot be reached or read.
     """
     if url:
         from orchestrator.search.rdb_storage import open_database
 
-        return open_database(url, say, stopping)
+        return open_database(url, report, stopping)
     from orchestrator.search.journal_storage import open_journal
 
-    return open_journal(journal, say, stopping)
+    return open_journal(journal, report, stopping)
 
 
 def study_name(url: str | None, sweep: str, study: str) -> str:
-    """A study's name in its storage: a database is shared, so there it begins with the sweep's id."""
+    """Return a study's name in its storage; in a database, which sweeps share, it begins with the sweep's id."""
     return f"{sweep}/{study}" if url else study
 
 
 def delete_studies(url: str, sweep: str) -> int:
-    """Removes all studies of the sweep with this id from a database; returns how many there were.
+    """Delete all studies of the sweep with this id from a database; return their number.
 
     Raises:
         InputError: the database cannot be reached.
@@ -54,5 +54,5 @@ def delete_studies(url: str, sweep: str) -> int:
     storage = open_database(url)
     studies = [study for study in storage.get_all_studies() if study.study_name.startswith(f"{sweep}/")]
     for study in studies:
-        storage.delete_study(study._study_id)
+        storage.delete_study(storage.get_study_id_from_name(study.study_name))
     return len(studies)

@@ -1,4 +1,4 @@
-"""The five words for how a trial ended, used alike by the ledger, MLflow, the tables and the counts."""
+"""Outcomes of a trial: the same five words in the ledger, in MLflow, in tables and in counts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a trial ended."""
+    """Outcome of a trial."""
 
     COMPLETE = "complete"
     """Trained to its last epoch."""
     PRUNED = "pruned"
     """Stopped early because others were better at the same epoch."""
     DIVERGED = "diverged"
-    """Its loss or its scores became NaN or infinite."""
+    """Loss or scores became NaN or infinite."""
     INFEASIBLE = "infeasible"
     """Did not fit into the memory it was given."""
     FAILED = "failed"

@@ -1,4 +1,4 @@
-"""The kinds of parameter a search-space file may hold, each a value object that suggests itself to Optuna."""
+"""Kinds of parameters in a search-space file: value objects that suggest themselves to an Optuna trial."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Choice = bool | int | float | str
 
 
 class Parameter(BaseModel, ABC):
-    """One searched parameter: how it is sampled, where the search begins, and when it exists at all."""
+    """A searched parameter: its distribution, its default, and the condition under which it exists."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -22,19 +22,19 @@ class Parameter(BaseModel, ABC):
 
     @abstractmethod
     def suggest(self, trial: BaseTrial, name: str) -> Any:
-        """The trial's value of this parameter, asked for by Optuna's define-by-run interface."""
+        """Return the trial's value of this parameter, by Optuna's define-by-run interface."""
 
     @abstractmethod
     def flat_default(self, name: str) -> dict[str, Any]:
-        """The default as the parameters Optuna knows, to be enqueued as the first trial."""
+        """Return the default as Optuna's flat parameters, to be enqueued as the first trial."""
 
     def flat_names(self, name: str) -> set[str]:
-        """The names under which Optuna may know it."""
+        """Return the names that the parameter may have in Optuna."""
         return {name}
 
     @abstractmethod
     def ends(self) -> tuple[list[Any], list[Any]]:
-        """The candidates for the smallest and for the largest model that this parameter can make."""
+        """Return the candidate values for the smallest model and for the largest model."""
 
 
 class _Number(Parameter):
@@ -90,7 +90,7 @@ class IntParameter(_Number):
 
 
 class CategoricalParameter(Parameter):
-    """One of a list of choices."""
+    """A choice from a list."""
 
     type: Literal["categorical"]
     choices: list[Choice] = Field(min_length=1)
@@ -113,7 +113,7 @@ class CategoricalParameter(Parameter):
 
 
 class WidthsParameter(Parameter):
-    """The hidden widths of a target net: a depth, and one width a layer that exists only at that depth.
+    """The hidden widths of a target net: a depth, and one width for each of its layers.
 
     Optuna sees `depth`, `width_1`, `width_2`, …; the model gets the list.
     """
@@ -143,7 +143,7 @@ class WidthsParameter(Parameter):
         return {"depth": len(self.default), **widths}
 
     def flat_names(self, name: str) -> set[str]:
-        """`depth` and a width for every layer there may be."""
+        """Return `depth` and a width for each possible layer."""
         return {"depth", *(f"width_{i}" for i in range(1, self.max_depth + 1))}
 
     def ends(self) -> tuple[list[Any], list[Any]]:
@@ -163,4 +163,4 @@ def _is_no_parameter(values: dict[str, float]) -> dict[str, float]:
 
 
 FixedByName = Annotated[dict[str, float], AfterValidator(_is_no_parameter)]
-"""A number for each of some names, such as what each target weighs."""
+"""Numbers by name, such as the weights of the targets."""

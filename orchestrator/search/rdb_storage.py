@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.ledger_url import ledger_url
-from orchestrator.search.retrying_storage import PATIENCE, RetryingStorage, Say
+from orchestrator.search.retrying_storage import RETRY_SECONDS, Report, RetryingStorage
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5
-"""How long one attempt to reach a PostgreSQL server may take."""
+"""Seconds that one attempt to reach a PostgreSQL server may take."""
 
 
-def check_database(given: str) -> None:
-    """Makes sure that the database is there, and leaves it as it is.
+def check_database(ledger: str) -> None:
+    """Check that the database can be reached, without changing it.
 
     Raises:
-        InputError: it cannot be reached, or is none.
+        InputError: the database cannot be reached, or the file is not a database.
     """
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
 
-    url = _parse(given)
+    url = _parse(ledger)
     file = Path(url.database) if url.drivername == "sqlite" and url.database else None
-    if file and not file.exists():  # to connect would make it
+    if file and not file.exists():  # a connection would create it
         if not file.parent.is_dir():
-            raise InputError(f"The ledger {_name(url)} cannot be made: there is no folder {file.parent}.")
+            raise InputError(f"The ledger {_name(url)} cannot be created: there is no folder {file.parent}.")
         return
     engine = create_engine(url) if file else create_engine(url, **_engine_settings(url))
     try:
@@ -48,15 +48,18 @@ def check_database(given: str) -> None:
 
 
 def open_database(
-    given: str, say: Say = logger.warning, stopping: threading.Event | None = None, patience: float = PATIENCE
+    ledger: str,
+    report: Report = logger.warning,
+    stopping: threading.Event | None = None,
+    retry_seconds: float = RETRY_SECONDS,
 ) -> BaseStorage:
-    """An Optuna storage in a database, its tables made where they are not there.
+    """Open an Optuna storage in a database; create its tables if missing.
 
     Args:
-        given: the database's URL.
-        say: told when the database goes away.
-        stopping: set when it stays away.
-        patience: seconds that it may be away.
+        ledger: the database's URL.
+        report: called with one line when the database becomes unavailable.
+        stopping: set when the database stays unavailable.
+        retry_seconds: seconds that it may be unavailable.
 
     Raises:
         InputError: the database cannot be reached, may not be written, or is of another version of Optuna.
@@ -64,29 +67,29 @@ def open_database(
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-    from orchestrator.search.bulk_rdb_storage import BulkRDBStorage
+    from orchestrator.search.optuna_internals import database_storage_class
 
-    url = _parse(given)
-    # Two sweeps that begin in an empty database may both make the tables: the slower one finds them at its next try.
-    racing = Retrying(
+    url = _parse(ledger)
+    # Two sweeps that start in an empty database may both create the tables: the slower one finds them when it retries.
+    creating = Retrying(
         retry=retry_if_exception_type((IntegrityError, ProgrammingError)),
         wait=wait_random(0.1, 0.5),
         stop=stop_after_attempt(5),
         reraise=True,
     )
-    # Optuna fills `{SCHEMA_VERSION}` into a URL.
+    # Optuna replaces `{SCHEMA_VERSION}` in a URL.
     text = url.render_as_string().replace("{", "{{").replace("}", "}}")
     try:
-        storage = racing(lambda: BulkRDBStorage(text, engine_kwargs=_engine_settings(url)))
+        storage = creating(lambda: database_storage_class()(text, engine_kwargs=_engine_settings(url)))
     except OperationalError as error:
         raise _unreachable(url, error) from error
     except (SQLAlchemyError, RuntimeError) as error:
         raise InputError(f"The ledger {_name(url)} cannot be used: {_first_line(error)}") from error
-    return RetryingStorage(storage, is_transient, _name(url), say, stopping, patience)
+    return RetryingStorage(storage, is_transient, _name(url), report, stopping, retry_seconds)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error of Optuna's database storage may go away by itself: the server's or the line's, not ours."""
+    """Return whether an error of Optuna's database storage is temporary: of the server or the connection."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy import exc
 
@@ -96,33 +99,33 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(cause, exc.DBAPIError) and cause.connection_invalidated
 
 
-def _parse(given: str) -> URL:
+def _parse(ledger: str) -> URL:
     from sqlalchemy.engine import make_url
 
-    return make_url(ledger_url(given))
+    return make_url(ledger_url(ledger))
 
 
 def _engine_settings(url: URL) -> dict[str, Any]:
     if url.drivername == "sqlite":
         return {"creator": lambda: _open_file(str(url.database))}
-    ours = {
+    defaults = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "hyperassess",
-        # A host that vanished is noticed in half a minute and not in two hours.
+        # A host that vanished is detected within half a minute instead of two hours.
         "keepalives_idle": 15,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
     }
-    settings = {key: value for key, value in ours.items() if key not in url.query}
-    # A connection that broke while nobody used it is replaced without a word.
+    settings = {key: value for key, value in defaults.items() if key not in url.query}
+    # A connection that broke while idle is replaced.
     return {"pool_pre_ping": True, "connect_args": settings}
 
 
 def _open_file(path: str) -> sqlite3.Connection:
-    """A connection that waits for the disk at checkpoints only, and at none of a trial's twenty small commits.
+    """Open a connection that syncs to disk at checkpoints only, not at each of a trial's twenty small commits.
 
-    A write-ahead log loses nothing when the process is killed, and a power cut its newest commits at most.
+    The write-ahead log loses nothing if the process is killed, and the newest commits at most in a power failure.
     """
     connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
@@ -141,5 +144,5 @@ def _first_line(error: Exception) -> str:
 
 
 def _name(url: URL) -> str:
-    """What people call it: no query, and the file's own path for SQLite."""
+    """Return the database's name in messages: its URL without the query, or the path of a SQLite file."""
     return str(url.database) if url.drivername == "sqlite" else url.set(query={}).render_as_string()

@@ -1,4 +1,4 @@
-"""Reading a ledger that somebody else may be writing: nothing is made, mended or locked."""
+"""Read a ledger that another process may be writing: nothing is created, repaired or locked."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
-    """Every study of a sweep's ledger with the trials that were asked for; none where there is no ledger yet.
+    """Return the studies of a sweep's ledger with their started trials; empty if the ledger is missing.
 
     Raises:
-        InputError: a journal is damaged elsewhere than in a last line that is still being written, or a database
-            cannot be reached.
+        InputError: a journal is damaged before its last line, which may be incomplete, or a database cannot be
+            reached.
     """
     url, prefix = None, ""
     if workspace.spec.is_file():
@@ -34,7 +34,7 @@ def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
         return {
             study.study_name.removeprefix(prefix): [
                 read_trial(trial)
-                for trial in storage.get_all_trials(study._study_id, deepcopy=False)
+                for trial in storage.get_all_trials(storage.get_study_id_from_name(study.study_name), deepcopy=False)
                 if trial.state is not TrialState.WAITING
             ]
             for study in storage.get_all_studies()

@@ -1,4 +1,4 @@
-"""Search-space files: a YAML per variant, validated, walked by Optuna, by the dry run and by whoever reads it."""
+"""Search spaces: a validated YAML file per variant, from which Optuna samples configurations."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from orchestrator.core.errors import InputError
+from orchestrator.search.optuna_internals import contains
 from orchestrator.search.parameters import AnyParameter, Fixed, FixedByName, Parameter, WidthsParameter
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 Section = Literal["model", "hypernet", "training", "backbone"]
 SECTIONS: tuple[Section, ...] = ("model", "hypernet", "training", "backbone")
 FINETUNE = "finetune"
-"""Name of the shipped space that is laid over any variant's where the backbone is fine-tuned."""
+"""Name of the shipped space whose values override a variant's if the backbone is fine-tuned."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One point of a space: keyword arguments for the variant, the training and, fine-tuned, the backbone."""
+    """A point of a space: keyword arguments of the variant, of the training and, if fine-tuned, of the backbone."""
 
     model: dict[str, Any]
     training: dict[str, Any]
@@ -35,11 +36,14 @@ class Configuration:
 
 
 class SearchSpace(BaseModel):
-    """What a sweep may vary, in three sections, and a fourth where the backbone is fine-tuned.
+    """A search space in three sections, and a fourth if the backbone is fine-tuned.
 
-    `model`: the target net and what feeds it; `hypernet`: what makes its weights, which the control, having no
-    hypernet, goes without; `training`: optimiser, loss, batches; `backbone`: how the image encoder is trained. A
-    value that is no mapping is held fixed, and in `training` a mapping of names to numbers is, too.
+    - `model` is for the target net and its inputs.
+    - `hypernet` is for the net that generates the weights; the control has none.
+    - `training` is for the optimiser, the loss and the batches.
+    - `backbone` is for the training of the image encoder.
+
+    A value that is not a mapping is fixed. In `training`, so is a mapping of names to numbers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,8 +64,8 @@ class SearchSpace(BaseModel):
         flat: set[str] = set()
         for name, value in self.items():
             names = value.flat_names(name) if isinstance(value, Parameter) else {name}
-            if twice := flat & names:
-                raise ValueError(f"{min(twice)} appears twice")
+            if repeated := flat & names:
+                raise ValueError(f"{min(repeated)} appears twice")
             flat |= names
             if isinstance(value, Parameter) and (unknown := set(value.when) - seen):
                 raise ValueError(f"{name}: its `when` names {', '.join(sorted(unknown))}, not a parameter above it")
@@ -69,27 +73,27 @@ class SearchSpace(BaseModel):
         return self
 
     def items(self) -> Iterator[tuple[str, AnyParameter | Fixed | FixedByName]]:
-        """Every name and its parameter, in the order of the file."""
+        """Yield every name and its parameter, in the order of the file."""
         for section in SECTIONS:
             yield from getattr(self, section).items()
 
     def without_hypernet(self) -> SearchSpace:
-        """The control's space: the same, less the hypernet's own keys."""
+        """Return the control's space: the same without the keys of the hypernet."""
         training = {key: value for key, value in self.training.items() if not key.startswith("hypernet_")}
         return SearchSpace(model=self.model, training=training, backbone=self.backbone)
 
     def finetuning(self, overlay: SearchSpace) -> SearchSpace:
-        """Itself where it says how the backbone is trained, else with `overlay`'s values laid over its own."""
+        """Return this space if it has a section `backbone`, else a copy whose values `overlay` overrides."""
         if self.backbone:
             return self
         return SearchSpace(**{section: getattr(self, section) | getattr(overlay, section) for section in SECTIONS})
 
     def frozen(self) -> SearchSpace:
-        """The same without the section that only a fine-tuned backbone has."""
+        """Return the space without the section `backbone`."""
         return self.model_copy(update={"backbone": {}})
 
     def filled_from(self, shipped: SearchSpace) -> SearchSpace:
-        """This space, with the default of everything that only the shipped one names held fixed."""
+        """Return this space with fixed values for all that only the shipped space names: the defaults there."""
         named = {name for name, _ in self.items()}
         default = shipped.configuration(shipped.default_params())
         known = {**default.model, **default.training}
@@ -103,11 +107,15 @@ class SearchSpace(BaseModel):
         return SearchSpace.model_validate(sections)
 
     def suggest(self, trial: BaseTrial) -> Configuration:
-        """Asks `trial` (a live Optuna trial, or a `FixedTrial` of known parameters) for every value."""
+        """Suggest every value from `trial`, an Optuna trial or a `FixedTrial` with known parameters."""
         return self._walk(lambda name, parameter: parameter.suggest(trial, name))
 
     def configuration(self, params: Mapping[str, Any]) -> Configuration:
-        """The configuration that Optuna's flat `params` stand for; raises InputError where one is missing or out."""
+        """Return the configuration of Optuna's flat `params`.
+
+        Raises:
+            InputError: a parameter is missing or out of range.
+        """
         from optuna.trial import FixedTrial
 
         trial = FixedTrial(dict(params))
@@ -119,25 +127,25 @@ class SearchSpace(BaseModel):
             except ValueError as error:
                 raise InputError(f"These parameters do not fit the search space: {name}: {error}") from error
             for flat, distribution in trial.distributions.items():
-                if not distribution._contains(distribution.to_internal_repr(params[flat])):
+                if not contains(distribution, distribution.to_internal_repr(params[flat])):
                     raise InputError(f"These parameters do not fit the search space: {flat} is {params[flat]!r}.")
             return value
 
         return self._walk(known)
 
-    def fitting(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-        """A configuration with those of `params` that this space allows, and how many of them it does not.
+    def clamp(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+        """Return flat parameters with the allowed values of `params` and defaults for the rest.
 
-        The default stands in for what is missing or not allowed.
+        The second result is the number of values that are not allowed.
         """
         from orchestrator.search.clamped_trial import ClampedTrial
 
         trial = ClampedTrial(params, self.default_params())
         self._walk(lambda name, parameter: parameter.suggest(trial, name))
-        return trial.params, len(set(params) - trial.taken)
+        return trial.params, len(set(params) - trial.kept)
 
     def default_params(self) -> dict[str, Any]:
-        """The file's defaults as Optuna's flat parameters: the first trial of every search."""
+        """Return the defaults as Optuna's flat parameters, for the first trial of a search."""
         params: dict[str, Any] = {}
 
         def default(name: str, parameter: Parameter) -> Any:
@@ -148,7 +156,7 @@ class SearchSpace(BaseModel):
         return params
 
     def parameter_names(self) -> set[str]:
-        """Every flat parameter that a trial of this space may have."""
+        """Return the names of all flat parameters that a trial of this space may have."""
         names: set[str] = set()
         for name, value in self.items():
             if isinstance(value, Parameter):
@@ -156,11 +164,11 @@ class SearchSpace(BaseModel):
         return names
 
     def corners(self, largest: bool) -> Iterator[Configuration]:
-        """Candidates for the smallest or largest model: numbers at their end, every mix of the categories."""
+        """Yield candidates for the smallest or largest model: numbers at their bounds, all combinations of choices."""
         names = [name for name, value in self.items() if isinstance(value, Parameter)]
         ends = [value.ends()[largest] for _, value in self.items() if isinstance(value, Parameter)]
-        for mix in itertools.product(*ends):
-            values = dict(zip(names, mix, strict=True))
+        for combination in itertools.product(*ends):
+            values = dict(zip(names, combination, strict=True))
             yield self._walk(lambda name, parameter, values=values: values[name])
 
     def _walk(self, choose: Any) -> Configuration:
@@ -179,10 +187,10 @@ class SearchSpace(BaseModel):
 
 
 def load_space(source: str | Path) -> SearchSpace:
-    """Reads a space from a YAML file, or the shipped one of a variant by the variant's name.
+    """Load a space from a YAML file, or the shipped space of a variant by the variant's name.
 
     Raises:
-        InputError: with the file, the key and the reason, where the file is missing or wrong.
+        InputError: the file is missing or wrong; the message names the file, the key and the reason.
     """
     path = _locate(source)
     try:
@@ -217,7 +225,7 @@ def _next_to_variant(variant: str) -> Path | None:
 
 
 def first_reason(error: ValidationError) -> str:
-    """The first thing pydantic found, as `key: reason` in one line."""
+    """Return pydantic's first error as `key: reason` in one line."""
     first = error.errors()[0]
     inside_unions = {"float", "int", "categorical", "widths"}
     inside = [part for part in first["loc"][2:] if part not in inside_unions and "[" not in str(part)]

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 
+from orchestrator.search.optuna_internals import RUNG
+
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
 
 class CachedSuccessiveHalvingPruner(BasePruner):
-    """Decides as Optuna's `SuccessiveHalvingPruner` does, and notes the same in the ledger, for one study.
+    """Make the same decisions as Optuna's `SuccessiveHalvingPruner`, and store the same attributes, for one study.
 
-    Optuna's goes through every trial at every rung. This one does it once, when it is first asked, so that a resumed
+    Optuna's pruner reads every trial at every rung. This one reads them once, at the first call, so that a resumed
     sweep has its rungs again.
 
     Args:
         min_resource: epoch of the first rung.
-        reduction_factor: one in so many goes on; the rungs are that factor apart.
+        reduction_factor: inverse of the share of trials that pass a rung, and the factor between the rungs' epochs.
     """
 
     def __init__(self, min_resource: int, reduction_factor: int) -> None:
@@ -30,7 +32,7 @@ class CachedSuccessiveHalvingPruner(BasePruner):
         self._rungs: dict[int, list[float]] | None = None
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Whether the trial is below the top share at a rung that its latest epoch has reached."""
+        """Return whether the trial is below the top share at a rung that its latest epoch has reached."""
         step = trial.last_step
         if step is None:
             return False
@@ -41,11 +43,11 @@ class CachedSuccessiveHalvingPruner(BasePruner):
         while step >= self._min_resource * self._reduction_factor**rung:
             if math.isnan(value):
                 return True
-            # Before the trial's own value is noted: it is to be counted once.
+            # Read before the trial's own value is stored, so that it counts once.
             competing = self._competing(study, rung)
             study._storage.set_trial_system_attr(trial._trial_id, _key(rung), value)
             insort(competing, value)
-            if not self._goes_on(value, competing, study.direction):
+            if not self._passes(value, competing, study.direction):
                 return True
             rung += 1
         return False
@@ -62,11 +64,11 @@ class CachedSuccessiveHalvingPruner(BasePruner):
                 values.sort()
         return self._rungs.setdefault(rung, [])
 
-    def _goes_on(self, value: float, competing: list[float], direction: StudyDirection) -> bool:
-        # Of the first few the best goes on: nobody can be told to wait.
-        place = max(len(competing) // self._reduction_factor - 1, 0)
-        return value >= competing[-(place + 1)] if direction is StudyDirection.MAXIMIZE else value <= competing[place]
+    def _passes(self, value: float, competing: list[float], direction: StudyDirection) -> bool:
+        # The best of the first few trials passes: an asynchronous pruner cannot let them wait.
+        last = max(len(competing) // self._reduction_factor - 1, 0)
+        return value >= competing[-(last + 1)] if direction is StudyDirection.MAXIMIZE else value <= competing[last]
 
 
 def _key(rung: int) -> str:
-    return f"completed_rung_{rung}"  # Optuna's name
+    return RUNG.format(rung)

@@ -1,4 +1,4 @@
-"""A sampler that looks at a bounded part of the history, so that its time does not grow with the sweep."""
+"""A sampler that sees a bounded part of the history, so that its time does not grow with the sweep."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from orchestrator.search import optuna_internals
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-_TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
-_OF_A_STUDY = ("study_name", "_study_id", "_storage", "_directions", "sampler", "pruner", "_thread_local")
+_RANKED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class WindowedSampler(BaseSampler):
-    """Hands another sampler, of one study that is maximised, the best, the newest and the running trials only.
+    """Show another sampler, of one study that is maximised, only the best, the newest and the running trials.
 
-    Made for TPE, which models its best trials against all others. It takes a tenth of the history for the best, 25 at
-    most; so from 250 trials on `best=25` leaves the model of the good ones exactly what it was, and only the model of
-    the rest, in which an old trial counts less than a new one anyway, is of the newest. See decision 12.
+    TPE models its best trials against all others. A tenth of the history counts as the best, at most 25 trials. From
+    250 trials on, `best=25` therefore leaves the model of the best trials unchanged. The model of the others is of the
+    newest; TPE weighs old trials less anyway. See decision 12.
 
     Args:
         inner: the sampler.
-        newest: how many ended trials it sees, the latest to end, beside the best and those that run.
-        best: how many of the best, ranked as TPE ranks them: complete ones by value, then pruned ones by the epoch
-            they reached and their value at it.
+        newest: number of the latest ended trials that it sees in addition to the best and the running ones.
+        best: number of the best trials that it sees, ranked as TPE ranks them. Complete ones come first, by value, then
+            pruned ones by their last epoch and their value there.
     """
 
     def __init__(self, inner: BaseSampler, newest: int, best: int = 25) -> None:
@@ -43,22 +44,24 @@ class WindowedSampler(BaseSampler):
         self._known = False
         self._shown: tuple[int, list[FrozenTrial]] | None = None
 
-    # What is seen
+    # The visible history
 
     def _show(self, study: Study, trial: FrozenTrial) -> Study:
-        """The study as the inner sampler sees it while it chooses for this trial."""
+        """Return the study that the inner sampler sees for this trial."""
+        if not optuna_internals.has_copied_attributes(study):
+            return study
         self._learn(study)
         if self._shown is None or self._shown[0] != trial.number:
             running = study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-            seen = {one.number: one for one in [*self._newest, *(best for _, _, best in self._best), *running]}
+            seen = {shown.number: shown for shown in [*self._newest, *(best for _, _, best in self._best), *running]}
             self._shown = (trial.number, [seen[number] for number in sorted(seen)])
         return _Excerpt(study, self._shown[1])
 
     def _learn(self, study: Study) -> None:
-        """All that has ended before this sampler was there."""
+        """Add the trials that ended before this sampler was created."""
         if not self._known:
             self._known = True
-            for trial in study._get_trials(deepcopy=False, states=_TOLD):
+            for trial in study._get_trials(deepcopy=False, states=_RANKED):
                 self._add(trial)
 
     def _add(self, trial: FrozenTrial) -> None:
@@ -66,7 +69,7 @@ class WindowedSampler(BaseSampler):
         insort(self._best, (_rank(trial), trial.number, trial))
         del self._best[self._count :]
 
-    # As a sampler
+    # The sampler's interface
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self._inner.infer_relative_search_space(self._show(study, trial), trial)
@@ -86,9 +89,9 @@ class WindowedSampler(BaseSampler):
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         self._inner.after_trial(study, trial, state, values)
-        self._learn(study)  # before it is told: the trial is not among them yet
+        self._learn(study)  # before the trial's state is stored
         self._shown = None
-        if state in _TOLD:
+        if state in _RANKED:
             ended = copy.copy(trial)
             ended.state, ended.values = state, list(values) if values is not None else None
             self._add(ended)
@@ -98,23 +101,23 @@ class WindowedSampler(BaseSampler):
 
 
 class _Excerpt(Study):
-    """A study of which only some trials are seen."""
+    """A study with only some of its trials."""
 
     def __init__(self, study: Study, trials: list[FrozenTrial]) -> None:
-        # Not the parent's, which asks the storage. One by one: Hyperband's own excerpt has these attributes only.
-        for name in _OF_A_STUDY:
+        # The parent's constructor would read the storage. Hyperband's study of a bracket has only these attributes.
+        for name in optuna_internals.COPIED_FROM_STUDY:
             setattr(self, name, getattr(study, name))
         self._excerpt = trials
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        found = [trial for trial in self._excerpt if states is None or trial.state in states]
-        return copy.deepcopy(found) if deepcopy else found
+        trials = [trial for trial in self._excerpt if states is None or trial.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
 
 
 def _rank(trial: FrozenTrial) -> tuple[float, ...]:
-    """Smaller is better; of equals the one that was asked for first."""
+    """Return the rank of a trial, smaller for better ones."""
     if trial.state is TrialState.COMPLETE:
         return (0, -trial.value)
     if not trial.intermediate_values:

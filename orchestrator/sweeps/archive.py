@@ -40,7 +40,7 @@ def archive_sweep(workspace: Workspace, force: bool = False) -> Path:
     if path.exists():
         raise InputError(f"There is a sweep {workspace.name} in the archive already: {path}.")
     with lock_sweep(workspace):
-        if not force and (left := Spool(workspace.spool).left()):
+        if not force and (left := Spool(workspace.spool).count_unsent()):
             raise InputError(
                 f"{left} events of {workspace.name} have not reached MLflow. Send them with "
                 f"`python -m orchestrator.sync {workspace.name}`, or archive it with --force."

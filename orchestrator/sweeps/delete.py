@@ -11,7 +11,7 @@ from orchestrator.core.workspace import Workspace, lock_sweep
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.search.open_storage import delete_studies
 from orchestrator.sweeps.archive import remove_folder
-from orchestrator.tracking.destination import experiment_name, remembered_target, resolve_tracking_uri
+from orchestrator.tracking.destination import experiment_name, resolve_tracking_uri, stored_destination
 from orchestrator.tracking.spool import Spool
 
 
@@ -41,7 +41,7 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
     """
     with lock_sweep(workspace):
         spec = load_spec(workspace.spec)
-        there = remembered_target(Spool(workspace.spool))
+        there = stored_destination(Spool(workspace.spool))
         tracking_uri = there.tracking_uri if there else resolve_tracking_uri(spec.tracking_uri)
         runs = _delete_runs(spec, tracking_uri) if with_mlflow else None
         try:

@@ -20,10 +20,10 @@ from orchestrator.execution.slots import Slots
 from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.reporting.live_view import FeatureProgress
-from orchestrator.reporting.run_description import describe_beginning
+from orchestrator.reporting.run_description import describe_start
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.sweeps.studies import SweepStudies, open_studies
-from orchestrator.tracking.destination import TrackingDestination, settle_target
+from orchestrator.tracking.destination import TrackingDestination, choose_destination
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spool_index import index_spool
@@ -141,7 +141,7 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
 
     workspace, spool = process.workspace, Spool(process.workspace.spool)
     index = index_spool(spool)
-    remove_stale(spool.folder, index.kept)
+    remove_stale(spool.folder, index.staged)
     studies = open_studies(prepared, workspace, index, process.warn, process.signals.stopping)
     probe_context = partial(build_context, prepared, data, workspace)
     nodes = process.executor.nodes
@@ -155,11 +155,11 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
         studies=studies,
         spool=spool,
         recorder=Recorder(spool, trials, job_tags(prepared, data.features), index, collector.keeps),
-        target=settle_target(spec, spool),
+        target=choose_destination(spec, spool),
         collector=collector,
         downloader=TrialDownloader(data.store, trials, collector.keeps),
     )
-    log_sweep_start(prepared, workspace, records.recorder, describe_beginning(prepared))
+    log_sweep_start(prepared, workspace, records.recorder, describe_start(prepared))
     for warning in spool.warnings:
         process.warn(warning)
     return records

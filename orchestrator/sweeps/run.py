@@ -82,7 +82,7 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
             )
         controller.interrupt()
     if controller.finished():
-        downloader.after(controller.known(), records.recorder.files)
+        downloader.after(controller.known(), records.recorder.upload_checkpoint)
     if controller.stopped_because:
         raise SweepStopped(controller.stopped_because)
     if not controller.finished():

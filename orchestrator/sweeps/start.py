@@ -254,13 +254,13 @@ def _upload_pending(workspace: Workspace, spec: SweepSpec, console: Console) -> 
     from orchestrator.tracking.spool import Spool
 
     spool = Spool(workspace.spool)
-    if not spool.left():
+    if not spool.count_unsent():
         return
-    from orchestrator.tracking.destination import settle_target
+    from orchestrator.tracking.destination import choose_destination
     from orchestrator.tracking.sweep_run import report_pending
     from orchestrator.tracking.uploader import SpoolUploader
 
-    target = settle_target(spec, spool)
+    target = choose_destination(spec, spool)
     uploader = SpoolUploader(spool, target.open)
     uploader.start()
     report_pending(console, spool, uploader, target.tracking_uri)

@@ -12,8 +12,13 @@ from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import refuse_password
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import SweepLocked, Workspace, find_sweep, lock_sweep
-from orchestrator.tracking.destination import TrackingDestination, remember, remembered_target, settle_target
-from orchestrator.tracking.orphaned_runs import close_open_runs, left_behind
+from orchestrator.tracking.destination import (
+    TrackingDestination,
+    choose_destination,
+    store_destination,
+    stored_destination,
+)
+from orchestrator.tracking.orphaned_runs import close_open_runs, find_killed_sweeps
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.uploader import SpoolUploader
 
@@ -46,9 +51,9 @@ def sync(reference: str | None, out: Path, tracking_uri: str | None, wait: float
 
 
 def _with_pending_events(out: Path) -> list[Workspace]:
-    killed = {workspace.root for workspace in left_behind(out)}
+    killed = {workspace.root for workspace in find_killed_sweeps(out)}
     workspaces = (Workspace(path.parent.absolute()) for path in sorted(out.glob("*/spec.yaml")))
-    return [workspace for workspace in workspaces if workspace.root in killed or Spool(workspace.spool).left()]
+    return [workspace for workspace in workspaces if workspace.root in killed or Spool(workspace.spool).count_unsent()]
 
 
 def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: Console) -> bool:
@@ -56,19 +61,19 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
         console.print(f"{workspace.name}: {sentence}", highlight=False, markup=False, soft_wrap=True)
 
     spool = Spool(workspace.spool)
-    killed = workspace in left_behind(workspace.root.parent)
+    killed = workspace in find_killed_sweeps(workspace.root.parent)
     try:
         with lock_sweep(workspace):
             if killed and (closed := close_open_runs(spool)):
                 report(f"it was killed; {closed} runs that it left open are closed as interrupted.")
             target = _target(workspace, spool, tracking_uri)
-            before = spool.left()
+            before = spool.count_unsent()
             uploader = SpoolUploader(spool, target.open)
             left = uploader.finish(wait)
             if not left:
                 _add_run_ids(workspace, target, uploader)
     except SweepLocked as error:
-        left = spool.left()
+        left = spool.count_unsent()
         report(f"{left or 'no'} events are left. {error} It sends them itself.")
         return not left
     for warning in spool.warnings:
@@ -85,10 +90,10 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
 
 
 def _target(workspace: Workspace, spool: Spool, tracking_uri: str | None) -> TrackingDestination:
-    target = remembered_target(spool) or settle_target(load_spec(workspace.spec), spool)
+    target = stored_destination(spool) or choose_destination(load_spec(workspace.spec), spool)
     if tracking_uri:
         target = replace(target, tracking_uri=refuse_password("--tracking-uri", tracking_uri))
-        remember(spool, target)
+        store_destination(spool, target)
     return target
 
 

@@ -1,1 +1,1 @@
-"""MLflow, the window: a local spool of what happened, and what carries it there."""
+"""Tracking in MLflow: recorder, spool, uploader and sink."""

@@ -1,4 +1,4 @@
-"""Which MLflow, and where in it; a sweep's spool remembers it."""
+"""The MLflow server and experiment that a sweep's events go to; stored with its spool."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _FILE = "target.json"
 
 @dataclass(frozen=True)
 class TrackingDestination:
-    """Where a spool's events go.
+    """Destination of a spool's events.
 
     Attributes:
-        tracking_uri: MLflow's.
+        tracking_uri: tracking URI of MLflow.
         experiment: name of the experiment.
-        sweep_id: told to every run.
-        source: what MLflow shows as a run's source.
+        sweep_id: tag of every run.
+        source: source of the runs, as MLflow shows it.
         asked: tracking URIs that the sweep's settings have named so far.
     """
 
@@ -35,7 +35,7 @@ class TrackingDestination:
     asked: tuple[str, ...] = ()
 
     def open(self) -> Sink:
-        """Connects to MLflow; takes seconds the first time, when a fresh database gets its tables."""
+        """Connect to MLflow. The first time takes seconds, because a new database gets its tables."""
         from orchestrator.tracking.mlflow_sink import MlflowSink
         from orchestrator.tracking.sqlite_init import locked_sqlite
 
@@ -43,13 +43,13 @@ class TrackingDestination:
             return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
 
 
-def resolve_tracking_uri(given: str | None) -> str:
-    """The tracking URI: the one given, else MLFLOW_TRACKING_URI, else the profile's, else MLflow's default here.
+def resolve_tracking_uri(uri: str | None) -> str:
+    """Return the given tracking URI, else MLFLOW_TRACKING_URI, else the profile's, else `mlflow.db` in this folder.
 
     Raises:
-        InputError: it holds a password where that would be shown, or the profile is wrong.
+        InputError: the URI has a password that would be shown, or the profile is wrong.
     """
-    setting = find_setting("tracking_uri", given)
+    setting = find_setting("tracking_uri", uri)
     if setting is None:
         return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     if setting.source is None:
@@ -58,13 +58,13 @@ def resolve_tracking_uri(given: str | None) -> str:
 
 
 def experiment_name(spec: SweepSpec) -> str:
-    """One experiment for a variant on a data set: what is worth comparing stands together."""
+    """Return the experiment's name: one for each variant and data set, whose runs can be compared."""
     dataset = spec.dataset.removeprefix("csv:")
     return f"{spec.variant} on {Path(dataset).stem if spec.dataset.startswith('csv:') else dataset}"
 
 
-def remembered_target(spool: Spool) -> TrackingDestination | None:
-    """Where this spool's events went before, None where that is not known."""
+def stored_destination(spool: Spool) -> TrackingDestination | None:
+    """Return the destination that is stored with a spool, None if there is none."""
     try:
         content = json.loads((spool.folder / _FILE).read_text())
         return TrackingDestination(**{**content, "asked": tuple(content["asked"])})
@@ -72,30 +72,31 @@ def remembered_target(spool: Spool) -> TrackingDestination | None:
         return None
 
 
-def settle_target(spec: SweepSpec, spool: Spool) -> TrackingDestination:
-    """Where a sweep's events go, remembered with its spool.
+def choose_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
+    """Choose the destination of a sweep's events and store it with the spool.
 
-    A tracking URI that its settings name for the first time; else the one it went to before, so that it goes on there
-    from whichever folder and shell; else MLFLOW_TRACKING_URI, the profile or the default.
+    It is the tracking URI of the settings, if they name it for the first time. Otherwise it is the one before, so that
+    a resume from another folder or shell changes nothing. Otherwise it is MLFLOW_TRACKING_URI, the profile's or the
+    default.
     """
-    before = remembered_target(spool)
+    before = stored_destination(spool)
     asked = before.asked if before else ()
     if spec.tracking_uri and without_passwords(spec.tracking_uri) not in asked:
         asked, uri = (*asked, spec.tracking_uri), spec.tracking_uri
     else:
         uri = before.tracking_uri if before else resolve_tracking_uri(spec.tracking_uri)
-    uri, asked = move_to_environment("--tracking-uri", uri), tuple(without_passwords(one) for one in asked)
+    uri, asked = move_to_environment("--tracking-uri", uri), tuple(without_passwords(address) for address in asked)
     target = TrackingDestination(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
-    remember(spool, target)
+    store_destination(spool, target)
     return target
 
 
-def remember(spool: Spool, target: TrackingDestination) -> None:
-    """Keeps the target with the spool; where it is another MLflow than before, everything is told again there."""
-    before = remembered_target(spool)
+def store_destination(spool: Spool, target: TrackingDestination) -> None:
+    """Store the destination with the spool; if the tracking URI changed, mark all events as unsent."""
+    before = stored_destination(spool)
     if before == target:
         return
     if before is not None and before.tracking_uri != target.tracking_uri:
-        spool.tell_again(spool.folder.parent / "trials")
+        spool.resend_all(spool.folder.parent / "trials")
     spool.folder.mkdir(parents=True, exist_ok=True)
     write_file(spool.folder / _FILE, json.dumps(asdict(target), indent=1) + "\n")

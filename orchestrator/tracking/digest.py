@@ -1,4 +1,4 @@
-"""What a saved model's files come to, in one hash: a registered version says it, and whoever loads it compares."""
+"""SHA-256 of a saved model's folder; stored with the registered version and checked on load."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 def folder_digest(folder: Path) -> str:
-    """Hash over the files of a folder: their names in it, sorted, and their bytes; where it lies plays no part.
+    """Return the SHA-256, in hexadecimal, of the names and contents of a folder's files, without the folder's path.
 
     Raises:
-        OSError: the folder or a file of it cannot be read.
+        OSError: the folder is empty, or a file cannot be read.
     """
-    total = sha256()
+    digest = sha256()
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     if not names:
         raise FileNotFoundError(f"{folder} holds no file")
     for name in names:
         content = (folder / name).read_bytes()
-        # With their lengths, no name or file can run into the next.
-        total.update(f"{len(name.encode())}:{name}:{len(content)}:".encode())
-        total.update(content)
-    return total.hexdigest()
+        # The lengths separate names and contents.
+        digest.update(f"{len(name.encode())}:{name}:{len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,34 +1,33 @@
-"""One thing to tell MLflow, and the line of the spool that carries it: JSON, a schema version, a checksum."""
+"""An event for MLflow and its line in the spool: JSON with a schema version and a checksum."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
-import zlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orchestrator.core.checksummed_jsonl import DamagedLine, LineFormat, MissingChecksum
 from orchestrator.core.errors import InputError
 
 SCHEMA_VERSION = 2
-"""1 had neither version nor checksum; its lines are still read."""
+"""Version of the format of a spool's lines."""
 
 Kind = Literal["start", "metrics", "tags", "params", "text", "dataset", "artifacts", "model", "end"]
 
-_SEAL = re.compile(rb', "crc": "([0-9a-f]{8})"\}\n?\Z')
+_LINES = LineFormat("crc", covers_brace=False)
 _FIELDS = {"kind", "run", "data", "time"}
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing to tell.
+    """Event for MLflow.
 
     Attributes:
-        kind: what it is.
-        run: key of the run it belongs to, unique in the sweep.
-        data: what `kind` needs.
-        time: milliseconds since 1970 when it happened.
+        kind: kind of the event.
+        run: key of the run, unique in the sweep.
+        data: content, which depends on `kind`.
+        time: milliseconds since 1970.
     """
 
     kind: Kind
@@ -37,44 +36,47 @@ class Event:
     time: int = field(default_factory=lambda: int(time.time() * 1000))
 
 
-class Damaged(Exception):
-    """A line that is not what was written."""
-
-
 class NewerSpool(InputError):
     """The spool was written by a later version of this program."""
 
 
 def encode(event: Event) -> bytes:
-    """An event as a line, its line feed included."""
-    content = {"v": SCHEMA_VERSION, "kind": event.kind, "run": event.run, "data": event.data, "time": event.time}
-    body = json.dumps(content)[:-1].encode()
-    return body + b', "crc": "%08x"}\n' % zlib.crc32(body)
+    """Return an event as a line with its line feed."""
+    return _LINES.encode(
+        {"v": SCHEMA_VERSION, "kind": event.kind, "run": event.run, "data": event.data, "time": event.time}
+    )
 
 
 def decode(line: bytes) -> Event:
-    """The event of a line.
+    """Return the event of a line.
 
     Raises:
-        Damaged: the checksum differs, or it never was such a line.
-        NewerSpool: it has a schema version that this program does not know.
+        DamagedLine: the checksum differs, or the line is not an event.
+        NewerSpool: the line has a schema version that this program does not know.
     """
-    seal = _SEAL.search(line)
-    if seal and zlib.crc32(line[: seal.start()]) != int(seal[1], 16):
-        raise Damaged("its checksum differs")
+    try:
+        content = _LINES.decode(line)
+    except MissingChecksum:
+        _refuse_newer(_version(line))
+        raise
+    _refuse_newer(content.pop("v", None))
+    if set(content) != _FIELDS:
+        raise DamagedLine("it is incomplete")
+    return Event(**content)
+
+
+def _version(line: bytes) -> Any:
+    """Return the schema version of a line in another format, None if it has none."""
     try:
         content = json.loads(line)
     except ValueError:
-        raise Damaged("it is not JSON") from None
-    if not isinstance(content, dict):
-        raise Damaged("it is no event")
-    version = content.pop("v", 1)
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        return None
+    return content.get("v") if isinstance(content, dict) else None
+
+
+def _refuse_newer(version: Any) -> None:
+    if version is not None and (not isinstance(version, int) or version > SCHEMA_VERSION):
         raise NewerSpool(
             f"The spool has schema version {version}, this program reads up to {SCHEMA_VERSION}: "
-            f"the sweep was run by a later version; go on with that one."
+            f"the sweep was run by a later version; resume it with that version."
         )
-    content.pop("crc", None)
-    if set(content) != _FIELDS or (version >= 2 and not seal):
-        raise Damaged("it is incomplete")
-    return Event(**content)

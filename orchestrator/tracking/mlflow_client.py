@@ -1,4 +1,4 @@
-"""MLflow's client, without telemetry, log and progress bars: which has to be said before it is loaded."""
+"""MLflow's client without telemetry, log and progress bars, which have to be disabled before the import."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The data set and its split as MLflow's dataset inputs of a run."""
+"""Dataset inputs of a run: the data set and its split."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 
 def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None:
-    """Ties a data set to a run.
+    """Log a data set as an input of a run.
 
     Args:
-        client: MLflow's.
-        run_id: the run's id.
-        data: `name`, `digest` (data hash), `rows`, `columns`, `source`, `split` (protocol and sizes), and `context`
-            where it is not "training".
+        client: MLflow's client.
+        run_id: id of the run.
+        data: `name`, `digest` (data hash), `rows`, `columns`, `source`, `split` (protocol and sizes), and `context`,
+            by default "training".
     """
     described = Dataset(
         name=data["name"],

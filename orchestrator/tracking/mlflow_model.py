@@ -1,4 +1,4 @@
-"""A trained model as an MLflow model: a pyfunc whose code is this package and whose data is safetensors and JSON."""
+"""A trained model as an MLflow pyfunc: its code is a wheel of this project, its data safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ _REQUIREMENTS = (
     "platformdirs",
     "filelock",
 )
-"""What scoring imports, with the packages that carry the default encoders' weights."""
+"""Packages that scoring imports, with those that contain the default encoders' weights."""
 
 
 def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[str, Any]) -> None:
-    """Logs a saved scorer's folder as the run's model; a second time changes nothing.
+    """Log a saved scorer's folder as the run's model, unless the run has one.
 
     Args:
-        client: MLflow's.
-        run_id: the run's id.
-        experiment_id: of the run.
-        data: `path` (folder of the scorer), `name`, `targets`, and `criteria` where it reads them.
+        client: MLflow's client.
+        run_id: id of the run.
+        experiment_id: id of its experiment.
+        data: `path` (folder of the scorer), `name`, `targets`, and `criteria` (whether it reads criteria).
     """
     import mlflow
     from mlflow.models import Model
@@ -55,12 +55,12 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
     if not folder.is_dir():
         return
     filter_string = f"source_run_id = '{run_id}'"
-    found = client.search_logged_models([experiment_id], filter_string=filter_string)
-    if any(model.status == LoggedModelStatus.READY for model in found):
+    logged = client.search_logged_models([experiment_id], filter_string=filter_string)
+    if any(model.status == LoggedModelStatus.READY for model in logged):
         return
-    for torn in found:  # whoever logged it was killed; what is linked to its run already cannot be logged again
-        client.delete_logged_model(torn.model_id)
-    # Left to itself, `Model.log` files it under the experiment "Default".
+    for partial in logged:  # a killed process left it; it cannot be completed
+        client.delete_logged_model(partial.model_id)
+    # Without `model_id`, `Model.log` would use the experiment "Default".
     params = client.get_run(run_id).data.params
     digest = folder_digest(folder)
     model = client.create_logged_model(experiment_id, data["name"], run_id, tags={DIGEST: digest}, params=params)
@@ -78,20 +78,20 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
             data_path=str(folder),
             signature=_signature(columns, data["targets"]),
             input_example=_example(columns),
-            validate_serving_input=False,  # it would load every encoder to see one grey image scored
+            validate_serving_input=False,  # would load every encoder to score one image
             pip_requirements=[*_requirements(), f"{_WHEELS}/{wheel.name}"],
             metadata={DIGEST: digest},
         )
 
 
 class _WithWheel:
-    """MLflow's pyfunc flavor, with a wheel beside the model that the requirements name by its relative path."""
+    """MLflow's pyfunc flavor, with a wheel next to the model that the requirements name by its relative path."""
 
     def __init__(self, wheel: Path) -> None:
         self._wheel = wheel
 
     def save_model(self, path: str, **settings: Any) -> None:
-        """Saves as `mlflow.pyfunc.save_model`."""
+        """Save the model as `mlflow.pyfunc.save_model` does, and add the wheel."""
         import shutil
 
         import mlflow
@@ -113,7 +113,7 @@ def _signature(columns: list[str], targets: list[str]) -> Any:
 
 
 def _example(columns: list[str]) -> pd.DataFrame:
-    """One small grey image, written out: whoever serves the model has no file of ours."""
+    """Return a table with one small grey image as a `data:` URL, since a server has no file of this machine."""
     import base64
     from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""Runs that a killed sweep left open: MLflow would show them as running for ever."""
+"""End the runs of killed sweeps, which MLflow would show as running for ever."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from orchestrator.core.workspace import SweepLocked, Workspace, lock_sweep
-from orchestrator.tracking.destination import remembered_target
+from orchestrator.tracking.destination import stored_destination
 from orchestrator.tracking.event import NewerSpool
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Event, Spool
@@ -18,38 +18,39 @@ from orchestrator.tracking.uploader import SpoolUploader
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 5.0
+_RETRY_SECONDS = 5.0
+"""Seconds to retry for if MLflow is not available."""
 
 
 def close_orphans(own: Workspace) -> threading.Thread:
-    """Closes, in the background, the open runs of killed sweeps in the folder that `own` is in.
+    """End, in the background, the open runs of killed sweeps in the same folder as `own`.
 
-    Only of sweeps whose holder was on this machine and is dead: the lease is taken, for the moment that it takes to
-    write down the runs' end. They then go to the MLflow that their sweep used. A resumed sweep opens its runs again.
+    Only sweeps whose process ran on this machine and is dead are changed, each under its lock. The events go to the
+    MLflow that the sweep used. A resumed sweep sets its runs to running again.
     """
-    sweeps = [workspace for workspace in left_behind(own.root.parent) if workspace.root != own.root]
-    thread = threading.Thread(target=_close_all, args=(sweeps,), name="orphans", daemon=True)
+    sweeps = [workspace for workspace in find_killed_sweeps(own.root.parent) if workspace.root != own.root]
+    thread = threading.Thread(target=_close_all, args=(sweeps,), name="orphaned-runs", daemon=True)
     thread.start()
     return thread
 
 
-def left_behind(out: Path) -> list[Workspace]:
-    """Sweeps of this machine that say they are held: running ones, and those whose holder was killed."""
-    found = []
+def find_killed_sweeps(out: Path) -> list[Workspace]:
+    """Return the sweeps with a lock owner on this machine: killed sweeps, and running ones."""
+    sweeps = []
     for holder in sorted(out.glob("*/.holder.json")):
         try:
             host = json.loads(holder.read_text())["host"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if host == socket.gethostname():
-            found.append(Workspace(holder.parent.absolute()))
-    return found
+            sweeps.append(Workspace(holder.parent.absolute()))
+    return sweeps
 
 
 def close_open_runs(spool: Spool) -> int:
-    """Writes down that the runs which are open were interrupted, the sweep's own last; gives how many they were.
+    """Record that the open runs were interrupted, the sweep's own last; return their number.
 
-    The caller holds the sweep.
+    The caller holds the sweep's lock.
     """
     keys = [key for key, run in index_spool(spool).runs.items() if run.open]
     for key in sorted(keys, key=lambda key: key == SWEEP):
@@ -67,9 +68,9 @@ def _close_all(sweeps: list[Workspace]) -> None:
         except (SweepLocked, NewerSpool):
             continue
         except OSError as error:
-            logger.warning("the open runs of %s could not be closed: %s", workspace.name, error)
+            logger.warning("the open runs of %s could not be ended: %s", workspace.name, error)
             continue
-        target = remembered_target(spool)
+        target = stored_destination(spool)
         if closed and target:
-            logger.info("%d runs of the killed sweep %s are closed", closed, workspace.name)
-            SpoolUploader(spool, target.open).finish(_PATIENCE)
+            logger.info("%d runs of the killed sweep %s are ended", closed, workspace.name)
+            SpoolUploader(spool, target.open).finish(_RETRY_SECONDS)

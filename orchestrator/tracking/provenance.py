@@ -1,4 +1,4 @@
-"""Where a result comes from: code, packages, machine, data, weights, settings."""
+"""Provenance of a result: code, packages, machine, data, weights and settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PACKAGES = ("torch", "torchvision", "timm", "ray", "optuna", "mlflow", "numpy",
 
 
 def provenance() -> dict[str, str]:
-    """Tags of a run: commit and whether the tree was clean, versions, host, processors."""
+    """Return tags of a run: commit and whether the tree was clean, versions, host, processors."""
     from orchestrator import __version__
 
     tags = {
@@ -32,7 +32,7 @@ def provenance() -> dict[str, str]:
         "python": platform.python_version(),
     }
     tags["cpus"] = str(os.cpu_count())
-    tags |= {f"version.{name}": found for name in _PACKAGES if (found := _version(name))}
+    tags |= {f"version.{name}": release for name in _PACKAGES if (release := _version(name))}
     root = Path(__file__).resolve().parents[2]
     if commit := _git(root, "rev-parse", "HEAD"):
         tags["git.commit"] = commit
@@ -47,13 +47,13 @@ TAG_LIMIT = 8000
 def run_tags(
     spec: SweepSpec, data_hash: str, splits: Mapping[int, str], encoders: Mapping[str, str], device: str
 ) -> Callable[[Job], dict[str, Any]]:
-    """What tells a job's tags: with them, and the sweep's space and splits, the same training can be run again.
+    """Return a function from a job to its tags, which with the sweep's space and splits allow a rerun of its training.
 
     Args:
         spec: the sweep's settings.
-        data_hash: of its data set.
+        data_hash: hash of its data set.
         splits: index → hash of the split.
-        encoders: kind → identity of the encoder, its weights' hash included.
+        encoders: kind → identity of the encoder, with its weights' hash.
         device: "cpu" or "cuda".
     """
     common = {
@@ -66,15 +66,15 @@ def run_tags(
 
     def tags(job: Job) -> dict[str, Any]:
         content = json.dumps(job.as_dict())
-        # Half a job is none: a run without it is trained again from the sweep's ledger.
-        own = {"job": content} if len(content) <= TAG_LIMIT else {}
-        return {**common, "split_hash": splits[job.split], **own}
+        # A longer job would be cut; a run without this tag is rerun from the sweep's ledger.
+        job_tag = {"job": content} if len(content) <= TAG_LIMIT else {}
+        return {**common, "split_hash": splits[job.split], **job_tag}
 
     return tags
 
 
 def public_settings(spec: SweepSpec) -> str:
-    """The whole spec as JSON, without the passwords that an address may hold."""
+    """Return the whole spec as JSON, without the passwords in URLs."""
     return without_passwords(spec.model_dump_json())
 
 

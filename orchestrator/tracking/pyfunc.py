@@ -1,6 +1,6 @@
-"""What `mlflow.pyfunc.load_model` and `mlflow models serve` run: this package on a folder of safetensors and JSON.
+"""Loader of saved models for `mlflow.pyfunc.load_model` and `mlflow models serve`.
 
-MLflow imports this module by its name; no object of it is ever pickled.
+A saved model is a folder of safetensors and JSON. MLflow imports this module by its name; nothing is pickled.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 LOADER = __name__
 DIGEST = "sha256"
-"""In the metadata of the file `MLmodel`: what `folder_digest` has to say of the model's folder."""
+"""Key of the result of `folder_digest`, in the metadata of the file `MLmodel` and the tags of a version."""
+
+REGISTERED_MODEL_META = "registered_model_meta"
+"""File next to `MLmodel` with the registered version that MLflow loaded by its name."""
 
 
 class ScoringModel:
-    """Scores the rows of a table.
+    """A saved model that scores the rows of a table.
 
     Args:
-        folder: of the saved model.
+        folder: folder of the saved model.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,12 +34,12 @@ class ScoringModel:
         self._score = load_scorer(folder)
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Scores, and why an image has none.
+        """Return the scores of images, and the reason if an image has none.
 
         Args:
-            model_input: columns `image` (a path on the machine that scores, a `data:` URL, or base64 of an image
-                file), `prompt` and, for a model that reads them, `criteria`.
-            params: none are known.
+            model_input: columns `image`, `prompt` and, for a model that reads them, `criteria`. An image is a path on
+                the machine that scores, a `data:` URL, or the base64 of an image file.
+            params: ignored.
         """
         criteria = list(model_input["criteria"]) if self._score.needs_criteria else None
         scored = self._score(list(model_input["image"]), list(model_input["prompt"]), criteria)
@@ -47,40 +50,40 @@ class ScoringModel:
 
 
 def _load_pyfunc(data_path: str) -> ScoringModel:
-    """MLflow's entry point.
+    """Load a saved model; MLflow's entry point.
 
     Raises:
-        ModelLoadError: the files are not those that were logged, or not those of the registered version that MLflow was
-            asked for, or cannot be scored with.
+        ModelLoadError: the files are not the logged ones or not those of the registered version, or the model cannot
+            be loaded.
     """
     from orchestrator.scoring import ModelLoadError
 
     folder = Path(data_path)
-    root, found = folder.parents[1], folder_digest(folder)
-    if _said(root / "MLmodel") != found:
+    root, digest = folder.parents[1], folder_digest(folder)
+    if _logged_digest(root / "MLmodel") != digest:
         raise ModelLoadError(f"The model in {folder} is not the one that was logged: its files have changed.")
-    vouched = _vouched(root / "registered_model_meta")
-    if vouched is not None and vouched != found:
-        raise ModelLoadError(f"The model in {folder} is not one that the registry vouches for: it is not loaded.")
+    registered = _registered_digest(root / REGISTERED_MODEL_META)
+    if registered is not None and registered != digest:
+        raise ModelLoadError(f"The model in {folder} differs from the registered version: it is not loaded.")
     return ScoringModel(folder)
 
 
-def _said(file: Path) -> str | None:
-    found = (_read(file).get("metadata") or {}).get(DIGEST)
-    return found if isinstance(found, str) else None
+def _logged_digest(file: Path) -> str | None:
+    digest = (_read(file).get("metadata") or {}).get(DIGEST)
+    return digest if isinstance(digest, str) else None
 
 
-def _vouched(file: Path) -> str | None:
-    """What the registry says of the version that was asked for, "" where it says nothing; None where none was.
+def _registered_digest(file: Path) -> str | None:
+    """Return the digest of the registered version; "" if it has none, None if the model was not loaded by its name.
 
     Args:
-        file: MLflow's note of the version, which it writes beside `MLmodel` whenever it loads one by its name.
+        file: file with the version, which MLflow writes next to `MLmodel` when it loads a model by its name.
     """
     import mlflow
 
     note = _read(file)
     name, number = note.get("model_name"), note.get("model_version")
-    # An image that a model was built into has no registry to ask; MLflow would make an empty one in the working folder.
+    # An image with a model has no registry; MLflow would create an empty one in the working folder.
     if not name or not mlflow.is_tracking_uri_set():
         return None
     from orchestrator.core.errors import reason
@@ -90,17 +93,17 @@ def _vouched(file: Path) -> str | None:
     try:
         return MlflowClient().get_model_version(name, str(number)).tags.get(DIGEST, "")
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # a note of another registry's, or of a deleted version
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # the version is of another registry, or deleted
             return None
-        raise ModelLoadError(f"MLflow cannot be asked who vouches for {name}/{number}: {reason(error)}") from error
+        raise ModelLoadError(f"The digest of {name}/{number} cannot be read from MLflow: {reason(error)}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """A file of YAML; empty where there is none."""
+    """Return the content of a YAML file; empty if it is missing or not a mapping."""
     import yaml
 
     try:
-        found = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

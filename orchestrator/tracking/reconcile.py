@@ -1,7 +1,7 @@
-"""Makes the spool say all that the ledgers know.
+"""Reconcile the spool with the ledgers.
 
-The ledger is written first, the spool after it: a kill between the two, or a line damaged on disk, leaves the spool
-behind. What it lacks is told again, an epoch with the time it had, from the job's own record of its epochs.
+The ledger is written first and the spool after it. A kill between the two, or a damaged line, leaves the spool behind.
+Missing events are added again; an epoch has its original time, which is in the job's own log of epochs.
 """
 
 from __future__ import annotations
@@ -19,48 +19,47 @@ from orchestrator.tracking.spool_index import SpooledRun
 
 
 def reconcile(recorder: Recorder, known: Iterable[tuple[Job, LedgerTrial]], trials: Path) -> int:
-    """Tells the recorder what it has not been told; call it before any job runs.
+    """Record what the spool lacks; to be called before any job runs.
 
     Args:
-        recorder: with what its spool has told.
-        known: every trial that the ledgers have handed out, with the job it is.
-        trials: folder of the jobs' folders.
+        recorder: with the index of its spool.
+        known: every trial that the ledgers have handed out, with its job.
+        trials: folder with one folder per job.
 
     Returns:
-        How many runs lacked something.
+        Number of runs with missing events.
     """
-    return sum(_mend(recorder, job, trial, trials / job.key / EPOCHS) for job, trial in known)
+    return sum(_complete_run(recorder, job, trial, trials / job.key / EPOCHS) for job, trial in known)
 
 
-def _mend(recorder: Recorder, job: Job, trial: LedgerTrial, history: Path) -> bool:
-    told = recorder.told(job.key)
-    mended = False
-    if told.start is None:
+def _complete_run(recorder: Recorder, job: Job, trial: LedgerTrial, epoch_log: Path) -> bool:
+    """Record the missing events of a run; return whether there were any."""
+    run = recorder.spooled(job.key)
+    changed = False
+    if run.start is None:
         recorder.on_job_start(job)
-        mended = True
-    missing = sorted(trial.epochs.keys() - told.steps)
-    found = EpochLog(history).legible() if missing else {}
+        changed = True
+    missing = sorted(trial.epochs.keys() - run.steps)
+    logged = EpochLog(epoch_log).undamaged() if missing else {}
     for number in missing:
-        recorder.on_epoch(job, found.get(number) or _bare(job, number, trial.epochs[number]), retold=True)
-        mended = True
-    if trial.outcome is not None and not _is_ended(told, trial):
+        recorder.on_epoch(job, logged.get(number) or _from_ledger(job, number, trial.epochs[number]), resent=True)
+        changed = True
+    if trial.outcome is not None and not _is_ended(run, trial):
         attributes = trial.attributes
-        recorder.on_job_end(job, trial.outcome, attributes.get("final") or {}, attributes.get("error"), retold=True)
-        mended = True
-    return mended
+        recorder.on_job_end(job, trial.outcome, attributes.get("final") or {}, attributes.get("error"), resent=True)
+        changed = True
+    return changed
 
 
-def _is_ended(told: SpooledRun, trial: LedgerTrial) -> bool:
+def _is_ended(run: SpooledRun, trial: LedgerTrial) -> bool:
     outcome = trial.outcome or Outcome.FAILED
-    figures = finite_metrics(trial.attributes.get("final") or {})
+    final = finite_metrics(trial.attributes.get("final") or {})
     return (
-        told.status == STATUS[outcome]
-        and told.tags.get("outcome") == str(outcome)
-        and figures.items() <= told.final.items()
+        run.status == STATUS[outcome] and run.tags.get("outcome") == str(outcome) and final.items() <= run.final.items()
     )
 
 
-def _bare(job: Job, number: int, objective: float) -> EpochReport:
-    """An epoch of which only the ledger's objective is left; what baselines are given as one is no curve."""
+def _from_ledger(job: Job, number: int, objective: float) -> EpochReport:
+    """Return an epoch of which only the ledger's objective is left; the objective of baselines is not a curve."""
     metrics = {"val_srcc": objective} if job.variant else {}
     return EpochReport(number, objective, metrics, seconds=0.0, time=0.0)

@@ -1,4 +1,4 @@
-"""The recorder: turns a sweep's steps into spooled events."""
+"""The recorder: callbacks of a sweep that write events for MLflow to the spool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spool_index import SpooledRun, SpoolIndex
-from orchestrator.tracking.staged_artifacts import worth_uploading
+from orchestrator.tracking.staged_artifacts import files_to_upload
 
 logger = logging.getLogger(__name__)
 
@@ -30,46 +30,46 @@ STATUS = {
 }
 
 _TAG_CHARACTERS = 4000
-"""What of a traceback is shown as a tag; the whole of a longer one is the file `error.txt`."""
+"""Characters of a traceback that the tag shows; a longer one is whole in the file `error.txt`."""
 
 
-def keep_completed(job: Job, outcome: Outcome) -> bool:
-    """The rule where none is given: checkpoints of trials that trained to their end are uploaded."""
+def upload_if_complete(job: Job, outcome: Outcome) -> bool:
+    """Return whether a trial trained to its end; the default rule for which checkpoints are uploaded."""
     return outcome is Outcome.COMPLETE
 
 
 class Recorder:
-    """Watches a sweep and writes down what MLflow is to be told; never talks to MLflow itself.
+    """Callbacks that write a sweep's events to the spool; they never connect to MLflow.
 
-    No epoch is written twice: one that is told again, or trained again from an older checkpoint, has its point.
+    No epoch is written twice, also if it is reported again or trained again from an older checkpoint.
 
     Args:
-        spool: where it is written.
-        trials: folder of the jobs' checkpoints.
-        about: tags of a job's run beside those that say what it is in the sweep.
-        told: what an earlier process has written there.
-        keeps: whether a job's checkpoint is uploaded when it ends.
+        spool: the spool that is written to.
+        trials: folder with the jobs' checkpoints.
+        tags: function of a job; returns tags of its run in addition to those for its place in the sweep.
+        index: what an earlier process wrote to the spool.
+        uploads: whether a job's checkpoint is uploaded when it ends.
     """
 
     def __init__(
         self,
         spool: Spool,
         trials: Path,
-        about: Callable[[Job], Mapping[str, Any]] = lambda job: {},
-        told: SpoolIndex | None = None,
-        keeps: Callable[[Job, Outcome], bool] = keep_completed,
+        tags: Callable[[Job], Mapping[str, Any]] = lambda job: {},
+        index: SpoolIndex | None = None,
+        uploads: Callable[[Job, Outcome], bool] = upload_if_complete,
     ) -> None:
         self._spool = spool
         self._trials = trials
-        self._about = about
-        self._told = told or SpoolIndex()
-        self._keeps = keeps
+        self._tags = tags
+        self._index = index or SpoolIndex()
+        self._uploads = uploads
 
     def on_job_start(self, job: Job) -> None:
-        """Opens the job's run, or opens it again."""
+        """Start the job's run, or set it to running again."""
         params = {"variant": job.variant or "baselines", **job.params}
         tags = {
-            **self._about(job),
+            **self._tags(job),
             "study": job.study,
             "split": job.split,
             "seed": job.seed,
@@ -78,89 +78,97 @@ class Recorder:
         }
         self.record("start", job.key, name=job.title, params=params, tags=tags)
 
-    def on_epoch(self, job: Job, epoch: EpochReport, **more: Any) -> None:
-        """One point on each of the run's curves, and where it was trained."""
-        if epoch.number not in self.told(job.key).steps:
-            metrics = finite_metrics(epoch.metrics)
-            self.record("metrics", job.key, int(epoch.time * 1000), step=epoch.number, metrics=metrics, **more)
-            if not epoch.place.items() <= self.told(job.key).tags.items():  # began elsewhere than the driver runs
+    def on_epoch(self, job: Job, epoch: EpochReport, *, resent: bool = False) -> None:
+        """Log the epoch's metrics, and the machine as tags."""
+        run = self.spooled(job.key)
+        if epoch.number not in run.steps:
+            metrics, time_ms = finite_metrics(epoch.metrics), int(epoch.time * 1000)
+            self.record("metrics", job.key, time_ms, step=epoch.number, metrics=metrics, **_resent(resent))
+            if not epoch.place.items() <= run.tags.items():  # the job moved to another node
                 self.record("tags", job.key, tags=epoch.place)
 
     def on_job_end(
-        self, job: Job, outcome: Outcome, final: Mapping[str, float], error: str | None, **more: Any
+        self, job: Job, outcome: Outcome, final: Mapping[str, float], error: str | None, *, resent: bool = False
     ) -> None:
-        """Final figures, outcome, checkpoint, status."""
-        told = self.told(job.key)
-        # Told again after a kill they have to have the time they had.
-        self.figures(job.key, final, told.last_epoch_time, **more)
+        """Log the final metrics, the outcome, the checkpoint and the status."""
+        run = self.spooled(job.key)
+        # Metrics that are logged again after a kill need their original time.
+        self.log_final(job.key, final, run.last_epoch_time, resent=resent)
         tags: dict[str, Any] = {"outcome": str(outcome)}
-        if outcome in {Outcome.PRUNED, Outcome.DIVERGED} and told.steps:
-            tags["stopped_at_epoch"] = max(told.steps)
+        if outcome in {Outcome.PRUNED, Outcome.DIVERGED} and run.steps:
+            tags["stopped_at_epoch"] = max(run.steps)
         if error:
             tags["error"] = error if len(error) <= _TAG_CHARACTERS else f"… {error[-_TAG_CHARACTERS:]}"
             if len(error) > _TAG_CHARACTERS:
                 self.record("text", job.key, text=error, into="error.txt")
         self.record("tags", job.key, tags=tags)
-        self.files(job, outcome)
-        self.record("end", job.key, told.last_epoch_time if more else None, status=STATUS[outcome])
+        self.upload_checkpoint(job, outcome)
+        self.record("end", job.key, run.last_epoch_time if resent else None, status=STATUS[outcome])
 
-    def files(self, job: Job, outcome: Outcome) -> None:
-        """What of an ended job's folder is worth it; again where it came late."""
+    def upload_checkpoint(self, job: Job, outcome: Outcome) -> None:
+        """Upload the files of an ended job's folder, if its checkpoint is to be uploaded."""
         folder = self._trials / job.key
-        if self._keeps(job, outcome) and folder.is_dir():
-            self.upload(job.key, worth_uploading(folder), "checkpoint" if job.variant else "baselines")
+        if self._uploads(job, outcome) and folder.is_dir():
+            self.upload(job.key, files_to_upload(folder), "checkpoint" if job.variant else "baselines")
 
     def on_job_interrupted(self, job: Job) -> None:
-        """Closed as KILLED until the sweep goes on."""
+        """End the run as KILLED until the sweep is resumed."""
         self.record("tags", job.key, tags={"outcome": "interrupted"})
         self.record("end", job.key, status="KILLED")
 
     def on_message(self, job: Job, note: str) -> None:
-        """Adds a line to the run's tag `notes`."""
-        before = str(self.told(job.key).tags.get("notes", ""))
+        """Add a line to the run's tag `notes`."""
+        before = str(self.spooled(job.key).tags.get("notes", ""))
         if note not in before.splitlines():
             self.record("tags", job.key, tags={"notes": f"{before}\n{note}" if before else note})
 
-    def figures(self, run: str, final: Mapping[str, float], time_ms: int | None = None, **more: Any) -> None:
-        """Final figures of a run; those that were told before are not told again."""
-        figures = finite_metrics(final)
-        if not figures.items() <= self.told(run).final.items():
-            self.record("metrics", run, time_ms, step=0, metrics=figures, **more)
+    def log_final(
+        self, run: str, final: Mapping[str, float], time_ms: int | None = None, *, resent: bool = False
+    ) -> None:
+        """Log the final metrics of a run, unless the spool has them."""
+        metrics = finite_metrics(final)
+        if not metrics.items() <= self.spooled(run).final.items():
+            self.record("metrics", run, time_ms, step=0, metrics=metrics, **_resent(resent))
 
     def upload(self, run: str, paths: list[Path], into: str) -> None:
-        """Files for the run's folder `into`, kept for as long as MLflow is away."""
+        """Upload files to the run's folder `into`; they are staged until MLflow is available."""
         if not paths:
             return
         try:
             self.record("artifacts", run, kept=self._spool.stage(run, paths), into=into)
         except OSError as error:
-            logger.warning("the files of %s are not kept for MLflow: %s", run, error)
+            logger.warning("the files of %s cannot be staged for MLflow: %s", run, error)
 
-    def model(self, run: str, folder: Path, **described: Any) -> None:
-        """A saved scorer as the run's model, kept for as long as MLflow is away."""
+    def log_model(self, run: str, folder: Path, **described: Any) -> None:
+        """Log a saved scorer as the run's model; it is staged until MLflow is available."""
         try:
-            where: dict[str, Any] = {"kept": self._spool.stage(run, [folder]), "path": folder.name}
+            location: dict[str, Any] = {"kept": self._spool.stage(run, [folder]), "path": folder.name}
         except OSError as error:
-            logger.warning("the model of %s is not kept for MLflow: %s", run, error)
-            where = {"path": str(folder)}
-        self.record("model", run, **where, **described)
+            logger.warning("the model of %s cannot be staged for MLflow: %s", run, error)
+            location = {"path": str(folder)}
+        self.record("model", run, **location, **described)
 
     def record(self, kind: Any, run: str, time_ms: int | None = None, **data: Any) -> None:
-        """Spools one event."""
+        """Append one event to the spool."""
         event = Event(kind, run, data, **({"time": time_ms} if time_ms else {}))
-        self.told(run).take(event)
+        self.spooled(run).add(event)
         self._spool.append(event)
 
-    def told(self, run: str) -> SpooledRun:
-        """What was told of a run until now."""
-        return self._told.runs.setdefault(run, SpooledRun())
+    def spooled(self, run: str) -> SpooledRun:
+        """Return what the spool holds of a run."""
+        return self._index.runs.setdefault(run, SpooledRun())
+
+
+def _resent(resent: bool) -> dict[str, Any]:
+    """Return the mark of an event that MLflow may have under another time."""
+    return {"retold": True} if resent else {}
 
 
 def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics that MLflow can draw: NaN and infinity are said by the outcome, not by a point."""
+    """Return the finite metrics, which MLflow can draw; the outcome reports NaN and infinity."""
     return {key: value for key, value in metrics.items() if math.isfinite(value)}
 
 
 def now_ms() -> int:
-    """Milliseconds since 1970."""
+    """Return the time in milliseconds since 1970."""
     return int(time.time() * 1000)

@@ -1,9 +1,9 @@
-"""The spool: everything MLflow is to be told, in order, on local disk first.
+"""The spool: all events for MLflow, in order, on local disk.
 
-Writing is an append, so a sweep never waits for a server. A reader keeps its place in a file of its own and moves it
-only after what it read has arrived; what is sent twice because of a kill in between is the same to MLflow, since
-every point carries the time it was made. A line that was damaged is told by its checksum, said, and passed over;
-`reconcile` tells again from the ledger what it told.
+Writing is an append, so that a sweep never waits for a server. The reader's position is in a file of its own, and moves
+only after the events before it have arrived. Events that are sent twice because of a kill in between are the same to
+MLflow, since every point has the time it was made. A damaged line is recognised by its checksum, reported and skipped;
+`reconcile` restores its content from the ledger.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from orchestrator.core.atomic_files import write_file
-from orchestrator.tracking.event import Damaged, Event, Kind, decode, encode
-from orchestrator.tracking.staged_artifacts import release, stage, worth_uploading
+from orchestrator.core.checksummed_jsonl import DamagedLine, append_whole, line_start, truncate_torn_line
+from orchestrator.tracking.event import Event, Kind, decode, encode
+from orchestrator.tracking.staged_artifacts import files_to_upload, release, stage
 
 __all__ = ["Event", "Kind", "Spool"]
 
@@ -30,21 +30,21 @@ logger = logging.getLogger(__name__)
 
 
 class Spool:
-    """Events of one sweep in `<folder>/events.jsonl`, the reader's place in `<folder>/sent`.
+    """Events of one sweep in `<folder>/events.jsonl`, and the reader's position in `<folder>/sent`.
 
-    Beside them `files/`, what is still to be uploaded, and `refused.jsonl`, what MLflow would not take.
+    The folder `files/` holds files to upload; `refused.jsonl` holds events that MLflow rejected.
 
     Attributes:
-        warnings: what was found damaged, a sentence each.
-        trouble: why events wait in memory, None where all are on disk.
+        warnings: one sentence for each damage.
+        write_error: reason why events wait in memory; None if all are on disk.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.warnings: list[str] = []
-        self.trouble: str | None = None
+        self.write_error: str | None = None
         self._events = folder / "events.jsonl"
-        self._place = folder / "sent"
+        self._sent = folder / "sent"
         self._refused = folder / "refused.jsonl"
         self._file: FileIO | None = None
         self._end = 0
@@ -55,10 +55,10 @@ class Spool:
     # Writing
 
     def append(self, event: Event) -> None:
-        """Adds an event at the end. Many threads may do so.
+        """Append an event; thread-safe.
 
-        On a full disk it waits in memory, in order, for the next append that succeeds: a sweep does not fail for
-        what it wants to tell, and what is lost with the process the ledger tells again.
+        If the disk is full, the event waits in memory, in order, for the next append that succeeds. An event that is
+        lost with the process is restored from the ledger.
         """
         line = encode(event)
         with self._lock:
@@ -69,42 +69,32 @@ class Spool:
                 while self._waiting:
                     self._write(self._file, self._waiting[0])
                     self._waiting.popleft()
-                self.trouble = None
+                self.write_error = None
             except OSError as error:
-                if self.trouble is None:
-                    logger.warning("%s cannot be written (%s): what is to be told waits in memory", self._events, error)
-                self.trouble = error.strerror or str(error)
+                if self.write_error is None:
+                    logger.warning("%s cannot be written (%s): events wait in memory", self._events, error)
+                self.write_error = error.strerror or str(error)
 
     def _write(self, file: FileIO, line: bytes) -> None:
-        """All of the line or none of it: half a line on a full disk would have the next one glued to it."""
         if os.fstat(file.fileno()).st_size != self._end:
             file.truncate(self._end)
-        rest = memoryview(line)
-        try:
-            while rest:
-                rest = rest[file.write(rest) or 0 :]
-        except OSError:
-            with suppress(OSError):
-                file.truncate(self._end)
-            raise
+        append_whole(file, line, self._end)
         self._end += len(line)
 
     def _open(self) -> FileIO:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = FileIO(self._events, "a+")
         try:
-            size = file.seek(0, os.SEEK_END)
-            self._end = _line_start(file, size)
-            if self._end < size:
-                # A killed writer may have left half a line, onto which the next one would be glued.
-                self._warn(self._end, f"{self._events} ended in half a line of {size - self._end} bytes, now cut")
-                file.truncate(self._end)
+            torn = truncate_torn_line(file)  # half a line that a killed writer left
+            self._end = os.fstat(file.fileno()).st_size
+            if torn:
+                self._warn(self._end, f"{self._events} ended in half a line of {torn} bytes, now cut")
             if self._end:
-                file.seek(_line_start(file, self._end - 1))
-                with suppress(Damaged):
+                file.seek(line_start(file, self._end - 1))
+                with suppress(DamagedLine):
                     decode(file.readline())  # refuses a later version's file before anything is added to it
             if self.sent() > self._end:
-                # What is appended from now on would otherwise be taken for sent.
+                # Otherwise new events would count as sent.
                 self.mark_sent(self._end)
         except BaseException:
             file.close()
@@ -112,101 +102,101 @@ class Spool:
         return file
 
     def stage(self, run: str, paths: Sequence[Path]) -> str:
-        """Links files and folders into the spool, so that they are there when MLflow is, whoever deletes them.
+        """Link files and folders into the spool, so that they can be uploaded even if the originals are deleted.
 
         Returns:
-            The folder they are in now, as an event's `kept` has it.
+            Name of the staging folder within the spool, for the key `kept` of an event.
 
         Raises:
-            OSError: they cannot be linked, nor copied.
+            OSError: the files can be neither linked nor copied.
         """
         return stage(self.folder, run, paths)
 
     # Reading
 
-    def entries(self, place: int = 0) -> Iterator[tuple[Event, int]]:
-        """Every undamaged event from a place in bytes on, each with the place behind it."""
+    def entries(self, position: int = 0) -> Iterator[tuple[Event, int]]:
+        """Yield every undamaged event from a position in bytes on, each with the position after it."""
         try:
             file = self._events.open("rb")
         except FileNotFoundError:
             return
         with file:
-            # A place beyond the end, or inside a line, is one that a cut or a restored copy has left wrong.
-            place = _line_start(file, min(place, file.seek(0, os.SEEK_END)))
-            file.seek(place)
+            # A cut or a restored copy can leave the position after the end or inside a line.
+            position = line_start(file, min(position, file.seek(0, os.SEEK_END)))
+            file.seek(position)
             for line in file:
                 if not line.endswith(b"\n"):
                     return
-                start, place = place, place + len(line)
+                start, position = position, position + len(line)
                 try:
                     event = decode(line)
-                except Damaged as error:
+                except DamagedLine as error:
                     self._warn(start, f"A line of {self._events} at byte {start} is damaged ({error}); passed over")
                     continue
-                yield self._located(event), place
+                yield self._locate(event), position
 
     def read(self, limit: int = 2000) -> tuple[list[Event], int]:
-        """Up to `limit` events that were not sent yet, and the place behind them for `mark_sent`."""
-        events, place = [], self.sent()
-        for event, end in self.entries(place):
+        """Return up to `limit` unsent events, and the position after them for `mark_sent`."""
+        events, position = [], self.sent()
+        for event, end in self.entries(position):
             events.append(event)
-            place = end
+            position = end
             if len(events) >= limit:
                 break
-        return events, place
+        return events, position
 
     def sent(self) -> int:
-        """The place, in bytes, up to which everything has arrived."""
+        """Return the position, in bytes, before which all events have arrived."""
         try:
-            return int(self._place.read_text())
+            return int(self._sent.read_text())
         except (FileNotFoundError, ValueError):
             return 0
 
-    def left(self) -> int:
-        """How many events have not arrived yet."""
+    def count_unsent(self) -> int:
+        """Return the number of events that have not arrived yet."""
         return sum(1 for _ in self.entries(self.sent())) + len(self._waiting)
 
-    # What became of them
+    # Delivery
 
-    def mark_sent(self, place: int) -> None:
-        """Notes that everything before `place` has arrived."""
-        write_file(self._place, str(place))
+    def mark_sent(self, position: int) -> None:
+        """Store that all events before `position` have arrived."""
+        write_file(self._sent, str(position))
 
     def release(self, events: Sequence[Event]) -> None:
-        """Removes the kept files of events that have arrived."""
+        """Delete the staged files of events that have arrived."""
         for event in events:
             if "kept" in event.data:
                 release(self.folder, event.data["kept"])
 
-    def tell_again(self, trials: Path) -> None:
-        """Nothing counts as arrived any more; files that were let go are kept again, from the runs' own folders.
+    def resend_all(self, trials: Path) -> None:
+        """Mark all events as unsent and stage their files again from the folders of the runs.
 
         Args:
-            trials: folder that holds a folder a run; what is no longer there is missing in what is told.
+            trials: folder with one folder per run; files that are no longer there are not uploaded.
         """
         self.mark_sent(0)
         for event, _ in self.entries():
             name, folder = event.data.get("kept"), trials / event.run
             if name is None or (self.folder / name).is_dir() or not folder.is_dir():
                 continue
-            paths = [folder / Path(event.data["path"]).name] if event.kind == "model" else worth_uploading(folder)
+            paths = [folder / Path(event.data["path"]).name] if event.kind == "model" else files_to_upload(folder)
             if paths and all(path.exists() for path in paths):
                 stage(self.folder, event.run, paths, name)
 
-    def set_aside(self, event: Event, reason: str) -> None:
-        """Writes an event that MLflow will never take into `refused.jsonl`, with the reason."""
+    def store_refused(self, event: Event, reason: str) -> None:
+        """Write an event that MLflow rejected into `refused.jsonl`, with the reason."""
         with self._refused.open("a") as file:
             file.write(json.dumps({"reason": reason, "event": asdict(event)}) + "\n")
 
     def refused(self) -> int:
-        """How many events MLflow would not take."""
+        """Return the number of events that MLflow rejected."""
         try:
             return self._refused.read_bytes().count(b"\n")
         except FileNotFoundError:
             return 0
 
-    def _located(self, event: Event) -> Event:
-        """Kept files are named within the spool: a sweep's folder may be moved before they have arrived."""
+    def _locate(self, event: Event) -> Event:
+        """Return the event with the path of its staged files; names are relative, since a sweep may be moved."""
         if "kept" not in event.data:
             return event
         path = self.folder / event.data["kept"] / event.data.get("path", "")
@@ -217,17 +207,3 @@ class Spool:
             self._warned.add(start)
             self.warnings.append(f"{sentence}.")
             logger.warning("%s", sentence)
-
-
-def _line_start(file: FileIO | BinaryIO, place: int) -> int:
-    """`place` where a line starts there, else the start of the line that it is inside of."""
-    step = 1 << 16
-    end = place
-    while end > 0:
-        begin = max(0, end - step)
-        file.seek(begin)
-        found = file.read(end - begin).rfind(b"\n")
-        if found >= 0:
-            return begin + found + 1
-        end = begin
-    return 0

@@ -1,4 +1,4 @@
-"""What the spool has told of each run, found in one pass over it."""
+"""Index of a spool: what it holds of each run, read in one pass."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from orchestrator.tracking.spool import Spool
 
 @dataclass
 class SpooledRun:
-    """What was told of one run.
+    """Events of one run, summed up.
 
     Attributes:
-        start: data of its first `start` event; None where none is there.
-        steps: epochs whose metrics were told.
-        final: figures of its end.
-        tags: as they stand.
-        status: of its `end`, None where it is open: started, or started again, and not ended since.
-        last_epoch_time: milliseconds since 1970 of the latest epoch, 0 where there was none.
+        start: data of the first `start` event; None if there is none.
+        steps: epochs with metrics.
+        final: final metrics.
+        tags: the latest value of each tag.
+        status: status of the last `end` event; None if the run was started since, or never ended.
+        last_epoch_time: milliseconds since 1970 of the latest epoch; 0 if there is none.
     """
 
     start: dict[str, Any] | None = None
@@ -31,8 +31,8 @@ class SpooledRun:
     status: str | None = None
     last_epoch_time: int = 0
 
-    def take(self, event: Event) -> None:
-        """Takes in the run's next event."""
+    def add(self, event: Event) -> None:
+        """Add the run's next event."""
         self.tags.update(event.data.get("tags", {}))
         if event.kind == "start":
             self.start = self.start or event.data
@@ -48,55 +48,55 @@ class SpooledRun:
 
     @property
     def open(self) -> bool:
-        """Whether MLflow shows it as running."""
+        """True if MLflow shows the run as running."""
         return self.start is not None and self.status is None
 
 
 @dataclass
 class SpoolIndex:
-    """What was told of every run of a sweep.
+    """Index of a sweep's spool.
 
     Attributes:
-        runs: by key.
-        kept: names of the folders with files that have not arrived yet.
+        runs: the runs by key.
+        staged: names of the folders with files that are not uploaded yet.
     """
 
     runs: dict[str, SpooledRun] = field(default_factory=dict)
-    kept: set[str] = field(default_factory=set)
+    staged: set[str] = field(default_factory=set)
 
     def params(self, study: str) -> dict[int, dict[str, Any]]:
-        """Parameters of a study's trials by their numbers, as their runs were started."""
+        """Return the parameters of a study's trials by trial number, from the runs' `start` events."""
         return {
             number: {key: value for key, value in start["params"].items() if key != "variant"}
             for number, start in self._starts(study)
         }
 
     def attributes(self, study: str) -> dict[int, dict[str, Any]]:
-        """Of a study's trials by their numbers: the `source` they retrain, None for baselines, and the `split`."""
+        """Return `source` (key of the retrained trial, None for baselines) and `split` of a study's trials."""
         return {
             number: {"source": start["tags"].get("source"), "split": start["tags"]["split"]}
             for number, start in self._starts(study)
         }
 
     def _starts(self, study: str) -> list[tuple[int, Mapping[str, Any]]]:
-        titles: Mapping[str, str] = {str(name): title for name, title in KEY_PREFIX.items()}
-        found = []
+        prefixes: Mapping[str, str] = {str(name): prefix for name, prefix in KEY_PREFIX.items()}
+        starts = []
         for key, run in self.runs.items():
-            title, _, number = key.rpartition("-")
-            if run.start is not None and title == titles[study]:
-                found.append((int(number), run.start))
-        return sorted(found, key=lambda pair: pair[0])
+            prefix, _, number = key.rpartition("-")
+            if run.start is not None and prefix == prefixes[study]:
+                starts.append((int(number), run.start))
+        return sorted(starts, key=lambda pair: pair[0])
 
 
 def index_spool(spool: Spool) -> SpoolIndex:
-    """Reads the whole spool once.
+    """Read the whole spool once and return its index.
 
     Raises:
-        NewerSpool: it was written by a later version.
+        NewerSpool: a later version of this program wrote the spool.
     """
-    told, sent = SpoolIndex(), spool.sent()
-    for event, place in spool.entries():
-        told.runs.setdefault(event.run, SpooledRun()).take(event)
-        if place > sent and "kept" in event.data:
-            told.kept.add(event.data["kept"])
-    return told
+    index, sent = SpoolIndex(), spool.sent()
+    for event, position in spool.entries():
+        index.runs.setdefault(event.run, SpooledRun()).add(event)
+        if position > sent and "kept" in event.data:
+            index.staged.add(event.data["kept"])
+    return index

@@ -1,8 +1,8 @@
-"""Opening an MLflow database: one process at a time, and a fresh file appears with all of its tables or not at all.
+"""Create and open MLflow's SQLite database: one process at a time, and a new file with all tables or not at all.
 
-MLflow makes its tables where it finds none, by dozens of migrations. Two processes trip over them: one fails with
-"duplicate column name". And SQLite commits each by itself, so that a process killed among them leaves a database that
-nothing can open again ("table _alembic_tmp_… already exists").
+MLflow creates missing tables by dozens of migrations. If two processes do so, one fails with "duplicate column name".
+SQLite commits each migration by itself. A process that is killed between them leaves a database that cannot be opened
+("table _alembic_tmp_… already exists").
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,55 +20,60 @@ from filelock import FileLock, Timeout
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 300.0
-"""Seconds; making the tables takes some ten, and many times that on a busy machine."""
+_LOCK_SECONDS = 300.0
+"""Seconds to wait for the lock. The tables take about ten to create, several times that on a busy machine."""
 
 
 @contextmanager
-def locked_sqlite(tracking_uri: str, patience: float = _PATIENCE) -> Iterator[None]:
-    """Inside, no other process is inside with the same SQLite file, which has its tables; a server sees to its own.
+def locked_sqlite(tracking_uri: str, timeout: float = _LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock of an SQLite file and create its tables; do nothing for a server, which creates its own.
 
-    Whoever cannot lock, because the folder cannot be written, or has waited for long enough, goes on without.
+    Continue without the lock if the folder cannot be written, or after `timeout` seconds.
     """
     path = _file_of(tracking_uri)
     if path is None or not path.parent.is_dir():
         yield
         return
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=patience)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=timeout)
     try:
         lock.acquire()
     except (Timeout, OSError) as error:
         logger.warning("%s is opened without its lock: %s", path, error)
     try:
         if lock.is_locked and not path.exists():
-            _make(path)
+            _create(path)
         yield
     finally:
         lock.release()
 
 
-def _make(path: Path) -> None:
-    """An MLflow database with all of its tables, made beside `path` and put there in one step."""
+def _create(path: Path) -> None:
+    """Create an MLflow database with all tables next to `path`, and move it there in one step."""
     draft, whole = path.with_name(f".{path.name}.draft"), path.with_name(f".{path.name}.new")
     for leftover in (draft, whole, *path.parent.glob(f"{draft.name}-*")):
         leftover.unlink(missing_ok=True)
-    _make_tables(f"sqlite:///{draft}")
+    _create_tables(f"sqlite:///{draft}")
     with closing(sqlite3.connect(draft)) as connection:
-        connection.execute("VACUUM INTO ?", (str(whole),))  # one file, whatever the draft's journal still holds
+        connection.execute("VACUUM INTO ?", (str(whole),))  # one file, with the content of the draft's journal
     for leftover in (draft, *path.parent.glob(f"{draft.name}-*")):
         leftover.unlink(missing_ok=True)
     os.rename(whole, path)
 
 
-def _make_tables(uri: str) -> None:
-    from mlflow.db import upgrade  # what `mlflow db upgrade` runs
+def _create_tables(uri: str) -> None:
+    """Run `mlflow db upgrade`: in this process, where MLflow is imported already, else as a command."""
+    from mlflow import db
 
-    assert upgrade.callback is not None
-    upgrade.callback(uri)
+    callback = getattr(getattr(db, "upgrade", None), "callback", None)
+    if callback is None:
+        command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=_LOCK_SECONDS)
+    else:
+        callback(uri)
 
 
 def _file_of(tracking_uri: str) -> Path | None:
-    """The file of an SQLite database, wherever links lead to it; None for anything else."""
+    """Return the file of an SQLite database, with links resolved; None for any other URI."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 

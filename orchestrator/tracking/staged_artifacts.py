@@ -1,4 +1,4 @@
-"""Files that wait for MLflow in the spool's own folder: linked where the disk can, copied where it cannot."""
+"""Files that wait for MLflow in the spool's folder: hard links or, if the disk has none, copies."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _FILES = "files"
 
 
 def stage(spool: Path, run: str, paths: Sequence[Path], name: str | None = None) -> str:
-    """Links `paths` into a folder `files/<run>/…` of the spool; returns its name within the spool.
+    """Link `paths` into a folder `files/<run>/…` of the spool; return its name within the spool.
 
     Args:
-        spool: its folder.
-        run: whose they are.
+        spool: the spool's folder.
+        run: key of the run.
         paths: files and folders.
-        name: of the folder within the spool; None for a new one.
+        name: name of the folder within the spool; None for a new one.
 
     Raises:
-        OSError: they can be neither linked nor copied; nothing is left of the attempt.
+        OSError: the files can be neither linked nor copied; what was staged of them is deleted.
     """
     name = name or f"{_FILES}/{run}/{time.time_ns():x}"
     folder = spool / name
@@ -42,7 +42,7 @@ def stage(spool: Path, run: str, paths: Sequence[Path], name: str | None = None)
 
 
 def release(spool: Path, name: str) -> None:
-    """Removes what `keep` made, and its run's folder with the last of it."""
+    """Delete a staging folder, and its run's folder if that is empty."""
     folder = spool / name
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
@@ -51,11 +51,11 @@ def release(spool: Path, name: str) -> None:
 
 
 def remove_stale(spool: Path, wanted: set[str]) -> None:
-    """Removes what was kept for events that have arrived, or that a kill has left unwritten.
+    """Delete staging folders of events that have arrived, or that a kill left unwritten.
 
     Args:
-        spool: its folder; nobody may be keeping files there meanwhile.
-        wanted: names that events still to be sent refer to.
+        spool: the spool's folder; nothing may be staged there meanwhile.
+        wanted: names of the staging folders of unsent events.
     """
     for folder in list((spool / _FILES).glob("*/*")):
         name = f"{_FILES}/{folder.parent.name}/{folder.name}"
@@ -63,13 +63,13 @@ def remove_stale(spool: Path, wanted: set[str]) -> None:
             release(spool, name)
 
 
-def worth_uploading(folder: Path) -> list[Path]:
-    """The files of a job's folder that serve people: not the state that only a resume reads, which is large."""
-    left_out = ("last-", "worker.json", ".")
+def files_to_upload(folder: Path) -> list[Path]:
+    """Return the files of a job's folder to upload: without the large training state, which only a resume reads."""
+    excluded = ("last-", "worker.json", ".")
     return [
         path
         for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith(left_out) and not is_draft(path)
+        if path.is_file() and not path.name.startswith(excluded) and not is_draft(path)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of a sweep as a whole, at its beginning and its end."""
+"""Record a sweep's own run: its start, its end, and its ids in MLflow."""
 
 from __future__ import annotations
 
@@ -78,27 +78,27 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
 
 
 def public_spec(workspace: Workspace) -> Path:
-    """The spec as it may be shown: early ones hold the password that their tracking URI was given with."""
+    """Return the file of the spec or, if a URL in it has a user, a copy without user and password."""
     text = workspace.spec.read_text()
-    shown = without_passwords(text)
-    if shown == text:
+    public = without_passwords(text)
+    if public == text:
         return workspace.spec
     copy = workspace.root / "public" / workspace.spec.name
     copy.parent.mkdir(exist_ok=True)
-    copy.write_text(shown)
+    copy.write_text(public)
     return copy
 
 
 def log_sweep_end(
     prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, summary: Any, description: str
 ) -> None:
-    """Models, report and headline figures, and that the sweep is complete."""
+    """Log the models, the report and the headline metrics, and end the sweep's run."""
     for line in summary.confirmed:
         if line.representative:
             folder = workspace.trials / line.representative / MODEL
             if folder.is_dir():
                 name = f"{line.variant}-{line.source}"
-                recorder.model(
+                recorder.log_model(
                     line.representative,
                     folder,
                     name=name,
@@ -107,15 +107,15 @@ def log_sweep_end(
                 )
     recorder.record("artifacts", SWEEP, path=str(workspace.report), into="report")
     recorder.record("tags", SWEEP, tags={"mlflow.note.content": description, "outcome": "complete"})
-    recorder.figures(SWEEP, summary.headline_metrics(), now_ms())
+    recorder.log_final(SWEEP, summary.headline_metrics(), now_ms())
     recorder.record("end", SWEEP, status="FINISHED")
 
 
 def mlflow_ids(
-    spec: SweepSpec, tracking_uri: str, carrier: SpoolUploader | UploaderProcess, result: dict[str, Any]
+    spec: SweepSpec, tracking_uri: str, uploader: SpoolUploader | UploaderProcess, result: dict[str, Any]
 ) -> dict[str, Any]:
-    """Where the sweep is in MLflow; fills in the runs of the best configurations where they have arrived."""
-    sink: Any = carrier.sink
+    """Return the sweep's ids in MLflow; add those of the best configurations to `result` if they have arrived."""
+    sink: Any = uploader.sink
     ids: dict[str, Any] = {
         "tracking_uri": tracking_uri,
         "experiment": experiment_name(spec),
@@ -129,7 +129,7 @@ def mlflow_ids(
 
 
 def job_tags(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
-    """Tags that say where a job's run comes from."""
+    """Return the function that makes the provenance tags of a job's run."""
     from orchestrator.execution.device import training_device
     from orchestrator.tracking.provenance import run_tags
 
@@ -142,21 +142,25 @@ def job_tags(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], d
     )
 
 
-def report_pending(console: Console, spool: Spool, carrier: SpoolUploader | UploaderProcess, tracking_uri: str) -> None:
-    """Closes what carries the spool, with a word about what has not arrived."""
-    if left := carrier.close(timeout=60):
-        why = f" ({carrier.error})" if carrier.error else ""
-        where = "in memory alone, and the sweep tells them again" if spool.trouble else f"in {spool.folder} and go out"
+def report_pending(
+    console: Console, spool: Spool, uploader: SpoolUploader | UploaderProcess, tracking_uri: str
+) -> None:
+    """Close the uploader and print how many events have not arrived."""
+    if unsent := uploader.close(timeout=60):
+        why = f" ({uploader.error})" if uploader.error else ""
+        where = (
+            "are lost with this process, and a resume restores them" if spool.write_error else f"wait in {spool.folder}"
+        )
         console.print(
-            f"{left} events have not reached MLflow at {tracking_uri}{why}; they wait {where} when it goes on, "
-            f"or by: python -m orchestrator.sync {spool.folder.parent}",
+            f"{unsent} events have not reached MLflow at {tracking_uri}{why}. They {where}. "
+            f"Send them with: python -m orchestrator.sync {spool.folder.parent}",
             style="yellow",
             soft_wrap=True,
             markup=False,
         )
     if refused := spool.refused():
         console.print(
-            f"MLflow would not take {refused} events; {spool.folder / 'refused.jsonl'} has them and says why.",
+            f"MLflow refused {refused} events; {spool.folder / 'refused.jsonl'} has them with the reasons.",
             style="yellow",
             soft_wrap=True,
         )

@@ -1,9 +1,8 @@
-"""The courier: a sweep's drain in a process of its own, for talking to MLflow would hold up the driver's interpreter.
+"""An uploader in a process of its own, so that requests to MLflow do not delay the driver.
 
-The process is `orchestrator.tracking.uploader_main`.
-It ends with the driver, however that ends, since its standard input does.
-What it was carrying then is carried again by whoever goes on, and is the same to MLflow. Where it ends by itself,
-another is started.
+The process is `orchestrator.tracking.uploader_main`. It ends with the driver, in whichever way that ends, because its
+standard input does. A batch that was in progress is sent again when the sweep is resumed, which changes nothing in
+MLflow. If the process ends by itself, another is started.
 """
 
 from __future__ import annotations
@@ -18,21 +17,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenacity import RetryCallState, Retrying, retry_if_result, sleep_using_event
+from tenacity.wait import wait_exponential
+
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.uploader import LAST_WORD, LONGEST_PAUSE
+from orchestrator.tracking.uploader import CLOSE_SECONDS, MAX_PAUSE_SECONDS
 
 logger = logging.getLogger(__name__)
 
 FINISH = b"finish\n"
-"""What the process is told at the end, on its standard input."""
+"""Line on the process's standard input that asks it to finish."""
 
-_END = 5.0
-"""Seconds that a process which was killed is waited for: one in the middle of a hanging file server does not end."""
+_KILL_SECONDS = 5.0
+"""Seconds to wait for a killed process, which does not end while a file server hangs."""
 
 
 @dataclass
 class MlflowRunIds:
-    """Where a sweep's runs are in MLflow, as far as it is known.
+    """Ids of a sweep's runs in MLflow, as far as they are known.
 
     Attributes:
         experiment_id: MLflow's id of the experiment.
@@ -43,20 +45,20 @@ class MlflowRunIds:
     run_ids: dict[str, str] = field(default_factory=dict)
 
     def run_id(self, key: str) -> str | None:
-        """MLflow's id of the run with this key, None where it was not made."""
+        """Return MLflow's id of the run with this key, None if it is not known."""
         return self.run_ids.get(key)
 
 
 class UploaderProcess:
-    """Carries the spool to the target that is remembered with it.
+    """Upload the spool, in another process, to the destination that is stored with it.
 
     Attributes:
-        error: why the last batch did not arrive, None where it did.
-        sink: where the runs are; None until a batch has arrived.
+        error: reason why the last batch did not arrive; None if it did.
+        sink: ids of the runs; None before the first batch has arrived.
 
     Args:
-        spool: what to carry.
-        pause: seconds before another process is started for one that ended by itself; ever longer.
+        spool: the spool.
+        pause: seconds before a process that ended by itself is replaced; doubled each time.
     """
 
     def __init__(self, spool: Spool, pause: float = 1.0) -> None:
@@ -66,38 +68,39 @@ class UploaderProcess:
         self.sink: MlflowRunIds | None = None
         self._finish = threading.Event()
         self._given_up = False
-        self._refused = False
+        self._finishing = False
+        self._failing = False
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="uploader-process", daemon=True)
 
     def start(self) -> None:
-        """Begins to carry."""
+        """Start to upload."""
         self._thread.start()
 
     @property
     def process_id(self) -> int | None:
-        """Of the process that carries now, or was the last to."""
+        """Id of the current process, or of the last one."""
         return self._process.pid if self._process else None
 
     def close(self, timeout: float) -> int:
-        """Carries what is left, for `timeout` seconds at most; gives how many events are still left.
+        """Upload what is unsent, for at most `timeout` seconds; return the number of events that are still unsent.
 
-        Where MLflow fails, ten seconds are enough: what is left waits on disk.
+        If MLflow fails, wait at most `CLOSE_SECONDS`: the events stay on disk.
         """
         with self._lock:
             self._finish.set()
             self._ask_to_finish()
         if self._thread.ident is not None:
-            began = time.monotonic()
+            start = time.monotonic()
             while self._thread.is_alive():
-                waited, most = time.monotonic() - began, min(timeout, LAST_WORD) if self._refused else timeout
-                if waited >= most + _END:
+                waited, most = time.monotonic() - start, min(timeout, CLOSE_SECONDS) if self._failing else timeout
+                if waited >= most + _KILL_SECONDS:
                     break
                 if waited >= most:
                     self._give_up()
                 self._thread.join(0.05)
-        return self._spool.left()
+        return self._spool.count_unsent()
 
     def _give_up(self) -> None:
         with self._lock:
@@ -106,60 +109,74 @@ class UploaderProcess:
                 self._process.kill()
 
     def _run(self) -> None:
-        pause = self._pause
+        """Run processes until one ends as asked; begin with a short pause again after one that ran for long."""
         while True:
-            began, last = time.monotonic(), self._finish.is_set()
-            try:
-                last = self._start()
-                code = self._listen()
-                if code == 0:
-                    return
-                self.error = self.error or f"the process that carries events to MLflow ended with {code}"
-            except OSError as error:  # there is no memory for another process
-                self.error = f"no process carries events to MLflow: {error}"
-            if last or self._given_up:
+            retrying = Retrying(
+                retry=retry_if_result(lambda ran_long: ran_long is False),
+                stop=lambda state: self._finishing or self._given_up,
+                wait=wait_exponential(multiplier=self._pause, max=MAX_PAUSE_SECONDS),
+                sleep=sleep_using_event(self._finish),
+                retry_error_callback=_stop,
+            )
+            ran_long = retrying(self._run_process)
+            if ran_long is None or self._finishing or self._given_up:
                 return
+            self._finish.wait(self._pause)
+
+    def _run_process(self) -> bool | None:
+        """Run a process to its end; return None if it ended as asked, else whether it ran for long."""
+        start, self._finishing = time.monotonic(), self._finish.is_set()
+        try:
+            self._finishing = self._start()
+            code = self._listen()
+            if code == 0:
+                return None
+            self.error = self.error or f"the process that uploads events to MLflow ended with {code}"
+        except OSError as error:  # for example, no memory for another process
+            self.error = f"no process uploads events to MLflow: {error}"
+        if not self._finishing and not self._given_up:
             logger.warning("%s; another is started", self.error)
-            if time.monotonic() - began > LONGEST_PAUSE:
-                pause = self._pause
-            self._finish.wait(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        return time.monotonic() - start > MAX_PAUSE_SECONDS
 
     def _start(self) -> bool:
-        """Starts the process; whether it has to finish at once."""
+        """Start the process; return whether it was asked to finish at once."""
         with self._lock:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator.tracking.uploader_main", str(self._spool.folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                start_new_session=True,  # a Ctrl-C is the driver's, which has a last word for MLflow
+                start_new_session=True,  # Ctrl-C is for the driver, which still has events to send
             )
-            self.error, self._refused = None, False  # of the one before
-            if last := self._finish.is_set():
+            self.error, self._failing = None, False  # those of the process before
+            if finishing := self._finish.is_set():
                 self._ask_to_finish()
-        return last
+        return finishing
 
     def _ask_to_finish(self) -> None:
         if self._process and self._process.stdin and not self._process.stdin.closed:
-            with suppress(OSError):  # it has ended
+            with suppress(OSError):  # the process has ended
                 self._process.stdin.write(FINISH)
                 self._process.stdin.flush()
 
     def _listen(self) -> int:
-        """Takes what the process says until it ends; gives its exit code."""
+        """Read the process's reports until it ends; return its exit code."""
         process = self._process
         assert process and process.stdout and process.stdin
         with process.stdout:
             for line in process.stdout:
-                with suppress(ValueError):  # half a line, of one that was killed
-                    self._take(json.loads(line))
+                with suppress(ValueError):  # half a line of a killed process
+                    self._update(json.loads(line))
         code = process.wait()
         with self._lock, suppress(OSError):
             process.stdin.close()
         return code
 
-    def _take(self, said: dict[str, Any]) -> None:
-        self.error, self._refused = said["error"], said["error"] is not None
-        if experiment := said.get("experiment_id"):
-            before = self.sink.run_ids if self.sink else {}
-            self.sink = MlflowRunIds(experiment, before | said["run_ids"])
+    def _update(self, report: dict[str, Any]) -> None:
+        self.error, self._failing = report["error"], report["error"] is not None
+        if experiment := report.get("experiment_id"):
+            known = self.sink.run_ids if self.sink else {}
+            self.sink = MlflowRunIds(experiment, known | report["run_ids"])
+
+
+def _stop(state: RetryCallState) -> None:
+    """Return None, as if the process had ended as asked."""

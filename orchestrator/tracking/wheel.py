@@ -1,4 +1,4 @@
-"""This project as a wheel, made of the packages that run: offline, from an editable install or any other."""
+"""Build a wheel of this project from the imported packages; works offline and from an editable install."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ _TAG = "py3-none-any"
 
 
 def write_wheel(folder: Path) -> Path:
-    """Writes the wheel into a folder; gives its path. The same code gives the same bytes.
+    """Write the wheel into an existing folder; return its path. The same code results in the same bytes.
 
-    It names no requirements of its own: whoever ships it says which versions its purpose needs, and scoring needs no
-    Ray. Its version ends in a hash of the code, since a tree may differ from the release whose number it bears.
-
-    Args:
-        folder: must be there.
+    The wheel has no requirements, since scoring needs fewer packages than the project; a saved model lists its own.
+    Its version ends in a hash of the code, which may differ from the released version.
     """
     from orchestrator import __version__
 

@@ -12,7 +12,7 @@ from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.resume import resume
 from orchestrator.sweep import sweep
-from orchestrator.tracking.destination import remembered_target, resolve_tracking_uri, settle_target
+from orchestrator.tracking.destination import choose_destination, resolve_tracking_uri, stored_destination
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.sweep_run import public_spec
 
@@ -68,8 +68,8 @@ def test_resumed_sweep_drops_the_password_of_its_spec(tmp_path):
     (spool.folder / "target.json").write_text(
         f'{{"tracking_uri": "{HIDDEN}", "experiment": "e", "sweep_id": "a", "source": "s", "asked": ["{HIDDEN}"]}}'
     )
-    target = settle_target(SweepSpec(name="a", tracking_uri=HIDDEN), spool)
-    assert target.tracking_uri == "http://mlflow:5000/team" and "hunter2" not in str(remembered_target(spool))
+    target = choose_destination(SweepSpec(name="a", tracking_uri=HIDDEN), spool)
+    assert target.tracking_uri == "http://mlflow:5000/team" and "hunter2" not in str(stored_destination(spool))
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "hunter2"
 
 

@@ -384,8 +384,8 @@ class TestFullDisk:
 
         def open_(path, mode="r", *arguments, **options):
             file = real_open(path, mode, *arguments, **options)
-            if mode == "a" and full[0] and which in path.name:
-                file.write('{"number": 2, "torn')
+            if mode == "ab" and full[0] and which in path.name:
+                file.write(b'{"number": 2, "torn')
                 file.close()
                 refuse(path)
             return file

@@ -236,7 +236,7 @@ def test_missed_files_are_fetched_at_the_end_and_staged_for_mlflow(trials, tmp_p
         one.step()
         one.close()
     keeps = lambda job, outcome: job.number < 2  # noqa: E731
-    downloader, recorder = TrialDownloader(trials, here, keeps), Recorder(spool, here, keeps=keeps)
+    downloader, recorder = TrialDownloader(trials, here, keeps), Recorder(spool, here, uploads=keeps)
     asked = []
 
     def away(self, name):
@@ -251,7 +251,7 @@ def test_missed_files_are_fetched_at_the_end_and_staged_for_mlflow(trials, tmp_p
     monkeypatch.undo()
     known = [(job, LedgerTrial(job.number, {}, {}, {1: 0.5}, Outcome.COMPLETE, None, None)) for job in jobs]
     for _ in range(2):  # the second time, nothing is left to do
-        downloader.after(known, recorder.files)
+        downloader.after(known, recorder.upload_checkpoint)
     assert [bool(list((here / job.key).glob("best-*"))) for job in jobs] == [True, True, False]
     assert all((here / job.key / "epochs.jsonl").is_file() for job in jobs)
     assert [event.run for event in spool.read()[0] if event.kind == "artifacts"] == [job.key for job in jobs[:2]]

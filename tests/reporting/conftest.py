@@ -25,7 +25,7 @@ from tests.execution.fakes import SPACE, FakeExecutor, FakeSweep, Work
 
 @dataclass
 class RealWork(Work):
-    """Trains for real, in this process; what is to go wrong does."""
+    """Real trainings in this process, except for the jobs that are to fail."""
 
     task: SweepContext | None = None
     workers: dict[str, JobTrainable] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def run_sweep() -> Callable[..., Made]:
 
 
 def _cross_data(task: SweepContext, targets: tuple[str, ...]) -> CrossDataset:
-    """What preparation would have said of a task's second data set."""
+    """Return the prepared second data set of a context."""
     cross, rows = task.cross, 144
     table = pd.DataFrame({"name": [f"{row:03d}" for row in range(rows)], "prompt": [str(n // 6) for n in range(rows)]})
     dataset = Dataset("csv:some/elsewhere.csv", table, cross.targets, (), "other hash")
@@ -102,24 +102,24 @@ def _cross_data(task: SweepContext, targets: tuple[str, ...]) -> CrossDataset:
 
 @pytest.fixture(scope="session")
 def elsewhere_too(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """One target, tested on a second data set as well."""
+    """Return a sweep with one target, also tested on a second data set."""
     return run_sweep(tmp_path_factory.mktemp("cross"), cross=("alignment",), confirm=1)
 
 
 @pytest.fixture(scope="session")
 def half_elsewhere(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Two targets, of which a second data set has one."""
+    """Return a sweep with two targets, of which a second data set has one."""
     folder = tmp_path_factory.mktemp("half")
     return run_sweep(folder, ("quality", "alignment"), cross=("alignment",), confirm=1, splits=2, trials=1)
 
 
 @pytest.fixture(scope="session")
 def made(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """One target."""
+    """Return a sweep with one target."""
     return run_sweep(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture(scope="session")
 def two(run_sweep: Callable[..., Made], tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Two targets."""
+    """Return a sweep with two targets."""
     return run_sweep(tmp_path_factory.mktemp("two"), ("quality", "alignment"), confirm=1, splits=2)

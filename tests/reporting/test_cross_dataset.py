@@ -1,4 +1,4 @@
-"""What is reported of a second data set, beside the same computed again from the files."""
+"""Reports of a second data set, compared with figures that are computed again from the files."""
 
 import csv
 import io
@@ -14,10 +14,9 @@ from scipy import stats
 
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
 from orchestrator.reporting.aggregate import Figures
-from orchestrator.reporting.run_description import describe_beginning, describe_result
-from orchestrator.reporting.table_cells import CROSS_HEADER
+from orchestrator.reporting.columns import CROSS_HEADER, HEADER
+from orchestrator.reporting.run_description import describe_result, describe_start
 from orchestrator.reporting.tables import (
-    HEADER,
     cross_line,
     cross_markdown,
     cross_rows,
@@ -29,7 +28,7 @@ from orchestrator.training.bootstrap import Interval, median_interval
 
 LINE = (
     "The same on csv:some/elsewhere.csv, alignment: 120 images of 24 prompts, 24 that share a prompt with the training "
-    "data left out; nothing was trained or chosen on it"
+    "data excluded; nothing was trained or chosen on it"
 )
 
 
@@ -41,7 +40,7 @@ def srcc(table):
     return stats.spearmanr(table["predicted_alignment"], table["alignment"]).statistic
 
 
-def test_figures_are_medians_with_intervals_over_prompts(elsewhere_too):
+def test_cross_figures_are_medians_with_intervals_over_prompts(elsewhere_too):
     summary = elsewhere_too.summary()
     assert [line.study for line in summary.confirmed] == ["search", "control"]
     for line in summary.confirmed:
@@ -56,7 +55,7 @@ def test_figures_are_medians_with_intervals_over_prompts(elsewhere_too):
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_the_result_and_the_headlines_hold_them(elsewhere_too):
+def test_the_result_and_the_headline_metrics_have_the_cross_figures(elsewhere_too):
     summary = elsewhere_too.summary()
     result = json.loads(json.dumps(summary.as_result(), allow_nan=False))
     assert result["cross"] == {
@@ -78,59 +77,59 @@ def test_the_result_and_the_headlines_hold_them(elsewhere_too):
     assert {"cross_elsewhere_plcc", "cross_elsewhere_krcc"} <= set(headline) and "cross_elsewhere_rmse" not in headline
 
 
-def test_a_table_of_its_own_in_the_terminal_and_in_markdown(elsewhere_too, tmp_path):
+def test_a_second_data_set_has_its_own_table_in_terminal_and_markdown(elsewhere_too, tmp_path):
     summary = elsewhere_too.summary()
     rows = cross_rows(summary)
-    assert [row.cells[0] for row in rows] == [row.cells[0] for row in result_rows(summary)]
-    assert all(len(row.cells) == 1 + len(CROSS_HEADER) for row in rows)
+    assert [row.label for row in rows] == [row.label for row in result_rows(summary)]
+    assert all(len(row.cross) == len(CROSS_HEADER) for row in rows)
     best = summary.best("search").cross
-    assert rows[0].cells[1] == f"{best.metrics['srcc']:.4f}" and f"{best.metrics['krcc']:.4f}" in rows[0].cells
+    assert rows[0].cross[0] == f"{best.metrics['srcc']:.4f}" and f"{best.metrics['krcc']:.4f}" in rows[0].cross
     console = Console(file=io.StringIO(), width=140)
     print_result(console, summary)
     text = console.file.getvalue()
-    assert LINE in " ".join(text.split()) and all(cell.strip() in text for row in rows for cell in row.cells)
+    assert LINE in " ".join(text.split()) and all(cell.strip() in text for row in rows for cell in row.cross)
     assert all(len(line) <= 140 for line in text.splitlines()[:20])
     write_tables(summary, tmp_path)
     assert cross_line(summary) == LINE and "\n\n".join(cross_markdown(summary)) in (tmp_path / "result.md").read_text()
     described = describe_result(elsewhere_too.prepared, summary)
     assert cross_markdown(summary)[1] in described
-    assert "also score 120 images of 24 prompts" in describe_beginning(elsewhere_too.prepared)
+    assert "also score 120 images of 24 prompts" in describe_start(elsewhere_too.prepared)
 
 
-def test_the_csv_has_its_columns_beside_the_others(elsewhere_too, tmp_path):
+def test_the_csv_has_the_columns_of_the_second_data_set(elsewhere_too, tmp_path):
     summary = elsewhere_too.summary()
     write_tables(summary, tmp_path)
     with (tmp_path / "result.csv").open() as file:
         header, *lines = csv.reader(file)
-    assert header == ["what", *HEADER[1:], *(f"elsewhere {name}" for name in CROSS_HEADER)]
-    assert lines == [[*row.cells, *row.cross] for row in result_rows(summary)]
+    assert header == ["what", *HEADER, *(f"elsewhere {name}" for name in CROSS_HEADER)]
+    assert lines == [[row.label, *row.cells, *row.cross] for row in result_rows(summary)]
 
 
-def test_of_several_targets_the_one_it_has_stands_in_its_own_row(half_elsewhere):
+def test_a_shared_target_has_its_own_row(half_elsewhere):
     summary = half_elsewhere.summary()
     best = summary.best("search")
     runs = tables(half_elsewhere, best)
     assert set(best.cross.targets) == {"alignment"} and set(best.test.targets) == {"quality", "alignment"}
     assert best.cross.metrics["srcc"] == pytest.approx(median(map(srcc, runs)), abs=1e-6)
     assert "srcc" in best.cross.targets["alignment"].intervals and not best.cross.intervals
-    labels = [row.cells[0].strip() for row in cross_rows(summary)]
+    labels = [row.label.strip() for row in cross_rows(summary)]
     assert labels[1] == "alignment" and "quality" not in labels
     assert ", alignment:" in cross_line(summary)
     assert "has no quality to compare with" in describe_result(half_elsewhere.prepared, summary)
 
 
-def test_figures_that_are_not_there_are_dashes_without_an_interval(elsewhere_too):
-    """As of generators that nobody trained on: their mean is the same for all."""
+def test_missing_figures_are_dashes_without_an_interval(elsewhere_too):
+    """Generators without training images have the same mean for all images."""
     summary = elsewhere_too.summary()
     nothing = dict.fromkeys(summary.best("search").cross.metrics, np.nan)
     interval = Interval(np.nan, np.nan, np.nan, 0.95, 0, "predictions are constant")
     found = Figures(nothing, dict.fromkeys(("srcc", "plcc"), interval), reasons={"srcc": interval.reason})
     baselines = tuple(replace(line, cross=found) if line.cross else line for line in summary.baselines)
     row = cross_rows(replace(summary, baselines=baselines))[-1]
-    assert set(row.cells[1:]) == {"–", ""} and row.cells[2] == row.cells[4] == ""
+    assert set(row.cross) == {"–", ""} and row.cross[1] == row.cross[3] == ""
 
 
-def test_without_one_nothing_is_said_of_it(made):
+def test_a_sweep_without_a_second_data_set_has_no_second_table(made):
     summary = made.summary()
     assert cross_rows(summary) == [] and cross_markdown(summary) == [] and cross_line(summary) == ""
     result = summary.as_result()
@@ -138,7 +137,7 @@ def test_without_one_nothing_is_said_of_it(made):
     assert not any("cross" in name for name in summary.headline_metrics())
 
 
-def test_runs_that_failed_are_left_out(run_sweep, elsewhere_too, tmp_path):
+def test_failed_runs_are_excluded(run_sweep, elsewhere_too, tmp_path):
     runs = elsewhere_too.summary().best("search").runs
     given = {"cross": ("alignment",), "confirm": 1}
     one = run_sweep(tmp_path / "one", wrong={runs[0]: ("failed", 1)}, **given).summary().best("search")

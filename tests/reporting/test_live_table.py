@@ -12,7 +12,7 @@ from orchestrator.reporting.live_view import LiveView
 from orchestrator.search.outcome import Outcome
 
 
-def test_a_long_configuration_does_not_push_the_figures_out():
+def test_a_long_configuration_leaves_the_figures_visible():
     progress = SweepProgress(budget=4, epochs=15, slots=Slots(2))
     params = {f"parameter_{number}": 0.123 for number in range(30)}
     job = Job("search", 7, "text_hyper", None, {}, {"epochs": 15}, 0, 0, False, params=params)
@@ -40,7 +40,7 @@ def test_five_hundred_slots_leave_the_footer_on_the_screen():
     assert "best trial 509 0.5090" in drawn.replace("\n", " ")
 
 
-def test_the_best_is_one_that_runs_or_is_complete():
+def test_the_best_trial_is_running_or_complete():
     progress = SweepProgress(budget=4, epochs=15, slots=Slots(2))
     for number, (value, outcome) in enumerate([(0.3, Outcome.COMPLETE), (0.9, Outcome.PRUNED), (0.5, None)]):
         job = Job("search", number, "text_hyper", None, {}, {"epochs": 15}, 0, 0, False)

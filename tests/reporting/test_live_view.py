@@ -1,4 +1,4 @@
-"""The terminal while a sweep runs, and the tally that it draws."""
+"""The live view of a running sweep, and the progress that it shows."""
 
 import io
 import math
@@ -31,7 +31,7 @@ def run(terminal: bool, wrong=None):
     return console.file.getvalue(), tally
 
 
-def test_plain_lines_where_the_output_is_no_terminal():
+def test_other_output_than_a_terminal_gets_plain_lines():
     text, tally = run(False, {"trial-0001": ("failed", 2)})
     lines = text.splitlines()
     assert any(line.startswith("1/7  ") for line in lines) and any(line.startswith("7/7  ") for line in lines)
@@ -42,7 +42,7 @@ def test_plain_lines_where_the_output_is_no_terminal():
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_an_error_that_comes_again_is_said_once(terminal):
+def test_a_repeated_error_is_printed_once(terminal):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
     tally = SweepProgress(budget=3, epochs=3, slots=Slots(1))
     view = LiveView(console, tally, "a sweep")
@@ -55,12 +55,12 @@ def test_an_error_that_comes_again_is_said_once(terminal):
     assert "trial 2: another" in text
 
 
-def test_a_live_table_where_it_is_one():
+def test_a_terminal_gets_a_live_table():
     text, tally = run(True)
     assert all(word in text for word in ("trial 0", "confirm trial", "baselines, split 1", "complete", "7/7 runs"))
 
 
-def test_the_tally_counts_and_knows_the_best():
+def test_the_progress_counts_trials_and_has_the_best():
     tally = SweepProgress(budget=3, epochs=3, slots=Slots(1))
     first, second = make_job(0), make_job(1)
     for job in (first, second):
@@ -74,7 +74,7 @@ def test_the_tally_counts_and_knows_the_best():
     assert tally.counts() == {"complete": 1, "diverged": 1} and tally.running() == []
 
 
-def test_time_left_and_busy_share(monkeypatch):
+def test_the_progress_has_the_time_left_and_the_busy_share(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(tally_module.time, "monotonic", lambda: now[0])
     tally = SweepProgress(budget=10, epochs=4, slots=Slots(2))
@@ -97,11 +97,11 @@ def test_time_left_and_busy_share(monkeypatch):
 @pytest.mark.parametrize(
     "seconds, text", [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")]
 )
-def test_durations_as_people_say_them(seconds, text):
+def test_a_duration_is_text_in_seconds_minutes_or_hours(seconds, text):
     assert duration(seconds) == text
 
 
-def test_progress_of_features_in_plain_lines():
+def test_feature_progress_is_printed_in_plain_lines():
     console = Console(file=io.StringIO(), width=100)
     progress = FeatureProgress(console)
     for done in range(0, 101, 10):
@@ -111,7 +111,7 @@ def test_progress_of_features_in_plain_lines():
     assert lines[-1].startswith("image features: 100/100") and len(lines) <= 3
 
 
-def test_progress_of_features_as_a_bar():
+def test_feature_progress_is_a_bar_in_a_terminal():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     progress = FeatureProgress(console)
     progress(50, 100, "image features")
@@ -120,7 +120,7 @@ def test_progress_of_features_as_a_bar():
     assert "100/100" in console.file.getvalue()
 
 
-def test_what_libraries_print_goes_to_the_log_and_comes_back_no_more(tmp_path):
+def test_output_of_libraries_goes_to_the_log(tmp_path):
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"

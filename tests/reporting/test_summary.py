@@ -1,4 +1,4 @@
-"""What a sweep is said to have found, beside the same computed again from its files with SciPy and pandas."""
+"""The summary of a sweep, compared with figures from its files by SciPy and pandas."""
 
 import json
 from statistics import median
@@ -35,7 +35,7 @@ def baseline_keys(made):
     return [f"confirm-{t.number:04d}" for t in made.sweep.confirm.trials() if t.attributes["source"] is None]
 
 
-def test_test_figures_are_medians_over_the_confirm_runs(made):
+def test_figures_on_test_are_medians_over_the_confirm_runs(made):
     summary = made.summary()
     assert len(summary.confirmed) == 4 and all(len(line.runs) == 3 for line in summary.confirmed)
     for line in summary.confirmed:
@@ -75,14 +75,14 @@ def test_the_best_is_chosen_on_validation(made):
     assert [line.study for line in summary.confirmed] == ["search"] * 2 + ["control"] * 2
 
 
-def test_the_run_with_the_median_validation_score_stands_for_its_configuration(made):
+def test_the_representative_is_the_run_with_the_median_validation_score(made):
     for line in made.summary().confirmed:
         scores = {key: srcc(predictions(made, key, "validation")) for key in line.runs}
         assert scores[line.representative] == pytest.approx(median(scores.values()), abs=1e-6)
         assert (made.workspace.trials / line.representative / "model" / "model.json").is_file()
 
 
-def test_baselines_are_on_the_same_splits_or_say_why_not(made):
+def test_baselines_are_on_the_same_splits_or_have_a_reason(made):
     found = {line.name: line for line in made.summary().baselines}
     assert set(found) == set(BASELINES)
     tables = [predictions(made, key, file="ridge.csv") for key in baseline_keys(made)]
@@ -118,7 +118,7 @@ def test_the_result_is_json_without_nan(made, two):
         assert read["baselines"]["prompt_mean"]["srcc"] is None and read["baselines"]["prompt_mean"]["reason"]
 
 
-def test_a_figure_that_no_run_has_is_null_with_its_reason(made, monkeypatch):
+def test_a_figure_without_runs_is_null_with_its_reason(made, monkeypatch):
     failed = FittedPlcc(np.nan, "no logistic fit: the search did not converge")
     monkeypatch.setattr("orchestrator.execution.evaluation.fitted_plcc", lambda *given: failed)
     test = made.summary().as_result()["best"]["test"]
@@ -151,7 +151,7 @@ def test_several_targets_have_their_own_figures_and_their_mean(two):
     assert set(two.summary().as_result()["best"]["test"]["targets"]) == {"quality", "alignment"}
 
 
-def test_without_confirm_there_are_the_searchs_own_figures(run_sweep, tmp_path):
+def test_an_unconfirmed_configuration_has_the_figures_of_its_search_trial(run_sweep, tmp_path):
     made = run_sweep(tmp_path, confirm=0)
     summary = made.summary()
     best = summary.best("search")
@@ -161,7 +161,7 @@ def test_without_confirm_there_are_the_searchs_own_figures(run_sweep, tmp_path):
     assert json.dumps(summary.as_result(), allow_nan=False)
 
 
-def test_nothing_came_of_any_trial(run_sweep, tmp_path):
+def test_a_sweep_without_finite_scores_has_a_summary(run_sweep, tmp_path):
     wrong = {f"{arm}-{n:04d}": ("failed", 1) for arm in ("trial", "control") for n in range(3)}
     summary = run_sweep(tmp_path, wrong=wrong).summary()
     assert summary.confirmed == () and summary.best("search") is None and summary.comparisons == ()
@@ -170,7 +170,7 @@ def test_nothing_came_of_any_trial(run_sweep, tmp_path):
     assert result["baselines"]["ridge"]["srcc"] is not None
 
 
-def test_a_confirm_run_that_failed_is_left_out(run_sweep, made, tmp_path):
+def test_a_failed_confirm_run_is_excluded(run_sweep, made, tmp_path):
     failed = made.summary().best("search").runs[0]
     again = run_sweep(tmp_path, wrong={failed: ("failed", 1)})
     lost = next(line for line in again.summary().confirmed if len(line.runs) == 2)
@@ -180,7 +180,7 @@ def test_a_confirm_run_that_failed_is_left_out(run_sweep, made, tmp_path):
     assert json.dumps(again.summary().as_result(), allow_nan=False)
 
 
-def test_a_configuration_of_which_no_confirm_run_came_to_an_end(run_sweep, made, tmp_path):
+def test_a_configuration_without_a_complete_confirm_run_has_no_test_figures(run_sweep, made, tmp_path):
     runs = made.summary().best("search").runs
     summary = run_sweep(tmp_path, wrong=dict.fromkeys(runs, ("infeasible", 1))).summary()
     lost = next(line for line in summary.confirmed if not line.runs)

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from orchestrator.reporting.columns import HEADER
 from orchestrator.reporting.figures import draw_figures
-from orchestrator.reporting.run_description import describe_beginning, describe_result
+from orchestrator.reporting.run_description import describe_result, describe_start
 from orchestrator.reporting.summary import BASELINES
-from orchestrator.reporting.tables import HEADER, conclusions, markdown_table, print_result, result_rows, write_tables
+from orchestrator.reporting.tables import conclusions, markdown_table, print_result, result_rows, write_tables
 
 
 def shown(summary, width=160):
@@ -27,7 +28,7 @@ def test_a_row_for_every_configuration_and_baseline(made):
     assert set(found) == set(BASELINES) and all(len(row.cells) == len(HEADER) for row in rows)
     assert len(rows) == 4 + sum(test is not None for test in found.values())
     best = summary.best("search")
-    assert f"trial {best.trial.number}" in rows[0].cells[0]
+    assert f"trial {best.trial.number}" in rows[0].label
     assert rows[0].cells[HEADER.index("test SRCC")] == f"{best.test.metrics['srcc']:.4f}"
     low, high = best.test.intervals["srcc"].low, best.test.intervals["srcc"].high
     assert f"[{low:.3f}, {high:.3f}]" in rows[0].cells
@@ -37,32 +38,32 @@ def test_a_baseline_without_figures_has_a_sentence(made):
     assert any("no prompt of these images was seen in training" in sentence for sentence in conclusions(made.summary()))
 
 
-def test_several_targets_have_a_row_each_beneath_their_configuration(two):
+def test_each_target_has_a_row_below_its_configuration(two):
     rows = result_rows(two.summary())
-    labels = [row.cells[0].strip() for row in rows]
+    labels = [row.label.strip() for row in rows]
     assert labels[1:3] == ["quality", "alignment"]
     best = two.summary().best("search")
     assert f"{best.test.targets['quality'].metrics['srcc']:.4f}" in rows[1].cells
 
 
-def test_the_files_hold_the_table(made, tmp_path):
+def test_the_files_have_the_table(made, tmp_path):
     summary = made.summary()
     write_tables(summary, tmp_path)
     with (tmp_path / "result.csv").open() as file:
         lines = list(csv.reader(file))
-    assert [tuple(line) for line in lines[1:]] == [row.cells for row in result_rows(summary)]
+    assert [tuple(line) for line in lines[1:]] == [(row.label, *row.cells) for row in result_rows(summary)]
     assert markdown_table(summary) in (tmp_path / "result.md").read_text()
 
 
 def test_every_line_of_the_markdown_table_has_as_many_cells(made, two):
     for one in (made, two):
         lines = markdown_table(one.summary()).splitlines()
-        assert {line.count("|") for line in lines} == {len(HEADER) + 1}
+        assert {line.count("|") for line in lines} == {len(HEADER) + 2}
 
 
 def test_the_terminal_shows_every_figure(made):
     text = shown(made.summary())
-    assert all(cell.strip() in text for row in result_rows(made.summary())[:4] for cell in row.cells[1:])
+    assert all(cell.strip() in text for row in result_rows(made.summary())[:4] for cell in row.cells)
 
 
 def test_the_table_fits_a_terminal_of_140_columns(made):
@@ -80,10 +81,10 @@ def test_the_table_fits_a_terminal_of_140_columns(made):
     lines = shown(summary, width=140).splitlines()
     assert "generator" in lines[3] and all(len(line) <= 140 for line in lines[:10])
     for row in result_rows(summary):
-        assert any(line.split() == " ".join(row.cells).split() for line in lines), row.cells
+        assert any(line.split() == " ".join((row.label, *row.cells)).split() for line in lines), row
 
 
-def test_a_figure_that_is_not_there_is_a_dash(made):
+def test_a_missing_figure_is_a_dash(made):
     summary = made.summary()
     best = summary.best("search")
     missing = {"plcc_fitted": math.nan, "srcc_within_prompt": math.nan}
@@ -94,8 +95,8 @@ def test_a_figure_that_is_not_there_is_a_dash(made):
     assert row.cells[HEADER.index("SRCC in generator")] == f"{test.metrics['srcc_within_generator']:.3f}"
 
 
-@pytest.mark.parametrize("low, high, word", [(0.1, 0.3, "better"), (-0.3, -0.1, "worse"), (-0.1, 0.1, "told apart")])
-def test_the_verdict_follows_the_interval(made, low, high, word):
+@pytest.mark.parametrize("low, high, word", [(0.1, 0.3, "better"), (-0.3, -0.1, "worse"), (-0.1, 0.1, "distinguished")])
+def test_the_conclusion_follows_from_the_interval(made, low, high, word):
     summary = made.summary()
     comparison = next(c for c in summary.comparisons if c.against == "control")
     difference = replace(comparison.difference, estimate=(low + high) / 2, low=low, high=high)
@@ -104,7 +105,7 @@ def test_the_verdict_follows_the_interval(made, low, high, word):
     assert word in sentence and "plain_head" in sentence
 
 
-def test_a_sweep_of_which_nothing_came_is_still_reported(run_sweep, tmp_path):
+def test_a_sweep_without_finite_scores_is_reported(run_sweep, tmp_path):
     wrong = {f"{arm}-{n:04d}": ("failed", 1) for arm in ("trial", "control") for n in range(3)}
     made = run_sweep(tmp_path, wrong=wrong)
     summary = made.summary()
@@ -114,7 +115,7 @@ def test_a_sweep_of_which_nothing_came_is_still_reported(run_sweep, tmp_path):
 
 
 @pytest.mark.parametrize("confirm", [0, 1])
-def test_figures_are_drawn(run_sweep, tmp_path, confirm):
+def test_the_plots_are_drawn(run_sweep, tmp_path, confirm):
     made = run_sweep(tmp_path, confirm=confirm, splits=1, wrong={"trial-0001": ("diverged", 2)})
     draw_figures(made.summary(), made.sweep.arms, made.workspace)
     drawn = {path.name: path for path in made.workspace.report.iterdir()}
@@ -122,20 +123,20 @@ def test_figures_are_drawn(run_sweep, tmp_path, confirm):
     assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000 for path in drawn.values())
 
 
-def test_figures_of_several_targets(two):
+def test_the_plots_of_several_targets_are_drawn(two):
     draw_figures(two.summary(), two.sweep.arms, two.workspace)
     assert (two.workspace.report / "predictions.png").is_file()
 
 
-def test_the_description_says_what_was_searched_and_what_came_out(made):
-    beginning, result = describe_beginning(made.prepared), describe_result(made.prepared, made.summary())
+def test_the_description_has_the_search_and_the_result(made):
+    beginning, result = describe_start(made.prepared), describe_result(made.prepared, made.summary())
     for text in (beginning, result):
         assert "text_hyper" in text and "alignment" in text and "widths, rank, lr" in text and "disjoint" in text
     assert "Running" in beginning and "Running" not in result and markdown_table(made.summary()) in result
     assert made.summary().best("search").representative in result
 
 
-def test_optimistic_results_are_said_to_be(made):
+def test_optimistic_results_are_marked(made):
     summary = replace(made.summary(), optimistic=True)
     assert "optimistic" in shown(summary).lower()
     assert "ptimistic" in describe_result(made.prepared, summary)

@@ -1,4 +1,4 @@
-"""The paper's rows beside results as a sweep writes them."""
+"""Rows of a reproduction, from results as a sweep writes them."""
 
 import csv
 import math
@@ -40,14 +40,14 @@ def rows():
     return collect_rows(reproduction.claims, reproduction.runs_of, results)
 
 
-def test_a_run_serves_every_row_that_it_answers():
+def test_a_run_is_used_for_every_row_it_has_figures_for():
     reproduction = PaperReproduction(dataset="agiqa3k", name="made")
     assert len(reproduction.runs) == 6 * 2 * 2, "six systems, two protocols, two forms; the hybrid has two rows"
     slots = PaperReproduction(dataset="aigciqa2023", name="made", tables=("V",), forms=("paper",))
     assert [run.protocol for run in slots.runs] == ["slots", "random"]
 
 
-def test_rows_hold_the_target_they_are_about(rows):
+def test_a_row_has_the_figures_of_its_target(rows):
     quoted, *hybrid = rows
     assert quoted.claim.variant is None and not quoted.ours and quoted.claim.corrected == (0.7472, 0.8529)
     assert [(row.claim.target, row.protocol) for row in hybrid] == [
@@ -64,7 +64,7 @@ def test_rows_hold_the_target_they_are_about(rows):
     assert hybrid[2].best_without_pixel == pytest.approx(0.21)
 
 
-def test_the_report_says_paper_correction_and_ours(rows, tmp_path):
+def test_the_report_has_the_papers_the_corrected_and_our_figures(rows, tmp_path):
     write_report(rows, CONDITIONS, tmp_path)
     text = (tmp_path / "reproduction.md").read_text()
     assert "medians over 10 splits; image encoder frozen, 30 epochs in the paper's form and 15 epochs in" in text
@@ -77,7 +77,7 @@ def test_the_report_says_paper_correction_and_ours(rows, tmp_path):
     assert (tmp_path / "reproduction.png").stat().st_size > 10_000
 
 
-def test_what_no_relabelling_recovers_is_said_in_its_rows():
+def test_rows_with_swapped_scores_are_marked_as_not_recoverable():
     reproduction = PaperReproduction(dataset="aigciqa2023", name="made", tables=("VIII",), protocols=("own",))
     made = {run: result(0.5) for run in reproduction.runs}
     rows = collect_rows(reproduction.claims, reproduction.runs_of, made)
@@ -85,7 +85,7 @@ def test_what_no_relabelling_recovers_is_said_in_its_rows():
     assert sum("no relabelling" in note for note in notes(rows)) == 1
 
 
-def test_a_run_that_came_to_nothing_leaves_its_cell_empty(tmp_path):
+def test_a_run_without_a_result_leaves_its_cell_empty(tmp_path):
     reproduction = PaperReproduction(dataset="agiqa3k", name="made", tables=("V",), forms=("paper",))
     nothing = {"best": None, "control": None, "baselines": {}, "comparisons": []}
     rows = collect_rows(reproduction.claims, reproduction.runs_of, dict.fromkeys(reproduction.runs, nothing))
@@ -93,8 +93,8 @@ def test_a_run_that_came_to_nothing_leaves_its_cell_empty(tmp_path):
     write_report(rows, CONDITIONS, tmp_path)
 
 
-def test_fine_tuned_are_the_systems_whose_controls_read_images_too(tmp_path):
-    """In the paper's form the text hypernet sees no image, and image_text_hyper's control does not either."""
+def test_only_systems_whose_controls_read_images_are_fine_tuned(tmp_path):
+    """The text hypernet and the control of image_text_hyper see no image in the paper's form."""
     made = {"dataset": "agiqa3k", "name": "made", "protocols": ("random",), "backbone": "finetune", "epochs": 3}
     reproduction = PaperReproduction(**made, splits=1)
     trained = {form: {run.variant for run in reproduction.runs if run.form == form} for form in ("paper", "shipped")}
@@ -111,15 +111,15 @@ def test_fine_tuned_are_the_systems_whose_controls_read_images_too(tmp_path):
     write_report(rows, reproduction.conditions, tmp_path)
     text = (tmp_path / "reproduction.md").read_text()
     assert "of one split; image encoder fine-tuned, 3 epochs in the paper's form and 3 epochs in the shipped" in text
-    assert "ridge reads what the frozen one gave" in text and "nothing to fine-tune" in text
+    assert "ridge reads features of the frozen encoder" in text and "nothing to fine-tune" in text
     assert not any("nothing to fine-tune" in note for note in notes([row for row in rows if len(row.ours) == 2], True))
 
-    with pytest.raises(InputError, match="nothing that is asked for reads arrays of images"):
+    with pytest.raises(InputError, match="no chosen system reads arrays of images"):
         PaperReproduction(**made, tables=("V",), forms=("paper",))
 
 
 def test_the_whole_encoder_is_tuned_in_the_papers_form(tmp_path):
-    """At the rate of the author's code, which is that of everything but the hypernet."""
+    """The rate is that of the author's code for everything but the hypernet."""
     space = load_space(_paper_space("image_hyper", tmp_path, finetune=True))
     assert space.finetuning(load_space("finetune")) == space, "the shipped overlay changes nothing of it"
     chosen = space.configuration(space.default_params())
@@ -128,7 +128,7 @@ def test_the_whole_encoder_is_tuned_in_the_papers_form(tmp_path):
     assert load_space(_paper_space("image_hyper", tmp_path)).backbone == {}
 
 
-def test_every_claim_is_a_pair_of_correlations_of_something_that_is_registered():
+def test_every_claim_is_of_a_registered_variant_and_in_range():
     from models import list_variants
 
     for claim in CLAIMS:
@@ -147,7 +147,7 @@ def test_every_claim_is_a_pair_of_correlations_of_something_that_is_registered()
         ({"variants": ("image_hyper",), "tables": ("IV",)}, "did you mean image_text_hyper or imagereward_head"),
     ],
 )
-def test_wrong_input_is_one_sentence(given, message):
+def test_wrong_input_is_refused_in_one_sentence(given, message):
     with pytest.raises(InputError, match=message):
         PaperReproduction(**{"dataset": "agiqa3k", "name": "made", **given})
 
@@ -159,7 +159,7 @@ def test_tables_are_chosen_in_the_papers_order():
 
 
 @pytest.mark.parametrize("variant", sorted({claim.variant for claim in CLAIMS if claim.variant}))
-def test_the_papers_form_is_the_builders_and_the_author_codes_settings(variant, tmp_path):
+def test_the_papers_form_has_the_defaults_and_the_authors_settings(variant, tmp_path):
     from models import variant_info
     from orchestrator.training import FitSettings
 

@@ -1,4 +1,4 @@
-"""Fewer statements, the same rows: beside Optuna's own storage on SQLite and PostgreSQL."""
+"""The bulk storage writes the rows of Optuna's own storage, on SQLite and PostgreSQL, in fewer statements."""
 
 import math
 import re
@@ -42,7 +42,7 @@ def running(**more):
 
 
 def rows(storage: RDBStorage) -> dict[str, list[tuple]]:
-    """Every row of every table, without moments and the numbers of rows, of which an upsert skips some."""
+    """Return every row of every table, without times and ids of rows; an upsert skips ids."""
     found = {}
     with storage.engine.connect() as connection:
         for table in inspect(storage.engine).get_table_names():
@@ -65,7 +65,7 @@ def statements(storage: RDBStorage):
     event.remove(storage.engine, "before_cursor_execute", note)
 
 
-def test_the_rows_are_optunas_own(urls):
+def test_the_rows_equal_those_of_optunas_storage(urls):
     written = []
     for url, kind in zip(urls, (BulkRDBStorage, RDBStorage), strict=True):
         storage, study = storage_of(url, kind)
@@ -89,7 +89,7 @@ def test_the_rows_are_optunas_own(urls):
     assert len(written[0][0]["trial_params"]) == 3 * len(SPACE) + 1
 
 
-def test_how_much_is_said(urls):
+def test_a_trial_takes_few_statements(urls):
     """Optuna's own says more than three for each parameter."""
     storage, study = storage_of(urls[0])
     storage.create_new_trial(study, running())
@@ -106,7 +106,7 @@ def test_how_much_is_said(urls):
         assert len(said) == 1, said
 
 
-def test_an_ended_trial_and_one_that_is_not_there_take_nothing(urls):
+def test_an_ended_or_missing_trial_cannot_be_changed(urls):
     storage, study = storage_of(urls[0])
     trial = storage.create_new_trial(study, running())
     storage.set_trial_state_values(trial, TrialState.PRUNED)
@@ -119,7 +119,7 @@ def test_an_ended_trial_and_one_that_is_not_there_take_nothing(urls):
     assert rows(storage) == before
 
 
-def test_a_parameter_is_drawn_from_one_distribution(urls):
+def test_a_parameter_keeps_its_kind_of_distribution(urls):
     storage, study = storage_of(urls[0])
     storage.create_new_trial(study, running())
     changed = create_trial(

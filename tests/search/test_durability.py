@@ -1,4 +1,4 @@
-"""How often the journal waits for the disk."""
+"""Durability of the journal: its syncs to disk."""
 
 import os
 
@@ -9,15 +9,15 @@ from orchestrator.search.outcome import Outcome
 from tests.search.small_ledger import SPACE
 
 
-def test_it_waits_for_the_disk_at_a_configuration_an_epoch_and_an_outcome(tmp_path, monkeypatch):
+def test_a_configuration_an_epoch_and_an_outcome_are_synced_to_disk(tmp_path, monkeypatch):
     ledger = Ledger(open_journal(tmp_path / "journal"), "search", SPACE)
     synced, fsync = [], os.fsync
 
-    def noting(descriptor: int) -> None:
+    def record(descriptor: int) -> None:
         synced.append(os.fstat(descriptor).st_size)
         fsync(descriptor)
 
-    monkeypatch.setattr(journal_module.os, "fsync", noting)
+    monkeypatch.setattr(journal_module.os, "fsync", record)
     number = ledger.ask().number
     assert synced == [(tmp_path / "journal").stat().st_size], "the whole configuration is on disk when it is given out"
     ledger.set_attributes(number, failures=[])

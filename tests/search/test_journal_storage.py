@@ -1,4 +1,4 @@
-"""What only a journal file can suffer."""
+"""Damage, full disks and locks of a journal file."""
 
 import errno
 import json
@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.search import journal_storage as journal_module
-from orchestrator.search.journal_storage import add_checksum, open_journal, truncate_damaged_tail
+from orchestrator.search.journal_storage import LINES, open_journal, truncate_damaged_tail
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.pruners import build_pruner
@@ -25,32 +25,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "sweeps" / "ledger.journal"
 
 
-def open_ledger(path: Path, said: list[str] | None = None) -> Ledger:
-    return Ledger(open_journal(path, ([] if said is None else said).append), "search", SPACE)
+def open_ledger(path: Path, reported: list[str] | None = None) -> Ledger:
+    return Ledger(open_journal(path, ([] if reported is None else reported).append), "search", SPACE)
 
 
-def test_it_makes_its_folder(path):
+def test_a_journal_creates_its_folder(path):
     open_ledger(path).ask()
     assert path.is_file()
 
 
-def test_every_line_has_a_checksum_that_optuna_passes_over(path):
+def test_every_line_has_a_checksum_that_optuna_ignores(path):
     ledger = open_ledger(path)
     train(ledger, 0.5, float("nan"))
     assert all(set(json.loads(line)) > {"crc", "op_code"} for line in path.read_text().splitlines())
     plain = Ledger(JournalStorage(JournalFileBackend(str(path))), "search", SPACE)
     assert repr(plain.all()) == repr(ledger.all())
-
-
-def test_a_journal_from_before_there_were_checksums_goes_on(path):
-    path.parent.mkdir()
-    old = Ledger(JournalStorage(JournalFileBackend(str(path))), "search", SPACE)
-    train(old, 0.5)
-    assert b"crc" not in path.read_bytes()
-    said: list[str] = []
-    seen = open_ledger(path, said)
-    assert seen.all() == old.all() and train(seen, 0.7) == 1
-    assert [trial.objective for trial in open_ledger(path, said).trials()] == [0.5, 0.7] and said == []
 
 
 @pytest.mark.parametrize(
@@ -63,27 +52,27 @@ def test_a_journal_from_before_there_were_checksums_goes_on(path):
         lambda lines: [*lines[:-2], lines[-2].replace(b"0", b"1", 1), lines[-1][:-9] + b'x"}\n'],
     ],
 )
-def test_a_damaged_end_is_cut_kept_and_said(path, damage):
+def test_a_damaged_end_is_cut_off_copied_and_reported(path, damage):
     ledger = open_ledger(path)
     train(ledger, 0.5)
     train(ledger, 0.6)
     before = path.read_bytes()
     damaged = b"".join(damage(before.splitlines(keepends=True)))
     path.write_bytes(damaged)
-    said: list[str] = []
-    open_journal(path, said.append)
+    reported: list[str] = []
+    open_journal(path, reported.append)
     (kept,) = path.parent.glob("*.cut-*")
-    assert len(said) == 1 and kept.name in said[0] and "\n" not in said[0]
+    assert len(reported) == 1 and kept.name in reported[0] and "\n" not in reported[0]
     whole = path.read_bytes()
     assert damaged == whole + kept.read_bytes() and before.startswith(whole)
-    seen = open_ledger(path, said)
+    seen = open_ledger(path, reported)
     assert seen.trial(0) == ledger.trial(0)
     for trial in seen.resume_unfinished():
         train(seen, number=trial.number)
-    assert train(seen, 0.7) == 2 and open_ledger(path, said).terminal() == 3 and len(said) == 1
+    assert train(seen, 0.7) == 2 and open_ledger(path, reported).terminal() == 3 and len(reported) == 1
 
 
-def test_a_second_cut_does_not_write_over_what_the_first_one_kept(path):
+def test_a_second_cut_does_not_replace_the_first_copy(path):
     open_ledger(path).ask()
     for torn in (b"first", b"second"):
         with path.open("ab") as file:
@@ -103,8 +92,8 @@ def test_damage_with_good_lines_after_it_is_refused(path, line):
     assert path.read_bytes() == b"".join(lines) and not list(path.parent.glob("*.cut-*"))
 
 
-def test_every_flipped_bit_is_noticed(tmp_path):
-    line = add_checksum({"op_code": 6, "worker_id": "a", "trial_id": 1, "step": 2, "intermediate_value": 0.5})
+def test_every_flipped_bit_is_detected(tmp_path):
+    line = LINES.encode({"op_code": 6, "worker_id": "a", "trial_id": 1, "step": 2, "intermediate_value": 0.5})
     path = tmp_path / "journal"
     for position in range(len(line) * 8):
         flipped = bytearray(line)
@@ -117,7 +106,7 @@ def test_every_flipped_bit_is_noticed(tmp_path):
             assert truncate_damaged_tail(path) is not None and path.read_bytes() == line
 
 
-def test_a_line_that_could_not_be_written_leaves_no_half_of_it(path, monkeypatch):
+def test_a_failed_write_leaves_no_half_of_a_line(path, monkeypatch):
     """A full disk takes a part of a line; the next line must not be glued to that part."""
     ledger = open_ledger(path)
     number = ledger.ask().number
@@ -139,9 +128,9 @@ def test_a_line_that_could_not_be_written_leaves_no_half_of_it(path, monkeypatch
 
 
 def test_a_disk_that_stays_full_stops_the_sweep(path, monkeypatch):
-    stopping, said = threading.Event(), []
-    ledger = Ledger(open_journal(path, said.append, stopping), "search", SPACE)
-    ledger._study._storage._storage._patience = 0.3
+    stopping, reported = threading.Event(), []
+    ledger = Ledger(open_journal(path, reported.append, stopping), "search", SPACE)
+    ledger._study._storage._storage._retry_seconds = 0.3
     number = ledger.ask().number
     before = path.read_bytes()
 
@@ -152,7 +141,7 @@ def test_a_disk_that_stays_full_stops_the_sweep(path, monkeypatch):
         patch.setattr(journal_module.os, "fsync", failing)
         with pytest.raises(LedgerUnavailable, match="no space left on device"):
             ledger.report(number, 1, 0.5)
-    assert stopping.is_set() and len(said) == 1 and path.read_bytes() == before
+    assert stopping.is_set() and len(reported) == 1 and path.read_bytes() == before
     assert [trial.number for trial in open_ledger(path).resume_unfinished()] == [number]
 
 
@@ -166,7 +155,7 @@ def test_the_lock_of_a_dead_writer_does_not_block(path):
     assert done == [1]
 
 
-def test_killed_after_any_line_it_goes_on(path, tmp_path):
+def test_a_search_resumes_after_a_kill_at_any_line(path, tmp_path):
     """Parameters are written one by one, so a kill may leave a trial with some of them."""
     ledger = open_ledger(path)
     ledger.enqueue({**SPACE.default_params(), "lr": 2e-3})

@@ -1,4 +1,4 @@
-"""What every storage of the ledger must do. A new storage joins by a line in PLACES."""
+"""Conformance suite of the ledger's storages. A new storage is one more line in PLACES."""
 
 import math
 import random
@@ -30,7 +30,7 @@ Open = Callable[[], BaseStorage]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a ledger is kept: what a process is told that opens it."""
+    """Location of a ledger, from which a process opens its storage."""
 
     url: str | None
     journal: Path
@@ -54,7 +54,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 @pytest.fixture
 def reopen(place: Place) -> Open:
-    """Opens the storage as a new process would, which is all that a kill leaves."""
+    """Return a function that opens the storage as a new process would after a kill."""
     return place.open
 
 
@@ -70,13 +70,13 @@ def make(reopen: Open, study: str = "search", sampler: str = "random", pruner: s
 
 
 class TestConformance:
-    def test_an_asked_trial_is_open_and_has_every_parameter(self, ledger):
+    def test_an_asked_trial_is_running_and_has_every_parameter(self, ledger):
         trial = ledger.ask()
         assert (trial.number, trial.outcome, trial.objective, trial.epochs) == (0, None, None, {})
         SPACE.configuration(trial.params)
         assert ledger.unfinished() == [trial] and ledger.terminal() == 0 and len(ledger) == 1
 
-    def test_a_complete_trial_is_told_its_best_epoch(self, ledger):
+    def test_the_value_of_a_complete_trial_is_its_best_epochs(self, ledger):
         train(ledger, 0.3, 0.7, 0.5)
         trial = ledger.trial(0)
         assert (trial.outcome, trial.objective, trial.best_epoch) == (Outcome.COMPLETE, 0.7, 2)
@@ -93,7 +93,7 @@ class TestConformance:
             (Outcome.FAILED, TrialState.FAIL),
         ],
     )
-    def test_every_outcome(self, ledger, reopen, outcome, state):
+    def test_every_outcome_is_stored(self, ledger, reopen, outcome, state):
         train(ledger, 0.4, outcome=outcome)
         for seen in (ledger, make(reopen)):
             assert seen.trial(0).outcome is outcome
@@ -101,7 +101,7 @@ class TestConformance:
             assert seen._study.trials[0].state is state
             assert seen.terminal() == 1 and seen.unfinished() == []
 
-    def test_a_diverged_trial_is_pruned_to_optuna_and_never_best(self, ledger):
+    def test_a_diverged_trial_is_pruned_in_optuna_and_never_best(self, ledger):
         train(ledger, 0.99, math.nan, outcome=Outcome.DIVERGED)
         assert ledger.best(5) == []
         good = train(ledger, 0.1)
@@ -114,7 +114,7 @@ class TestConformance:
         trial = ledger.trial(0)
         assert (trial.outcome, trial.objective, trial.best_epoch) == (Outcome.DIVERGED, None, None)
 
-    def test_nan_epochs_beside_finite_ones(self, ledger, reopen):
+    def test_a_nan_epoch_is_never_the_best(self, ledger, reopen):
         train(ledger, math.nan, 0.2, math.nan)
         trial = make(reopen).trial(0)
         assert (trial.outcome, trial.objective, trial.best_epoch) == (Outcome.COMPLETE, 0.2, 2)
@@ -133,12 +133,12 @@ class TestConformance:
         assert again.outcome is Outcome.COMPLETE and "error" not in again.attributes
         assert ledger.trial(number) == again
 
-    def test_attributes_travel(self, ledger, reopen):
+    def test_attributes_are_stored_with_a_trial(self, ledger, reopen):
         number = ledger.ask().number
         ledger.set_attributes(number, final={"srcc": 0.5}, where="here")
         assert make(reopen).trial(number).attributes == {"final": {"srcc": 0.5}, "where": "here"}
 
-    def test_best_is_complete_first_then_pruned_then_nothing(self, ledger):
+    def test_best_ranks_complete_trials_before_pruned_ones(self, ledger):
         train(ledger, 0.5)
         train(ledger, 0.9, outcome=Outcome.PRUNED)
         train(ledger, 0.7)
@@ -166,7 +166,7 @@ class TestConformance:
         assert [trial.attributes["label"] for trial in asked] == [2e-3, 3e-3, 4e-3]
         assert make(reopen).waiting() == 0 and make(reopen).ask().number == 3
 
-    def test_a_study_without_a_space_holds_enqueued_work(self, reopen):
+    def test_a_study_without_a_space_has_enqueued_jobs(self, reopen):
         ledger = Ledger(reopen(), "confirm", None)
         for split in (1, 2):
             ledger.enqueue({}, {"source": None, "split": split})
@@ -175,7 +175,7 @@ class TestConformance:
         ledger.report(0, 1, 0.5)
         assert ledger.finish(0, Outcome.COMPLETE).objective == 0.5 and ledger.waiting() == 1
 
-    def test_studies_of_one_storage_are_apart(self, reopen):
+    def test_studies_of_one_storage_are_independent(self, reopen):
         storage = reopen()
         search, control = Ledger(storage, "search", SPACE), Ledger(storage, "control", SPACE.without_hypernet())
         assert search.ask().number == control.ask().number == 0
@@ -183,7 +183,7 @@ class TestConformance:
         search.finish(0, Outcome.FAILED)
         assert control.trial(0).outcome is None
 
-    def test_whoever_opens_it_next_sees_all(self, ledger, reopen):
+    def test_a_reopened_ledger_has_every_trial(self, ledger, reopen):
         train(ledger, 0.3, 0.6)
         open_number = ledger.ask().number
         ledger.report(open_number, 1, 0.4)
@@ -195,7 +195,7 @@ class TestConformance:
         assert seen.finish(open_number, Outcome.COMPLETE).objective == 0.8
         assert make(reopen).trial(open_number).objective == 0.8
 
-    def test_pruning_goes_on_after_it_is_opened_again(self, ledger, reopen):
+    def test_pruning_continues_in_a_reopened_ledger(self, ledger, reopen):
         for value in (0.5, 0.6, 0.7, 0.8):
             train(ledger, value, value)
         seen = make(reopen, pruner="median")
@@ -209,7 +209,7 @@ class TestConformance:
         "sampler, pruner",
         [(sampler, "halving") for sampler in SAMPLERS] + [("tpe", pruner) for pruner in PRUNERS if pruner != "halving"],
     )
-    def test_every_sampler_and_pruner(self, reopen, sampler, pruner):
+    def test_every_sampler_and_pruner_runs_on_a_ledger(self, reopen, sampler, pruner):
         ledger = make(reopen, sampler=sampler, pruner=pruner)
         # A search of ten takes all of them past their random beginnings, in two orders of ending.
         for first in range(0, 10, 2):
@@ -233,7 +233,7 @@ class TestConformance:
         assert sum(counts.values()) == 10 and counts["failed"] == 1
         assert pruner != "none" or counts["pruned"] == 0
 
-    def test_many_threads(self, ledger):
+    def test_many_threads_use_one_ledger(self, ledger):
         def work() -> None:
             for _ in range(4):
                 train(ledger, 0.1, 0.2)
@@ -255,7 +255,7 @@ class TestConformance:
         found = ledger.parameter_importances()
         assert found and max(found, key=found.get) == "lr" and sum(found.values()) == pytest.approx(1)
 
-    def test_every_float_comes_back_as_it_was(self, ledger, reopen):
+    def test_every_float_is_read_back_exactly(self, ledger, reopen):
         generator = random.Random(0)
         values = [generator.random() * 10 ** generator.randint(-4, -2) for _ in range(20)]
         values = [min(max(value, 1e-4), 1e-2) for value in values]
@@ -268,7 +268,7 @@ class TestConformance:
         assert [trial.params["lr"] for trial in seen] == values
         assert [trial.objective for trial in seen] == [value / 3 for value in values]
 
-    def test_what_is_not_finite_comes_back_as_it_was(self, ledger, reopen):
+    def test_a_value_that_is_not_finite_is_read_back_exactly(self, ledger, reopen):
         number = ledger.ask().number
         for epoch, value in enumerate((math.nan, math.inf, -math.inf, 0.5, 5e-324), 1):
             ledger.report(number, epoch, value)
@@ -279,7 +279,7 @@ class TestConformance:
         assert trial.attributes["error"] == "one line\nanother: \x00 ü"
         assert (trial.objective, trial.best_epoch, trial.last_epoch) == (0.5, 4, 5)
 
-    def test_a_pruned_trial_says_where_it_was_stopped(self, ledger, reopen):
+    def test_a_pruned_trial_has_the_epoch_of_its_stop(self, ledger, reopen):
         train(ledger, 0.3, 0.5, 0.4, outcome=Outcome.PRUNED)
         trial = make(reopen).trial(0)
         assert (trial.outcome, trial.last_epoch, trial.best_epoch) == (Outcome.PRUNED, 3, 2)
@@ -287,7 +287,7 @@ class TestConformance:
         assert ledger.trial(1).last_epoch is None
 
     @pytest.mark.parametrize("outcome", Outcome)
-    def test_killed_between_noting_the_outcome_and_telling_it(self, ledger, reopen, monkeypatch, outcome):
+    def test_a_stored_outcome_ends_the_trial_after_a_kill(self, ledger, reopen, monkeypatch, outcome):
         ledger.report(ledger.ask().number, 1, 0.5)
         with monkeypatch.context() as patch:
             patch.setattr(ledger._study, "tell", lambda *args, **options: sys.exit("killed"))
@@ -300,8 +300,8 @@ class TestConformance:
         assert (trial.outcome, trial.objective, trial.attributes) == (outcome, 0.5, {"final": {"srcc": 0.5}})
         assert seen.terminal() == 1
 
-    def test_killed_while_noting_what_belongs_to_the_outcome(self, ledger, reopen, monkeypatch):
-        """Without what belongs to it the outcome would stand alone, so the trial is ended once more."""
+    def test_a_trial_killed_before_its_outcome_was_stored_is_unfinished(self, ledger, reopen, monkeypatch):
+        """The outcome is stored after the attributes that belong to it, so the trial is ended again."""
         ledger.report(ledger.ask().number, 1, 0.5)
         note, noted = ledger._study._storage.set_trial_user_attr, []
 
@@ -319,8 +319,8 @@ class TestConformance:
         assert [trial.number for trial in seen.resume_unfinished()] == [0]
         assert seen.finish(0, Outcome.FAILED, final={}, error="why").attributes == {"final": {}, "error": "why"}
 
-    def test_restored_after_the_end_was_lost(self, ledger, reopen):
-        """What the ledger knew of trials 1 to 4 was lost, all but that there was a 1."""
+    def test_parameters_are_restored_after_the_ledger_lost_its_end(self, ledger, reopen):
+        """The ledger lost trials 1 to 4, except for the existence of trial 1."""
         train(ledger, 0.5)
         lost = [{**SPACE.default_params(), "lr": lr} for lr in (1e-3, 2e-3, 3e-3, 4e-3, 5e-3)]
         ledger._study.ask()
@@ -335,7 +335,7 @@ class TestConformance:
         assert [trial.params for trial in asked[::2]] == [lost[2], lost[4]]
         SPACE.configuration(asked[1].params)
 
-    def test_restoring_keeps_the_parameters_that_are_there(self, ledger, reopen):
+    def test_restoring_keeps_stored_parameters(self, ledger, reopen):
         """An `ask` that was killed half-way has some: those were trained with, or none were."""
         trial = ledger._study.ask()
         trial.suggest_float("lr", 1e-4, 1e-2, log=True)
@@ -348,23 +348,15 @@ class TestConformance:
         ledger = Ledger(reopen(), "confirm", None)
         assert ledger.restore({0: {"lr": 1e-3}}) == [] and len(ledger) == 0
 
-    def test_a_later_version_is_refused_and_an_older_one_migrated(self, ledger, reopen):
-        ledger.ask()
+    def test_a_study_of_a_later_version_is_refused(self, ledger, reopen):
         ledger.ask()
         assert ledger._study.user_attrs == {"schema_version": SCHEMA_VERSION}
         ledger._study.set_user_attr("schema_version", SCHEMA_VERSION + 1)
         with pytest.raises(InputError, match=f"schema version {SCHEMA_VERSION + 1}.*up to {SCHEMA_VERSION}"):
             make(reopen)
-        # Version 1 noted the outcome first, so one that was noted and not told may lack what belongs to it.
-        ledger._study.set_user_attr("schema_version", 1)
-        ledger.set_attributes(0, outcome="complete")
-        seen = make(reopen)
-        assert [(trial.number, trial.attributes) for trial in seen.resume_unfinished()] == [(0, {}), (1, {})]
-        assert seen.finish(0, Outcome.FAILED, error="why").attributes == {"error": "why"}
-        assert make(reopen)._study.user_attrs == {"schema_version": SCHEMA_VERSION}
 
-    def test_killed_while_it_writes_and_opened_again(self, place):
-        """kill -9 at any moment: what was acknowledged is there, and the search goes on to the same numbers."""
+    def test_a_ledger_killed_during_a_write_has_all_acknowledged_changes(self, place):
+        """Acknowledged changes survive kill -9 at any time, and the search resumes with the same numbers."""
         command = [sys.executable, "-c", WRITER, str(place.url or ""), str(place.journal), SPACE.model_dump_json()]
         acknowledged: list[str] = []
         for kill, wait in enumerate((0.0, 0.33), 1):
@@ -391,7 +383,7 @@ class TestConformance:
 
     def test_three_hundred_trials_in_bounded_time(self, ledger, reopen):
         def seconds(trials: int) -> float:
-            """Of this process: a wall clock would measure what else the machine does."""
+            """Return the CPU time of this process, since a wall clock also measures other processes."""
             began = time.process_time()
             for _ in range(trials):
                 train(ledger, 0.1, 0.2, 0.3)
@@ -413,8 +405,8 @@ import sys
 from pathlib import Path
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from tests.search.small_ledger import SPACE, train
 from orchestrator.search.open_storage import open_storage
+from orchestrator.search.space import SearchSpace
 
 url, journal, space = sys.argv[1:]
 ledger = Ledger(open_storage(url or None, Path(journal)), "search", SearchSpace.model_validate_json(space))
@@ -434,5 +426,5 @@ def test_the_best_epoch_is_the_first_of_the_highest_and_finite():
     assert best_epoch({}) == best_epoch({1: math.nan}) == (None, None)
 
 
-def test_optuna_is_quiet():
+def test_optuna_prints_nothing():
     assert optuna.logging.get_verbosity() == optuna.logging.ERROR

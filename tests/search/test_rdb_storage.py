@@ -25,7 +25,7 @@ def test_a_postgres_url_gets_its_driver(scheme):
     )
 
 
-def test_a_sqlite_file_is_named_wherever_one_stands(elsewhere):
+def test_a_sqlite_file_gets_its_absolute_path(elsewhere):
     assert ledger_url("sqlite:///ledger.db") == f"sqlite:///{elsewhere}/ledger.db"
     assert ledger_url(ledger_url("sqlite:////data/a b.db")) == "sqlite:////data/a b.db"
 
@@ -42,13 +42,13 @@ def test_a_password_is_refused_and_not_repeated(url):
     with pytest.raises(InputError) as refused:
         ledger_url(url)
     assert "hunter2" not in str(refused.value)
-    assert "PGPASSWORD" in str(refused.value) or "no database URL" in str(refused.value)
+    assert "PGPASSWORD" in str(refused.value) or "not a database URL" in str(refused.value)
 
 
 @pytest.mark.parametrize(
     "url, why",
     [
-        ("ledger.db", "no database URL"),
+        ("ledger.db", "not a database URL"),
         ("mysql://host/db", "mysql is not supported"),
         ("sqlite://", "is a file"),
         ("sqlite:///:memory:", "is a file"),
@@ -59,7 +59,7 @@ def test_other_databases_are_refused(url, why):
         ledger_url(url)
 
 
-def test_an_unreachable_server_is_said_within_seconds():
+def test_an_unreachable_server_is_reported_within_seconds():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"postgresql://127.0.0.1:{free.getsockname()[1]}/db"
@@ -71,7 +71,7 @@ def test_an_unreachable_server_is_said_within_seconds():
     assert time.monotonic() - began < 20
 
 
-def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
+def test_a_server_that_does_not_answer_is_reported_after_the_timeout(monkeypatch):
     monkeypatch.setattr("orchestrator.search.rdb_storage.CONNECT_SECONDS", 2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -82,7 +82,7 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
         assert time.monotonic() - began < 20
 
 
-def test_checking_makes_no_file(tmp_path):
+def test_a_check_creates_no_file(tmp_path):
     check_database(f"sqlite:///{tmp_path}/new.db")
     assert not (tmp_path / "new.db").exists()
     with pytest.raises(InputError, match="there is no folder"):
@@ -93,7 +93,7 @@ def test_checking_makes_no_file(tmp_path):
             reach(f"sqlite:///{tmp_path}/text.db")
 
 
-def test_a_path_with_braces(tmp_path):
+def test_a_path_may_have_braces(tmp_path):
     Ledger(open_database(f"sqlite:///{tmp_path}/{{x}}.db"), "search", SPACE).ask()
     assert (tmp_path / "{x}.db").is_file()
 
@@ -115,13 +115,13 @@ def test_sweeps_that_share_a_database_are_apart_and_one_can_be_deleted(tmp_path)
 
 
 class TestPostgres:
-    def test_an_unknown_database_or_role(self, postgres: PostgresServer):
+    def test_an_unknown_database_or_role_is_refused(self, postgres: PostgresServer):
         with pytest.raises(InputError, match='cannot be reached.*database "nowhere" does not exist'):
             check_database(postgres.url("nowhere"))
         with pytest.raises(InputError, match='cannot be reached.*role "nobody" does not exist'):
             check_database(postgres.url("postgres", "nobody"))
 
-    def test_the_password_comes_from_where_libpq_looks(self, postgres, monkeypatch, tmp_path):
+    def test_the_password_comes_from_the_environment_or_pgpass(self, postgres, monkeypatch, tmp_path):
         url = postgres.url("guarded", "guarded")
         with pytest.raises(InputError, match="no password supplied"):
             check_database(url)
@@ -137,7 +137,7 @@ class TestPostgres:
         monkeypatch.setenv("PGPASSFILE", str(file))
         Ledger(open_database(url), "search", SPACE).ask()
 
-    def test_many_sweeps_begin_in_an_empty_database(self, postgres):
+    def test_many_sweeps_start_in_an_empty_database(self, postgres):
         url = postgres.create_database()
 
         def begin(sweep: int) -> int:
@@ -146,7 +146,7 @@ class TestPostgres:
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(begin, range(4))) == [0] * 4
 
-    def test_a_restart_is_waited_for(self, postgres):
+    def test_a_sweep_waits_for_a_restart_of_the_server(self, postgres):
         url, said = postgres.create_database(), []
         ledger = Ledger(open_database(url, said.append), "search", SPACE)
         number = ledger.ask().number
@@ -162,14 +162,14 @@ class TestPostgres:
         ledger.finish(number, Outcome.COMPLETE)
         assert len(said) == 1 and ledger.trial(number).objective == 0.5
 
-    def test_a_server_that_stays_away_stops_the_sweep_and_nothing_is_lost(self, postgres):
+    def test_a_server_that_stays_unavailable_stops_the_sweep_and_nothing_is_lost(self, postgres):
         url, stopping = postgres.create_database(), threading.Event()
-        ledger = Ledger(open_database(url, stopping=stopping, patience=1), "search", SPACE)
+        ledger = Ledger(open_database(url, stopping=stopping, retry_seconds=1), "search", SPACE)
         train(ledger, 0.5)
         number = ledger.ask().number
         postgres.stop()
         try:
-            with pytest.raises(LedgerUnavailable, match="is away"):
+            with pytest.raises(LedgerUnavailable, match="is not available"):
                 ledger.report(number, 1, 0.5)
             assert stopping.is_set()
         finally:
@@ -178,7 +178,7 @@ class TestPostgres:
         assert seen.terminal() == 1 and [trial.number for trial in seen.resume_unfinished()] == [number]
 
 
-def test_the_file_is_where_it_was_said(tmp_path: Path):
+def test_a_sqlite_ledger_is_at_the_path_of_its_url(tmp_path: Path):
     check_database(f"sqlite:///{tmp_path}/ledger.db")
     train(Ledger(open_database(f"sqlite:///{tmp_path}/ledger.db"), "search", SPACE), 0.5)
     check_database(f"sqlite:///{tmp_path}/ledger.db")

@@ -1,4 +1,4 @@
-"""A storage whose answers get lost, before or after it did what was asked."""
+"""The retrying storage, around one that fails before or after it does the work."""
 
 import threading
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ WRITES = {
 
 
 class Flaky(InMemoryStorage):
-    """Fails at every write once or twice; `late`: after having done it, as a line that breaks before the answer."""
+    """Storage whose writes fail once or twice; with `late`, after the work, as if the connection broke then."""
 
     def __init__(self, late: bool, away: bool = False) -> None:
         super().__init__()
@@ -59,18 +59,20 @@ for write in WRITES:
     setattr(Flaky, write, _flaky(write))
 
 
-def patient(storage: Flaky, stopping: threading.Event | None = None, patience: float = 30) -> tuple[Ledger, list[str]]:
-    said: list[str] = []
+def retrying_ledger(
+    storage: Flaky, stopping: threading.Event | None = None, retry_seconds: float = 30
+) -> tuple[Ledger, list[str]]:
+    reported: list[str] = []
     wrapped = RetryingStorage(
-        storage, lambda error: isinstance(error, ConnectionError), "there", said.append, stopping, patience
+        storage, lambda error: isinstance(error, ConnectionError), "there", reported.append, stopping, retry_seconds
     )
-    return Ledger(wrapped, "search", SPACE), said
+    return Ledger(wrapped, "search", SPACE), reported
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_what_failed_is_done_once(late):
+def test_a_failed_call_is_retried_and_done_once(late):
     storage = Flaky(late)
-    ledger, said = patient(storage)
+    ledger, reported = retrying_ledger(storage)
     storage.begin()
     ledger.enqueue({**SPACE.default_params(), "lr": 2e-3})
     for number in range(3):
@@ -79,34 +81,34 @@ def test_what_failed_is_done_once(late):
         ledger.finish(number, Outcome.COMPLETE, final={"srcc": 0.5})
     assert len(ledger) == 3 and ledger.counts()["complete"] == 3 and ledger.waiting() == 0
     assert ledger.trial(0).params["lr"] == 2e-3
-    assert said and all("broke" in sentence for sentence in said)
+    assert reported and all("broke" in sentence for sentence in reported)
 
 
-def test_an_error_that_does_not_pass_is_raised_at_once():
-    ledger, said = patient(Flaky(late=False))
+def test_a_permanent_error_is_raised_without_a_retry():
+    ledger, reported = retrying_ledger(Flaky(late=False))
     with pytest.raises(KeyError):
         ledger.report(7, 1, 0.5)
-    assert said == []
+    assert reported == []
 
 
-def test_waiting_in_vain_stops_the_sweep_and_is_not_done_twice():
+def test_failed_retries_stop_the_sweep_and_later_calls_fail_at_once():
     storage, stopping = Flaky(late=False), threading.Event()
-    ledger, said = patient(storage, stopping, patience=0.3)
+    ledger, reported = retrying_ledger(storage, stopping, retry_seconds=0.3)
     number = ledger.ask().number
     storage.away = True
     for _ in range(2):
-        with pytest.raises(LedgerUnavailable, match=r"The ledger there is away \(gone\)\."):
+        with pytest.raises(LedgerUnavailable, match=r"The ledger there is not available \(gone\)\."):
             ledger.report(number, 1, 0.5)
-        assert stopping.is_set() and len(said) == 1
+        assert stopping.is_set() and len(reported) == 1
     storage.away = False
     with pytest.raises(LedgerUnavailable):
         ledger.ask()
     assert [trial.epochs for trial in ledger.all()] == [{}], "what could not be written is not known either"
 
 
-def test_nothing_is_waited_for_once_the_sweep_stops():
+def test_a_stopping_sweep_does_not_wait_for_its_storage():
     storage, stopping = Flaky(late=False), threading.Event()
-    ledger, _ = patient(storage, stopping, patience=600)
+    ledger, _ = retrying_ledger(storage, stopping, retry_seconds=600)
     number = ledger.ask().number
     storage.away = True
     stopping.set()

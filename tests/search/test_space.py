@@ -45,7 +45,7 @@ def suggested(space: SearchSpace, seed: int) -> optuna.trial.Trial:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**31))
-def test_whatever_is_suggested_is_in_range_and_comes_back_from_its_parameters(seed):
+def test_a_suggested_configuration_is_in_range_and_follows_from_its_parameters(seed):
     trial = suggested(SPACE, seed)
     configuration = SPACE.configuration(trial.params)
     assert configuration == trial.user_attrs["configuration"]
@@ -62,7 +62,7 @@ def test_whatever_is_suggested_is_in_range_and_comes_back_from_its_parameters(se
 
 @st.composite
 def spaces(draw):
-    """Any space with one to five parameters of any kind, some of which exist only beside a category."""
+    """Draw a space with one to five parameters of any kind, some of which exist only with a category."""
     low = draw(st.integers(1, 50))
     high = low + draw(st.integers(0, 50))
     log = draw(st.booleans())
@@ -94,7 +94,7 @@ def test_any_space_suggests_defaults_and_survives_yaml(content, seed):
             assert chosen[name] == value.default
 
 
-def test_the_default_is_what_the_file_says():
+def test_the_default_configuration_has_the_defaults_of_the_file():
     assert SPACE.default_params() == {
         "depth": 2,
         "width_1": 32,
@@ -111,7 +111,7 @@ def test_the_default_is_what_the_file_says():
     assert configuration.model["widths"] == [32, 16] and configuration.model["rank"] == 2
 
 
-def test_a_parameter_exists_only_where_its_when_holds():
+def test_a_parameter_exists_only_if_its_when_holds():
     direct = {**SPACE.default_params(), "generation": "direct"}
     assert "rank" not in SPACE.configuration(direct).model
     del direct["rank"]
@@ -125,7 +125,7 @@ def test_when_may_name_a_value_that_is_fixed():
     assert "rank" not in space.configuration(space.default_params()).model
 
 
-def test_when_of_a_parameter_that_is_not_there_does_not_hold():
+def test_when_of_a_missing_parameter_does_not_hold():
     chain = {
         "a": {"type": "categorical", "choices": [0, 1], "default": 0},
         "b": {"type": "categorical", "choices": [0, 1], "default": 1, "when": {"a": [1]}},
@@ -162,7 +162,7 @@ def test_a_mapping_that_is_neither_a_parameter_nor_named_numbers_is_refused(sect
     assert first_reason(caught.value) == f"{section}.extra: Unable to extract tag using discriminator 'type'"
 
 
-def test_corners_are_the_ends_of_every_number_and_all_categories():
+def test_corners_are_the_bounds_of_every_number_and_all_choices():
     small, large = (list(SPACE.corners(largest)) for largest in (False, True))
     assert len(small) == len(large) == 4
     assert {tuple(c.model["widths"]) for c in small} == {(8,)}
@@ -173,7 +173,7 @@ def test_corners_are_the_ends_of_every_number_and_all_categories():
     }
 
 
-def test_the_control_goes_without_what_is_the_hypernets():
+def test_the_controls_space_lacks_the_keys_of_the_hypernet():
     control = SPACE.without_hypernet()
     assert SPACE.parameter_names() - control.parameter_names() == {"generation", "rank", "hypernet_lr_ratio"}
     assert control.configuration(control.default_params()).model == {
@@ -184,7 +184,7 @@ def test_the_control_goes_without_what_is_the_hypernets():
 
 
 @pytest.mark.parametrize("lacks", ["lr", "depth", "width_2", "rank"])
-def test_parameters_that_lack_one_are_refused(lacks):
+def test_parameters_are_refused_if_one_is_missing(lacks):
     params = {key: value for key, value in SPACE.default_params().items() if key != lacks}
     with pytest.raises(InputError, match=lacks):
         SPACE.configuration(params)
@@ -275,7 +275,7 @@ def test_a_wrong_file_is_refused_with_file_key_and_reason_in_one_line(tmp_path, 
 
 
 @pytest.mark.parametrize("text", ["a: [1", "\tx", "a: b: c", b"\xff\xfe\x00"], ids=repr)
-def test_what_is_no_yaml(tmp_path, text):
+def test_a_file_without_valid_yaml_is_refused(tmp_path, text):
     path = tmp_path / "mine.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match="mine.yaml is not readable as YAML") as caught:
@@ -283,14 +283,14 @@ def test_what_is_no_yaml(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def test_no_file_and_a_folder(tmp_path):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"no search-space file .*absent\.yaml"):
         load_space(tmp_path / "absent.yaml")
     with pytest.raises(InputError, match="not readable"):
         load_space(tmp_path)
 
 
-def test_a_space_is_a_value():
+def test_equal_spaces_are_equal_and_frozen():
     with pytest.raises(ValidationError):
         SPACE.model = {}
     assert isinstance(SPACE.model["widths"], WidthsParameter)

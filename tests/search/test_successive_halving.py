@@ -1,4 +1,4 @@
-"""The halving pruner decides as Optuna's does."""
+"""The halving pruner makes the same decisions as Optuna's."""
 
 import math
 import random
@@ -10,10 +10,10 @@ from optuna.pruners import SuccessiveHalvingPruner
 from orchestrator.search.successive_halving import CachedSuccessiveHalvingPruner
 
 
-def decisions(make, seed: int, direction: str, anew: int | None = None) -> tuple[list[tuple[int, int]], list[dict]]:
-    """(trial, epoch) at which trials were stopped, eight of them side by side, and what was noted of each.
+def decisions(make, seed: int, direction: str, restart: int | None = None) -> tuple[list[tuple[int, int]], list[dict]]:
+    """Return (trial, epoch) of every stop, with eight trials at a time, and the attributes of all trials.
 
-    `anew`: after so many reports a fresh pruner goes on, as in a resumed sweep.
+    After `restart` reports a new pruner replaces the first, as in a resumed sweep.
     """
     draw, stopped, open_trials, reports = random.Random(seed), [], [], 0
     study = optuna.create_study(direction=direction, pruner=make())
@@ -25,7 +25,7 @@ def decisions(make, seed: int, direction: str, anew: int | None = None) -> tuple
             value = math.nan if draw.random() < 0.02 else round(draw.gauss(trial.number % 7, 1.0), 1)
             trial.report(value, one[1])
             reports += 1
-            if reports == anew:
+            if reports == restart:
                 study.pruner = make()
             if trial.should_prune():
                 stopped.append((trial.number, one[1]))
@@ -39,9 +39,9 @@ def decisions(make, seed: int, direction: str, anew: int | None = None) -> tuple
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_decisions_and_the_notes_are_optunas(seed, direction):
+def test_decisions_and_stored_attributes_equal_optunas(seed, direction):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     theirs = decisions(lambda: SuccessiveHalvingPruner(min_resource=2, reduction_factor=3), seed, direction)
     assert 20 < len(theirs[0]) < 60, "some are stopped, some are not"
     assert decisions(lambda: CachedSuccessiveHalvingPruner(2, 3), seed, direction) == theirs
-    assert decisions(lambda: CachedSuccessiveHalvingPruner(2, 3), seed, direction, anew=100) == theirs
+    assert decisions(lambda: CachedSuccessiveHalvingPruner(2, 3), seed, direction, restart=100) == theirs

@@ -1,4 +1,4 @@
-"""What TPE sees of a long history, and that a short one is seen whole."""
+"""The part of a long history that TPE sees, and that a short one is seen whole."""
 
 import math
 import random
@@ -22,7 +22,7 @@ def plain_tpe(seed: int) -> TPESampler:
 
 
 def run(sampler, trials: int, after=None, running: int = 3) -> list[dict]:
-    """Parameters of every trial; `running` of them are always open, a third is pruned, a tenth fails."""
+    """Return the parameters of every trial; `running` trials are always open, a third is pruned, a tenth fails."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         direction="maximize", sampler=sampler, storage=CachedStorage(optuna.storages.InMemoryStorage())
@@ -46,12 +46,12 @@ def run(sampler, trials: int, after=None, running: int = 3) -> list[dict]:
     return [trial.params for trial in study.get_trials(deepcopy=False)]
 
 
-def test_a_history_within_the_bound_is_seen_whole():
+def test_a_short_history_is_shown_whole():
     assert run(WindowedSampler(plain_tpe(0), newest=60), 60) == run(plain_tpe(0), 60)
 
 
-def test_the_good_ones_are_those_of_the_whole_history(monkeypatch):
-    """TPE's split of what it sees, beside the split of everything, at every single proposal."""
+def test_the_best_trials_are_those_of_the_whole_history(monkeypatch):
+    """TPE splits the visible trials as it would split all of them, at every proposal."""
     seen, split = [], optunas._split_trials
 
     def spy(study, trials, n_below):
@@ -71,7 +71,7 @@ def test_the_good_ones_are_those_of_the_whole_history(monkeypatch):
         assert looked_at <= 250 + 25 + 3
 
 
-def test_one_that_begins_with_a_resumed_sweep_knows_what_was_there():
+def test_a_sampler_of_a_resumed_sweep_knows_its_history():
     numbers = []
 
     def anew(study):
@@ -90,7 +90,7 @@ def test_one_that_begins_with_a_resumed_sweep_knows_what_was_there():
 
 
 @pytest.mark.parametrize("pruner", ["hyperband", "halving"])
-def test_it_works_behind_every_pruners_view(pruner):
+def test_the_sampler_works_with_every_pruner(pruner):
     from orchestrator.search.pruners import build_pruner
 
     study = optuna.create_study(
@@ -105,8 +105,8 @@ def test_it_works_behind_every_pruners_view(pruner):
     assert len(study.trials) == 20
 
 
-def test_one_that_begins_with_a_resumed_hyperband_knows_every_bracket():
-    """Optuna hands a sampler the study of a bracket; TPE, and so what it is shown, looks at all of them."""
+def test_a_sampler_of_a_resumed_hyperband_knows_every_bracket():
+    """Optuna passes a sampler the study of one bracket, but TPE reads the trials of all brackets."""
     from orchestrator.search.pruners import build_pruner
 
     storage = optuna.storages.InMemoryStorage()

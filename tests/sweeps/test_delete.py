@@ -7,7 +7,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import lock_sweep
 from orchestrator.sweeps.delete import delete_sweep
-from orchestrator.tracking.destination import settle_target
+from orchestrator.tracking.destination import choose_destination
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
 
@@ -18,7 +18,7 @@ def recorded(make, tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     workspaces = [make(name, trials=2, tracking_uri=uri) for name in ("mine", "other")]
     for workspace in workspaces:
-        sink = settle_target(load_spec(workspace.spec), Spool(workspace.spool)).open()
+        sink = choose_destination(load_spec(workspace.spec), Spool(workspace.spool)).open()
         sink.send([Event("start", key, {"name": key}) for key in ("sweep", "trial-0000")])
     return workspaces[0], MlflowClient(uri)
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace, lock_sweep
 from orchestrator.sync import sync
-from orchestrator.tracking.destination import TrackingDestination, settle_target
+from orchestrator.tracking.destination import TrackingDestination, choose_destination
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spool_index import index_spool
@@ -31,7 +31,7 @@ def made(elsewhere, name):
     spec = SweepSpec(name=name)
     spec.save(workspace.spec)
     spool = Spool(workspace.spool)
-    settle_target(spec, spool)
+    choose_destination(spec, spool)
     record_sweep(Recorder(spool, workspace.trials))
     return workspace, spool
 
@@ -43,10 +43,10 @@ def call(*arguments):
 
 def test_all_events_are_uploaded_once(elsewhere, mlflow):
     _, spool = made(elsewhere, "mine")
-    count = spool.left()
+    count = spool.count_unsent()
     code, out, _ = call("mine")
     assert code == 0 and f"mine: all {count} events that were left went to sqlite:///" in out
-    assert mlflow.shown()["trial-0000"]["status"] == "FINISHED" and spool.left() == 0
+    assert mlflow.shown()["trial-0000"]["status"] == "FINISHED" and spool.count_unsent() == 0
     assert call("mine")[:2] == (0, "mine: nothing was left.\n")
 
 
@@ -54,7 +54,7 @@ def test_events_that_cannot_be_uploaded_are_reported_with_the_reason(elsewhere, 
     _, spool = made(elsewhere, "mine")
     mlflow.mlflow.away = True
     code, out, _ = call("mine")
-    assert code == 1 and "0 events went to" in out and f"{spool.left()} are left: ConnectionError: away." in out
+    assert code == 1 and "0 events went to" in out and f"{spool.count_unsent()} are left: ConnectionError: away." in out
 
 
 def test_every_sweep_with_pending_events_is_uploaded_without_an_argument(elsewhere, mlflow):
@@ -62,7 +62,8 @@ def test_every_sweep_with_pending_events_is_uploaded_without_an_argument(elsewhe
     _, second = made(elsewhere, "second")
     call("first")
     code, out, _ = call()
-    assert code == 0 and "second: all" in out and "first" not in out and first.left() == second.left() == 0
+    assert code == 0 and "second: all" in out and "first" not in out
+    assert first.count_unsent() == second.count_unsent() == 0
     code, out, _ = call()
     assert code == 0 and "No sweep in sweeps has anything left" in out
 
@@ -71,7 +72,7 @@ def test_running_sweep_is_not_uploaded(elsewhere, mlflow):
     workspace, spool = made(elsewhere, "mine")
     with lock_sweep(workspace):
         code, out, _ = call("mine")
-        assert code == 1 and f"{spool.left()} events are left. The sweep mine is running on" in out
+        assert code == 1 and f"{spool.count_unsent()} events are left. The sweep mine is running on" in out
         assert "It sends them itself." in out and mlflow.mlflow.runs == []
         spool.mark_sent(spool.read()[1])
         assert call("mine")[0] == 0
@@ -94,7 +95,7 @@ def test_damaged_and_refused_events_are_reported(elsewhere, mlflow):
     content = bytearray(path.read_bytes())
     content[content.index(b"\n") + 40] ^= 1
     path.write_bytes(content)
-    spool.set_aside(spool.read()[0][0], "because")
+    spool.store_refused(spool.read()[0][0], "because")
     code, out, _ = call("mine")
     assert code == 0 and "is damaged (its checksum differs)" in out
     assert "MLflow refused 1 events" in out and "refused.jsonl" in out
@@ -107,7 +108,7 @@ def test_unknown_sweep_is_an_error(elsewhere):
 
 def test_given_tracking_server_is_remembered_and_its_run_ids_are_added_to_the_result(elsewhere):
     workspace, spool = made(elsewhere, "mine")
-    count = spool.left()
+    count = spool.count_unsent()
     spool.mark_sent(spool.read()[1])  # all events were uploaded to another server
     ids = {"tracking_uri": "x", "experiment": "x", "experiment_id": None, "run_id": None}
     best = {"run": None, "source": "trial-0000"}

@@ -22,7 +22,7 @@ def database(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tracking_server(database, tmp_path_factory):
-    """A tracking server that tests may kill, and have to start again."""
+    """Start a tracking server; a test that kills it restarts it."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(database, folder / "mlflow.db")
     server = Server(folder).start()
@@ -34,13 +34,13 @@ def tracking_server(database, tmp_path_factory):
 
 @pytest.fixture
 def server(tracking_server):
-    """Its URI."""
+    """Return the URI of the tracking server."""
     return tracking_server.uri
 
 
 @pytest.fixture(scope="session")
 def postgres_uri(request):
-    """A PostgreSQL database with MLflow's tables."""
+    """Return the URI of a PostgreSQL database with MLflow's tables."""
     try:
         url = request.getfixturevalue("postgres").create_database()
     except pytest.FixtureLookupError:
@@ -71,7 +71,7 @@ def tracked(uri, tmp_path, monkeypatch):
 
 @pytest.fixture(params=["memory", "sqlite", "server", "postgres"])
 def conforming(request, tmp_path, monkeypatch):
-    """What every sink has to pass the conformance suite with."""
+    """Return a spool with each sink that has to pass the conformance suite."""
     monkeypatch.chdir(tmp_path)
     if request.param == "memory":
         return MemoryTracked(tmp_path)

@@ -1,11 +1,11 @@
-"""Which MLflow a sweep's events go to, the first time and from then on."""
+"""The destination of a sweep's events, at its start and at later resumes."""
 
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core.spec import SweepSpec
-from orchestrator.tracking.destination import remembered_target, settle_target
+from orchestrator.tracking.destination import choose_destination, stored_destination
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Event, Spool
 
@@ -16,42 +16,42 @@ def spool(tmp_path):
 
 
 def uri(spool, **settings):
-    return settle_target(SweepSpec(name="mine", id="abc", **settings), spool).tracking_uri
+    return choose_destination(SweepSpec(name="mine", id="abc", **settings), spool).tracking_uri
 
 
-def test_it_goes_on_where_it_was_from_whichever_folder_and_shell(spool, elsewhere, tmp_path, monkeypatch):
+def test_a_resume_keeps_the_destination_in_another_folder_and_shell(spool, elsewhere, tmp_path, monkeypatch):
     first = uri(spool)
     assert first == f"sqlite:///{elsewhere / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other")
     monkeypatch.chdir(tmp_path)
     assert uri(spool) == first
-    target = remembered_target(Spool(spool.folder))
+    target = stored_destination(Spool(spool.folder))
     assert (target.tracking_uri, target.sweep_id) == (first, "abc")
 
 
-def test_the_environment_decides_the_first_time_and_an_option_always(spool, monkeypatch):
+def test_the_environment_counts_the_first_time_and_an_option_always(spool, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment")
     assert uri(spool) == "http://environment"
     assert uri(spool, tracking_uri="http://given") == "http://given"
     assert uri(spool) == "http://given"
 
 
-def test_the_first_option_saved_in_the_spec_does_not_outdo_a_later_one(spool):
+def test_a_later_option_overrides_the_one_in_the_spec(spool):
     assert uri(spool, tracking_uri="http://first") == "http://first"
     assert uri(spool, tracking_uri="http://second") == "http://second"
     assert uri(spool, tracking_uri="http://first") == "http://second"  # as the saved spec says when none is given
 
 
-def test_another_mlflow_is_told_everything(spool):
+def test_another_mlflow_gets_all_events(spool):
     uri(spool)
     spool.append(Event("end", "sweep", {"status": "FINISHED"}))
     spool.mark_sent(spool.read()[1])
-    assert uri(spool) and spool.left() == 0
+    assert uri(spool) and spool.count_unsent() == 0
     uri(spool, tracking_uri="http://new")
-    assert spool.left() == 1
+    assert spool.count_unsent() == 1
 
 
-def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
+def test_another_mlflow_gets_the_files_again(spool, tmp_path):
     folder = tmp_path / "trials" / "confirm-0001"
     (folder / "model").mkdir(parents=True)
     for name in ("best-2.safetensors", "last-2.safetensors", "model/model.json"):
@@ -59,7 +59,7 @@ def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
     uri(spool)
     recorder = Recorder(spool, tmp_path / "trials")
     recorder.upload("confirm-0001", [folder / "best-2.safetensors"], "checkpoint")
-    recorder.model("confirm-0001", folder / "model", name="it")
+    recorder.log_model("confirm-0001", folder / "model", name="it")
     recorder.upload("gone-0000", [folder / "best-2.safetensors"], "checkpoint")
     events, place = spool.read()
     spool.mark_sent(place)
@@ -72,7 +72,7 @@ def test_and_gets_the_files_that_the_one_before_has(spool, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"tracking_uri": 1}'])
-def test_a_memory_that_cannot_be_read_is_none(spool, content):
+def test_an_unreadable_destination_counts_as_missing(spool, content):
     spool.folder.mkdir()
     (spool.folder / "target.json").write_text(content)
-    assert remembered_target(spool) is None and uri(spool)
+    assert stored_destination(spool) is None and uri(spool)

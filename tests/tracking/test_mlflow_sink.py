@@ -16,7 +16,7 @@ from orchestrator.tracking.uploader import Refused
 from tests.tracking.tracked import Tracked, job, record_epoch, record_sweep, record_trial
 
 
-def test_a_sweep_and_its_trials(tracked):
+def test_a_sweeps_runs_have_parents_params_metrics_and_status(tracked):
     record_sweep(tracked.recorder, trials=2)
     sink = tracked.send_all()
     runs = tracked.runs()
@@ -41,7 +41,7 @@ def test_the_same_events_twice_make_the_same_runs_and_points(tracked):
     first = tracked.send_all()
     before = {key: (run.info.run_id, run.data.params, run.data.metrics) for key, run in tracked.runs().items()}
     curves = {metric: tracked.curve("trial-0001", metric) for metric in ("val_srcc", "m3", "best_val_srcc")}
-    for sink in (first, tracked.sink()):  # the same process goes on, or another one does
+    for sink in (first, tracked.sink()):  # the same process resumes, or another one
         sink.send(tracked.spool.read()[0])
         after = {key: (run.info.run_id, run.data.params, run.data.metrics) for key, run in tracked.runs().items()}
         assert after == before
@@ -49,7 +49,7 @@ def test_the_same_events_twice_make_the_same_runs_and_points(tracked):
         assert all(run.info.status == "FINISHED" for run in tracked.runs().values())
 
 
-def test_event_by_event_is_the_same_as_all_at_once(tracked):
+def test_events_sent_singly_make_the_same_runs_as_in_one_batch(tracked):
     record_sweep(tracked.recorder, trials=1)
     for event in tracked.spool.read()[0]:
         tracked.sink().send([event])
@@ -59,7 +59,7 @@ def test_event_by_event_is_the_same_as_all_at_once(tracked):
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_status_and_tag_of_every_outcome(tracked, outcome):
+def test_every_outcome_has_its_status_and_tag(tracked, outcome):
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
     error = "Traceback …\n" * 2000 if outcome is Outcome.FAILED else None
     record_trial(tracked.recorder, job(0), outcome, error=error)
@@ -72,7 +72,7 @@ def test_status_and_tag_of_every_outcome(tracked, outcome):
     assert ("error.txt" in files) == (outcome is Outcome.FAILED)
 
 
-def test_an_interrupted_trial_goes_on_in_the_same_run(tracked):
+def test_an_interrupted_trial_resumes_in_the_same_run(tracked):
     recorder = tracked.recorder
     recorder.record("start", SWEEP, name="s", params={}, tags={})
     recorder.on_job_start(job(0))
@@ -98,7 +98,7 @@ def test_an_interrupted_trial_goes_on_in_the_same_run(tracked):
     assert [value for _, value, _ in tracked.curve("trial-0000", "val_srcc")] == [0.1, 0.2]
 
 
-def test_a_sweep_may_go_on_with_other_settings_of_where_and_how_fast(tracked):
+def test_a_sweep_may_be_resumed_with_other_resources(tracked):
     """MLflow never lets a parameter change; an event that it refuses for good must not hold up the rest."""
     for concurrency in (1, 2):
         params = {"sampler": "tpe", "concurrency": concurrency, **({"new": 3} if concurrency == 2 else {})}
@@ -109,7 +109,7 @@ def test_a_sweep_may_go_on_with_other_settings_of_where_and_how_fast(tracked):
     assert [step for step, _, _ in tracked.curve(SWEEP, "a")] == [1, 2]
 
 
-def test_names_that_mlflow_does_not_allow(tracked):
+def test_characters_that_mlflow_rejects_are_replaced_in_names(tracked):
     """Targets are columns of anybody's CSV."""
     tracked.recorder.record("start", SWEEP, name="s", params={"a (%)": 1}, tags={"b (%)": 2})
     tracked.recorder.record("metrics", SWEEP, step=1, metrics={"val_srcc_aesthetic (0–5)": 0.5, "val_srcc": 0.4})
@@ -119,7 +119,7 @@ def test_names_that_mlflow_does_not_allow(tracked):
     assert run.data.params == {"a ___": "1"} and run.data.tags["b ___"] == "2"
 
 
-def test_more_points_parameters_and_characters_than_one_request_takes(tracked):
+def test_a_batch_larger_than_one_request_is_split(tracked):
     params = {f"p{n}": "v" * 7000 for n in range(250)}
     tracked.recorder.record("start", SWEEP, name="s", params=params, tags={f"t{n}": "v" * 9000 for n in range(150)})
     for step in range(500):
@@ -163,7 +163,7 @@ def test_a_second_data_set_is_an_input_for_testing(tracked):
     assert contexts == {"shapes": "training", "other": "testing"}
 
 
-def test_files_and_folders_and_what_is_gone(tracked, tmp_path):
+def test_files_and_folders_are_uploaded_and_missing_ones_skipped(tracked, tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "result.md").write_text("# fine")
     (tmp_path / "spec.yaml").write_text("a: 1")
@@ -188,7 +188,7 @@ def test_two_sweeps_share_an_experiment_and_not_their_runs(tracked):
     assert other.run_id("trial-0000") != sink.run_id("trial-0000") == tracked.sink().run_id("trial-0000")
 
 
-def test_a_deleted_experiment_comes_back(tracked):
+def test_a_deleted_experiment_is_restored(tracked):
     experiment = tracked.client.create_experiment(tracked.experiment)
     tracked.client.delete_experiment(experiment)
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
@@ -212,7 +212,7 @@ def test_a_model_is_logged_once_in_the_experiment_of_its_run(tracked, tmp_path):
 
 
 @pytest.mark.parametrize("linked", [False, True])
-def test_a_model_whose_logging_was_killed_is_logged_anew(tracked, tmp_path, linked):
+def test_a_partly_logged_model_is_logged_again(tracked, tmp_path, linked):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text("{}")
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
@@ -227,7 +227,7 @@ def test_a_model_whose_logging_was_killed_is_logged_anew(tracked, tmp_path, link
     assert model.model_id in {output.model_id for output in tracked.run(SWEEP).outputs.model_outputs}
 
 
-def test_requests_a_trial(server, tmp_path, monkeypatch, record_property):
+def test_a_trial_takes_few_requests(server, tmp_path, monkeypatch, record_property):
     """The stock recipe needed about 125 a trial."""
     tracked, sent = Tracked(server, tmp_path), []
     send = requests.Session.send
@@ -255,7 +255,7 @@ def test_requests_a_trial(server, tmp_path, monkeypatch, record_property):
     assert len(tracked.curve("trial-0003", "val_srcc")) == epochs
 
 
-def test_what_mlflow_calls_invalid_is_refused_and_the_rest_arrives(tracked):
+def test_invalid_events_are_refused_and_the_others_arrive(tracked):
     recorder = tracked.recorder
     recorder.record("start", SWEEP, name="s", params={"a": 1}, tags={})
     tracked.uploader().finish(0)
@@ -272,7 +272,7 @@ def test_what_mlflow_calls_invalid_is_refused_and_the_rest_arrives(tracked):
     assert runs[SWEEP].info.status == runs["trial-0000"].info.status == "FINISHED"
 
 
-def test_a_drain_sets_aside_what_is_refused_and_goes_on(tracked):
+def test_an_uploader_stores_refused_events_and_continues(tracked):
     tracked.recorder.record("start", SWEEP, name="s", params={"a": 1}, tags={})
     tracked.uploader().finish(0)
     tracked.recorder.record("params", SWEEP, params={"a": 2})
@@ -284,7 +284,7 @@ def test_a_drain_sets_aside_what_is_refused_and_goes_on(tracked):
     assert tracked.runs()[SWEEP].info.status == "FINISHED"
 
 
-def test_a_run_that_somebody_deletes_stays_deleted_and_the_others_go_on(tracked):
+def test_a_deleted_run_stays_deleted_and_the_others_continue(tracked):
     recorder = tracked.recorder
     recorder.record("start", SWEEP, name="s", params={}, tags={})
     for number in (0, 1):
@@ -303,7 +303,7 @@ def test_a_run_that_somebody_deletes_stays_deleted_and_the_others_go_on(tracked)
     assert "deleted in MLflow" in (tracked.spool.folder / "refused.jsonl").read_text()
 
 
-def test_an_experiment_deleted_on_the_way_comes_back_with_its_runs(tracked):
+def test_an_experiment_deleted_during_a_sweep_is_restored_with_its_runs(tracked):
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
     uploader = tracked.uploader()
     assert uploader.finish(0) == 0
@@ -313,7 +313,7 @@ def test_an_experiment_deleted_on_the_way_comes_back_with_its_runs(tracked):
     assert tracked.runs()[SWEEP].data.metrics == {"a": 1}
 
 
-def test_the_empty_twin_of_a_run_is_removed(tracked):
+def test_the_empty_duplicate_of_a_run_is_deleted(tracked):
     """A request that timed out is done nevertheless, after the run was looked for and made again."""
     record_sweep(tracked.recorder)
     sink = tracked.send_all()
@@ -323,7 +323,7 @@ def test_the_empty_twin_of_a_run_is_removed(tracked):
     assert set(tracked.runs()) == {SWEEP, "trial-0000"}
 
 
-def test_a_retold_point_that_is_there_at_another_time_is_not_made_again(tracked):
+def test_a_resent_point_is_not_logged_under_a_second_time(tracked):
     recorder = tracked.recorder
     record_sweep(recorder)
     sink = tracked.send_all()
@@ -338,7 +338,7 @@ def test_a_retold_point_that_is_there_at_another_time_is_not_made_again(tracked)
     assert tracked.curve("trial-0000", "m1")[-1] == (4, 0.4, 5)
 
 
-def test_a_run_made_before_its_start_was_told_gets_its_name(tracked):
+def test_a_run_created_without_its_start_event_gets_its_name_later(tracked):
     record_epoch(tracked.recorder, job(0), 1)
     sink = tracked.send_all()
     assert tracked.run("trial-0000").info.run_name == "trial-0000"
@@ -351,7 +351,7 @@ def test_a_run_made_before_its_start_was_told_gets_its_name(tracked):
     assert trial.data.tags["mlflow.parentRunId"] == tracked.run(SWEEP).info.run_id
 
 
-def test_a_text_that_postgresql_would_not_take(tracked):
+def test_nul_is_removed_from_texts(tracked):
     tracked.recorder.record("start", SWEEP, name="s", params={"a": "x\x00y"}, tags={"b": "\x00"})
     tracked.send_all()
     assert tracked.run(SWEEP).data.params == {"a": "xy"}

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from orchestrator.core.workspace import Workspace, lock_sweep
-from orchestrator.tracking.destination import TrackingDestination, remember
-from orchestrator.tracking.orphaned_runs import close_open_runs, close_orphans, left_behind
+from orchestrator.tracking.destination import TrackingDestination, store_destination
+from orchestrator.tracking.orphaned_runs import close_open_runs, close_orphans, find_killed_sweeps
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spool_index import index_spool
@@ -41,7 +41,7 @@ def mlflow(monkeypatch):
 
 
 def left(tmp_path, mlflow, name, host=None):
-    """A sweep whose trial 0 had ended and whose trial 1 was running when it was killed; half of it was sent."""
+    """Create a sweep that was killed while trial 1 ran, after trial 0 ended; half of its events were sent."""
     workspace = Workspace(tmp_path / "sweeps" / name)
     tracked = mlflow[f"memory:{name}"] = MemoryTracked(workspace.root)
     tracked.recorder.record("start", SWEEP, name=name, params={}, tags={})
@@ -49,7 +49,7 @@ def left(tmp_path, mlflow, name, host=None):
     tracked.uploader().finish(0)
     tracked.recorder.on_job_start(job(1))
     record_epoch(tracked.recorder, job(1), 1)
-    remember(tracked.spool, TrackingDestination(f"memory:{name}", "e", name, "test"))
+    store_destination(tracked.spool, TrackingDestination(f"memory:{name}", "e", name, "test"))
     holder = {"host": host or socket.gethostname(), "pid": 1, "since": "then"}
     (workspace.root / ".holder.json").write_text(json.dumps(holder))
     return workspace, tracked
@@ -59,7 +59,7 @@ def statuses(tracked):
     return {key: (run["status"], run["tags"].get("outcome")) for key, run in tracked.shown().items()}
 
 
-def test_open_runs_of_a_killed_sweep_are_closed_where_it_recorded(own, tmp_path, mlflow):
+def test_open_runs_of_a_killed_sweep_are_ended_in_its_mlflow(own, tmp_path, mlflow):
     workspace, tracked = left(tmp_path, mlflow, "dead")
     close_orphans(own).join(20)
     assert statuses(tracked) == {
@@ -67,12 +67,12 @@ def test_open_runs_of_a_killed_sweep_are_closed_where_it_recorded(own, tmp_path,
         "trial-0000": ("FINISHED", "complete"),
         "trial-0001": ("KILLED", "interrupted"),
     }
-    assert tracked.spool.left() == 0 and not (workspace.root / ".holder.json").exists()
+    assert tracked.spool.count_unsent() == 0 and not (workspace.root / ".holder.json").exists()
     with lock_sweep(workspace):
         pass  # and nobody holds it any longer
 
 
-def test_a_living_sweep_and_one_of_another_machine_are_left_alone(own, tmp_path, mlflow):
+def test_a_running_sweep_and_one_of_another_machine_are_not_changed(own, tmp_path, mlflow):
     living, tracked = left(tmp_path, mlflow, "living")
     elsewhere, other = left(tmp_path, mlflow, "elsewhere", host="another")
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(living.root)], stdout=subprocess.PIPE, text=True)
@@ -80,23 +80,23 @@ def test_a_living_sweep_and_one_of_another_machine_are_left_alone(own, tmp_path,
         assert process.stdout.readline() == "held\n"
         close_orphans(own).join(20)
         for workspace, of in ((living, tracked), (elsewhere, other)):
-            assert index_spool(of.spool).runs["trial-0001"].open and of.spool.left() == 2
+            assert index_spool(of.spool).runs["trial-0001"].open and of.spool.count_unsent() == 2
             assert (workspace.root / ".holder.json").exists()
     finally:
         process.kill()
         process.wait()
 
 
-def test_where_mlflow_is_away_it_waits_in_their_own_spool(own, tmp_path, mlflow):
+def test_the_events_wait_in_the_spool_if_mlflow_is_not_available(own, tmp_path, mlflow):
     _, tracked = left(tmp_path, mlflow, "dead")
     tracked.mlflow.away = True
     close_orphans(own).join(30)
-    assert not index_spool(tracked.spool).runs["trial-0001"].open and tracked.spool.left() == 6
+    assert not index_spool(tracked.spool).runs["trial-0001"].open and tracked.spool.count_unsent() == 6
     tracked.mlflow.away = False
     assert tracked.uploader().finish(0) == 0 and statuses(tracked)[SWEEP] == ("KILLED", "interrupted")
 
 
-def test_a_later_versions_sweep_is_left_alone(own, tmp_path, mlflow):
+def test_a_sweep_of_a_later_version_is_not_changed(own, tmp_path, mlflow):
     workspace, tracked = left(tmp_path, mlflow, "later")
     with (workspace.spool / "events.jsonl").open("a") as file:
         file.write('{"v": 9}\n')
@@ -105,12 +105,12 @@ def test_a_later_versions_sweep_is_left_alone(own, tmp_path, mlflow):
     assert (workspace.spool / "events.jsonl").read_bytes() == before
 
 
-def test_the_own_sweep_is_not_its_own_orphan(own):
-    assert [workspace.root for workspace in left_behind(own.root.parent)] == [own.root]
+def test_a_sweep_does_not_end_its_own_runs(own):
+    assert [workspace.root for workspace in find_killed_sweeps(own.root.parent)] == [own.root]
     assert close_orphans(own).join(20) is None and (own.root / ".holder.json").exists()
 
 
-def test_closing_closes_once(tmp_path):
+def test_open_runs_are_ended_once(tmp_path):
     spool = Spool(tmp_path / "spool")
     tracked = MemoryTracked(tmp_path)
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})

@@ -1,4 +1,4 @@
-"""Where a run comes from, as tags."""
+"""Provenance tags of a run."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ def tags(job=JOB, **settings):
     return spec, run_tags(spec, "d4ta", {0: "s0", 2: "s2"}, {"image": "lite0; weights abc"}, "cpu")(job)
 
 
-def test_a_run_says_all_that_its_training_needs():
+def test_a_runs_tags_have_all_that_its_training_needs():
     spec, found = tags(trials=7)
     assert {"host", "python", "version.torch", "version.hyperassess"} <= found.keys()
     assert (found["data_hash"], found["split_hash"], found["encoder.image"]) == ("d4ta", "s0", "lite0; weights abc")
@@ -26,20 +26,20 @@ def test_a_run_says_all_that_its_training_needs():
     assert all(len(str(value)) < TAG_LIMIT for value in found.values())
 
 
-def test_a_job_that_mlflow_would_cut_is_left_out():
+def test_a_job_too_long_for_a_tag_is_omitted():
     assert "job" not in tags(replace(JOB, params={"notes": "x" * TAG_LIMIT}))[1]
 
 
-def test_the_split_is_the_jobs_own():
+def test_the_split_hash_is_that_of_the_jobs_split():
     assert tags(replace(JOB, split=2))[1]["split_hash"] == "s2"
 
 
-def test_commit_and_whether_it_was_clean_go_together():
+def test_a_commit_is_tagged_with_its_clean_state():
     found = provenance()
     assert ("git.commit" in found) == ("git.dirty" in found)
 
 
-def test_no_password_is_told():
+def test_no_password_is_logged():
     spec, found = tags(tracking_uri="https://ann:s3cret@mlflow.example/x", address="ray://host:10001")
     told = json.loads(found["spec"])
     assert told["tracking_uri"] == "https://mlflow.example/x" and told["address"] == "ray://host:10001"

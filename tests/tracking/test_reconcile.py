@@ -1,4 +1,4 @@
-"""What the ledgers know and the spool does not is told again: once, and with the time it had."""
+"""Events that a ledger has and the spool lacks are recorded once, with their original time."""
 
 import json
 import zlib
@@ -36,20 +36,20 @@ def spool(tmp_path):
 
 
 def recorder(spool):
-    return Recorder(spool, spool.folder.parent / "trials", told=index_spool(spool))
+    return Recorder(spool, spool.folder.parent / "trials", index=index_spool(spool))
 
 
-def mend(spool, *known):
+def run_reconcile(spool, *known):
     return reconcile(recorder(spool), known, spool.folder.parent / "trials")
 
 
-def history(spool, epochs, sealed=True):
+def history(spool, epochs):
     folder = spool.folder.parent / "trials" / KEY
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for n in range(1, epochs + 1):
         content = asdict(EpochReport(n, n / 10, {"val_srcc": n / 10, "train_loss": 1 / n}, 1.0, 1000.0 + n))
-        seal = {"crc32": f"{zlib.crc32(json.dumps(content).encode()):08x}"} if sealed else {}
+        seal = {"crc32": f"{zlib.crc32(json.dumps(content).encode()):08x}"}
         lines.append(json.dumps({**content, **seal}) + "\n")
     (folder / "epochs.jsonl").write_text("".join(lines))
     return folder / "epochs.jsonl"
@@ -59,13 +59,12 @@ def metrics(spool):
     return {(e.data["step"], e.time): e.data["metrics"] for e in spool.read()[0] if e.kind == "metrics"}
 
 
-@pytest.mark.parametrize("sealed", [True, False])
-def test_a_trial_of_which_nothing_was_told(spool, sealed):
-    history(spool, 2, sealed)
-    assert mend(spool, (JOB, trial(2, Outcome.COMPLETE, final={"best_val_srcc": 0.2}))) == 1
-    told = index_spool(spool).runs[KEY]
-    assert told.start["params"] == {"variant": "text_hyper", "lr": 0.1} and told.status == "FINISHED"
-    assert told.tags["outcome"] == "complete"
+def test_a_trial_without_events_is_recorded(spool):
+    history(spool, 2)
+    assert run_reconcile(spool, (JOB, trial(2, Outcome.COMPLETE, final={"best_val_srcc": 0.2}))) == 1
+    index = index_spool(spool).runs[KEY]
+    assert index.start["params"] == {"variant": "text_hyper", "lr": 0.1} and index.status == "FINISHED"
+    assert index.tags["outcome"] == "complete"
     assert metrics(spool) == {
         (1, 1001000): {"val_srcc": 0.1, "train_loss": 1.0},
         (2, 1002000): {"val_srcc": 0.2, "train_loss": 0.5},
@@ -73,18 +72,18 @@ def test_a_trial_of_which_nothing_was_told(spool, sealed):
     }
 
 
-def test_what_was_told_is_not_told_again(spool):
+def test_recorded_events_are_not_recorded_again(spool):
     history(spool, 2)
     known = (JOB, trial(2, Outcome.FAILED, final={}, error="boom"))
-    assert mend(spool, known) == 1 and index_spool(spool).runs[KEY].tags["error"] == "boom"
+    assert run_reconcile(spool, known) == 1 and index_spool(spool).runs[KEY].tags["error"] == "boom"
     size = (spool.folder / "events.jsonl").stat().st_size
-    assert mend(spool, known) == 0 and (spool.folder / "events.jsonl").stat().st_size == size
+    assert run_reconcile(spool, known) == 0 and (spool.folder / "events.jsonl").stat().st_size == size
 
 
-def test_without_its_record_an_epoch_is_the_ledgers_objective(spool):
+def test_an_epoch_without_its_log_has_the_ledgers_objective(spool):
     path = history(spool, 2)
     path.write_text(path.read_text().replace('"train_loss": 0.5', '"train_loss": 0.6'))  # its checksum differs
-    mend(spool, (JOB, trial(3)))
+    run_reconcile(spool, (JOB, trial(3)))
     assert [found for (step, _), found in sorted(metrics(spool).items()) if step > 1] == [
         {"val_srcc": 0.2},
         {"val_srcc": 0.3},
@@ -92,35 +91,35 @@ def test_without_its_record_an_epoch_is_the_ledgers_objective(spool):
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_a_run_that_orphans_closed_is_ended_as_the_ledger_says(spool, outcome):
+def test_a_run_ended_as_orphaned_gets_the_ledgers_outcome(spool, outcome):
     """Killed after the ledger had the end and before the spool: another sweep closes it as interrupted meanwhile."""
     first = recorder(spool)
     first.on_job_start(JOB)
     first.on_job_interrupted(JOB)
-    assert mend(spool, (JOB, trial(0, outcome))) == 1
-    told = index_spool(spool).runs[KEY]
-    assert (told.status, told.tags["outcome"]) == (STATUS[outcome], str(outcome))
+    assert run_reconcile(spool, (JOB, trial(0, outcome))) == 1
+    index = index_spool(spool).runs[KEY]
+    assert (index.status, index.tags["outcome"]) == (STATUS[outcome], str(outcome))
 
 
-def test_an_unfinished_trial_stays_open(spool):
-    mend(spool, (JOB, trial(1)))
+def test_the_run_of_an_unfinished_trial_stays_open(spool):
+    run_reconcile(spool, (JOB, trial(1)))
     assert index_spool(spool).runs[KEY].open
 
 
 def test_baselines_have_no_curve(spool):
     baselines = Job("confirm", 0, "", None, {}, {"epochs": 1}, 1, 8, True)
-    mend(spool, (baselines, trial(1, Outcome.COMPLETE, final={"ridge_test_srcc": 0.3})))
+    run_reconcile(spool, (baselines, trial(1, Outcome.COMPLETE, final={"ridge_test_srcc": 0.3})))
     assert [found for found in metrics(spool).values() if found] == [{"ridge_test_srcc": 0.3}]
 
 
-def test_parameters_and_attributes_for_the_ledger(spool):
+def test_the_index_has_parameters_and_attributes_for_the_ledger(spool):
     first = recorder(spool)
     first.on_job_start(JOB)
     first.on_job_start(Job("confirm", 1, "text_hyper", None, {}, {}, 2, 9, True, source=KEY, params={"lr": 0.1}))
     first.on_job_start(Job("confirm", 0, "", None, {}, {}, 1, 8, True))
-    told = index_spool(Spool(spool.folder))
-    assert told.params("search") == {3: {"lr": 0.1}} and told.params("control") == {}
-    assert told.attributes("confirm") == {0: {"source": None, "split": 1}, 1: {"source": KEY, "split": 2}}
+    index = index_spool(Spool(spool.folder))
+    assert index.params("search") == {3: {"lr": 0.1}} and index.params("control") == {}
+    assert index.attributes("confirm") == {0: {"source": None, "split": 1}, 1: {"source": KEY, "split": 2}}
 
 
 class Killed(Exception):
@@ -128,7 +127,7 @@ class Killed(Exception):
 
 
 class MortalSpool(Spool):
-    """Dies at an append, after none, half or all of its line is written."""
+    """Spool whose process dies at an append, after none, half or all of its line is written."""
 
     def __init__(self, folder, appends, part):
         super().__init__(folder)
@@ -168,7 +167,7 @@ FAULTS = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(FAULTS, max_size=4))
-def test_whatever_happens_to_the_spool_the_records_agree_in_the_end(tmp_path_factory, faults):
+def test_spool_and_ledger_agree_after_kills_and_damage(tmp_path_factory, faults):
     tracked = MemoryTracked(tmp_path_factory.mktemp("sweep"))
     sweep, work = FakeSweep(PLAN, pruner="halving"), Work(wrong={"trial-0002": ("diverged", 2)})
     for fault in faults:
@@ -189,7 +188,7 @@ def test_whatever_happens_to_the_spool_the_records_agree_in_the_end(tmp_path_fac
 
 
 def go_on(sweep, work, spool):
-    recorder = Recorder(spool, spool.folder.parent / "trials", told=index_spool(spool))
+    recorder = Recorder(spool, spool.folder.parent / "trials", index=index_spool(spool))
     controller = sweep.controller(recorder)
     reconcile(recorder, controller.known(), spool.folder.parent / "trials")
     FakeExecutor(controller, work).run()

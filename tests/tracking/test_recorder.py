@@ -1,4 +1,4 @@
-"""The recorder's events, and the thread that carries them, with a sink that comes and goes."""
+"""The recorder's events."""
 
 import math
 from pathlib import Path
@@ -32,7 +32,7 @@ def told(spool):
 
 
 class TestRecorder:
-    def test_a_trial_from_start_to_end(self, recorder, spool, tmp_path):
+    def test_the_events_of_a_trial_from_start_to_end(self, recorder, spool, tmp_path):
         folder = tmp_path / "trials" / TRIAL.key
         folder.mkdir(parents=True)
         for name in (
@@ -71,7 +71,7 @@ class TestRecorder:
         assert {file.name for file in kept.iterdir()} == {"best-1.safetensors", "checkpoint.json"}
         assert (kept / "checkpoint.json").samefile(folder / "checkpoint.json")
 
-    def test_where_a_run_comes_from_is_on_it(self, spool, tmp_path):
+    def test_a_run_has_provenance_tags(self, spool, tmp_path):
         recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "here", "split_hash": f"of {job.split}"})
         recorder.on_job_start(TRIAL)
         recorder.on_job_start(CONFIRM)
@@ -79,7 +79,7 @@ class TestRecorder:
         assert [tag["split_hash"] for tag in tags] == ["of 0", "of 2"] and tags[0]["host"] == "here"
         assert tags[0]["study"] == "search"
 
-    def test_trained_elsewhere_it_says_where(self, spool, tmp_path):
+    def test_a_job_on_another_node_has_that_nodes_tags(self, spool, tmp_path):
         recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "driver", "cpus": "2"})
         recorder.on_job_start(TRIAL)
         recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "driver", "cpus": "2"}))
@@ -97,16 +97,18 @@ class TestRecorder:
         good = outcome in {Outcome.COMPLETE, Outcome.PRUNED}
         assert kinds["end"]["status"] == STATUS[outcome] == ("FINISHED" if good else "FAILED")
 
-    def test_the_rule_says_whose_checkpoint_is_uploaded(self, spool, tmp_path):
+    def test_the_rule_decides_which_checkpoints_are_uploaded(self, spool, tmp_path):
         folder = tmp_path / "trials" / TRIAL.key
         folder.mkdir(parents=True)
         (folder / "checkpoint.json").write_text("{}")
         asked = []
-        recorder = Recorder(spool, tmp_path / "trials", keeps=lambda job, outcome: asked.append((job, outcome)) or True)
+        recorder = Recorder(
+            spool, tmp_path / "trials", uploads=lambda job, outcome: asked.append((job, outcome)) or True
+        )
         recorder.on_job_end(TRIAL, Outcome.PRUNED, {}, None)
         assert asked == [(TRIAL, Outcome.PRUNED)] and "artifacts" in {kind for kind, _, _ in told(spool)}
 
-    def test_a_stopped_trial_says_at_which_epoch(self, recorder, spool):
+    def test_a_stopped_trial_has_a_tag_with_its_epoch(self, recorder, spool):
         for number in (1, 2):
             recorder.on_epoch(TRIAL, EpochReport(number, 0.5, {"val_srcc": 0.5}, 1.0, 1.0 + number))
         recorder.on_job_end(TRIAL, Outcome.PRUNED, {"best_val_srcc": 0.5}, None)
@@ -120,25 +122,25 @@ class TestRecorder:
         tag = found["tags"]["tags"]["error"]
         assert tag.endswith("ValueError: boom") and len(tag) < 4100
 
-    def test_notes_add_up_over_restarts(self, recorder, spool, tmp_path):
+    def test_notes_are_collected_over_restarts(self, recorder, spool, tmp_path):
         recorder.on_message(TRIAL, "one")
-        again = Recorder(spool, tmp_path / "trials", told=index_spool(spool))
+        again = Recorder(spool, tmp_path / "trials", index=index_spool(spool))
         again.on_message(TRIAL, "two")
         again.on_message(TRIAL, "one")
         assert [data["tags"]["notes"] for _, _, data in told(spool)] == ["one", "one\ntwo"]
 
-    def test_no_epoch_and_no_final_figure_is_written_twice(self, recorder, spool, tmp_path):
-        """Not in the same process, nor after a restart, when it was trained again at another time."""
+    def test_no_epoch_and_no_final_metric_is_recorded_twice(self, recorder, spool, tmp_path):
+        """A restart may train an epoch again at another time."""
         recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 1.0))
         recorder.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
-        again = Recorder(spool, tmp_path / "trials", told=index_spool(spool))
+        again = Recorder(spool, tmp_path / "trials", index=index_spool(spool))
         for one in (recorder, again):
             one.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
             one.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
         metrics = [event for event in spool.read()[0] if event.kind == "metrics"]
         assert [(event.data["step"], event.time) for event in metrics] == [(1, 1000), (0, 1000)]
 
-    def test_files_that_cannot_be_kept_end_no_trial(self, recorder, spool, tmp_path, monkeypatch):
+    def test_files_that_cannot_be_staged_end_no_trial(self, recorder, spool, tmp_path, monkeypatch):
         folder = tmp_path / "trials" / TRIAL.key
         folder.mkdir(parents=True)
         (folder / "checkpoint.json").write_text("{}")
@@ -157,7 +159,7 @@ class TestRecorder:
         recorder.on_job_end(TRIAL, Outcome.PRUNED, {}, None)
         assert "artifacts" not in {kind for kind, _, _ in told(spool)}
 
-    def test_control_confirm_and_baselines_say_what_they_are(self, recorder, spool):
+    def test_control_confirm_and_baselines_have_their_tags(self, recorder, spool):
         for job in (CONTROL, CONFIRM, BASELINES):
             recorder.on_job_start(job)
         control, confirm, baselines = (data for _, _, data in told(spool))
@@ -165,12 +167,12 @@ class TestRecorder:
         assert (confirm["name"], confirm["tags"]["source"]) == ("confirm trial 3, split 2", "trial-0003")
         assert (baselines["name"], baselines["params"]) == ("baselines, split 1", {"variant": "baselines"})
 
-    def test_a_point_that_cannot_be_drawn_is_left_out(self, recorder, spool):
+    def test_a_metric_that_is_not_finite_is_omitted(self, recorder, spool):
         metrics = {"val_srcc": math.nan, "train_loss": math.inf, "lr": 0.1}
         recorder.on_epoch(TRIAL, EpochReport(1, math.nan, metrics, 1.0, 1.0, diverged=True))
         assert told(spool)[0][2]["metrics"] == {"lr": 0.1}
 
-    def test_interrupted_is_killed_until_it_goes_on(self, recorder, spool):
+    def test_an_interrupted_run_is_killed_until_the_resume(self, recorder, spool):
         recorder.on_job_interrupted(TRIAL)
         assert told(spool) == [
             ("tags", "trial-0003", {"tags": {"outcome": "interrupted"}}),

@@ -1,4 +1,4 @@
-"""What every sink must do, whatever stands behind it: all of it, in order, once."""
+"""Conformance suite of the sinks: all events arrive, in order, once."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def is_whole(shown, trials):
     return True
 
 
-def test_everything_arrives(conforming):
+def test_all_events_arrive(conforming):
     record_sweep(conforming.recorder, trials=3)
     assert conforming.uploader().finish(0) == 0
     assert is_whole(conforming.shown(), 3)
@@ -51,18 +51,18 @@ def test_events_sent_twice_make_one_point(conforming, size):
     assert is_whole(conforming.shown(), 2)
 
 
-def test_a_run_whose_making_was_not_answered_is_made_once(conforming):
+def test_a_run_is_created_once_if_the_answer_is_lost(conforming):
     record_sweep(conforming.recorder, trials=3)
     with conforming.answers_lost(3):
         uploader = conforming.uploader()
         uploader.start()
-        wait_for(lambda: conforming.spool.left() == 0)
+        wait_for(lambda: conforming.spool.count_unsent() == 0)
         assert uploader.close(30) == 0
     assert is_whole(conforming.shown(), 3)
 
 
-def test_a_killed_driver_and_the_one_that_goes_on_make_one_curve(conforming):
-    """The new one is told epochs again, and trains one again at another time."""
+def test_a_killed_driver_and_the_resumed_one_log_one_curve(conforming):
+    """The resumed driver gets epochs again, and trains one again at another time."""
     recorder = conforming.recorder
     recorder.record("start", SWEEP, name="s", params={}, tags={})
     recorder.on_job_start(job(0))
@@ -70,7 +70,7 @@ def test_a_killed_driver_and_the_one_that_goes_on_make_one_curve(conforming):
         record_epoch(recorder, job(0), number)
     conforming.uploader().finish(0)
     told = index_spool(Spool(conforming.spool.folder))
-    again = Recorder(conforming.spool, conforming.folder / "trials", told=told)
+    again = Recorder(conforming.spool, conforming.folder / "trials", index=told)
     again.record("start", SWEEP, name="s", params={}, tags={})
     record_trial(again, job(0))
     again.record("end", SWEEP, status="FINISHED")
@@ -79,7 +79,7 @@ def test_a_killed_driver_and_the_one_that_goes_on_make_one_curve(conforming):
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_every_outcome(conforming, outcome):
+def test_every_outcome_is_stored(conforming, outcome):
     conforming.recorder.record("start", SWEEP, name="s", params={}, tags={})
     record_trial(conforming.recorder, job(0), outcome, error="boom" if outcome is Outcome.FAILED else None)
     conforming.uploader().finish(0)
@@ -88,7 +88,7 @@ def test_every_outcome(conforming, outcome):
     assert run["status"] == ("FINISHED" if outcome in {Outcome.COMPLETE, Outcome.PRUNED} else "FAILED")
 
 
-def test_a_run_whose_start_was_lost_is_there_nevertheless(conforming):
+def test_a_run_without_its_start_event_is_created(conforming):
     """A damaged line takes a start with it; the events behind it are not to be lost with it."""
     record_epoch(conforming.recorder, job(0), 1)
     conforming.recorder.record("end", "trial-0000", status="FINISHED")
@@ -97,8 +97,8 @@ def test_a_run_whose_start_was_lost_is_there_nevertheless(conforming):
     assert run["status"] == "FINISHED" and run["curves"]["m1"] == [(1, 0.1, time_of(1))]
 
 
-def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypatch):
-    """No event slows down while it is away; when it is back all arrives, in order, once."""
+def test_all_events_arrive_after_the_server_was_killed_and_restarted(tracking_server, tmp_path, monkeypatch):
+    """Events are recorded at full speed while the server is down, and arrive once and in order afterwards."""
     from tests.tracking.tracked import Tracked
 
     monkeypatch.chdir(tmp_path)
@@ -107,7 +107,7 @@ def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypa
     recorder.record("start", SWEEP, name="s", params={}, tags={})
     uploader.start()
     record_trial(recorder, job(0))
-    wait_for(lambda: tracked.spool.left() == 0)
+    wait_for(lambda: tracked.spool.count_unsent() == 0)
     for number in (1, 2):
         recorder.on_job_start(job(number))
         record_epoch(recorder, job(number), 1)
@@ -118,17 +118,17 @@ def test_a_server_killed_on_the_way_and_back(tracking_server, tmp_path, monkeypa
             record_trial(recorder, job(number))
         assert time.monotonic() - began < 1
         wait_for(lambda: uploader.error)
-        assert tracked.spool.left() > 0
+        assert tracked.spool.count_unsent() > 0
     finally:
         tracking_server.start()
     recorder.record("end", SWEEP, status="FINISHED")
-    wait_for(lambda: tracked.spool.left() == 0, 90)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 90)
     assert uploader.close(60) == 0 and uploader.error is None
     assert is_whole(tracked.shown(), 3)
 
 
-def test_a_server_that_does_not_answer_holds_up_the_end_for_seconds_only(tracking_server, tmp_path, monkeypatch):
-    """Stopped, it takes connections and says nothing; what it was asked it does when it goes on."""
+def test_a_server_that_does_not_answer_delays_the_end_by_seconds_only(tracking_server, tmp_path, monkeypatch):
+    """A stopped server accepts connections without an answer, and does the work when it continues."""
     from tests.tracking.tracked import Tracked
 
     monkeypatch.chdir(tmp_path)
@@ -155,14 +155,14 @@ def test_a_server_that_does_not_answer_holds_up_the_end_for_seconds_only(trackin
     tracked.recorder.record("end", SWEEP, status="FINISHED")
     later = tracked.uploader()
     later.start()
-    wait_for(lambda: tracked.spool.left() == 0, 90)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 90)
     assert later.close(60) == 0
     tracked.sink()  # what a late answer made is found the next time, if it was not there yet
     assert is_whole(tracked.shown(), 1)
 
 
-def test_one_drain_at_a_time_carries_a_spool(tmp_path):
-    """`sync` beside a sweep, or the closing of orphans: two that make runs would make them twice."""
+def test_one_uploader_at_a_time_sends_a_spool(tmp_path):
+    """Two uploaders, such as a sweep's and that of `sync`, would create runs twice."""
     tracked = MemoryTracked(tmp_path)
     record_sweep(tracked.recorder)
     first = tracked.uploader()

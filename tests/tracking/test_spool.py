@@ -1,9 +1,7 @@
-"""The spool: appended to by many, read in order, lost never, sent again where in doubt."""
+"""The spool: many writers, reads in order, no lost event, and events that are sent again if in doubt."""
 
 import errno
-import json
 import threading
-from dataclasses import asdict
 from io import FileIO
 
 import pytest
@@ -30,17 +28,17 @@ def fill(folder, count):
     return made
 
 
-def test_events_come_back_whole_and_in_order(folder):
+def test_events_are_read_back_in_order(folder):
     made = fill(folder, 50)
     assert Spool(folder).read() == (made, (folder / "events.jsonl").stat().st_size)
 
 
-def test_an_empty_spool_is_no_error(folder):
+def test_an_empty_spool_has_no_events(folder):
     spool = Spool(folder)
-    assert spool.read() == ([], 0) and spool.left() == 0 and not folder.exists()
+    assert spool.read() == ([], 0) and spool.count_unsent() == 0 and not folder.exists()
 
 
-def test_batches_follow_one_another(folder):
+def test_batches_have_consecutive_events(folder):
     made, spool, found = fill(folder, 25), Spool(folder), []
     while True:
         batch, place = spool.read(limit=10)
@@ -49,31 +47,31 @@ def test_batches_follow_one_another(folder):
         assert len(batch) <= 10
         found += batch
         spool.mark_sent(place)
-        assert spool.left() == 25 - len(found)
+        assert spool.count_unsent() == 25 - len(found)
     assert found == made
 
 
-def test_what_was_not_marked_is_read_again_also_by_another_process(folder):
+def test_unsent_events_are_read_again(folder):
     made = fill(folder, 10)
     first = Spool(folder)
     batch, place = first.read(limit=4)
     assert first.read(limit=4)[0] == Spool(folder).read(limit=4)[0] == batch == made[:4]
     first.mark_sent(place)
-    assert Spool(folder).read()[0] == made[4:] and Spool(folder).left() == 6
+    assert Spool(folder).read()[0] == made[4:] and Spool(folder).count_unsent() == 6
 
 
-def test_a_half_written_event_is_not_read_until_it_is_whole(folder):
+def test_a_half_written_event_is_not_read(folder):
     made = fill(folder, 3)
     line = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)[0]
     with (folder / "events.jsonl").open("ab") as file:
         file.write(line[:20])
         file.flush()
-        assert Spool(folder).read()[0] == made and Spool(folder).left() == 3
+        assert Spool(folder).read()[0] == made and Spool(folder).count_unsent() == 3
         file.write(line[20:])
     assert Spool(folder).read()[0] == [*made, made[0]]
 
 
-def test_the_next_writer_cuts_the_half_line_of_a_killed_one(folder):
+def test_a_writer_cuts_off_the_half_line_of_a_killed_one(folder):
     made = fill(folder, 3)
     with (folder / "events.jsonl").open("ab") as file:
         file.write(b'{"kind": "met')
@@ -83,7 +81,7 @@ def test_the_next_writer_cuts_the_half_line_of_a_killed_one(folder):
 
 
 @pytest.mark.parametrize("content", ["", "12x", None])
-def test_a_lost_place_means_sending_all_again(folder, content):
+def test_all_events_are_sent_again_if_the_position_is_lost(folder, content):
     made = fill(folder, 3)
     if content is not None:
         (folder / "sent").write_text(content)
@@ -109,7 +107,7 @@ def test_many_threads_append_whole_lines(folder):
         assert own == events(100, f"trial-{n:04d}")
 
 
-def test_reading_while_it_is_written(folder):
+def test_a_spool_is_read_during_writes(folder):
     writer, reader, found = Spool(folder), Spool(folder), []
     thread = threading.Thread(target=lambda: [writer.append(event) for event in events(500)])
     thread.start()
@@ -122,11 +120,11 @@ def test_reading_while_it_is_written(folder):
     assert found == events(500)
 
 
-def test_an_event_is_stamped_when_it_is_made():
+def test_an_event_has_the_time_of_its_creation():
     assert Event("tags", "sweep").time > 1_600_000_000_000
 
 
-def test_a_damaged_line_is_passed_over_and_said_once(folder, caplog):
+def test_a_damaged_line_is_skipped_and_reported_once(folder, caplog):
     made = fill(folder, 5)
     content = bytearray((folder / "events.jsonl").read_bytes())
     second = content.index(b"\n") + 1
@@ -134,40 +132,31 @@ def test_a_damaged_line_is_passed_over_and_said_once(folder, caplog):
     (folder / "events.jsonl").write_bytes(content)
     spool = Spool(folder)
     for _ in range(3):
-        assert spool.read()[0] == [made[0], *made[2:]] and spool.left() == 4
+        assert spool.read()[0] == [made[0], *made[2:]] and spool.count_unsent() == 4
     (warning,) = spool.warnings
     assert f"at byte {second} is damaged" in warning and "checksum" in warning and caplog.text.count("passed over") == 1
 
 
-def test_a_place_beyond_a_cut_swallows_nothing(folder):
+def test_a_position_after_a_lost_end_skips_no_event(folder):
     """A file that lost its end, after a loss of power say, is shorter than what was sent of it."""
     made, spool = fill(folder, 6), Spool(folder)
     spool.mark_sent(spool.read()[1])
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:9])
     again = Spool(folder)
-    assert again.read()[0] == [] and again.left() == 0
+    assert again.read()[0] == [] and again.count_unsent() == 0
     for event in made[2:]:
         again.append(event)
     assert again.read()[0] == made[2:] and "half a line" in again.warnings[0]
 
 
-def test_a_place_inside_a_line_reads_all_of_the_line(folder):
+def test_a_position_inside_a_line_reads_the_whole_line(folder):
     made, spool = fill(folder, 3), Spool(folder)
     spool.mark_sent(len(encode(made[0])) + 7)
     assert spool.read()[0] == made[1:]
 
 
-def test_the_first_versions_file_is_read_and_written_on(folder):
-    folder.mkdir()
-    old = events(3)
-    (folder / "events.jsonl").write_text("".join(json.dumps(asdict(event)) + "\n" for event in old))
-    spool, new = Spool(folder), Event("end", "trial-0000", {"status": "FINISHED"}, time=5)
-    spool.append(new)
-    assert spool.read()[0] == [*old, new] and spool.warnings == []
-
-
-def test_a_later_versions_file_is_refused_untouched(folder):
+def test_a_file_of_a_later_version_is_refused_unchanged(folder):
     fill(folder, 2)
     with (folder / "events.jsonl").open("ab") as file:
         file.write(b'{"v": 3, "new": "form"}\n')
@@ -179,7 +168,7 @@ def test_a_later_versions_file_is_refused_untouched(folder):
 
 
 class FullDisk:
-    """Lets so many bytes be written, and then, for as long as it is full, none."""
+    """Disk with room for a number of bytes; writes fail while it is full."""
 
     def __init__(self, monkeypatch, room):
         self.room, write = room, FileIO.write
@@ -198,18 +187,19 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("room", [0, 10, 200, 333])
-def test_on_a_full_disk_nothing_is_glued_and_what_waits_follows_in_order(folder, monkeypatch, room):
+def test_events_wait_in_order_while_the_disk_is_full(folder, monkeypatch, room):
     disk = FullDisk(monkeypatch, room)
     spool, made = Spool(folder), events(8)
     for event in made[:5]:
         spool.append(event)
     whole = room // len(encode(made[0]))
-    assert Spool(folder).read()[0] == made[:whole] and spool.left() == 5 and "No space left" in spool.trouble
+    assert Spool(folder).read()[0] == made[:whole] and spool.count_unsent() == 5
+    assert "No space left" in spool.write_error
     assert (folder / "events.jsonl").read_bytes() == b"".join(map(encode, made[:whole])), "no half line stays"
     disk.room = 10**6
     for event in made[5:]:
         spool.append(event)
-    assert Spool(folder).read()[0] == made and spool.trouble is None and spool.warnings == []
+    assert Spool(folder).read()[0] == made and spool.write_error is None and spool.warnings == []
 
 
 class TestKeptFiles:
@@ -220,7 +210,7 @@ class TestKeptFiles:
         (tmp_path / "b").write_text("b")
         return [tmp_path / "model", tmp_path / "b"]
 
-    def test_they_survive_what_they_were_made_from(self, folder, made, tmp_path):
+    def test_staged_files_outlive_the_originals(self, folder, made, tmp_path):
         spool = Spool(folder)
         event = Event("artifacts", "sweep", {"kept": spool.stage("sweep", made), "into": "x"})
         spool.append(event)
@@ -236,7 +226,7 @@ class TestKeptFiles:
         moved.release([found])
         assert not (tmp_path / "moved" / "files").exists()
 
-    def test_copied_where_they_cannot_be_linked(self, folder, made, monkeypatch):
+    def test_files_are_copied_if_they_cannot_be_linked(self, folder, made, monkeypatch):
         def refuse(*arguments):
             raise OSError(errno.EXDEV, "Invalid cross-device link")
 
@@ -244,12 +234,12 @@ class TestKeptFiles:
         name = Spool(folder).stage("sweep", made)
         assert (folder / name / "b").read_text() == "b" and not (folder / name / "b").samefile(made[1])
 
-    def test_what_no_event_waits_for_is_tidied_away(self, folder, made):
+    def test_staged_files_without_an_unsent_event_are_deleted(self, folder, made):
         spool = Spool(folder)
         sent, waiting, unwritten = (spool.stage("sweep", made) for _ in range(3))
         spool.append(Event("artifacts", "sweep", {"kept": sent, "into": "x"}))
         spool.mark_sent(spool.read()[1])
         spool.append(Event("artifacts", "sweep", {"kept": waiting, "into": "x"}))
-        remove_stale(folder, index_spool(spool).kept)
+        remove_stale(folder, index_spool(spool).staged)
         there = [(folder / name).exists() for name in (sent, waiting, unwritten)]
         assert there == [False, True, False]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def most_inside(monkeypatch):
-    """How many were making tables at a time, at most."""
+    """Return the largest number of processes that created tables at the same time."""
     inside, most, lock = [0], [0], threading.Lock()
 
     def make_tables(*arguments: str) -> None:
@@ -30,7 +30,7 @@ def most_inside(monkeypatch):
             inside[0] -= 1
 
     monkeypatch.setattr(mlflow_sink, "MlflowSink", make_tables)
-    monkeypatch.setattr(sqlite_init, "_make", lambda path: None)
+    monkeypatch.setattr(sqlite_init, "_create", lambda path: None)
     return most
 
 
@@ -39,24 +39,24 @@ def open_at_once(*uris: str) -> None:
         list(pool.map(lambda uri: TrackingDestination(uri, "experiment", "sweep", "source").open(), uris))
 
 
-def test_sweeps_that_start_at_once_make_the_tables_of_a_fresh_database_in_turn(most_inside, tmp_path: Path):
+def test_concurrent_sweeps_open_a_new_database_one_at_a_time(most_inside, tmp_path: Path):
     (tmp_path / "linked").symlink_to(tmp_path)
     open_at_once(*[f"sqlite:///{tmp_path}/mlflow.db"] * 3, f"sqlite:///{tmp_path}/linked/mlflow.db")
     assert most_inside == [1]
 
 
-def test_servers_and_other_databases_are_not_waited_for(most_inside, tmp_path: Path):
+def test_servers_and_different_databases_are_not_locked(most_inside, tmp_path: Path):
     open_at_once(f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db", "http://127.0.0.1:5000", "mlruns")
     assert most_inside[0] > 1
 
 
-def test_who_has_waited_for_long_enough_goes_on(tmp_path: Path):
+def test_a_database_is_opened_without_its_lock_after_the_timeout(tmp_path: Path):
     uri, entered = f"sqlite:///{tmp_path}/mlflow.db", []
     (tmp_path / "mlflow.db").touch()
-    with locked_sqlite(uri), locked_sqlite(uri, patience=0.05):
+    with locked_sqlite(uri), locked_sqlite(uri, timeout=0.05):
         entered.append("both")
     assert entered == ["both"]
-    with locked_sqlite(uri, patience=0):
+    with locked_sqlite(uri, timeout=0):
         entered.append("again")
     assert entered == ["both", "again"]
 
@@ -76,7 +76,7 @@ def tables(database: Path) -> int:
         connection.close()
 
 
-def test_killed_while_it_makes_the_tables_it_leaves_nothing_half_made(tmp_path: Path):
+def test_a_kill_during_the_migrations_leaves_no_partial_database(tmp_path: Path):
     database, draft = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.draft"
     maker = multiprocessing.get_context("spawn").Process(target=enter, args=(f"sqlite:///{database}",))
     maker.start()
@@ -91,7 +91,7 @@ def test_killed_while_it_makes_the_tables_it_leaves_nothing_half_made(tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
 
 
-def test_a_database_that_is_there_is_left_as_it_is(tmp_path: Path):
+def test_an_existing_database_is_not_changed(tmp_path: Path):
     database = tmp_path / "mlflow.db"
     sqlite3.connect(database).execute("CREATE TABLE mine (x)").connection.close()
     before = database.read_bytes()

@@ -1,4 +1,4 @@
-"""The thread that carries a spool, with a sink that comes and goes."""
+"""The uploader, with a sink that is unavailable at times."""
 
 import json
 import threading
@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.tracking.spool import Event, Spool
 from orchestrator.tracking.uploader import Refused, SpoolUploader
+from tests.tracking.tracked import wait_for
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def spool(tmp_path):
 
 
 class FlakySink:
-    """Takes events, or raises while it is away; can lose its answer after taking them."""
+    """Sink that raises while it is unavailable."""
 
     def __init__(self):
         self.away = threading.Event()
@@ -28,15 +29,8 @@ class FlakySink:
         self.taken += events
 
 
-def wait_for(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.005)
-
-
-class TestDrain:
-    def test_everything_arrives_once_and_in_order_although_the_sink_was_away(self, spool, tmp_path):
+class TestUploader:
+    def test_all_events_arrive_once_and_in_order_after_the_sink_was_unavailable(self, spool, tmp_path):
         sink = FlakySink()
         sink.away.set()
         uploader = SpoolUploader(Spool(tmp_path / "spool"), lambda: sink, interval=0.01)
@@ -44,14 +38,14 @@ class TestDrain:
         for n in range(30):
             spool.append(Event("tags", "sweep", {"n": n}))
         wait_for(lambda: uploader.error == "ConnectionError: away")
-        assert sink.taken == [] and spool.left() == 30
+        assert sink.taken == [] and spool.count_unsent() == 30
         sink.away.clear()
-        wait_for(lambda: spool.left() == 0)
+        wait_for(lambda: spool.count_unsent() == 0)
         spool.append(Event("tags", "sweep", {"n": 30}))
         assert uploader.close(10) == 0 and uploader.error is None
         assert [event.data["n"] for event in sink.taken] == list(range(31))
 
-    def test_a_sink_that_cannot_be_opened_is_opened_later(self, spool, tmp_path):
+    def test_opening_a_sink_is_retried(self, spool, tmp_path):
         sink, tries = FlakySink(), []
 
         def open_sink():
@@ -63,10 +57,10 @@ class TestDrain:
         uploader = SpoolUploader(Spool(tmp_path / "spool"), open_sink, interval=0.01)
         spool.append(Event("tags", "sweep"))
         uploader.start()
-        wait_for(lambda: spool.left() == 0)
+        wait_for(lambda: spool.count_unsent() == 0)
         assert uploader.close(10) == 0 and len(sink.taken) == 1 and len(tries) >= 3 and uploader.sink is sink
 
-    def test_closing_says_how_many_are_left_and_does_not_wait_for_ever(self, spool, tmp_path):
+    def test_closing_returns_the_number_of_unsent_events_within_the_timeout(self, spool, tmp_path):
         sink = FlakySink()
         sink.away.set()
         uploader = SpoolUploader(Spool(tmp_path / "spool"), lambda: sink, interval=0.01)
@@ -80,12 +74,12 @@ class TestDrain:
         again.start()
         assert again.close(10) == 0 and len(sink.taken) == 3
 
-    def test_a_sink_that_hangs_holds_up_neither_the_sweep_nor_its_end(self, spool, tmp_path):
-        let_go = threading.Event()
+    def test_a_hanging_sink_delays_neither_the_sweep_nor_its_end(self, spool, tmp_path):
+        released = threading.Event()
 
         class Hanging:
             def send(self, events):
-                let_go.wait(20)
+                released.wait(20)
 
         uploader = SpoolUploader(Spool(tmp_path / "spool"), Hanging, interval=0.01)
         uploader.start()
@@ -94,19 +88,19 @@ class TestDrain:
             spool.append(Event("tags", "sweep", {"n": n}))
         assert time.monotonic() - began < 2
         assert uploader.close(0.1) > 0
-        let_go.set()
+        released.set()
 
-    def test_closed_before_it_was_started(self, spool, tmp_path):
+    def test_closing_an_uploader_that_was_not_started_returns_its_events(self, spool, tmp_path):
         spool.append(Event("tags", "sweep"))
         assert SpoolUploader(Spool(tmp_path / "spool"), FlakySink).close(1) == 1
 
-    def test_nothing_is_opened_for_nothing(self, tmp_path):
+    def test_no_sink_is_opened_without_events(self, tmp_path):
         uploader = SpoolUploader(Spool(tmp_path / "spool"), lambda: pytest.fail("opened"), interval=0.01)
         uploader.start()
         assert uploader.close(5) == 0
 
     def test_after_a_failure_the_sink_is_opened_again(self, spool):
-        """What was done and not answered is to be found before it is done again."""
+        """Work whose answer was lost has to be found before it is done again."""
         opened = []
 
         class Once:
@@ -126,7 +120,7 @@ class TestDrain:
         # Once more when all is sent: a request may have been done after the last look.
         assert not uploader.upload_batch() and not uploader.upload_batch() and len(opened) == 3
 
-    def test_what_is_refused_is_set_aside_and_holds_up_nothing(self, spool):
+    def test_refused_events_are_stored_and_the_others_arrive(self, spool):
         taken = []
 
         class Picky:
@@ -138,10 +132,10 @@ class TestDrain:
             spool.append(Event("tags", "sweep", {"n": n}))
         assert SpoolUploader(spool, Picky).finish(0) == 0
         assert [event.data["n"] for event in taken] == [0, 2] and spool.refused() == 1
-        set_aside = json.loads((spool.folder / "refused.jsonl").read_text())
-        assert set_aside["reason"] == "not this" and set_aside["event"]["data"] == {"n": 1}
+        stored = json.loads((spool.folder / "refused.jsonl").read_text())
+        assert stored["reason"] == "not this" and stored["event"]["data"] == {"n": 1}
 
-    def test_kept_files_go_when_they_have_arrived_and_not_before(self, spool, tmp_path):
+    def test_staged_files_are_deleted_after_their_arrival(self, spool, tmp_path):
         (tmp_path / "a").write_text("a")
         sink = FlakySink()
         spool.append(Event("artifacts", "sweep", {"kept": spool.stage("sweep", [tmp_path / "a"]), "into": "x"}))
@@ -152,7 +146,7 @@ class TestDrain:
         sink.away.clear()
         assert uploader.finish(0) == 0 and not (spool.folder / "files").exists()
 
-    def test_finishing_is_patient_for_as_long_as_it_is_told(self, spool):
+    def test_finishing_retries_for_the_given_time(self, spool):
         sink = FlakySink()
         sink.away.set()
         spool.append(Event("tags", "sweep"))

@@ -1,4 +1,4 @@
-"""The process that carries a spool: what it says, what becomes of it, and of what it was carrying."""
+"""The uploader's process: its reports, its end, and the events it was sending."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from orchestrator.tracking.destination import TrackingDestination, remember
+from orchestrator.tracking.destination import TrackingDestination, store_destination
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.uploader_process import UploaderProcess
 from tests.tracking.tracked import Tracked, wait_for
@@ -25,7 +25,7 @@ def tracked(database, tmp_path):
     """A spool whose target is an SQLite database of MLflow's, as a sweep's on one machine is."""
     shutil.copy(database, tmp_path / "mlflow.db")
     made = Tracked(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
-    remember(made.spool, TrackingDestination(made.uri, made.experiment, made.sweep_id, "test"))
+    store_destination(made.spool, TrackingDestination(made.uri, made.experiment, made.sweep_id, "test"))
     made.recorder.record("start", SWEEP, name="made", params={"a": 1}, tags={})
     return made
 
@@ -39,7 +39,7 @@ def alive(process_id):
     return psutil.pid_exists(process_id) and psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
 
 
-def test_all_arrives_and_the_runs_are_known(tracked):
+def test_all_events_arrive_and_the_run_ids_are_reported(tracked):
     uploader = UploaderProcess(tracked.spool)
     uploader.start()
     tell(tracked, range(50))
@@ -55,11 +55,11 @@ def test_all_arrives_and_the_runs_are_known(tracked):
     assert not alive(uploader.process_id) and uploader.close(60) == 0
 
 
-def test_one_that_is_killed_is_replaced_and_nothing_is_there_twice(tracked):
+def test_a_killed_process_is_replaced_and_no_point_is_logged_twice(tracked):
     uploader = UploaderProcess(tracked.spool, pause=0.1)
     uploader.start()
     tell(tracked, range(10))
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     first = uploader.process_id
     tell(tracked, range(10, 5_000))
     os.kill(first, signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_one_that_is_killed_is_replaced_and_nothing_is_there_twice(tracked):
     assert [step for step, *_ in tracked.curve(SWEEP, "val_srcc")] == list(range(5_000))
 
 
-def test_where_no_process_can_be_started_it_is_tried_again(tracked, monkeypatch):
+def test_a_process_that_cannot_be_started_is_retried(tracked, monkeypatch):
     started, tries = subprocess.Popen, []
 
     def start(*arguments, **options):
@@ -81,22 +81,22 @@ def test_where_no_process_can_be_started_it_is_tried_again(tracked, monkeypatch)
     uploader = UploaderProcess(tracked.spool, pause=0.05)
     uploader.start()
     wait_for(lambda: uploader.error and "Cannot allocate memory" in uploader.error)
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     assert uploader.close(60) == 0 and uploader.error is None and len(tries) == 3
 
 
-def test_where_it_cannot_go_is_said(tracked):
+def test_a_missing_destination_is_reported(tracked):
     (tracked.spool.folder / "target.json").unlink()
     uploader = UploaderProcess(tracked.spool, pause=0.05)
     uploader.start()
     wait_for(lambda: uploader.error, 60)
-    assert uploader.close(60) == 1 and "does not say which MLflow it goes to" in uploader.error
+    assert uploader.close(60) == 1 and "does not name its MLflow" in uploader.error
 
 
-def test_a_signal_to_the_terminal_does_not_end_it(tracked):
+def test_a_signal_to_the_terminal_does_not_end_the_process(tracked):
     uploader = UploaderProcess(tracked.spool)
     uploader.start()
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(uploader.process_id, number)
     tell(tracked, range(3))
@@ -104,10 +104,10 @@ def test_a_signal_to_the_terminal_does_not_end_it(tracked):
     assert uploader.close(60) == 0 and len(tracked.curve(SWEEP, "val_srcc")) == 3
 
 
-def test_a_server_that_is_away_is_said_and_not_waited_for(tracked):
+def test_an_unavailable_server_is_reported_without_a_wait(tracked):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: refused at once
-        remember(
+        store_destination(
             tracked.spool, TrackingDestination(f"http://127.0.0.1:{closed.getsockname()[1]}", "made", "made", "test")
         )
         uploader = UploaderProcess(tracked.spool)
@@ -118,9 +118,9 @@ def test_a_server_that_is_away_is_said_and_not_waited_for(tracked):
     assert "refused" in uploader.error and uploader.sink is None and not alive(uploader.process_id)
 
 
-def test_a_server_that_never_answers_is_given_up(tracked):
+def test_closing_gives_up_a_server_that_never_answers(tracked):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        remember(
+        store_destination(
             tracked.spool, TrackingDestination(f"http://127.0.0.1:{silent.getsockname()[1]}", "made", "made", "test")
         )
         uploader = UploaderProcess(tracked.spool)
@@ -133,12 +133,12 @@ def test_a_server_that_never_answers_is_given_up(tracked):
     assert not alive(uploader.process_id)
 
 
-def test_it_ends_with_the_driver_whatever_ends_that(tracked):
+def test_the_process_ends_with_a_killed_driver(tracked):
     driver = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(_DRIVER), str(tracked.spool.folder)], stdout=subprocess.PIPE, text=True
     )
     uploader = int(driver.stdout.readline())
-    wait_for(lambda: tracked.spool.left() == 0, 60)
+    wait_for(lambda: tracked.spool.count_unsent() == 0, 60)
     assert alive(uploader)
     driver.kill()
     driver.wait()
@@ -154,10 +154,10 @@ import sys, time
 from pathlib import Path
 from orchestrator.tracking.uploader_process import UploaderProcess
 from orchestrator.tracking.spool import Spool
-courier = UploaderProcess(Spool(Path(sys.argv[1])))
-courier.start()
-while courier.process_id is None:
+uploader = UploaderProcess(Spool(Path(sys.argv[1])))
+uploader.start()
+while uploader.process_id is None:
     time.sleep(0.01)
-print(courier.process_id, flush=True)
+print(uploader.process_id, flush=True)
 time.sleep(600)
 """

@@ -19,7 +19,7 @@ def wheel(tmp_path_factory):
     return write_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-def test_the_same_code_gives_the_same_bytes_and_other_code_another_version(wheel, tmp_path, monkeypatch):
+def test_the_wheel_depends_only_on_the_code(wheel, tmp_path, monkeypatch):
     assert write_wheel(tmp_path).read_bytes() == wheel.read_bytes()
     assert wheel.name.startswith(f"hyperassess-{__version__}+")
     sources = module.source_files()
@@ -28,7 +28,7 @@ def test_the_same_code_gives_the_same_bytes_and_other_code_another_version(wheel
     assert write_wheel(tmp_path).name != wheel.name
 
 
-def test_its_record_is_right(wheel):
+def test_the_wheels_record_is_right(wheel):
     with zipfile.ZipFile(wheel) as packed:
         (record,) = (name for name in packed.namelist() if name.endswith("RECORD"))
         rows = {row[0]: row[1:] for row in csv.reader(packed.read(record).decode().splitlines())}
@@ -38,7 +38,7 @@ def test_its_record_is_right(wheel):
             assert (said, int(size)) == (f"sha256={digest}", len(packed.read(name)))
 
 
-def test_pip_installs_it_offline_and_the_packages_run_from_there(wheel, tmp_path):
+def test_pip_installs_the_wheel_offline_and_its_packages_run(wheel, tmp_path):
     install = ["install", "--quiet", "--no-index", "--no-deps", "--no-compile", "--target", str(tmp_path / "there")]
     subprocess.run([sys.executable, "-m", "pip", *install, str(wheel)], check=True, capture_output=True)
     code = "import orchestrator.scoring, models, search_spaces; print(orchestrator.__file__, orchestrator.__version__)"

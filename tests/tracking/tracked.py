@@ -1,4 +1,4 @@
-"""A sweep's spool and MLflow beside it, a server that can be killed and started again, and an MLflow in memory."""
+"""A sweep's spool with its MLflow: a database, a server that can be killed and restarted, or one in memory."""
 
 import contextlib
 import os
@@ -34,12 +34,12 @@ class Server:
         self.process = None
 
     def start(self):
-        here = ["--workers", "1", "--host", "127.0.0.1", "--port", str(self.port)]
+        address = ["--workers", "1", "--host", "127.0.0.1", "--port", str(self.port)]
         stores = ["--backend-store-uri", self.database]
         stores += ["--artifacts-destination", f"{self.folder}/artifacts"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", "server", *here, *stores],
+                [sys.executable, "-m", "mlflow", "server", *address, *stores],
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
@@ -55,7 +55,7 @@ class Server:
         raise AssertionError((self.folder / "log").read_text())
 
     def kill(self, number=signal.SIGKILL):
-        """Its own process group: its worker would outlive it otherwise."""
+        """Kill the server's process group, since its worker would outlive it otherwise."""
         os.killpg(self.process.pid, number)
         self.process.wait(30)
 
@@ -110,7 +110,7 @@ class Tracked:
 
 @dataclass
 class MemoryMlflow:
-    """What MLflow would show, kept in memory; every `send` may be told to lose its answer or to be away."""
+    """Runs in memory, as MLflow would show them; it can lose answers or be unavailable."""
 
     runs: list = field(default_factory=list)
     away: bool = False
@@ -144,16 +144,16 @@ class MemorySink:
                 run["params"].setdefault(name, str(value))
             run["tags"].update({name: str(value) for name, value in event.data.get("tags", {}).items()})
             for name, value in event.data.get("metrics", {}).items():
-                step, there = event.data["step"], run["points"]
-                known = any(p[:2] == (name, step) and (step or p[2] == value) for p in there)
+                step, points = event.data["step"], run["points"]
+                known = any(p[:2] == (name, step) and (step or p[2] == value) for p in points)
                 if not (known and event.data.get("retold")):
-                    there.add((name, step, value, event.time))
+                    points.add((name, step, value, event.time))
             if event.kind in {"start", "end"}:
                 run["status"] = event.data.get("status", "RUNNING")
 
 
 class MemoryTracked(Tracked):
-    """The same on a `MemoryMlflow`."""
+    """A sweep's spool, and its sink on a `MemoryMlflow`."""
 
     def __init__(self, folder):
         self.folder, self.mlflow = folder, MemoryMlflow()
@@ -188,7 +188,7 @@ class MemoryTracked(Tracked):
 
 @contextlib.contextmanager
 def lost_answers(monkeypatch, times):
-    """Runs are made, and whoever made them is not told."""
+    """Drop the answers to the first requests that create a run."""
     create, left = MlflowClient.create_run, [times]
 
     def lose(*args, **kwargs):
@@ -237,5 +237,5 @@ def record_epoch(recorder, one, number):
 def wait_for(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never came about"
+        assert time.monotonic() < end, "the condition never held"
         time.sleep(0.01)

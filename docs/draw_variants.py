@@ -143,7 +143,7 @@ def draw(name: str, path: Path) -> None:
 
 
 class _Drawing:
-    """A plan on matplotlib axes: feature → hypernet → weights above; features → stem → target net → scores below."""
+    """A plan on matplotlib axes, with feature → hypernet → weights above features → stem → target net → scores."""
 
     def __init__(self, axes: Any, said: Plan, upper: float, lower: float) -> None:
         self.axes, self.said, self.upper, self.lower = axes, said, upper, lower

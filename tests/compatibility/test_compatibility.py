@@ -75,7 +75,7 @@ def run(folder: Path, command: str, *arguments: str) -> str:
 
 
 def read_ledger(folder: Path, sweep: str) -> dict[str, FrozenTrial]:
-    """The trials of all studies of a sweep by their keys, as Optuna reads them."""
+    """Return the trials of all studies of a sweep by their keys, as Optuna reads them."""
     storage = JournalStorage(JournalFileBackend(str(folder / "sweeps" / sweep / "ledger.journal")))
     return {
         f"{KEYS[name]}-{trial.number:04d}": trial
@@ -85,7 +85,7 @@ def read_ledger(folder: Path, sweep: str) -> dict[str, FrozenTrial]:
 
 
 def mlflow_runs(folder: Path, sweep: str) -> dict[str, Run]:
-    """MLflow's runs of a sweep by their keys."""
+    """Return MLflow's runs of a sweep by their keys."""
     client = MlflowClient(uri(folder))
     id = yaml.safe_load((folder / "sweeps" / sweep / "spec.yaml").read_text())["id"]
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]

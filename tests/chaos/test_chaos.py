@@ -6,6 +6,7 @@ import pytest
 
 from tests.chaos.story import run_story
 from tests.chaos.world import Server, World
+from tests.mlflow_database import copy_database
 from tests.ratings import make_ratings
 
 FIRST, LAST = map(int, os.environ.get("CHAOS_SEEDS", "0:1").split(":"))
@@ -14,8 +15,9 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def setup(module_folder):
+def setup(module_folder, mlflow_database):
     """A folder, its data set, and a server that the sweeps share."""
+    copy_database(mlflow_database, module_folder)
     server = Server(module_folder)
     server.start()
     yield module_folder, make_ratings(module_folder), server

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +130,8 @@ def module_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
 def reset_tracking_uri() -> None:
     """A module's fixtures must not write to the MLflow that a test of another module chose."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture(autouse=True)

@@ -343,7 +343,7 @@ class TestScore:
         [
             ("absent", "00.png", "no sweeps"),
             ("unfinished", "00.png", "not finished"),
-            ("unconfirmed", "00.png", "confirmed no configuration"),
+            ("unconfirmed", "00.png", "has no confirmed configuration"),
             ("broken", "00.png", "holds no file"),
         ],
     )

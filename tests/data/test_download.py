@@ -75,7 +75,7 @@ def test_a_broken_network_is_one_sentence_with_the_other_way(tmp_path: Path) -> 
         ("pku_aigiqa4k", "take it from GitHub, jiquan123/AIGIQA4K"),
         ("shapes", "nothing to fetch"),
         ("csv", "nothing to fetch"),
-        ("agiqa", "Did you mean agiqa"),
+        ("agiqa", "did you mean agiqa"),
     ],
 )
 def test_what_is_not_fetched_says_where_it_is(tmp_path: Path, name: str, message: str) -> None:

@@ -74,6 +74,14 @@ def made(tmp_path_factory):
     return Made(folder, uri, run_id, output, scorer)
 
 
+@pytest.fixture(autouse=True)
+def made_is_the_default_mlflow(request, monkeypatch):
+    """Make MLflow's default URI that of `made`: MLflow looks up a logged model, the source of a version, there."""
+    if "made" in request.fixturenames:
+        mlflow.set_tracking_uri(request.getfixturevalue("made").uri)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 def _logged(folder, uri):
     client = MlflowClient(uri)
     experiment = client.create_experiment("made", artifact_location=f"file://{folder}/mlruns")

@@ -9,8 +9,8 @@ from typing import Any
 import typer
 
 from orchestrator.core.registered_names import fill_in_names
+from orchestrator.core.setting_options import PANELS, setting_options
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.spec_option import PANELS, setting_options
 from orchestrator.sweep import sweep
 
 PAGE = Path(__file__).parent / "sweeps.md"

@@ -13,7 +13,7 @@ from orchestrator.execution.prepare import prepare
 from orchestrator.reporting.summary import summarise
 from orchestrator.reporting.tables import print_pointers, print_result
 from orchestrator.search.space import load_space
-from orchestrator.sweeps.studies import open_studies
+from orchestrator.sweeps.open_studies import open_studies
 
 IMAGES = Path(__file__).parent / "images"
 

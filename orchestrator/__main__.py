@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from orchestrator import __version__
-from orchestrator.core.import_path import ROOT
+from orchestrator.core.sys_path import ROOT
 
 COMMANDS = {
     "Search": ("sweep", "resume", "reproduce"),

@@ -9,8 +9,8 @@ import typer
 
 from orchestrator.core.cli import command, examples
 from orchestrator.core.cli_options import SWEEPS, Debug, flag, takes_settings
+from orchestrator.core.setting_options import OUTPUT_PANEL, SWEEP_PANEL, setting_options
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.spec_option import OUTPUT_PANEL, SWEEP_PANEL, setting_options
 
 
 @command

@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.core.cli import commands, examples
 from orchestrator.core.cli_options import OUTPUT_PANEL, Debug, flag
-from orchestrator.core.user_profile import VARIABLES
+from orchestrator.core.service_addresses import VARIABLES
 
 if TYPE_CHECKING:
     from orchestrator.cluster.process_registry import StartedNode
@@ -75,7 +75,7 @@ def up(
     from orchestrator.cluster.loopback import ADDRESS
     from orchestrator.cluster.start import address_of, start_head
     from orchestrator.core.errors import InputError
-    from orchestrator.core.user_profile import find_setting
+    from orchestrator.core.service_addresses import find_setting
 
     resources = _resources(num_cpus, num_gpus, memory, object_store_memory, spill_dir)
     if not head:

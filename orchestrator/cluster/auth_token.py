@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.user_profile import config_folder, find_setting
+from orchestrator.core.service_addresses import config_folder, find_setting
 
 OPEN = "disabled"
 """RAY_AUTH_MODE of a cluster that asks for no token."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.core.atomic_files import write_file
-from orchestrator.core.user_profile import find_setting
+from orchestrator.core.service_addresses import find_setting
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.import_path import keep_order_in_subprocesses
 from orchestrator.core.registered_names import fill_in_names
-from orchestrator.core.spec_option import OUTPUT_PANEL, names
+from orchestrator.core.setting_options import OUTPUT_PANEL, names
+from orchestrator.core.sys_path import keep_order_in_subprocesses
 
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands", "examples", "names"]
 

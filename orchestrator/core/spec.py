@@ -16,8 +16,8 @@ from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import refuse_password, without_passwords
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.ledger_url import ledger_url
-from orchestrator.core.spec_migrations import SCHEMA_VERSION, migrate
-from orchestrator.core.spec_option import (
+from orchestrator.core.service_addresses import VARIABLES, find_setting
+from orchestrator.core.setting_options import (
     CHECKPOINTS_PANEL,
     CONFIRM_PANEL,
     DATA_PANEL,
@@ -28,7 +28,7 @@ from orchestrator.core.spec_option import (
     Option,
     setting_options,
 )
-from orchestrator.core.user_profile import VARIABLES, find_setting
+from orchestrator.core.spec_migrations import SCHEMA_VERSION, migrate
 
 
 class SweepSpec(BaseModel):

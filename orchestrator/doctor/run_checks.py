@@ -29,7 +29,7 @@ def run_checks(
     """
     from orchestrator.cluster.auth_token import token_file
     from orchestrator.cluster.process_registry import cluster_address
-    from orchestrator.core.user_profile import find_setting
+    from orchestrator.core.service_addresses import find_setting
     from orchestrator.tracking.destination import resolve_tracking_uri
 
     cluster, uri = cluster_address(address), resolve_tracking_uri(tracking_uri)

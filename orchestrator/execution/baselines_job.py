@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
-from orchestrator.execution.evaluation import flat_agreement
 from orchestrator.execution.job import Job
+from orchestrator.execution.locked_trial_dir import LockedTrialDir
+from orchestrator.execution.prediction_metrics import flat_agreement
 from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.training_job import prediction_table
-from orchestrator.execution.trial_dir import LockedTrialDir
 from orchestrator.search.outcome import Outcome
 
 REASONS = "reasons.csv"

@@ -15,11 +15,11 @@ from orchestrator.core.disk_space import format_bytes
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
+from orchestrator.execution.locked_trial_dir import ASIDE
 from orchestrator.execution.median_run import median_run
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.retention import Kept, RetentionPolicy, TopK, TrialCheckpoint, removable
 from orchestrator.execution.shared_trial_store import drop_parts, file_size
-from orchestrator.execution.trial_dir import ASIDE
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial

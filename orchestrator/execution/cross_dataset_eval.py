@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from orchestrator.cluster.shared_features import open_features
-from orchestrator.execution.evaluation import flat_agreement
+from orchestrator.execution.prediction_metrics import flat_agreement
 from orchestrator.training.baselines import OtherRows
 from orchestrator.training.evaluate import predict, reads_of
 

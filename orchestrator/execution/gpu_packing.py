@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.execution.gpu_memory import CONTEXT_BYTES
+from orchestrator.execution.gpu_memory_limit import CONTEXT_BYTES
 
 if TYPE_CHECKING:
     from orchestrator.execution.job import Job

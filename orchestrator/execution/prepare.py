@@ -12,7 +12,7 @@ from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins, load_plugins, share_plugins
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
-from orchestrator.execution.cross_dataset import CrossDataset, extract_cross, prepare_cross_dataset
+from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
@@ -211,7 +211,7 @@ def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]
     _variant(spec.variant, None)
     dataset = load_dataset(spec.dataset, spec.data_root, progress)
     if spec.criteria:
-        from orchestrator.data.criteria import read_criteria
+        from orchestrator.data.prompt_criteria import read_criteria
 
         dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
     missing = [target for target in spec.targets if target not in dataset.targets]

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from orchestrator.core.spec import SweepSpec
-from orchestrator.execution import heartbeat
+from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.fair_share import SlotRequest, fair_shares, in_slots_of
-from orchestrator.execution.heartbeat import Heartbeat
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
+from orchestrator.execution.sweep_heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class SlotSharing:
 
     def __exit__(self, *error: object) -> None:
         self._closing.set()
-        self._thread.join(timeout=heartbeat.INTERVAL)
+        self._thread.join(timeout=sweep_heartbeat.INTERVAL)
 
     def update(self) -> None:
         """Count the slots of the cluster and share them; an error leaves the last known numbers."""
@@ -104,5 +104,5 @@ class SlotSharing:
         return time.monotonic() - seen < STALE_SECONDS
 
     def _run(self) -> None:
-        while not self._closing.wait(heartbeat.INTERVAL):
+        while not self._closing.wait(sweep_heartbeat.INTERVAL):
             self.update()

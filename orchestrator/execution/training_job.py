@@ -17,13 +17,13 @@ from models.scoring_model import ScoringModel
 from orchestrator.core.disk_space import format_bytes, free_bytes, is_disk_full
 from orchestrator.core.run_files import EPOCHS, MODEL, PREDICTIONS
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
-from orchestrator.execution.device import machine_tags
 from orchestrator.execution.epoch_log import EpochLog
-from orchestrator.execution.evaluation import flat_agreement
-from orchestrator.execution.gpu_memory import limit_gpu_memory
+from orchestrator.execution.gpu_memory_limit import limit_gpu_memory
 from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.locked_trial_dir import LockedTrialDir
+from orchestrator.execution.machine_tags import machine_tags
+from orchestrator.execution.prediction_metrics import flat_agreement
 from orchestrator.execution.sweep_context import SweepContext
-from orchestrator.execution.trial_dir import LockedTrialDir
 from orchestrator.scoring import ModelConfig, save_scorer
 from orchestrator.scoring.percentiles import quantiles_of
 from orchestrator.search.outcome import Outcome

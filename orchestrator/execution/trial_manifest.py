@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 
+from orchestrator.execution.locked_trial_dir import WorkerInfo
 from orchestrator.execution.retention import Kept
-from orchestrator.execution.trial_dir import WorkerInfo
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from orchestrator.core.object_store import ObjectStore
+from orchestrator.execution.locked_trial_dir import WorkerInfo
 from orchestrator.execution.retention import Kept
-from orchestrator.execution.trial_dir import WorkerInfo
 
 
 def all_files(name: str) -> bool:

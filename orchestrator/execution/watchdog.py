@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.locked_trial_dir import WorkerInfo
 from orchestrator.execution.shared_trial_store import SharedTrialStore
-from orchestrator.execution.trial_dir import WorkerInfo
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.outcome import Outcome
 

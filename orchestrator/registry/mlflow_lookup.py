@@ -9,7 +9,7 @@ from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.workspace import find_sweep
-from orchestrator.registry.model_reference import VersionReference
+from orchestrator.registry.version_reference import VersionReference
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
 from orchestrator.tracking.recorder import SWEEP

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.run_files import MODEL, PREDICTIONS
-from orchestrator.registry.model_reference import parse_version
 from orchestrator.registry.resolved_model import EXPORT, ResolvedModel, from_export, unpack
+from orchestrator.registry.version_reference import parse_version
 from orchestrator.tracking.run_id import is_run_id
 
 if TYPE_CHECKING:
-    from orchestrator.registry.model_store import DownloadedModel, ModelStore
+    from orchestrator.registry.mlflow_models import DownloadedModel, ModelStore
     from orchestrator.scoring import Scorer
 
 
@@ -73,7 +73,7 @@ def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path)
 
 
 def _store(tracking_uri: str | None, scratch: Path) -> ModelStore:
-    from orchestrator.registry.model_store import ModelStore
+    from orchestrator.registry.mlflow_models import ModelStore
     from orchestrator.tracking.destination import resolve_tracking_uri
 
     return ModelStore(resolve_tracking_uri(tracking_uri), scratch)

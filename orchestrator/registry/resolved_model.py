@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.run_files import MODEL, PREDICTIONS
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 
 _UNPACKING = (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 """Errors of a damaged `.zip`, an encrypted one (RuntimeError) and an unknown format (NotImplementedError)."""

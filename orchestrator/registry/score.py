@@ -13,7 +13,7 @@ from rich.console import Console
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.progress import progress_bar
-from orchestrator.execution.device import training_device
+from orchestrator.execution.machine_tags import training_device
 from orchestrator.registry.resolve import load_found, resolve_model
 from orchestrator.registry.score_inputs import read_requests
 from orchestrator.registry.score_table import ranked, records, show_scores, write_scores

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.execution.evaluation import EvaluationMetrics, evaluate_table, mean_agreement
+from orchestrator.execution.prediction_metrics import EvaluationMetrics, evaluate_table, mean_agreement
 from orchestrator.training.bootstrap import Interval, median_interval
 
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution.cross_dataset import article
+from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.aggregate import Figures
 from orchestrator.reporting.columns import CROSS_HEADER, HEADER, cross_cells, result_cells
 from orchestrator.reporting.live_view import duration

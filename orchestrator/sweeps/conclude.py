@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from orchestrator.execution.progress import SweepProgress
-from orchestrator.sweeps.records import SweepProcess, SweepRecords
+from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.sweep_run import log_sweep_end, mlflow_ids
 from orchestrator.tracking.uploader_process import UploaderProcess
 

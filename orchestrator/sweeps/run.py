@@ -20,12 +20,12 @@ from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
+from orchestrator.sweeps.background_services import monitored_controller, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
-from orchestrator.sweeps.records import SweepProcess, SweepRecords, distribute, open_records, read_data
-from orchestrator.sweeps.services import monitored_controller, upload_services
+from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords, distribute, open_records, read_data
 from orchestrator.sweeps.signals import SignalHandler
-from orchestrator.tracking.reconcile import reconcile
+from orchestrator.tracking.reconcile_spool import reconcile
 
 
 def execute_sweep(

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.workspace import Workspace, running, scan
-from orchestrator.execution.heartbeat import Heartbeat, owner, register
+from orchestrator.execution.sweep_heartbeat import Heartbeat, owner, register
 from orchestrator.sweeps.state import State, sweep_status
 
 _GONE = 600.0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
+from orchestrator.core.service_addresses import find_setting
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.user_profile import find_setting
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.uploader import Sink
 

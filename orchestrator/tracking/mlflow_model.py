@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import DIGEST, LOADER
 from orchestrator.tracking.wheel import write_wheel
 

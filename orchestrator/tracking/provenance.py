@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.credentials import without_passwords
-from orchestrator.execution.device import device_name
+from orchestrator.execution.machine_tags import device_name
 
 if TYPE_CHECKING:
     from orchestrator.core.spec import SweepSpec

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, description: str) -> None:
     """Log the start of the sweep's run: settings, provenance, data set, splits and a description in Markdown."""
-    from orchestrator.execution.device import device_name, training_device
+    from orchestrator.execution.machine_tags import device_name, training_device
     from orchestrator.tracking.provenance import provenance, public_settings
 
     spec, dataset = prepared.spec, prepared.dataset
@@ -130,7 +130,7 @@ def mlflow_ids(
 
 def job_tags(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
     """Return the function that makes the provenance tags of a job's run."""
-    from orchestrator.execution.device import training_device
+    from orchestrator.execution.machine_tags import training_device
     from orchestrator.tracking.provenance import run_tags
 
     return run_tags(

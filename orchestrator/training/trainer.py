@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from orchestrator.core.errors import InputError
 from orchestrator.training.batch_sampler import prompt_batches, shuffled_batches
+from orchestrator.training.epoch_result import BestEpoch, EpochResult
 from orchestrator.training.evaluate import compare, predict, reads_of
 from orchestrator.training.feature_batches import FeatureBatches
 from orchestrator.training.losses import LossBatch, build_loss
 from orchestrator.training.optimizer import AdamW, lr_share
-from orchestrator.training.result import BestEpoch, EpochResult
 from orchestrator.training.settings import FitSettings
 from orchestrator.training.training_data import ScoreScale, TrainingData
 from orchestrator.training.weight_ema import WeightEMA

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.cluster.session import ray_session
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution import heartbeat
+from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
@@ -67,8 +67,8 @@ class CallLog:
 
 
 def main(address: str, folder: Path, priority: float, trials: int) -> None:
-    heartbeat.INTERVAL = 1.0
-    heartbeat.register = lambda: folder / "register"
+    sweep_heartbeat.INTERVAL = 1.0
+    sweep_heartbeat.register = lambda: folder / "register"
     spec = build_spec({"name": folder.name, "priority": priority})
     workspace = Workspace(folder)
     plan = Plan(trials=trials, confirm=0, splits=1, seed=0, epochs=_MANY)
@@ -77,7 +77,7 @@ def main(address: str, folder: Path, priority: float, trials: int) -> None:
 
         slots = Slots(count)
         progress = SweepProgress(budget=trials, epochs=_MANY, slots=slots)
-        publisher = heartbeat.HeartbeatPublisher(spec, workspace, progress, slots, shared=True)
+        publisher = sweep_heartbeat.HeartbeatPublisher(spec, workspace, progress, slots, shared=True)
         sweep = FakeSweep(plan, control=False, slots=slots)
         controller = sweep.controller(progress, CallLog(folder / "diary"))
         sharing = SlotSharing(
@@ -86,7 +86,7 @@ def main(address: str, folder: Path, priority: float, trials: int) -> None:
             progress,
             lambda excluded: int(ray.cluster_resources()["CPU"]),
             controller.excluded_nodes,
-            heartbeat.read_heartbeats,
+            sweep_heartbeat.read_heartbeats,
         )
         with publisher, sharing:
             run_jobs(controller, make_sweep_context(folder), folder / "tune", 1, 0, worker=SleepingTrainable)

@@ -10,7 +10,7 @@ import torch
 from orchestrator.cluster.session import require_slots, slots_on
 from orchestrator.core.errors import InputError
 from orchestrator.execution import gpu_packing
-from orchestrator.execution.gpu_memory import CONTEXT_BYTES, limit_gpu_memory
+from orchestrator.execution.gpu_memory_limit import CONTEXT_BYTES, limit_gpu_memory
 from orchestrator.execution.gpu_packing import (
     GpuProbe,
     ResourceShare,

@@ -7,11 +7,11 @@ import pytest
 
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution import heartbeat
-from orchestrator.execution.heartbeat import HeartbeatPublisher
+from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slot_sharing import STALE_SECONDS, SlotSharing
 from orchestrator.execution.slots import Slots
+from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,7 @@ def test_sweeps_share_slots_by_priority(sweep):
 
 
 def test_share_is_known_on_entry_and_ends_with_the_other_sweep(sweep, monkeypatch):
-    monkeypatch.setattr(heartbeat, "INTERVAL", 0.02)
+    monkeypatch.setattr(sweep_heartbeat, "INTERVAL", 0.02)
     other = sweep("other", priority=3).beat()
     own = sweep("own", other)
     with own.sharing:

@@ -21,7 +21,7 @@ from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.execution import trainable as worker_module
 from orchestrator.execution import training_job
 from orchestrator.execution.baselines_job import REASONS
-from orchestrator.execution.evaluation import flat_agreement
+from orchestrator.execution.prediction_metrics import flat_agreement
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.training_job import TrainingJob
 from orchestrator.scoring import ModelLoadError, load_scorer

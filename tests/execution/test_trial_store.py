@@ -12,10 +12,10 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable, storage_url
 from orchestrator.core.run_files import MODEL, PREDICTIONS
 from orchestrator.data.cache import cache_dir
+from orchestrator.execution.locked_trial_dir import TrialDirLocked
 from orchestrator.execution.object_trial_store import ObjectTrialStore, TrialSync
 from orchestrator.execution.synced_job import SyncedJob
 from orchestrator.execution.training_job import TrainingJob
-from orchestrator.execution.trial_dir import TrialDirLocked
 from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_manifest import MANIFEST
 from orchestrator.search.ledger_trial import LedgerTrial

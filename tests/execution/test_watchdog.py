@@ -12,9 +12,9 @@ import pytest
 from orchestrator.execution.controller import NoJob
 from orchestrator.execution.failures import Failure, FailureKind
 from orchestrator.execution.job import EpochReport
+from orchestrator.execution.locked_trial_dir import WorkerInfo
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.slots import Slots
-from orchestrator.execution.trial_dir import WorkerInfo
 from orchestrator.execution.watchdog import STACKS, HangWatchdog, send_signal
 from orchestrator.search.outcome import Outcome
 from tests.execution.fakes import FakeSweep, epoch

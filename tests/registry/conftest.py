@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 
 from orchestrator.core.spec import SweepSpec
 from orchestrator.scoring import Scorer, load_scorer
-from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_model import log_model
+from orchestrator.tracking.model_digest import folder_digest
 from tests.scoring.made_model import QUANTILES, save_images, save_model
 
 

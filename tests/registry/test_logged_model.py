@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from orchestrator.scoring import ModelLoadError
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import _load_pyfunc
 from tests.registry.served import post, served
 

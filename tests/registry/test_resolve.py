@@ -18,7 +18,7 @@ from orchestrator.registry.download import scorer_folder
 from orchestrator.registry.export import export_model
 from orchestrator.registry.resolve import resolve_model
 from orchestrator.scoring.percentiles import from_tag
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 
 
 @pytest.fixture

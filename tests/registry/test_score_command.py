@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from orchestrator.export import export
 from orchestrator.score import score
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from models import variant_info
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.workspace import Workspace
 from orchestrator.data import Dataset
-from orchestrator.execution.cross_dataset import CrossDataset
+from orchestrator.execution.cross_test_set import CrossDataset
 from orchestrator.execution.job import Job
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.prepare import PreparedSweep

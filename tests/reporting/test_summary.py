@@ -120,7 +120,7 @@ def test_the_result_is_json_without_nan(made, two):
 
 def test_a_figure_without_runs_is_null_with_its_reason(made, monkeypatch):
     failed = FittedPlcc(np.nan, "no logistic fit: the search did not converge")
-    monkeypatch.setattr("orchestrator.execution.evaluation.fitted_plcc", lambda *given: failed)
+    monkeypatch.setattr("orchestrator.execution.prediction_metrics.fitted_plcc", lambda *given: failed)
     test = made.summary().as_result()["best"]["test"]
     assert test["plcc_fitted"] is None and test["reasons"] == {"plcc_fitted": failed.reason}
     monkeypatch.undo()

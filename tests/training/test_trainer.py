@@ -7,7 +7,7 @@ import torch
 
 from orchestrator.core.errors import InputError
 from orchestrator.training import FitSettings, Trainer, TrainingData, correlations, fit
-from orchestrator.training.result import EpochResult
+from orchestrator.training.epoch_result import EpochResult
 
 SETTINGS = {
     "plain": FitSettings(epochs=5, lr=0.01, batch_size=16),

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.core.errors import InputError
-from orchestrator.execution.evaluation import evaluate_table
+from orchestrator.execution.prediction_metrics import evaluate_table
 from orchestrator.registry.promotion.compared_model import ComparedModel
 from orchestrator.registry.promotion.gates.format import bounds
 from orchestrator.registry.promotion.paired_bootstrap import paired_difference, shared_targets

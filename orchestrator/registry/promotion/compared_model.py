@@ -9,8 +9,8 @@ import pandas as pd
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.registry.mlflow_lookup import find_run, find_version
-from orchestrator.registry.model_reference import parse_version
 from orchestrator.registry.promotion.sweep_results import results_of_run
+from orchestrator.registry.version_reference import parse_version
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG
 

@@ -10,13 +10,13 @@ from orchestrator.core.errors import InputError
 from orchestrator.data.progress import Progress, silent
 from orchestrator.registry.mlflow_lookup import find_run, sweep_condition
 from orchestrator.registry.promotion.candidate import Candidate, candidate_of, choose
-from orchestrator.registry.promotion.champion import champion_on_candidate_test
-from orchestrator.registry.promotion.dataset import AvailableDataset, load_sweep_dataset
+from orchestrator.registry.promotion.champion_scores import champion_on_candidate_test
 from orchestrator.registry.promotion.gate_inputs import Champion, GateInputs, GateThresholds
 from orchestrator.registry.promotion.gates import GATES, GateResult
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles, saved_model
 from orchestrator.registry.promotion.model_version import alias_version
-from orchestrator.registry.promotion.score_check import check_scores
+from orchestrator.registry.promotion.rescore import check_scores
+from orchestrator.registry.promotion.sweep_dataset import AvailableDataset, load_sweep_dataset
 from orchestrator.registry.promotion.sweep_results import find_sweep_results, results_of_run
 from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.training.bootstrap import Metric

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.score_check import ScoreCheck
+from orchestrator.registry.promotion.rescore import ScoreCheck
 from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.run_files import MODEL
 from orchestrator.registry.download import fetch_logged
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.tracking.mlflow_sink import KEY_TAG
+from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import DIGEST
 
 if TYPE_CHECKING:

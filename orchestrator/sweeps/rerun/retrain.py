@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestrator.execution.device import device_name, training_device
 from orchestrator.execution.job import EpochReport, Job
+from orchestrator.execution.machine_tags import device_name, training_device
 from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features, prepare
 from orchestrator.reporting.live_view import FeatureProgress
 from orchestrator.search.space import load_space

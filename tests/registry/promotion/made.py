@@ -7,7 +7,7 @@ import pandas as pd
 
 from orchestrator.registry.promotion.candidate import Candidate
 from orchestrator.registry.promotion.gate_inputs import GateInputs, GateThresholds
-from orchestrator.registry.promotion.score_check import ScoreCheck
+from orchestrator.registry.promotion.rescore import ScoreCheck
 
 PROMPTS, COPIES = 60, 4
 

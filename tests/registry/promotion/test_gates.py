@@ -14,7 +14,7 @@ from orchestrator.registry.promotion.gates.control import BeatsControl
 from orchestrator.registry.promotion.gates.no_pixel import BeatsNoPixel
 from orchestrator.registry.promotion.gates.predictions import UsablePredictions
 from orchestrator.registry.promotion.gates.reproduces import Reproduces
-from orchestrator.registry.promotion.score_check import ScoreCheck
+from orchestrator.registry.promotion.rescore import ScoreCheck
 from orchestrator.registry.promotion.sweep_results import hash_of_test
 from orchestrator.registry.verify_scores import ScoreDifferences
 from tests.registry.promotion.made import gate_inputs, predictions

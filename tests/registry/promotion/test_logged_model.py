@@ -8,13 +8,13 @@ from mlflow.exceptions import MlflowException
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.run_files import MODEL
-from orchestrator.registry.promotion import champion, logged_model
-from orchestrator.registry.promotion.champion import champion_on_candidate_test
-from orchestrator.registry.promotion.dataset import AvailableDataset
+from orchestrator.registry.promotion import champion_scores, logged_model
+from orchestrator.registry.promotion.champion_scores import champion_on_candidate_test
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles
 from orchestrator.registry.promotion.model_version import register
+from orchestrator.registry.promotion.sweep_dataset import AvailableDataset
 from orchestrator.tracking import mlflow_model
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 from tests.registry.promotion.made import gate_inputs
 
 
@@ -93,8 +93,8 @@ def test_champion_on_candidate_test_does_not_score_changed_files(files, tmp_path
     def gone(run_id):
         raise MlflowException("no such run")
 
-    monkeypatch.setattr(champion, "fetch_version", lambda *args: files)
-    monkeypatch.setattr(champion, "score_rows", lambda *args: candidate.table)
+    monkeypatch.setattr(champion_scores, "fetch_version", lambda *args: files)
+    monkeypatch.setattr(champion_scores, "score_rows", lambda *args: candidate.table)
     data = AvailableDataset(SimpleNamespace(), "")
     found = champion_on_candidate_test(SimpleNamespace(get_run=gone), version, candidate, data, tmp_path, tmp_path)
     assert (found.table is None) == changed

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from orchestrator.registry.download import fetch_version
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 from tests.commands import invoke, run
 from tests.mlflow_database import copy_database
 

@@ -11,17 +11,17 @@ from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec
-from orchestrator.execution.callbacks import order_callbacks
 from orchestrator.execution.controller import SweepController
-from orchestrator.execution.heartbeat import HeartbeatPublisher, read_heartbeats
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slot_sharing import SlotSharing
+from orchestrator.execution.sweep_callback import order_callbacks
+from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher, read_heartbeats
 from orchestrator.execution.watchdog import HangWatchdog
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
-from orchestrator.sweeps.records import SweepProcess, SweepRecords
+from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.orphaned_runs import close_orphans
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.sweep_run import report_pending

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.tracking.digest import folder_digest
+from orchestrator.tracking.model_digest import folder_digest
 
 
 def _write(folder, **files):

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from orchestrator.core.cli import command
 from orchestrator.core.cli_options import takes_settings
+from orchestrator.core.setting_options import SEARCH_PANEL, Option, setting_options
 from orchestrator.core.spec import RESUMABLE_SETTINGS, SweepSpec
-from orchestrator.core.spec_option import SEARCH_PANEL, Option, setting_options
 
 
 class Settings(BaseModel):

@@ -13,16 +13,16 @@ from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
-from orchestrator.execution.device import training_device
 from orchestrator.execution.executor import Executor
+from orchestrator.execution.machine_tags import training_device
 from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
 from orchestrator.execution.slots import Slots
 from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.reporting.live_view import FeatureProgress
 from orchestrator.reporting.run_description import describe_start
+from orchestrator.sweeps.open_studies import SweepStudies, open_studies
 from orchestrator.sweeps.signals import SignalHandler
-from orchestrator.sweeps.studies import SweepStudies, open_studies
 from orchestrator.tracking.destination import TrackingDestination, choose_destination
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool

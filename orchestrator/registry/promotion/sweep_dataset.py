@@ -33,7 +33,7 @@ def load_sweep_dataset(
         progress: receives the number of images verified.
     """
     from orchestrator.data import load_dataset
-    from orchestrator.data.criteria import read_criteria
+    from orchestrator.data.prompt_criteria import read_criteria
 
     spec = results.spec
     try:

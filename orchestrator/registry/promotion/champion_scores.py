@@ -11,12 +11,12 @@ from orchestrator.core.errors import InputError
 from orchestrator.data.progress import Progress, silent
 from orchestrator.registry.download import fetch_version
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.dataset import AvailableDataset
 from orchestrator.registry.promotion.gate_inputs import Champion
-from orchestrator.registry.promotion.score_check import CannotScore, score_rows
+from orchestrator.registry.promotion.rescore import CannotScore, score_rows
+from orchestrator.registry.promotion.sweep_dataset import AvailableDataset
 from orchestrator.registry.promotion.sweep_results import hash_of_test, results_of_run, rows_of_test
-from orchestrator.tracking.digest import folder_digest
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
+from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import DIGEST
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from orchestrator.execution.evaluation import evaluate_table, flat_agreement, mean_agreement
+from orchestrator.execution.prediction_metrics import evaluate_table, flat_agreement, mean_agreement
 from orchestrator.training.logistic_fit import fit_logistic
 
 METRICS = {"srcc", "plcc", "krcc", "rmse", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt"}

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.errors import InputError
+from orchestrator.core.service_addresses import config_folder, find_setting
 from orchestrator.core.spec import SweepSpec, sources, with_defaults
-from orchestrator.core.user_profile import config_folder, find_setting
 from orchestrator.tracking.destination import resolve_tracking_uri
 
 

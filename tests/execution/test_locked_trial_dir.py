@@ -8,14 +8,14 @@ import time
 
 import pytest
 
+from orchestrator.execution.locked_trial_dir import LockedTrialDir, TrialDirLocked, read_worker
 from orchestrator.execution.training_job import TrainingJob
-from orchestrator.execution.trial_dir import LockedTrialDir, TrialDirLocked, read_worker
 from tests.execution.contexts import make_job, make_sweep_context
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.execution.trial_dir import LockedTrialDir
+from orchestrator.execution.locked_trial_dir import LockedTrialDir
 folder = LockedTrialDir(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.core.errors import InputError, reason
 from orchestrator.registry.download import fetch_logged, fetch_version
 from orchestrator.registry.mlflow_lookup import find_version
-from orchestrator.registry.model_reference import VersionReference
+from orchestrator.registry.version_reference import VersionReference
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import DIGEST
 

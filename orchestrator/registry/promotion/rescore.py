@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.data.progress import Progress, silent
-from orchestrator.registry.promotion.dataset import AvailableDataset
 from orchestrator.registry.promotion.stored_feature_scores import score_stored
+from orchestrator.registry.promotion.sweep_dataset import AvailableDataset
 from orchestrator.registry.promotion.sweep_results import rows_of_test, targets_of
 from orchestrator.registry.verify_scores import ScoreDifferences, compare_scores
 

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.registry.model_reference import VersionReference, parse_version
+from orchestrator.registry.version_reference import VersionReference, parse_version
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from ray.experimental import internal_kv
 
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
-from orchestrator.execution import heartbeat
-from orchestrator.execution.heartbeat import Heartbeat, HeartbeatPublisher, read_heartbeats
+from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
+from orchestrator.execution.sweep_heartbeat import Heartbeat, HeartbeatPublisher, read_heartbeats
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work
 
 
@@ -28,8 +28,8 @@ def store(monkeypatch, tmp_path):
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(internal_kv, name, fake)
-    monkeypatch.setattr(heartbeat, "register", lambda: tmp_path / "register")
-    monkeypatch.setattr(heartbeat, "INTERVAL", 0.02)
+    monkeypatch.setattr(sweep_heartbeat, "register", lambda: tmp_path / "register")
+    monkeypatch.setattr(sweep_heartbeat, "INTERVAL", 0.02)
     return values
 
 

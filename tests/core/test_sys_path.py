@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from orchestrator.core.import_path import (
+from orchestrator.core.sys_path import (
     PACKAGES,
     ROOT,
     ProjectFinder,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.core.spec import SweepSpec
 from orchestrator.execution.job import Job, Study
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
@@ -92,3 +94,22 @@ def confirm_job(trial: LedgerTrial, plan: Plan, searched: Job | None) -> Job:
         backbone=searched.backbone,
         **shared,
     )
+
+
+def make_plan(spec: SweepSpec, began: float) -> Plan:
+    """Return the budgets of a sweep whose process began at `began`, by `time.monotonic`."""
+    seconds = spec.max_hours * 3600 - (time.monotonic() - began) if spec.max_hours else math.inf
+    return Plan(
+        trials=spec.trials,
+        confirm=spec.confirm,
+        splits=spec.splits,
+        seed=spec.seed,
+        epochs=spec.epochs,
+        deadline=time.time() + seconds,
+    )
+
+
+def job_budget(spec: SweepSpec, arms: int) -> int:
+    """Return the largest number of jobs of a sweep with `arms` searches: trials, confirm runs and baselines."""
+    confirm = (arms * min(spec.confirm, spec.trials) + 1) * spec.splits if spec.confirm else 0
+    return arms * spec.trials + confirm

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.core.object_store import ObjectStoreUnavailable
-from orchestrator.core.spec import SweepSpec
 from orchestrator.execution.controller import SweepController
-from orchestrator.execution.plan import Plan
+from orchestrator.execution.plan import job_budget, make_plan
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slot_sharing import SlotSharing
@@ -61,7 +58,9 @@ def monitored_controller(
     """Return the sweep's controller and progress, with live view, watchdog, heartbeat and slot sharing running."""
     prepared, slots, studies = records.prepared, records.slots, records.studies
     spec, workspace = prepared.spec, process.workspace
-    progress = SweepProgress(budget=job_budget(prepared), epochs=spec.epochs, slots=slots)
+    progress = SweepProgress(
+        budget=job_budget(spec, arms=1 + (prepared.control_space is not None)), epochs=spec.epochs, slots=slots
+    )
     plan, stopping = make_plan(spec, process.began), process.signals.stopping
     controller = SweepController(plan, studies.arms, studies.confirm, stopping=stopping, slots=slots)
     view = LiveView(process.console, progress, _title(prepared))
@@ -101,24 +100,3 @@ def _slot_sharing(
 def _title(prepared: PreparedSweep) -> str:
     spec = prepared.spec
     return f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"
-
-
-def make_plan(spec: SweepSpec, began: float) -> Plan:
-    """Return the budgets of a sweep whose process began at `began`, by `time.monotonic`."""
-    seconds = spec.max_hours * 3600 - (time.monotonic() - began) if spec.max_hours else math.inf
-    return Plan(
-        trials=spec.trials,
-        confirm=spec.confirm,
-        splits=spec.splits,
-        seed=spec.seed,
-        epochs=spec.epochs,
-        deadline=time.time() + seconds,
-    )
-
-
-def job_budget(prepared: PreparedSweep) -> int:
-    """Return the largest number of jobs of a sweep: trials of every arm, confirm runs and baselines."""
-    spec = prepared.spec
-    arms = 1 if prepared.control_space is None else 2
-    confirm = (arms * min(spec.confirm, spec.trials) + 1) * spec.splits if spec.confirm else 0
-    return arms * spec.trials + confirm

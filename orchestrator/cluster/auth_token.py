@@ -117,7 +117,9 @@ def own_environment() -> Iterator[None]:
 
 def _reload() -> None:
     if "ray" in sys.modules:  # it read its settings when it was imported
-        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
+        try:
+            from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+        except ImportError:  # another version of Ray: it keeps the settings that it read
+            return
         Config.initialize("")
         AuthenticationTokenLoader.instance().reset_cache()

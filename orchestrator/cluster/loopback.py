@@ -29,7 +29,10 @@ def keep_loopback_address() -> Iterator[None]:
     """Make `ray.init` keep a given loopback address inside the block; `ray.init` has no hook for that."""
     from ray._private import services
 
-    before = services.resolve_ip_for_localhost
+    before = getattr(services, "resolve_ip_for_localhost", None)
+    if before is None:  # another version of Ray: it may listen on another address of this host
+        yield
+        return
     services.resolve_ip_for_localhost = lambda host: host
     try:
         yield

@@ -70,13 +70,12 @@ def _connect(address: str) -> None:
         raise InputError(f"No Ray cluster answers at {address}: {error}.")  # Ray itself would try for minutes
     use_token(address)
     import ray
-    from ray._raylet import GcsClient  # type: ignore[attr-defined]
     from ray.exceptions import AuthenticationError, RpcError
 
     known = for_ray(address) if port else address
     try:
         if port:
-            GcsClient(address=known)  # says within seconds what is wrong with a token; `init` tries for half a minute
+            _check_token(known)
         ray.init(address=known, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
     except AuthenticationError as error:
         token = token_file(address=address)
@@ -88,6 +87,15 @@ def _connect(address: str) -> None:
         ) from error
     except (ConnectionError, RpcError) as error:
         raise InputError(f"No Ray cluster lets this host in at {address}: {error}.") from error
+
+
+def _check_token(address: str) -> None:
+    """Raise what is wrong with a token within seconds; `ray.init` tries for half a minute."""
+    try:
+        from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    except ImportError:  # another version of Ray
+        return
+    GcsClient(address=address)
 
 
 def _start() -> None:

@@ -112,7 +112,7 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
     progress = FeatureProgress(console)
     resumed = workspace.spec.is_file()
     try:
-        space = load_space(workspace.space) if resumed else None
+        space = load_space(workspace.space, begun=True) if resumed else None
         prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
     except (InputError, KeyboardInterrupt):
         _remove_if_empty(workspace)
@@ -207,8 +207,11 @@ def _write_start(prepared: PreparedSweep, workspace: Workspace, console: Console
 
 def _print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
     """Print how to resume a search that `--max-hours` ended before its budget was met."""
+    from orchestrator.sweeps.budget import exhausted
+
     budget = result.get("budget", 0)
-    if budget and (done := sum(result["counts"].values())) < budget:
+    done = sum(result["counts"].values())
+    if budget and done < budget and "search" not in exhausted(result):
         console.print(
             f"\n--max-hours ended the search after {done} of {budget} trials. "
             f"Resume with:\n  {resume_command(spec, out)}",

@@ -258,7 +258,7 @@ class TestConformance:
     def test_every_float_is_read_back_exactly(self, ledger, reopen):
         generator = random.Random(0)
         values = [generator.random() * 10 ** generator.randint(-4, -2) for _ in range(20)]
-        values = [min(max(value, 1e-4), 1e-2) for value in values]
+        values = [value for value in values if 1e-4 <= value <= 1e-2]  # a repeated one would be replaced
         for value in values:
             ledger.enqueue({**SPACE.default_params(), "lr": value})
             number = ledger.ask().number

@@ -45,7 +45,8 @@ def reason_of(error: Mapping[str, Any]) -> str:
     if kind.endswith("_type") and (wanted := _ENTRIES.get(kind.removesuffix("_type"))):
         return f"must be {wanted}, not {shown(error['input'])}"
     if sentence := _SENTENCES.get(kind):
-        return sentence.format(**{**error.get("ctx", {}), "input": shown(error["input"])})
+        context = {key: _short(value) for key, value in error.get("ctx", {}).items()}
+        return sentence.format(**{**context, "input": shown(error["input"])})
     return str(error["msg"])
 
 
@@ -62,6 +63,10 @@ def first_reason(error: ValidationError, skipped: Collection[str] = ()) -> str:
     key = ".".join(map(str, (*first["loc"][:2], *inside)))
     reason = " ".join(reason_of(first).split())
     return f"{key}: {reason}" if key else reason
+
+
+def _short(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else value
 
 
 def shown(value: Any) -> str:

@@ -67,5 +67,6 @@ def _reason(error: yaml.YAMLError) -> str:
     """Return PyYAML's error as `line N: reason`, without the quoted text."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem:
         mark = error.problem_mark or error.context_mark
-        return f"line {mark.line + 1}: {error.problem}" if mark else error.problem
+        problem = f"{error.context or ''} {error.problem}" if error.problem.startswith("but ") else error.problem
+        return f"line {mark.line + 1}: {problem.strip()}" if mark else problem
     return " ".join(str(error).split())

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace
+from orchestrator.core.yaml_reader import read_yaml
 from orchestrator.search.enumeration import configuration_key
 from orchestrator.search.ledger_trial import best_of
 from orchestrator.search.read_ledger import read_studies
@@ -148,11 +147,11 @@ def read_enqueued(path: Path | None, space: SearchSpace) -> tuple[Params, ...]:
 
 def _content(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
             return [_row(row) for row in csv.DictReader(text.splitlines())]
-        return json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError, csv.Error) as error:
+        return json.loads(text) if path.suffix.lower() == ".json" else read_yaml(text)
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
 
 

@@ -70,7 +70,7 @@ class Parameter(BaseModel, ABC):
         distribution = self.distribution()
         try:
             return contains(distribution, distribution.to_internal_repr(value))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return False
 
 

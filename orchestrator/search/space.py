@@ -148,7 +148,7 @@ class SearchSpace(BaseModel):
             try:
                 with warnings.catch_warnings(action="ignore"):  # out of range is only a warning to Optuna
                     value = parameter.suggest(trial, name)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise InputError(f"These parameters do not fit the search space: {name}: {error}") from error
             for flat, distribution in trial.distributions.items():
                 if not contains(distribution, distribution.to_internal_repr(params[flat])):

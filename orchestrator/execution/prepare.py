@@ -13,6 +13,7 @@ from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
 from orchestrator.execution.check_space import check_backbone, check_keys, check_models, check_training
 from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
+from orchestrator.execution.score_names import check_score_names
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
@@ -114,6 +115,7 @@ def prepare(
     reads = tuple(info.reads)
     check_keys(space, spec, info.parameters)
     check_training(space, spec, dataset, targets)
+    check_score_names(targets)
     if spec.backbone == "finetune":
         check_backbone(space, spec, encoders["image"], reads)
     from orchestrator.data import FeatureStore, check_searchable, make_split

@@ -288,7 +288,11 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
 
 
 def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
-    """Print the images that are excluded from the data sets, by reason."""
+    """Print the images that are excluded from the data sets, by reason, and scores that MLflow shows otherwise."""
+    from orchestrator.execution.score_names import renamed_in_mlflow
+
+    for sentence in renamed_in_mlflow(prepared.targets):
+        console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
     cross = prepared.cross
     for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
         for reason, names in dataset.quarantined_names().items():

@@ -210,8 +210,7 @@ def _print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Cons
     from orchestrator.sweeps.budget import exhausted
 
     budget = result.get("budget", 0)
-    done = sum(result["counts"].values())
-    if budget and done < budget and "search" not in exhausted(result):
+    if budget and (done := sum(result["counts"].values())) < budget and "search" not in exhausted(result):
         console.print(
             f"\n--max-hours ended the search after {done} of {budget} trials. "
             f"Resume with:\n  {resume_command(spec, out)}",

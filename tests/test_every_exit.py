@@ -11,6 +11,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from orchestrator.sweeps import dry_run
 from tests.commands import application
 
 LONG = "n" * 5000
@@ -210,5 +211,7 @@ def unclear(text: str) -> str | None:
 @pytest.mark.parametrize("command", sorted({command.split()[0] for command in BASE}))
 def test_wrong_input_ends_in_one_sentence_and_code_2_or_in_work_done(command, inputs, monkeypatch):
     monkeypatch.chdir(inputs)
+    model = dry_run.ExtremeModel("largest", 1, 0.1, {})  # accepted input is checked in full, but trains no model
+    monkeypatch.setattr(dry_run, "_corner", lambda *_: model)
     offenders = {" ".join(line)[:160]: wrong for line in wrong_lines(command) if (wrong := outcome(command, line))}
     assert not offenders, "\n".join(f"{command} {line!r}: {wrong}" for line, wrong in offenders.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import sys
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from orchestrator.core.errors import InputError
+from orchestrator.core.errors import InputError, printable, reason
 from orchestrator.core.registered_names import fill_in_names
 from orchestrator.core.setting_options import OUTPUT_PANEL, names
 from orchestrator.core.sys_path import keep_order_in_subprocesses
@@ -22,6 +23,8 @@ __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands"
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _EXAMPLES = "__examples__"
+_WRONG_PATHS = {errno.ENAMETOOLONG, errno.ENOTDIR}
+_REPORT = "This is an error of hyperassess: please report it with the traceback that --debug prints."
 CONTEXT = "context"
 """Name of the parameter that takes Typer's context."""
 
@@ -162,10 +165,13 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, InputError):
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(str(error))}", file=sys.stderr)
         return WRONG_INPUT
     if isinstance(error, KeyboardInterrupt):
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
-    print(f"Failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+    if isinstance(error, OSError) and error.errno in _WRONG_PATHS:
+        print(f"Error: {printable(str(error.filename))} cannot be used as a path: {reason(error)}.", file=sys.stderr)
+        return WRONG_INPUT
+    print(f"Failed: {type(error).__name__}: {printable(str(error))}\n{_REPORT}", file=sys.stderr)
     return FAILED

@@ -99,7 +99,7 @@ def _reasons(table: pd.DataFrame, targets: tuple[str, ...], image_reasons: list[
         elif not finite[row]:
             reasons.append("non-finite score")
         else:
-            reasons.append(f"{image_reason} image" if image_reason else None)
+            reasons.append(image_reason)
     return reasons
 
 

@@ -51,7 +51,7 @@ def test_a_changed_file_is_read_again(paths: list[Path], read: list[str]) -> Non
 def test_a_file_that_comes_back_is_no_longer_missing(paths: list[Path]) -> None:
     content = paths[2].read_bytes()
     paths[2].unlink()
-    assert verify_images(paths, paths[0].parent)[2] == ImageCheck(reason="missing")
+    assert verify_images(paths, paths[0].parent)[2].reason == "missing image"
     paths[2].write_bytes(content)
     assert verify_images(paths, paths[0].parent)[2].reason is None
 
@@ -73,3 +73,29 @@ def test_an_interrupted_check_keeps_what_it_has_seen(paths: list[Path], read: li
     read.clear()
     verify_images(paths, paths[0].parent)
     assert len(read) == 1
+
+
+def test_a_file_that_could_not_be_read_once_is_read_again(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        assert {check.reason for check in verify_images(paths, paths[0].parent)} == {"a file without read permission"}
+    assert {check.reason for check in verify_images(paths, paths[0].parent)} == {None}
+
+
+def test_another_decoder_reads_every_file_again(
+    paths: list[Path], read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = verify_images(paths, paths[0].parent)
+    read.clear()
+    monkeypatch.setattr(verify_images_module, "decoder_identity", lambda: "another")
+    assert verify_images(paths, paths[0].parent) == first
+    assert sorted(read) == NAMES
+
+
+def test_a_path_that_no_file_can_have_is_a_reason(paths: list[Path]) -> None:
+    names = ["x" * 300 + ".png", "a\0b.png"]
+    checks = verify_images([paths[0].parent / name for name in names], paths[0].parent)
+    assert [check.reason for check in checks] == ["missing image", "unreadable image"]

@@ -1,5 +1,7 @@
 """Conversion of a decoded image to the pixels that a network takes."""
 
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -8,7 +10,9 @@ TRANSFORM = "upright, over white, RGB, whole image to a square by Pillow's antia
 CROPPED = "upright, over white, RGB, shorter side by Pillow's antialiased bicubic, middle square"
 
 _LARGEST_INTERMEDIATE = 2**26
-"""Pixels, 256 MB; resizing a longer strip at once would need gigabytes."""
+"""Pixels, 256 MB; a larger image is not resized as a whole to crop its middle."""
+_LONGEST_SIDE = 2**17
+"""Pixels; Pillow needs gigabytes, or raises MemoryError, to resize a longer strip at once."""
 
 
 def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -65,9 +69,8 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
     if image.size == (width, height):
         return image
-    if image.width < width and image.height * width > _LARGEST_INTERMEDIATE:
-        # Pillow resizes the width first, which would make a tall strip larger still.
-        image = image.resize((image.width, height), Image.Resampling.BICUBIC)
+    if max(image.size) > _LONGEST_SIDE:
+        image = image.reduce((ceil(image.width / _LONGEST_SIDE), ceil(image.height / _LONGEST_SIDE)))
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 

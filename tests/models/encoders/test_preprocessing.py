@@ -42,12 +42,16 @@ def test_an_image_of_the_right_size_is_left_alone():
 
 @pytest.mark.parametrize("convert", [to_pixels, to_cropped_pixels])
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_long_strip_is_resized_without_a_large_intermediate(convert, turned, tall_strip, monkeypatch):
+def test_a_long_strip_is_resized_in_two_steps(convert, turned, tall_strip, monkeypatch):
     strip = tall_strip.transpose(Image.Transpose.TRANSPOSE) if turned else tall_strip
     expected = convert(strip, 16)
     monkeypatch.setattr(preprocessing, "_LARGEST_INTERMEDIATE", 100)
-    resized = []
-    resize = Image.Image.resize
-    monkeypatch.setattr(Image.Image, "resize", lambda *given: resized.append(resize(*given)) or resized[-1])
+    monkeypatch.setattr(preprocessing, "_LONGEST_SIDE", 100)
     np.testing.assert_allclose(convert(strip, 16).astype(int), expected.astype(int), atol=1)
-    assert max(image.width * image.height for image in resized) <= 16 * 16
+
+
+@pytest.mark.parametrize("size", [(80_000_000, 1), (1, 2_000_000)])
+def test_the_longest_strips_that_the_decoder_accepts_are_resized(size):
+    image = Image.new("RGB", size, (9, 99, 199))
+    for convert in (to_pixels, to_cropped_pixels):
+        assert (convert(image, 384) == np.array([9, 99, 199])[:, None, None]).all()

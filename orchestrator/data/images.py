@@ -172,8 +172,8 @@ def _unusable_if_raising(content: bytes = b"") -> Iterator[None]:
         yield
     except UnusableImage:
         raise
-    except (Image.DecompressionBombError, MemoryError):
-        raise UnusableImage("too large") from None
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise UnusableImage("too large") from error
     except Exception as error:
         truncated = "truncated" in str(error).lower()
-        raise UnusableImage("truncated" if truncated else other_content(content) or "unreadable") from None
+        raise UnusableImage("truncated" if truncated else other_content(content) or "unreadable") from error

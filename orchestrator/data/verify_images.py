@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from orchestrator.data.cache import cache_dir
 from orchestrator.data.image_file import UnusableFile, UnusableImage, read_image_file
 from orchestrator.data.images import decode_image, decoder_identity
 from orchestrator.data.progress import Progress, silent
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def _verify(path: str) -> ImageCheck:
         content = read_image_file(Path(path))
         decode_image(content)
     except UnusableImage as unusable:
+        _log.info("%s: %s (%r)", path, unusable, unusable.__cause__)
         return ImageCheck(reason=unusable.row_reason, lasting=not isinstance(unusable, UnusableFile))
     return ImageCheck(digest=hashlib.sha256(content).hexdigest())
 

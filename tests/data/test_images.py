@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from orchestrator.data.images import UnusableImage, decode_image, decoder_identity, open_image, plain_image
+from orchestrator.data.images import (
+    UnusableImage,
+    decode_image,
+    decoder_identity,
+    open_image,
+    plain_image,
+    readable_suffixes,
+)
 
 
 def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -185,3 +192,11 @@ def test_the_decoder_names_the_version_of_pillow() -> None:
     from PIL import __version__
 
     assert f"pillow {__version__}" in decoder_identity()
+
+
+def test_a_heic_file_is_decoded_and_found_if_its_package_is_installed() -> None:
+    pytest.importorskip("pillow_heif", reason="pillow-heif is not installed: HEIC was NOT tested")
+    assert {".png", ".avif", ".heic", ".tiff"} <= readable_suffixes() and ".eps" not in readable_suffixes()
+    image = Image.linear_gradient("L").convert("RGB")
+    decoded = decode_image(_encoded(image, "HEIF", quality=95))
+    assert np.abs(np.asarray(decoded).astype(int) - np.asarray(image)).max() < 16

@@ -99,3 +99,11 @@ def test_a_path_that_no_file_can_have_is_a_reason(paths: list[Path]) -> None:
     names = ["x" * 300 + ".png", "a\0b.png"]
     checks = verify_images([paths[0].parent / name for name in names], paths[0].parent)
     assert [check.reason for check in checks] == ["missing image", "unreadable image"]
+
+
+def test_the_log_has_what_the_decoder_raised(paths: list[Path], caplog: pytest.LogCaptureFixture) -> None:
+    paths[1].write_bytes(paths[1].read_bytes()[:60])
+    with caplog.at_level("INFO"):
+        verify_images(paths, paths[0].parent)
+    (message,) = caplog.messages
+    assert message.startswith(f"{paths[1]}: truncated (OSError(")

@@ -27,12 +27,6 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 class UnusableImage(Exception):
     """An image that cannot be used; the message is the short reason, such as "truncated" or "a folder"."""
 
-    @property
-    def row_reason(self) -> str:
-        """Reason why a data set excludes the image's row, such as "truncated image" or "a folder"."""
-        reason = str(self)
-        return reason if reason.startswith(("a ", "an ")) else f"{reason} image"
-
 
 class UnusableFile(UnusableImage):
     """A path whose content cannot be read now; the next attempt may succeed without a change of the file."""

@@ -17,7 +17,7 @@ from orchestrator.data.image_file import UnusableFile, UnusableImage, read_image
 from orchestrator.data.images import decode_image, decoder_identity
 from orchestrator.data.progress import Progress, silent
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,20 @@ class ImageCheck:
 
     Attributes:
         digest: SHA-256 of its bytes; "" if it cannot be used.
-        reason: why it cannot be used, such as "truncated image" or "a folder"; None if it can.
+        reason: why it cannot be used, such as "truncated" or "a folder"; None if it can.
         lasting: False if the file could not be read now, so that the next check has to try again.
     """
 
     digest: str = ""
     reason: str | None = None
     lasting: bool = True
+
+    @property
+    def row_reason(self) -> str | None:
+        """Reason why the image's row is excluded, such as "truncated image" or "a folder"; None if it is not."""
+        if self.reason is None or self.reason.startswith(("a ", "an ")):
+            return self.reason
+        return f"{self.reason} image"
 
 
 _Known = dict[str, tuple[int, int, ImageCheck]]
@@ -82,8 +89,8 @@ def _verify(path: str) -> ImageCheck:
         content = read_image_file(Path(path))
         decode_image(content)
     except UnusableImage as unusable:
-        _log.info("%s: %s (%r)", path, unusable, unusable.__cause__)
-        return ImageCheck(reason=unusable.row_reason, lasting=not isinstance(unusable, UnusableFile))
+        logger.info("%s: %s (%r)", path, unusable, unusable.__cause__)
+        return ImageCheck(reason=str(unusable), lasting=not isinstance(unusable, UnusableFile))
     return ImageCheck(digest=hashlib.sha256(content).hexdigest())
 
 

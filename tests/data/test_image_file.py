@@ -3,11 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.data.image_file import UnusableFile, UnusableImage, other_content, read_image_file
-
-
-def _folder(path: Path) -> None:
-    path.mkdir()
+from orchestrator.data.image_file import UnusableFile, other_content, read_image_file
 
 
 @pytest.mark.parametrize(
@@ -82,11 +78,3 @@ def test_a_format_without_its_decoder_is_named(monkeypatch, format_, brand, kind
     Image.init()
     monkeypatch.delitem(Image.OPEN, format_, raising=False)
     assert other_content(b"\0\0\0\x18ftyp" + brand).startswith(kind)
-
-
-@pytest.mark.parametrize(
-    ("reason", "row_reason"),
-    [("truncated", "truncated image"), ("animated", "animated image"), ("a folder", "a folder"), ("an x", "an x")],
-)
-def test_the_reason_of_a_row_is_a_noun(reason, row_reason):
-    assert UnusableImage(reason).row_reason == row_reason

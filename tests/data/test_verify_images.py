@@ -51,7 +51,7 @@ def test_a_changed_file_is_read_again(paths: list[Path], read: list[str]) -> Non
 def test_a_file_that_comes_back_is_no_longer_missing(paths: list[Path]) -> None:
     content = paths[2].read_bytes()
     paths[2].unlink()
-    assert verify_images(paths, paths[0].parent)[2].reason == "missing image"
+    assert verify_images(paths, paths[0].parent)[2].reason == "missing"
     paths[2].write_bytes(content)
     assert verify_images(paths, paths[0].parent)[2].reason is None
 
@@ -98,7 +98,7 @@ def test_another_decoder_reads_every_file_again(
 def test_a_path_that_no_file_can_have_is_a_reason(paths: list[Path]) -> None:
     names = ["x" * 300 + ".png", "a\0b.png"]
     checks = verify_images([paths[0].parent / name for name in names], paths[0].parent)
-    assert [check.reason for check in checks] == ["missing image", "unreadable image"]
+    assert [check.reason for check in checks] == ["missing", "unreadable"]
 
 
 def test_the_log_has_what_the_decoder_raised(paths: list[Path], caplog: pytest.LogCaptureFixture) -> None:
@@ -107,3 +107,11 @@ def test_the_log_has_what_the_decoder_raised(paths: list[Path], caplog: pytest.L
         verify_images(paths, paths[0].parent)
     (message,) = caplog.messages
     assert message.startswith(f"{paths[1]}: truncated (OSError(")
+
+
+@pytest.mark.parametrize(
+    ("reason", "row_reason"),
+    [(None, None), ("truncated", "truncated image"), ("animated", "animated image"), ("a folder", "a folder")],
+)
+def test_the_reason_of_a_row_is_a_noun(reason: str | None, row_reason: str | None) -> None:
+    assert ImageCheck(reason=reason).row_reason == row_reason

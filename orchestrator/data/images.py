@@ -115,17 +115,14 @@ def _prepare_pillow() -> None:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    from PIL import Image as pillow
-
     _check(image)
     image.load()
     rgb = to_rgb(image)
     turn = _turn(image)
     if turn is not None:
         rgb = rgb.transpose(turn)
-    plain = pillow.new("RGB", rgb.size)  # without the metadata, which later code might read differently
-    plain.paste(rgb)
-    return plain
+    rgb.info = {}  # later code might read the metadata differently
+    return rgb
 
 
 def _check(image: Image.Image) -> None:

@@ -58,12 +58,19 @@ def test_exif_orientation_is_applied_as_pillow_applies_it(orientation: int, kind
     assert np.array_equal(np.asarray(opened), np.asarray(expected))
 
 
-def test_nothing_but_pixels_is_left() -> None:
-    text = PngInfo()
-    text.add_text("parameters", "a red fox")
-    content = _encoded(Image.new("P", (3, 2)), "PNG", exif=_turned(6), pnginfo=text, transparency=0, dpi=(72, 72))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_nothing_but_pixels_is_left(kind: str, orientation: int) -> None:
+    content = _encoded(Image.new("RGB", (30, 20)), kind, exif=_turned(orientation), icc_profile=b"profile")
     opened = decode_image(content)
-    assert (opened.mode, opened.size, opened.info, dict(opened.getexif())) == ("RGB", (2, 3), {}, {})
+    assert (opened.mode, opened.info, dict(opened.getexif())) == ("RGB", {}, {})
+    assert opened.size == ((20, 30) if orientation == 6 else (30, 20))
+
+
+def test_an_image_in_memory_keeps_its_metadata() -> None:
+    image = Image.new("RGB", (3, 2))
+    image.info["note"] = "kept"
+    assert plain_image(image) is not image and plain_image(image).info == {} and image.info == {"note": "kept"}
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")

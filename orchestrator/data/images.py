@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Iterator
 from functools import cache
@@ -66,6 +67,21 @@ def decode_image(content: bytes) -> Image.Image:
                 raise
             # Pillow refuses long text, such as a workflow that was saved with the image; the pixels are fine.
             return _decode(without_text(content))
+
+
+def image_digest(content: bytes) -> str:
+    """Return the SHA-256 that stands for the pixels of a decodable image file.
+
+    It is that of the file's bytes. Float and 32-bit images add the decoder's version: version 1 made most of them
+    black, and features of these pixels may be stored.
+    """
+    from PIL import Image
+
+    digest = hashlib.sha256(content)
+    with contextlib.suppress(ValueError), Image.open(BytesIO(content)) as image:  # ValueError: a PNG with long text
+        if image.mode in {"F", "I"} and image.format != "PPM":
+            digest.update(b"decoder 2")
+    return digest.hexdigest()
 
 
 def plain_image(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestrator.core.atomic_files import write_file
 from orchestrator.data.cache import cache_dir
 from orchestrator.data.image_file import UnusableFile, UnusableImage, read_image_file
-from orchestrator.data.images import decode_image, decoder_identity
+from orchestrator.data.images import decode_image, decoder_identity, image_digest
 from orchestrator.data.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class ImageCheck:
     """Result for one image file.
 
     Attributes:
-        digest: SHA-256 of its bytes; "" if it cannot be used.
+        digest: see `image_digest`; "" if it cannot be used.
         reason: why it cannot be used, such as "truncated" or "a folder"; None if it can.
         lasting: False if the file could not be read now, so that the next check has to try again.
     """
@@ -91,7 +91,7 @@ def _verify(path: str) -> ImageCheck:
     except UnusableImage as unusable:
         logger.info("%s: %s (%r)", path, unusable, unusable.__cause__)
         return ImageCheck(reason=str(unusable), lasting=not isinstance(unusable, UnusableFile))
-    return ImageCheck(digest=hashlib.sha256(content).hexdigest())
+    return ImageCheck(digest=image_digest(content))
 
 
 def _stat(path: str) -> tuple[int, int]:

@@ -1,8 +1,11 @@
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from orchestrator.data import verify_images as verify_images_module
 from orchestrator.data.verify_images import ImageCheck, verify_images
@@ -115,3 +118,20 @@ def test_the_log_has_what_the_decoder_raised(paths: list[Path], caplog: pytest.L
 )
 def test_the_reason_of_a_row_is_a_noun(reason: str | None, row_reason: str | None) -> None:
     assert ImageCheck(reason=reason).row_reason == row_reason
+
+
+def test_the_digest_is_that_of_the_bytes_unless_earlier_versions_read_other_pixels(tmp_path: Path) -> None:
+    grey = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    Image.fromarray((grey * 255).astype(np.uint8)).save(tmp_path / "grey.png")
+    Image.fromarray((grey * 65535).astype(np.uint16)).save(tmp_path / "16-bit.png")
+    (tmp_path / "16-bit.pgm").write_bytes(b"P5 1 1 65535\n\x80\0")
+    Image.fromarray(grey).save(tmp_path / "float.tiff")
+    Image.fromarray((grey * 255).astype(np.int32)).save(tmp_path / "32-bit.tiff")
+    paths = sorted(tmp_path.glob("*.*"))
+    checks = verify_images(paths, tmp_path)
+    same = {
+        path.name
+        for path, check in zip(paths, checks, strict=True)
+        if check.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    }
+    assert len({check.digest for check in checks}) == 5 and same == {"grey.png", "16-bit.png", "16-bit.pgm"}

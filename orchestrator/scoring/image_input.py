@@ -44,7 +44,7 @@ def open_image_input(source: ImageInput) -> Image.Image:
         >>> open_image_input("missing.png")
         Traceback (most recent call last):
         ...
-        orchestrator.data.images.UnusableImage: missing
+        orchestrator.data.image_file.UnusableFile: missing
     """
     from PIL import Image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -104,6 +105,7 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
         # must be there before torch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         keep_order_in_subprocesses()
+        logging.captureWarnings(True)  # of libraries: into the log if there is one, never onto the screen
         context: typer.Context = options.pop(CONTEXT)
         arguments = _without_environment(context, options)
         try:

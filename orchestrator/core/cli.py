@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -12,7 +14,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from orchestrator.core.errors import InputError
+from orchestrator.core.errors import InputError, printable, reason
 from orchestrator.core.registered_names import fill_in_names
 from orchestrator.core.setting_options import OUTPUT_PANEL, names
 from orchestrator.core.sys_path import keep_order_in_subprocesses
@@ -22,6 +24,8 @@ __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands"
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _EXAMPLES = "__examples__"
+_WRONG_PATHS = {errno.ENAMETOOLONG, errno.ENOTDIR}
+_REPORT = "This is an error of hyperassess: please report it with the traceback that --debug prints."
 CONTEXT = "context"
 """Name of the parameter that takes Typer's context."""
 
@@ -101,6 +105,7 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
         # must be there before torch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         keep_order_in_subprocesses()
+        logging.captureWarnings(True)  # of libraries: into the log if there is one, never onto the screen
         context: typer.Context = options.pop(CONTEXT)
         arguments = _without_environment(context, options)
         try:
@@ -162,10 +167,13 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, InputError):
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(str(error))}", file=sys.stderr)
         return WRONG_INPUT
     if isinstance(error, KeyboardInterrupt):
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
-    print(f"Failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+    if isinstance(error, OSError) and error.errno in _WRONG_PATHS:
+        print(f"Error: {printable(str(error.filename))} cannot be used as a path: {reason(error)}.", file=sys.stderr)
+        return WRONG_INPUT
+    print(f"Failed: {type(error).__name__}: {printable(str(error))}\n{_REPORT}", file=sys.stderr)
     return FAILED

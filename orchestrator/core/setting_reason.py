@@ -12,6 +12,7 @@ from orchestrator.core.validation_reason import reason_of, shown
 _FORMS = {
     "name": "must begin with a letter or digit and have only letters, digits, '.', '_' and '-', at most 100",
     "keep": "must be best:K, last, all or none",
+    "retries": "must be KIND=NUMBER with the kinds transient, hang, death and node_lost",
     "gpus_per_trial": "must be a number of at most 100000, a part of one GPU, or auto",
 }
 """Form of a setting that is not a plain number or text."""

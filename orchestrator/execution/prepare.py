@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models import CONTROL
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins, load_plugins, share_plugins
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
+from orchestrator.execution.check_space import check_backbone, check_keys, check_models, check_training
 from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
+from orchestrator.execution.score_names import check_score_names
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
@@ -104,6 +105,7 @@ def prepare(
         from orchestrator.search.rdb_storage import check_database
 
         check_database(spec.ledger)
+    resumed = space is not None
     space = space or _space(spec)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
@@ -111,15 +113,18 @@ def prepare(
     dataset, targets = _data(spec, progress)
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
-    _check_keys(space, spec, info.parameters)
-    _check_training(space, spec, dataset, targets)
+    check_keys(space, spec, info.parameters)
+    check_training(space, spec, dataset, targets)
+    check_score_names(targets)
     if spec.backbone == "finetune":
         check_backbone(space, spec, encoders["image"], reads)
     from orchestrator.data import FeatureStore, check_searchable, make_split
 
     if any(name.startswith("criteria.") for name in reads):
         _ = dataset.criteria
-    FeatureStore().shapes(encoders, reads)  # raises now if weights are missing
+    shapes = FeatureStore().shapes(encoders, reads)  # raises now if weights are missing
+    if not resumed:
+        check_models(space, spec, control_of(spec.variant, targets, space), shapes, len(targets))
     if spec.trials > 1:
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
@@ -240,66 +245,6 @@ def _variant(name: str, of: str | None) -> Any:
         return variant_info(name, of) if of else variant_info(name)
     except ValueError as error:
         raise InputError(str(error)) from error
-
-
-def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) -> None:
-    """Raise InputError for a key that the variant lacks."""
-    source = _source(spec)
-    known = {"model": set(parameters), "hypernet": set(parameters)}
-    for section, names in known.items():
-        for key in getattr(space, section):
-            if key not in names:
-                raise InputError(
-                    f"{source}: {section}.{key}: {unknown_name_message(f'parameter of {spec.variant}', key, names)}"
-                )
-
-
-def _check_training(space: SearchSpace, spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...]) -> None:
-    """Raise InputError for an unknown key, a value out of range, or a loss that needs what this data lacks."""
-    from orchestrator.training.losses import build_loss
-    from orchestrator.training.settings import FitSettings
-
-    for largest in (False, True):
-        for training in {repr(corner.training): corner.training for corner in space.corners(largest)}.values():
-            try:
-                settings = FitSettings.from_dict({**training, "epochs": spec.epochs})
-                settings.weights_of(targets)
-                build_loss(settings.loss).check_std(dataset.lacking_stds(targets))
-            except InputError as error:
-                raise InputError(f"{_source(spec)}: training: {error}") from error
-
-
-def _source(spec: SweepSpec) -> str:
-    return str(spec.space or f"The space of {spec.variant}")
-
-
-def check_backbone(space: SearchSpace, spec: SweepSpec, encoder: str, reads: tuple[str, ...]) -> None:
-    """Check that the variant has a backbone to fine-tune and that the space's section `backbone` fits it.
-
-    Raises:
-        InputError: what is wrong, in one sentence.
-    """
-    from models.encoders import build_encoder
-    from models.finetuned_model import Finetuning, trainable
-
-    if not any(name.startswith("image.") for name in reads):
-        raise InputError(f"--backbone finetune: {spec.variant} reads no image features, only {', '.join(reads)}.")
-    try:
-        parts = len(trainable(build_encoder(encoder)).load_backbone().parts())
-    except ValueError as error:
-        raise InputError(f"--backbone finetune: {error}.") from error
-    known = [field.name for field in fields(Finetuning)]
-    for key in space.backbone:
-        if key not in known:
-            raise InputError(
-                f"{_source(spec)}: backbone.{key}: {unknown_name_message('setting of a backbone', key, known)}"
-            )
-    for largest in (False, True):
-        for corner in space.corners(largest):
-            try:
-                Finetuning(**corner.backbone).check(parts, encoder)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"{_source(spec)}: backbone: {error}.") from error
 
 
 def _space(spec: SweepSpec) -> SearchSpace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.cross_dataset_eval import CROSS, CROSS_PREDICTIONS, cross_prefix
 from orchestrator.execution.job import job_key
 from orchestrator.execution.median_run import median_run
-from orchestrator.execution.plan import Arm
+from orchestrator.execution.plan import Arm, exhausted_sentence
 from orchestrator.reporting.aggregate import (
     Figures,
     bounds_json,
@@ -93,7 +93,12 @@ class PairedComparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """Results of a sweep. `confirmed` has the variant's configurations and then the control's, best first."""
+    """Results of a sweep.
+
+    Attributes:
+        confirmed: the variant's configurations and then the control's, best first.
+        exhausted: sentence for each search that ended before its budget since no configuration was left, by study.
+    """
 
     prepared: PreparedSweep
     confirmed: tuple[ConfirmedConfiguration, ...]
@@ -101,6 +106,7 @@ class Summary:
     comparisons: tuple[PairedComparison, ...]
     counts: dict[str, dict[str, int]]
     optimistic: bool
+    exhausted: dict[str, str] = field(default_factory=dict)
 
     def best(self, study: str) -> ConfirmedConfiguration | None:
         """Return the configuration of a study with the highest validation median; test does not affect the choice."""
@@ -159,6 +165,7 @@ class Summary:
             ],
             "counts": self.counts["search"],
             "control_counts": self.counts.get("control"),
+            "exhausted": list(self.exhausted),
         }
 
 
@@ -179,6 +186,7 @@ def summarise(prepared: PreparedSweep, arms: Sequence[Arm], confirm: Ledger, tri
         comparisons=tuple(_comparisons(confirmed, tables, trials, prepared.targets)),
         counts={arm.study: arm.ledger.counts() for arm in arms},
         optimistic=prepared.splits[0].optimistic,
+        exhausted={arm.study: told for arm in arms if (told := exhausted_sentence(arm, prepared.spec.trials))},
     )
 
 

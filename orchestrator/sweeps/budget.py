@@ -14,10 +14,16 @@ SEARCHES = ("search", "control")
 
 
 def is_met(workspace: Workspace, budget: int) -> bool:
-    """Return whether the sweep has a result, and its search and its control's have `budget` trials."""
+    """Return whether the sweep has a result, and its search and its control's have `budget` trials or no more."""
     if not workspace.result.is_file():
         return False
-    return _trials(json.loads(workspace.result.read_text())) >= budget
+    result = json.loads(workspace.result.read_text())
+    return all(trials >= budget for study, trials in _trials(result).items() if study not in exhausted(result))
+
+
+def exhausted(result: dict[str, Any]) -> list[str]:
+    """Return the searches that no budget extends, since their spaces have no more configurations."""
+    return list(result.get("exhausted", []))
 
 
 def check_budget(workspace: Workspace, budget: int) -> None:
@@ -37,12 +43,12 @@ def set_budget(workspace: Workspace, before: SweepSpec, budget: int) -> None:
     """
     if workspace.result.is_file():
         result = json.loads(workspace.result.read_text())
-        os.replace(workspace.result, workspace.earlier_result(_trials(result)))
+        os.replace(workspace.result, workspace.earlier_result(min(_trials(result).values())))
     if budget != before.trials:
         before.model_copy(update={"trials": budget}).save(workspace.spec)
 
 
-def _trials(result: dict[str, Any]) -> int:
-    """Return the number of ended trials of the search that has fewer."""
-    counts = [result["counts"], result.get("control_counts")]
-    return min(sum(outcomes.values()) for outcomes in counts if outcomes)
+def _trials(result: dict[str, Any]) -> dict[str, int]:
+    """Return the number of ended trials of each search."""
+    counts = zip(SEARCHES, (result["counts"], result.get("control_counts")), strict=True)
+    return {study: sum(outcomes.values()) for study, outcomes in counts if outcomes}

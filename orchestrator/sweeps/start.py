@@ -112,7 +112,7 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
     progress = FeatureProgress(console)
     resumed = workspace.spec.is_file()
     try:
-        space = load_space(workspace.space) if resumed else None
+        space = load_space(workspace.space, begun=True) if resumed else None
         prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
     except (InputError, KeyboardInterrupt):
         _remove_if_empty(workspace)
@@ -207,8 +207,10 @@ def _write_start(prepared: PreparedSweep, workspace: Workspace, console: Console
 
 def _print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
     """Print how to resume a search that `--max-hours` ended before its budget was met."""
+    from orchestrator.sweeps.budget import exhausted
+
     budget = result.get("budget", 0)
-    if budget and (done := sum(result["counts"].values())) < budget:
+    if budget and (done := sum(result["counts"].values())) < budget and "search" not in exhausted(result):
         console.print(
             f"\n--max-hours ended the search after {done} of {budget} trials. "
             f"Resume with:\n  {resume_command(spec, out)}",
@@ -285,7 +287,11 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
 
 
 def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
-    """Print the images that are excluded from the data sets, by reason."""
+    """Print the images that are excluded from the data sets, by reason, and scores that MLflow shows otherwise."""
+    from orchestrator.execution.score_names import renamed_in_mlflow
+
+    for sentence in renamed_in_mlflow(prepared.targets):
+        console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
     cross = prepared.cross
     for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
         for reason, names in dataset.quarantined_names().items():

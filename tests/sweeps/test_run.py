@@ -158,3 +158,44 @@ def test_time_limit_ends_the_search_and_its_trials_are_confirmed(simulated_tune,
     assert Counter(simulated_tune.steps) == {"confirm-0000": 1}
     result = json.loads(Workspace(out / "made").result.read_text())
     assert sum(result["counts"].values()) == 0 and result["best"] is None
+
+
+class TestFewConfigurations:
+    """A sweep whose space has two configurations, and a budget of five trials."""
+
+    @pytest.fixture
+    def space(self, tmp_path):
+        path = tmp_path / "space.yaml"
+        path.write_text("training: {batch_size: {type: categorical, choices: [16, 32], default: 16}}")
+        return path
+
+    def test_it_trains_each_once_says_so_and_is_finished(self, start, simulated_tune, out, space, capfd, monkeypatch):
+        monkeypatch.setattr("orchestrator.sweeps.start._upload_pending", lambda *arguments: None)
+        (out.parent / "first.yaml").write_text("- {batch_size: 32}\n- {batch_size: 32}\n")
+        start(space=space, trials=5, enqueue=out.parent / "first.yaml")
+        printed = capfd.readouterr().out
+        assert "1 of the 2 enqueued configurations are there twice" in printed
+        for arm in ("search", "search of the control"):
+            assert f"The {arm} ended after 2 of 5 trials: its space has no more configurations" in printed
+        workspace = Workspace(out / "made")
+        result = json.loads(workspace.result.read_text())
+        assert result["exhausted"] == ["search", "control"] and result["budget"] == 5
+        assert result["counts"]["complete"] == result["control_counts"]["complete"] == 2
+        assert "no more configurations" in (workspace.report / "result.md").read_text()
+        assert "--max-hours" not in printed
+        assert max(Counter(simulated_tune.steps).values()) == EPOCHS, "nothing is trained twice"
+        steps = len(simulated_tune.steps)
+        for trials in (None, 9):
+            resume_sweep("made", out, trials=trials, given={}, as_json=False, allow_changed=False)
+            assert "no more configurations" in capfd.readouterr().err
+        assert len(simulated_tune.steps) == steps and json.loads(workspace.result.read_text()) == result
+
+    def test_it_resumes_after_an_interruption(self, start, simulated_tune, out, space):
+        at_step(simulated_tune, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(typer.Exit):
+            start(space=space, trials=5)
+        resume(out)
+        studies = read_studies(Workspace(out / "made"))
+        for study in ("search", "control"):
+            assert sorted(trial.params["batch_size"] for trial in studies[study]) == [16, 32]
+            assert {str(trial.outcome) for trial in studies[study]} == {"complete"}

@@ -60,7 +60,7 @@ def ensure_token(path: Path) -> None:
         return
     except OSError as error:
         raise InputError(f"The token {path} cannot be made: {reason(error)}.") from error
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(secrets.token_hex(32))
 
 
@@ -69,7 +69,7 @@ def check_token(path: Path, address: str) -> None:
     if os.environ.get(IN_ENVIRONMENT):
         return
     try:
-        if path.read_text().strip():
+        if path.read_text(encoding="utf-8").strip():
             return
         told = "is empty"
     except OSError as error:

@@ -186,7 +186,7 @@ def _start(start: NodeOptions, role: str, address: str, options: list[str]) -> S
     ]
     log = log_of(name)
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with log.open("w") as output:
+    with log.open("w", encoding="utf-8") as output:
         child = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -220,7 +220,7 @@ def _start(start: NodeOptions, role: str, address: str, options: list[str]) -> S
 
 def _wait(child: subprocess.Popen[bytes], log: Path, address: str, token: Path | None) -> None:
     deadline = time.monotonic() + _SECONDS
-    while _STARTED not in (said := log.read_text(errors="replace")):
+    while _STARTED not in (said := log.read_text(errors="replace", encoding="utf-8")):
         if child.poll() is not None:
             if "InvalidAuthToken" in said:
                 raise InputError(f"{address} does not take the token in {token}: copy that of the head's host.")

@@ -307,7 +307,7 @@ def load_spec(path: Path) -> SweepSpec:
         InputError: the file is missing, wrong, or of an unknown schema version.
     """
     try:
-        return parse_spec(path.read_text(), str(path))
+        return parse_spec(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
         raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -372,7 +372,7 @@ def _refuse_passwords(settings: dict[str, Any]) -> None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"--config {path} cannot be read: {reason(error)}.") from error
     if not isinstance(content, dict):

@@ -127,7 +127,7 @@ class LockOwner:
     def read(cls, workspace: Workspace) -> LockOwner | None:
         """Read the owner of a sweep, and None if no process holds it."""
         try:
-            return cls(**json.loads(workspace.holder.read_text()))
+            return cls(**json.loads(workspace.holder.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -153,7 +153,9 @@ def lock_sweep(workspace: Workspace) -> Iterator[None]:
         holder = LockOwner.read(workspace)
         raise SweepLocked(f"The sweep {workspace.name} is running{f' {holder}' if holder else ''}.") from error
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    workspace.holder.write_text(json.dumps(asdict(LockOwner(socket.gethostname(), os.getpid(), since))))
+    workspace.holder.write_text(
+        json.dumps(asdict(LockOwner(socket.gethostname(), os.getpid(), since))), encoding="utf-8"
+    )
     try:
         yield
     finally:

@@ -97,6 +97,7 @@ def check_storage(given: str | None) -> list[Finding]:
             capture_output=True,
             text=True,
             timeout=2 * SECONDS,
+            encoding="utf-8",
         )
         said = (done.stderr.strip().splitlines() or ["no reason"])[-1] if done.returncode else None
     except subprocess.TimeoutExpired:

@@ -153,7 +153,7 @@ class HeartbeatPublisher:
     def _publish(self, text: str) -> None:
         registered = register() / f"{self._spec.id}.json"
         registered.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        registered.write_text(json.dumps({"folder": str(self._workspace.root)}))
+        registered.write_text(json.dumps({"folder": str(self._workspace.root)}), encoding="utf-8")
         write_file(self._workspace.progress, text)
         if self._shared:
             from ray.experimental.internal_kv import _internal_kv_put

@@ -176,10 +176,10 @@ def write_tables(summary: Summary, folder: Path) -> None:
         *cross_markdown(summary),
         "\n".join(f"- {sentence}" for sentence in conclusions(summary)),
     ]
-    (folder / "result.md").write_text("\n\n".join(parts) + "\n")
+    (folder / "result.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     cross = summary.prepared.cross
     more = tuple(f"{cross.label} {name}" for name in CROSS_HEADER) if cross else ()
-    with (folder / "result.csv").open("w", newline="") as file:
+    with (folder / "result.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("what", *HEADER, *more))
         writer.writerows((row.label, *row.cells, *row.cross[: len(more)]) for row in result_rows(summary))

@@ -194,7 +194,7 @@ def load_space(source: str | Path) -> SearchSpace:
     """
     path = _locate(source)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"There is no search-space file {path}.") from error
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:

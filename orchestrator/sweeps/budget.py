@@ -17,7 +17,7 @@ def is_met(workspace: Workspace, budget: int) -> bool:
     """Return whether the sweep has a result, and its search and its control's have `budget` trials."""
     if not workspace.result.is_file():
         return False
-    return _trials(json.loads(workspace.result.read_text())) >= budget
+    return _trials(json.loads(workspace.result.read_text(encoding="utf-8"))) >= budget
 
 
 def check_budget(workspace: Workspace, budget: int) -> None:
@@ -36,7 +36,7 @@ def set_budget(workspace: Workspace, before: SweepSpec, budget: int) -> None:
     The order matters: a kill in between leaves an unfinished sweep of the old budget, whose budget can be raised again.
     """
     if workspace.result.is_file():
-        result = json.loads(workspace.result.read_text())
+        result = json.loads(workspace.result.read_text(encoding="utf-8"))
         os.replace(workspace.result, workspace.earlier_result(_trials(result)))
     if budget != before.trials:
         before.model_copy(update={"trials": budget}).save(workspace.spec)

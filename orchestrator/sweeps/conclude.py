@@ -42,5 +42,5 @@ def conclude(
         result["seconds"] = round(time.monotonic() - process.began, 1)
     print_result(console, summary)
     print_pointers(console, workspace, result)
-    workspace.result.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    workspace.result.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return result

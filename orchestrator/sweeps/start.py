@@ -149,7 +149,7 @@ def _run(
                 _write_start(prepared, workspace, console)
                 save_fingerprint(prepared, workspace)
             _print_exclusions(console, prepared)
-            send_logs_to(logging.FileHandler(workspace.log))
+            send_logs_to(logging.FileHandler(workspace.log, encoding="utf-8"))
             with redirect_output(workspace.log) as (out_stream, err_stream):
                 stream = err_stream if console.file is sys.stderr else out_stream
                 terminal = make_console(stream)
@@ -200,7 +200,7 @@ def _write_start(prepared: PreparedSweep, workspace: Workspace, console: Console
 
     first, notes = prepared.first_trials()
     first.save(workspace.first)
-    workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n")
+    workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n", encoding="utf-8")
     for note in notes:
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
@@ -241,9 +241,9 @@ def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path
     """Print and return the result of a finished sweep, None if it is not finished; upload events that are pending."""
     if not workspace.result.is_file():
         return None
-    result: dict[str, Any] = json.loads(workspace.result.read_text())
+    result: dict[str, Any] = json.loads(workspace.result.read_text(encoding="utf-8"))
     print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
-    print((workspace.report / "result.md").read_text(), file=sys.stderr)
+    print((workspace.report / "result.md").read_text(encoding="utf-8"), file=sys.stderr)
     _upload_pending(workspace, spec, console)
     _print_if_ended_early(result, spec, console, out)
     return result

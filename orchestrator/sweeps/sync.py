@@ -103,7 +103,7 @@ def _add_run_ids(workspace: Workspace, target: TrackingDestination, uploader: Sp
         return
     from orchestrator.tracking.sweep_run import mlflow_ids
 
-    result = json.loads(workspace.result.read_text())
+    result = json.loads(workspace.result.read_text(encoding="utf-8"))
     if result.get("mlflow", {}).get("run_id") is not None and result["mlflow"]["tracking_uri"] == target.tracking_uri:
         return
     result["mlflow"] = mlflow_ids(load_spec(workspace.spec), target.tracking_uri, uploader, result)

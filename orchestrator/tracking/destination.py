@@ -66,7 +66,7 @@ def experiment_name(spec: SweepSpec) -> str:
 def stored_destination(spool: Spool) -> TrackingDestination | None:
     """Return the destination that is stored with a spool, None if there is none."""
     try:
-        content = json.loads((spool.folder / _FILE).read_text())
+        content = json.loads((spool.folder / _FILE).read_text(encoding="utf-8"))
         return TrackingDestination(**{**content, "asked": tuple(content["asked"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None

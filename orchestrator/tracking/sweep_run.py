@@ -79,13 +79,13 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
 
 def public_spec(workspace: Workspace) -> Path:
     """Return the file of the spec or, if a URL in it has a user, a copy without user and password."""
-    text = workspace.spec.read_text()
+    text = workspace.spec.read_text(encoding="utf-8")
     public = without_passwords(text)
     if public == text:
         return workspace.spec
     copy = workspace.root / "public" / workspace.spec.name
     copy.parent.mkdir(exist_ok=True)
-    copy.write_text(public)
+    copy.write_text(public, encoding="utf-8")
     return copy
 
 

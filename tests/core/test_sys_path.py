@@ -63,7 +63,9 @@ def test_subprocesses_keep_the_order(monkeypatch):
 
 def test_programs_that_import_the_project_keep_their_own_order(tmp_path):
     (tmp_path / "program.py").write_text(
-        "import sys; before = [*sys.path]; import orchestrator; print(before == sys.path)"
+        "import sys; before = [*sys.path]; import orchestrator; print(before == sys.path)", encoding="utf-8"
     )
-    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, encoding="utf-8"
+    )
     assert done.stdout == "True\n", done.stderr

@@ -28,7 +28,9 @@ def workspace(tmp_path):
 
 
 def holder(workspace):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(workspace.root)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(workspace.root)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     assert process.stdout.readline() == "held\n"
     return process
 
@@ -45,7 +47,7 @@ def test_locked_sweep_names_its_owner_and_is_free_after_the_owner_dies(workspace
         process.wait()
     assert (workspace.root / ".holder.json").exists(), "it was killed, so nobody tidied up"
     with lock_sweep(workspace):
-        assert json.loads((workspace.root / ".holder.json").read_text())["pid"] == os.getpid()
+        assert json.loads((workspace.root / ".holder.json").read_text(encoding="utf-8"))["pid"] == os.getpid()
     assert not (workspace.root / ".holder.json").exists()
 
 
@@ -59,7 +61,7 @@ def test_lock_is_released_after_an_error(workspace):
 def test_locked_sweep_without_a_named_owner_is_refused(workspace):
     process = holder(workspace)
     try:
-        (workspace.root / ".holder.json").write_text("{")
+        (workspace.root / ".holder.json").write_text("{", encoding="utf-8")
         with pytest.raises(InputError, match=r"The sweep mine is running\."), lock_sweep(workspace):
             pass
     finally:

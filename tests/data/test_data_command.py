@@ -79,6 +79,7 @@ def test_offline_get_is_one_sentence(elsewhere: Path) -> None:
         text=True,
         timeout=120,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        encoding="utf-8",
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and "HF_HUB_OFFLINE is set" in done.stderr and "GitHub" in done.stderr

@@ -74,7 +74,7 @@ def test_decompression_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_missing_and_foreign_files_have_their_reason(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("no image")
+    (tmp_path / "a.png").write_text("no image", encoding="utf-8")
     with pytest.raises(UnusableImage, match="^unreadable$"):
         open_image(tmp_path / "a.png")
     with pytest.raises(UnusableImage, match="^missing$"):

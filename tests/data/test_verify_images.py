@@ -59,7 +59,7 @@ def test_a_file_that_comes_back_is_no_longer_missing(paths: list[Path]) -> None:
 def test_a_damaged_cache_is_an_empty_cache(paths: list[Path], cache: Path) -> None:
     first = verify_images(paths, paths[0].parent)
     (kept,) = (cache / "verified").iterdir()
-    kept.write_text('[["half')
+    kept.write_text('[["half', encoding="utf-8")
     assert verify_images(paths, paths[0].parent) == first
 
 

@@ -73,14 +73,14 @@ def sweep_run(out):
 def assert_complete(out, executor):
     """Assert that the sweep has a result, and that every epoch was trained once by one of its runs."""
     workspace = Workspace(out / "made")
-    result = json.loads(workspace.result.read_text())
+    result = json.loads(workspace.result.read_text(encoding="utf-8"))
     assert (result["budget"], result["counts"]["complete"], result["best"]["run"]) == (2, 2, "confirm-0001")
     assert result["slots"]["count"] == executor.slots and result["control"]["run"] == "confirm-0002"
     assert sweep_run(out).tags["outcome"] == "complete" and not sweep_run(out).open
     assert (workspace.report / "result.md").is_file()
     for key, steps in STEPS.items():
         if steps > 1:
-            assert len((workspace.trials / key / "epochs.jsonl").read_text().splitlines()) == EPOCHS
+            assert len((workspace.trials / key / "epochs.jsonl").read_text(encoding="utf-8").splitlines()) == EPOCHS
     studies = read_studies(workspace)
     assert {study: len(trials) for study, trials in studies.items()} == {"search": 2, "control": 2, "confirm": 3}
 
@@ -156,5 +156,5 @@ def test_sweep_that_loses_its_ledger_stops_and_is_resumed(simulated_tune, start,
 def test_time_limit_ends_the_search_and_its_trials_are_confirmed(simulated_tune, start, out):
     start(max_hours=1e-9)
     assert Counter(simulated_tune.steps) == {"confirm-0000": 1}
-    result = json.loads(Workspace(out / "made").result.read_text())
+    result = json.loads(Workspace(out / "made").result.read_text(encoding="utf-8"))
     assert sum(result["counts"].values()) == 0 and result["best"] is None

@@ -17,6 +17,7 @@ from orchestrator.cluster.loopback import is_loopback
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import storage_url
+from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _check_store(uri: str) -> Finding:
             return ok("MLflow", f"{uri} answers")
         except InputError as error:
             return fail("MLflow", str(error).replace("The ledger", "MLflow's database"), "correct --tracking-uri")
-    file = Path(uri.removeprefix("sqlite:///")).absolute()
+    file = sqlite_file(uri) or Path(uri.removeprefix("sqlite:///")).absolute()
     place = file if file.exists() else file.parent
     if os.access(place, os.W_OK):
         return ok("MLflow", f"{uri}, without a server")

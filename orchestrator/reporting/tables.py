@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.core.sqlite_url import sqlite_url
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.aggregate import Figures
@@ -207,8 +209,8 @@ def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any
     """Print where the results are, how to open MLflow, and the command for the next step."""
     mlflow, slots = result["mlflow"], result["slots"]
     uri = mlflow["tracking_uri"]
-    default = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    look = _tool("mlflow") + (" ui" if uri == default else f" ui --backend-store-uri {uri}")
+    default = sqlite_url(Path.cwd() / "mlflow.db")
+    look = _tool("mlflow") + (" ui" if uri == default else f" ui --backend-store-uri {shlex.quote(uri)}")
     if uri.startswith("http"):
         # Without the workflow type MLflow opens a page about traces of language models.
         look = f"{uri}/#/experiments/{mlflow['experiment_id']}/runs?workflowType=machine_learning"

@@ -10,6 +10,7 @@ from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
 from orchestrator.core.service_addresses import find_setting
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.sqlite_url import sqlite_url
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.uploader import Sink
 
@@ -43,6 +44,11 @@ class TrackingDestination:
             return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
 
 
+def default_tracking_uri() -> str:
+    """Return the URI of the database `mlflow.db` in the working folder."""
+    return sqlite_url(Path.cwd() / "mlflow.db")
+
+
 def resolve_tracking_uri(uri: str | None) -> str:
     """Return the given tracking URI, else MLFLOW_TRACKING_URI, else the profile's, else `mlflow.db` in this folder.
 
@@ -51,7 +57,7 @@ def resolve_tracking_uri(uri: str | None) -> str:
     """
     setting = find_setting("tracking_uri", uri)
     if setting is None:
-        return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+        return default_tracking_uri()
     if setting.source is None:
         return refuse_password("--tracking-uri", setting.value)
     return move_to_environment(setting.source, setting.value)

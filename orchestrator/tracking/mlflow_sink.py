@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.uploader import Refused
@@ -220,7 +222,8 @@ class MlflowSink:
             self._client.restore_experiment(experiment.experiment_id)
         if experiment is not None:
             return experiment.experiment_id
-        return self._client.create_experiment(name, tags=EXPERIMENT_KIND)
+        location = _artifact_location(self._client.tracking_uri)
+        return self._client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_KIND)
 
     def _find_runs(self) -> None:
         """Find the runs that this sweep created before, by key; once, when the sink is opened."""
@@ -244,6 +247,15 @@ class MlflowSink:
             if not duplicate.data.metrics:
                 logger.warning("the run %s was created twice; the empty one is deleted", key)
                 self._client.delete_run(duplicate.info.run_id)
+
+
+def _artifact_location(tracking_uri: str) -> str | None:
+    """Return the folder of a new experiment's files if MLflow would read its own choice differently, else None.
+
+    MLflow takes `mlruns` in the working folder and unescapes that path: `a%2Fb` would become two folders.
+    """
+    folder = Path.cwd() / "mlruns"
+    return folder.as_uri() if sqlite_file(tracking_uri) and unquote(str(folder)) != str(folder) else None
 
 
 class _Deleted(Exception):

@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.output_streams import lasting_output
+from orchestrator.core.proxies import bypass_proxies_on_loopback
 from orchestrator.core.registered_names import fill_in_names
 from orchestrator.core.setting_options import OUTPUT_PANEL, names
 from orchestrator.core.sys_path import keep_order_in_subprocesses
@@ -36,7 +38,7 @@ def command(function: Callable[..., None]) -> typer.Typer:
 def commands(
     *functions: Callable[..., None],
     about: str | None = None,
-    group: type[TyperGroup] | None = None,
+    group: type[CommandGroup] | None = None,
     shown: Iterable[str] = (),
 ) -> typer.Typer:
     """Make one command of several functions, each a subcommand by its own name, with the same exit codes.
@@ -48,7 +50,11 @@ def commands(
         shown: examples below the help of the whole command.
     """
     app = typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, cls=group, help=about, epilog=_epilog(shown)
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        cls=group or CommandGroup,
+        help=about,
+        epilog=_epilog(shown),
     )
     for function in functions:
         name = function.__name__.removesuffix("_")
@@ -67,8 +73,22 @@ def examples(*lines: str) -> Callable[[Function], Function]:
     return decorate
 
 
+class CommandGroup(TyperGroup):
+    """A group of commands whose output no reader and no locale can break."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command line."""
+        with lasting_output():
+            return super().main(*arguments, **options)
+
+
 class _Command(TyperCommand):
     """A command whose help lists the names of the registries and keeps `--help` next to the output's options."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command line; no reader and no locale can break its output."""
+        with lasting_output():
+            return super().main(*arguments, **options)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return the option `--help`, in the panel of the other options of output."""
@@ -101,6 +121,7 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
         # must be there before torch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         keep_order_in_subprocesses()
+        bypass_proxies_on_loopback()
         context: typer.Context = options.pop(CONTEXT)
         arguments = _without_environment(context, options)
         try:

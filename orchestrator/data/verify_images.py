@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from orchestrator.core.atomic_files import write_file
 from orchestrator.data.cache import cache_dir
 from orchestrator.data.images import UnusableImage, open_image
 from orchestrator.data.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,4 +101,7 @@ def _read(path: Path) -> _Known:
 
 def _write(path: Path, known: _Known) -> None:
     entries = [[name, size, modified, v.digest, v.reason] for name, (size, modified, v) in known.items()]
-    write_file(path, json.dumps(entries), concurrent=True)
+    try:
+        write_file(path, json.dumps(entries), concurrent=True)
+    except OSError as error:  # the check works without its cache, and takes longer the next time
+        logger.warning("the results of the check are not kept: %s", error)

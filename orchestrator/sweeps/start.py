@@ -23,6 +23,8 @@ from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 if TYPE_CHECKING:
     from orchestrator.execution.prepare import PreparedSweep
 
+logger = logging.getLogger(__name__)
+
 _PLAIN_WIDTH = 140
 
 
@@ -114,9 +116,6 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
     try:
         space = load_space(workspace.space) if resumed else None
         prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
-    except (InputError, KeyboardInterrupt):
-        _remove_if_empty(workspace)
-        raise
     finally:
         progress.close()
     if resumed and not allow_changed:
@@ -168,6 +167,9 @@ def _run(
         console.print(f"\nInterrupted; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
+        if workspace.result.is_file():  # what fails after it cannot undo the result
+            logger.exception("the sweep is finished; its cleanup failed")
+            return _read_result(workspace)
         full = is_disk_full(error) and workspace.spec.is_file()
         if not full and not isinstance(error, SweepStopped):
             raise
@@ -241,11 +243,16 @@ def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path
     """Print and return the result of a finished sweep, None if it is not finished; upload events that are pending."""
     if not workspace.result.is_file():
         return None
-    result: dict[str, Any] = json.loads(workspace.result.read_text(encoding="utf-8"))
+    result = _read_result(workspace)
     print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
     print((workspace.report / "result.md").read_text(encoding="utf-8"), file=sys.stderr)
     _upload_pending(workspace, spec, console)
     _print_if_ended_early(result, spec, console, out)
+    return result
+
+
+def _read_result(workspace: Workspace) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(workspace.result.read_text(encoding="utf-8"))
     return result
 
 
@@ -293,12 +300,3 @@ def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
             console.print(f"Excluded: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
     for sentence in cross.sentences() if cross else ():
         console.print(sentence, highlight=False, soft_wrap=True)
-
-
-def _remove_if_empty(workspace: Workspace) -> None:
-    """Remove the empty folder of a sweep that was not started."""
-    if not workspace.spec.is_file():
-        workspace.lease.unlink(missing_ok=True)
-        (workspace.root / ".holder.json").unlink(missing_ok=True)
-        if not any(workspace.root.iterdir()):
-            workspace.root.rmdir()

@@ -73,3 +73,8 @@ def test_an_interrupted_check_keeps_what_it_has_seen(paths: list[Path], read: li
     read.clear()
     verify_images(paths, paths[0].parent)
     assert len(read) == 1
+
+
+def test_the_check_works_without_its_cache(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPERASSESS_CACHE", "/dev/null/cache")
+    assert [check.reason for check in verify_images(paths, paths[0].parent)] == [None] * 3

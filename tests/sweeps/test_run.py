@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from orchestrator.core.cli import FAILED, INTERRUPTED
-from orchestrator.core.errors import LedgerUnavailable
+from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution import sweep_context
@@ -158,3 +158,28 @@ def test_time_limit_ends_the_search_and_its_trials_are_confirmed(simulated_tune,
     assert Counter(simulated_tune.steps) == {"confirm-0000": 1}
     result = json.loads(Workspace(out / "made").result.read_text(encoding="utf-8"))
     assert sum(result["counts"].values()) == 0 and result["best"] is None
+
+
+@pytest.mark.parametrize("place", ["reporting.tables.print_result", "sweeps.background_services.report_pending"])
+def test_neither_printing_nor_cleanup_undoes_a_finished_sweep(simulated_tune, start, out, monkeypatch, place):
+    def fail(*arguments, **options):
+        assert Workspace(out / "made").result.is_file()
+        raise UnicodeEncodeError("ascii", "–", 0, 1, "ordinal not in range")
+
+    monkeypatch.setattr(f"orchestrator.{place}", fail)
+    start()
+    assert_complete(out, simulated_tune)
+
+
+def test_a_closed_terminal_interrupts_as_a_signal_does(simulated_tune, start, out, capfd):
+    at_step(simulated_tune, 3, lambda: os.kill(os.getpid(), signal.SIGHUP))
+    with pytest.raises(typer.Exit) as exit_code:
+        start()
+    assert exit_code.value.exit_code == INTERRUPTED and "Resume with" in capfd.readouterr().out
+    assert sweep_run(out).tags["outcome"] == "interrupted"
+
+
+def test_a_refused_sweep_leaves_no_folder(start, out, tmp_path):
+    with pytest.raises(InputError):
+        start(targets=["beauty"])
+    assert not out.exists()

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.output_streams import lasting_output
+from orchestrator.core.path_encoding import require_utf8_paths
 from orchestrator.core.proxies import bypass_proxies_on_loopback
 from orchestrator.core.registered_names import fill_in_names
 from orchestrator.core.setting_options import OUTPUT_PANEL, names
@@ -78,6 +79,7 @@ class CommandGroup(TyperGroup):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run a command line."""
+        require_utf8_paths()
         with lasting_output():
             return super().main(*arguments, **options)
 
@@ -87,6 +89,7 @@ class _Command(TyperCommand):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run a command line; no reader and no locale can break its output."""
+        require_utf8_paths()
         with lasting_output():
             return super().main(*arguments, **options)
 

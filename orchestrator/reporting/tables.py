@@ -213,7 +213,9 @@ def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any
     look = _tool("mlflow") + (" ui" if uri == default else f" ui --backend-store-uri {shlex.quote(uri)}")
     if uri.startswith("http"):
         # Without the workflow type MLflow opens a page about traces of language models.
-        look = f"{uri}/#/experiments/{mlflow['experiment_id']}/runs?workflowType=machine_learning"
+        look = f"{uri}/#/experiments"
+        if mlflow["experiment_id"] is not None:  # else nothing has reached it yet
+            look += f"/{mlflow['experiment_id']}/runs?workflowType=machine_learning"
     folder = os.path.relpath(workspace.root)
     score = f'{_tool("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     lines = {

@@ -50,7 +50,9 @@ def start_or_resume(
         references = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
         spec = spec.model_copy(update={"warm_start": tuple(references)})
     if dry_run:
-        _dry_run(with_defaults(spec), console, as_json)
+        spec = with_defaults(spec)
+        _print_sources(spec, Workspace((out / spec.name).absolute()), console)
+        _dry_run(spec, console, as_json)
         return
     workspace = Workspace((out / spec.name).absolute())
     if archive_of(out, spec.name).is_file() and not workspace.spec.is_file():
@@ -139,7 +141,7 @@ def _run(
     from orchestrator.sweeps.signals import SignalHandler
 
     resumed = workspace.spec.is_file()
-    _print_sources(spec, resumed, console)
+    _print_sources(spec, workspace, console)
     prepared = prepared or _prepare(spec, workspace, console, allow_changed)
     signals = SignalHandler()
     try:
@@ -181,14 +183,21 @@ def _run(
         raise typer.Exit(FAILED) from None
 
 
-def _print_sources(spec: SweepSpec, resumed: bool, console: Console) -> None:
-    """Print the settings that the environment or the profile decided; raise InputError if one is wrong."""
-    from orchestrator.tracking.destination import resolve_tracking_uri
+def _print_sources(spec: SweepSpec, workspace: Workspace, console: Console) -> None:
+    """Print the settings that the environment or the profile decided, and check MLflow.
 
-    if not spec.tracking_uri and not resumed:
-        resolve_tracking_uri(None)
-    for sentence in sources(spec, resumed):
+    Raises:
+        InputError: a setting is wrong, or MLflow can never take the sweep's runs.
+    """
+    from orchestrator.tracking.check_destination import check_destination
+    from orchestrator.tracking.destination import plan_destination
+    from orchestrator.tracking.spool import Spool
+
+    target = plan_destination(spec, Spool(workspace.spool))
+    for sentence in sources(spec, resumed=workspace.spec.is_file()):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    for sentence in check_destination(target.tracking_uri, target.experiment):
+        console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def make_console(stream: TextIO) -> Console:

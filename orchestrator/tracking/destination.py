@@ -79,7 +79,14 @@ def stored_destination(spool: Spool) -> TrackingDestination | None:
 
 
 def choose_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
-    """Choose the destination of a sweep's events and store it with the spool.
+    """Choose the destination of a sweep's events and store it with the spool; see `plan_destination`."""
+    target = plan_destination(spec, spool)
+    store_destination(spool, target)
+    return target
+
+
+def plan_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
+    """Return the destination of a sweep's events.
 
     It is the tracking URI of the settings, if they name it for the first time. Otherwise it is the one before, so that
     a resume from another folder or shell changes nothing. Otherwise it is MLFLOW_TRACKING_URI, the profile's or the
@@ -92,9 +99,7 @@ def choose_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
     else:
         uri = before.tracking_uri if before else resolve_tracking_uri(spec.tracking_uri)
     uri, asked = move_to_environment("--tracking-uri", uri), tuple(without_passwords(address) for address in asked)
-    target = TrackingDestination(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
-    store_destination(spool, target)
-    return target
+    return TrackingDestination(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
 
 
 def store_destination(spool: Spool, target: TrackingDestination) -> None:

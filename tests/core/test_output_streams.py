@@ -104,3 +104,11 @@ def test_a_command_whose_reader_has_gone_ends_without_a_word():
     done = subprocess.run(["bash", "-c", '"$0" -m orchestrator --help | true; echo "${PIPESTATUS[0]}"', sys.executable],
                           capture_output=True, text=True, encoding="utf-8")  # fmt: skip
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_paths_are_utf_8_in_every_locale(tmp_path):
+    folder = tmp_path / "ü"
+    folder.mkdir()
+    command = [sys.executable, "-m", "orchestrator.sweeps", "show", "x", "--out", str(folder)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **NOT_UTF8}, cwd=folder)
+    assert (done.returncode, done.stderr.decode("ascii")) == (2, f"Error: There are no sweeps in {tmp_path}/?.\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import BAD_REQUEST, MlflowException
 
 from orchestrator.execution.job import EpochReport
 from orchestrator.search.outcome import Outcome
@@ -355,3 +356,50 @@ def test_nul_is_removed_from_texts(tracked):
     tracked.recorder.record("start", SWEEP, name="s", params={"a": "x\x00y"}, tags={"b": "\x00"})
     tracked.send_all()
     assert tracked.run(SWEEP).data.params == {"a": "xy"}
+
+
+class BadRequests:
+    """MLflow's answer BAD_REQUEST to the points of one step, or to every write."""
+
+    def __init__(self, sink, monkeypatch):
+        self.everything, self.asked = False, 0
+        for name in ("log_batch", "set_tag", "set_experiment_tag"):
+            monkeypatch.setattr(sink._client, name, self._guarded(getattr(sink._client, name)))
+
+    def _guarded(self, method):
+        def guarded(*arguments, **options):
+            bad = any(metric.step == 2 for metric in options.get("metrics", ()))
+            if bad or self.everything:
+                self.asked += 1
+                raise MlflowException("it is bad", error_code=BAD_REQUEST)
+            return method(*arguments, **options)
+
+        return guarded
+
+
+def send_steps(tracked, monkeypatch):
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    uploader = tracked.uploader()
+    assert uploader.finish(0) == 0
+    bad = BadRequests(uploader.sink, monkeypatch)
+    for step in (1, 2, 3):
+        tracked.recorder.record("metrics", SWEEP, step=step, metrics={"a": 0.5})
+    return uploader, bad
+
+
+def test_an_event_that_is_a_bad_request_is_set_aside_and_the_others_arrive(tracked, monkeypatch):
+    uploader, bad = send_steps(tracked, monkeypatch)
+    assert uploader.finish(0) == 0 and uploader.error is None
+    assert [step for step, _, _ in tracked.curve(SWEEP, "a")] == [1, 3]
+    (line,) = (tracked.spool.folder / "refused.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["event"]["data"]["step"] == 2 and "it is bad" in json.loads(line)["reason"]
+    assert bad.asked == 3  # in the batch, alone, and once more after another write
+
+
+def test_bad_requests_of_a_database_that_is_away_refuse_nothing(tracked, monkeypatch):
+    uploader, bad = send_steps(tracked, monkeypatch)
+    bad.everything = True
+    assert uploader.finish(0) == 3 and "it is bad" in uploader.error and tracked.spool.refused() == 0
+    monkeypatch.undo()
+    assert uploader.finish(0) == 0 and tracked.spool.refused() == 0
+    assert [step for step, _, _ in tracked.curve(SWEEP, "a")] == [1, 2, 3]

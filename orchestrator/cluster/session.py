@@ -70,6 +70,16 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
             ray.shutdown()
 
 
+def check_local_session(address: str | None) -> None:
+    """Check that a local cluster could keep its files, unless `address` or the environment names a running one.
+
+    Raises:
+        InputError: no folder is fit for Ray's files.
+    """
+    if not cluster_address(address):
+        ray_folder(_FOLDER)
+
+
 def _connect(address: str) -> None:
     if (port := split(address)[1]) and (error := refused(address)):
         raise InputError(f"No Ray cluster answers at {address}: {error}.")  # Ray itself would try for minutes

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
+from orchestrator.core.errors import reason
 from orchestrator.data.cache import cache_dir
 from orchestrator.data.images import UnusableImage, open_image
 from orchestrator.data.progress import Progress, silent
@@ -104,4 +105,4 @@ def _write(path: Path, known: _Known) -> None:
     try:
         write_file(path, json.dumps(entries), concurrent=True)
     except OSError as error:  # the check works without its cache, and takes longer the next time
-        logger.warning("the results of the check are not kept: %s", error)
+        logger.warning("The results of the check are not kept (%s): set HYPERASSESS_CACHE.", reason(error))

@@ -19,6 +19,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import storage_url
 from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.doctor.finding import Finding, fail, ok, warn
+from orchestrator.tracking.tracking_uri import check_tracking_uri
 
 if TYPE_CHECKING:
     from requests import Response
@@ -32,6 +33,10 @@ _WARN_SKEW, _FAIL_SKEW = 5.0, 60.0
 
 def check_mlflow(uri: str) -> list[Finding]:
     """Check that MLflow answers and accepts this user, its clock skew, its encryption and its version."""
+    try:
+        check_tracking_uri(uri)
+    except InputError as error:
+        return [fail("MLflow", str(error), "correct --tracking-uri, MLFLOW_TRACKING_URI or the profile")]
     if not uri.startswith(("http://", "https://")):
         return [_check_store(uri)]
     import requests

@@ -51,7 +51,7 @@ def start_or_resume(
         spec = spec.model_copy(update={"warm_start": tuple(references)})
     if dry_run:
         spec = with_defaults(spec)
-        _print_sources(spec, Workspace((out / spec.name).absolute()), console)
+        _check_surroundings(spec, Workspace((out / spec.name).absolute()), console)
         _dry_run(spec, console, as_json)
         return
     workspace = Workspace((out / spec.name).absolute())
@@ -141,7 +141,7 @@ def _run(
     from orchestrator.sweeps.signals import SignalHandler
 
     resumed = workspace.spec.is_file()
-    _print_sources(spec, workspace, console)
+    _check_surroundings(spec, workspace, console)
     prepared = prepared or _prepare(spec, workspace, console, allow_changed)
     signals = SignalHandler()
     try:
@@ -183,16 +183,18 @@ def _run(
         raise typer.Exit(FAILED) from None
 
 
-def _print_sources(spec: SweepSpec, workspace: Workspace, console: Console) -> None:
-    """Print the settings that the environment or the profile decided, and check MLflow.
+def _check_surroundings(spec: SweepSpec, workspace: Workspace, console: Console) -> None:
+    """Print the settings that the environment or the profile decided; check MLflow and the place of Ray's files.
 
     Raises:
-        InputError: a setting is wrong, or MLflow can never take the sweep's runs.
+        InputError: a setting is wrong, MLflow can never take the sweep's runs, or Ray has no place for its files.
     """
+    from orchestrator.cluster.session import check_local_session
     from orchestrator.tracking.check_destination import check_destination
     from orchestrator.tracking.destination import plan_destination
     from orchestrator.tracking.spool import Spool
 
+    check_local_session(spec.address)
     target = plan_destination(spec, Spool(workspace.spool))
     for sentence in sources(spec, resumed=workspace.spec.is_file()):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

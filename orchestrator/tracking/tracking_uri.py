@@ -1,4 +1,4 @@
-"""Form of MLflow's address: one that can never work is refused, with the right one; no server is contacted."""
+"""Form of MLflow's address, checked without contacting it; the refusal says what to write instead."""
 
 from __future__ import annotations
 

@@ -15,5 +15,5 @@ def require_utf8_paths() -> None:
         return
     os.environ["PYTHONUTF8"] = "1"
     if sys.stdout is not None:
-        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+        os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:replace")
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

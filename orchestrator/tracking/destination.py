@@ -12,6 +12,7 @@ from orchestrator.core.service_addresses import find_setting
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sqlite_url import sqlite_url
 from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.uploader import Sink
 
 _FILE = "target.json"
@@ -51,6 +52,17 @@ def default_tracking_uri() -> str:
 
 def resolve_tracking_uri(uri: str | None) -> str:
     """Return the given tracking URI, else MLFLOW_TRACKING_URI, else the profile's, else `mlflow.db` in this folder.
+
+    Raises:
+        InputError: MLflow can never use the URI, it has a password that would be shown, or the profile is wrong.
+    """
+    found = find_tracking_uri(uri)
+    check_tracking_uri(found)
+    return found
+
+
+def find_tracking_uri(uri: str | None) -> str:
+    """Return what `resolve_tracking_uri` does, whatever its form.
 
     Raises:
         InputError: the URI has a password that would be shown, or the profile is wrong.
@@ -97,7 +109,7 @@ def plan_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
     if spec.tracking_uri and without_passwords(spec.tracking_uri) not in asked:
         asked, uri = (*asked, spec.tracking_uri), spec.tracking_uri
     else:
-        uri = before.tracking_uri if before else resolve_tracking_uri(spec.tracking_uri)
+        uri = before.tracking_uri if before else find_tracking_uri(spec.tracking_uri)
     uri, asked = move_to_environment("--tracking-uri", uri), tuple(without_passwords(address) for address in asked)
     return TrackingDestination(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
 

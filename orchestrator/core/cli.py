@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import sys
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from orchestrator.core.errors import InputError
+from orchestrator.core.errors import InputError, reason
 from orchestrator.core.output_streams import lasting_output
 from orchestrator.core.path_encoding import require_utf8_paths
 from orchestrator.core.proxies import bypass_proxies_on_loopback
@@ -23,6 +24,9 @@ from orchestrator.core.sys_path import keep_order_in_subprocesses
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands", "examples", "names"]
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+"""Errors of a folder or a file that this user cannot read or write."""
 
 _EXAMPLES = "__examples__"
 CONTEXT = "context"
@@ -191,5 +195,8 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    if isinstance(error, OSError) and error.errno in _DENIED and error.filename:
+        print(f"Error: {error.filename} cannot be used: {reason(error)}. Choose another place.", file=sys.stderr)
+        return WRONG_INPUT
     print(f"Failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
     return FAILED

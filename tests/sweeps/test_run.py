@@ -179,7 +179,11 @@ def test_a_closed_terminal_interrupts_as_a_signal_does(simulated_tune, start, ou
     assert sweep_run(out).tags["outcome"] == "interrupted"
 
 
-def test_a_refused_sweep_leaves_no_folder(start, out, tmp_path):
-    with pytest.raises(InputError):
-        start(targets=["beauty"])
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [("targets", ["beauty"], "beauty"), ("tracking_uri", "localhost:5000", "write http://localhost:5000")],
+)
+def test_a_refused_sweep_leaves_no_folder(start, out, setting, value, sentence):
+    with pytest.raises(InputError, match=sentence):
+        start(**{setting: value})
     assert not out.exists()

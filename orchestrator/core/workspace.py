@@ -149,10 +149,13 @@ def lock_sweep(workspace: Workspace) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     created = [folder for folder in workspace.root.parents if not folder.exists()]
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    owner = asdict(LockOwner(socket.gethostname(), os.getpid(), since))
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(workspace.lease, timeout=0)
         lock.acquire()
+        workspace.holder.write_text(json.dumps(owner), encoding="utf-8")
     except Timeout as error:
         holder = LockOwner.read(workspace)
         raise SweepLocked(f"The sweep {workspace.name} is running{f' {holder}' if holder else ''}.") from error
@@ -161,10 +164,6 @@ def lock_sweep(workspace: Workspace) -> Iterator[None]:
         raise InputError(
             f"{workspace.root.parent} cannot be written ({reason(error)}): choose another folder with --out."
         ) from error
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    workspace.holder.write_text(
-        json.dumps(asdict(LockOwner(socket.gethostname(), os.getpid(), since))), encoding="utf-8"
-    )
     try:
         yield
     finally:

@@ -88,12 +88,12 @@ def worker(host: Host, ours: StartedNode, theirs: StartedNode) -> StartedNode:
 
 @pytest.fixture(scope="module")
 def mlflow() -> Iterator[ThreadingHTTPServer]:
-    """Serve HTTP that asks for a password and is not MLflow; requests are recorded."""
+    """Serve HTTP that is too busy for any request; requests are recorded."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.server.heard.add(self.headers.get("Authorization"))  # type: ignore[attr-defined]
-            self.send_error(403)
+            self.send_error(503)  # 403 would refuse the sweep
 
         do_POST = do_GET
 

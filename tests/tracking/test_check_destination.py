@@ -145,11 +145,12 @@ def test_https_to_a_server_of_http_is_refused(http):
         check(http(200, "").replace("http://", "https://"))
 
 
-def test_a_server_that_is_ready_passes(server):
+def test_a_server_that_is_ready_passes_and_keeps_nothing(server, tracking_server):
     assert check(server, "fresh") == []
     client = MlflowClient(server)
     assert client.get_experiment_by_name("fresh") is None
     client.create_experiment("fresh")
     assert check(server, "fresh") == []
+    assert not list((tracking_server.folder / "artifacts").rglob("write-check*"))
     with pytest.raises(InputError, match="no MLflow answers under this path"):
         check(f"{server}/mlflow", "fresh")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.cluster.auth_token import own_environment, token_file, use_token
+from orchestrator.cluster.auth_token import own_environment, token_file, use_own_token, use_token
 from orchestrator.cluster.loopback import ADDRESS, for_ray, keep_loopback_address, refused, split
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.cluster.ray_folder import ray_folder
@@ -123,6 +123,7 @@ def _start() -> None:
     """
     import ray
 
+    use_own_token()
     folder = ray_folder(_FOLDER) / _FOLDER
     for attempt in range(_STARTS):
         try:

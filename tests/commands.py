@@ -75,12 +75,12 @@ def invoke(folder: Path, command: str, *arguments: object, code: int = 0, width:
     """
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
         _forget_mlflow(patch)
-        done = CliRunner().invoke(_application(command), list(map(str, arguments)), env={"COLUMNS": str(width)})
+        done = CliRunner().invoke(application(command), list(map(str, arguments)), env={"COLUMNS": str(width)})
         _forget_mlflow(patch)
     return _checked(Completed(done.exit_code, done.stdout, done.stderr), code)
 
 
-def _application(command: str) -> typer.Typer:
+def application(command: str) -> typer.Typer:
     module = import_module(f"orchestrator.{command}")
     if hasattr(module, "__path__"):
         module = import_module(f"orchestrator.{command}.__main__")

@@ -75,7 +75,7 @@ class ImageEncoder(Encoder):
     shapes: Mapping[str, tuple[int, ...]]
 
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the pixels (3, size, size) of one opened image, the input of `encode`."""
+        """Return the pixels (3, size, size) of one RGB image, the input of `encode`."""
         return to_pixels(image, self.size)
 
     @abstractmethod
@@ -167,7 +167,7 @@ class JointEncoder(ImagePromptEncoder):
 
     @abstractmethod
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Return the pixels (3, H, W) of one opened image, the input of `encode`."""
+        """Return the pixels (3, H, W) of one RGB image, the input of `encode`."""
 
     @abstractmethod
     def encode(self, pixels: Tensor, prompts: Sequence[str]) -> dict[str, Tensor]:

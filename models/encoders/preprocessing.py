@@ -1,24 +1,37 @@
-"""Conversion of an opened image of any mode to the pixels that a network takes."""
+"""Conversion of a decoded image to the pixels that a network takes."""
+
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 TRANSFORM = "upright, over white, RGB, whole image to a square by Pillow's antialiased bicubic"
 CROPPED = "upright, over white, RGB, shorter side by Pillow's antialiased bicubic, middle square"
 
+_LARGEST_INTERMEDIATE = 2**26
+"""Pixels, 256 MB; a larger image is not resized as a whole to crop its middle."""
+_LONGEST_SIDE = 2**17
+"""Pixels; Pillow needs gigabytes, or raises MemoryError, to resize a longer strip at once."""
+
 
 def to_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Convert an image to pixels (3, size, size).
+    """Convert an image to pixels (3, size, size), resized as a whole.
 
-    The image is rotated by its EXIF tag, composited over white if it has transparency, and resized as a whole.
     Objects at the border of an image count for its alignment with the prompt, so nothing is cropped.
+
+    Args:
+        image: RGB and upright, as `orchestrator.data.open_image` returns it.
+        size: of the square.
+
+    Raises:
+        ValueError: the image is not RGB.
 
     Example:
         >>> to_pixels(Image.new("RGB", (512, 384)), 224).shape
         (3, 224, 224)
     """
-    return _channels_first(_resized(_upright(image), size, size))
+    return _channels_first(_resized(_rgb(image), size, size))
 
 
 def to_cropped_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -26,30 +39,39 @@ def to_cropped_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
 
     For networks that were trained on such pixels. Rounding is that of torchvision's Resize and CenterCrop.
 
+    Args:
+        image: RGB and upright, as `orchestrator.data.open_image` returns it.
+        size: of the square.
+
+    Raises:
+        ValueError: the image is not RGB.
+
     Example:
         >>> to_cropped_pixels(Image.new("RGB", (512, 384)), 224).shape
         (3, 224, 224)
     """
-    image = _upright(image)
-    shorter = min(image.size)
+    shorter = min(_rgb(image).size)
     width, height = (size if side == shorter else int(size * side / shorter) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
+    if width * height > _LARGEST_INTERMEDIATE:
+        across, down = image.width / width, image.height / height
+        middle = (left * across, top * down, (left + size) * across, (top + size) * down)
+        return _channels_first(image.resize((size, size), Image.Resampling.BICUBIC, middle))
     return _channels_first(_resized(image, width, height).crop((left, top, left + size, top + size)))
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        # Pillow would clip 16-bit grey at 255 and not scale it.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode != "RGB":
+        raise ValueError(f"an image of mode {image.mode}, not RGB: decode it with orchestrator.data.open_image")
+    return image
 
 
 def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
-    return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BICUBIC)
+    if image.size == (width, height):
+        return image
+    if max(image.size) > _LONGEST_SIDE:
+        image = image.reduce((ceil(image.width / _LONGEST_SIDE), ceil(image.height / _LONGEST_SIDE)))
+    return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def _channels_first(image: Image.Image) -> NDArray[np.uint8]:

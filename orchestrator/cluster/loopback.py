@@ -67,6 +67,8 @@ def refused(address: str, seconds: float = 5) -> OSError | None:
     host, port = split(address)
     try:
         socket.create_connection((host, port or 0), timeout=seconds).close()
+    except UnicodeError:  # a label of the name is empty or too long
+        return OSError(f"{host[:80]} is not a host name")
     except OSError as error:
         return error
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from orchestrator.core.errors import InputError, reason
+from orchestrator.core.errors import InputError, printable, reason
 from orchestrator.core.output_streams import lasting_output
 from orchestrator.core.path_encoding import require_utf8_paths
 from orchestrator.core.proxies import bypass_proxies_on_loopback
@@ -29,6 +30,8 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 """Errors of a folder or a file that this user cannot read or write."""
 
 _EXAMPLES = "__examples__"
+_WRONG_PATHS = {errno.ENAMETOOLONG, errno.ENOTDIR}
+_REPORT = "This is an error of hyperassess: please report it with the traceback that --debug prints."
 CONTEXT = "context"
 """Name of the parameter that takes Typer's context."""
 
@@ -129,6 +132,7 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         keep_order_in_subprocesses()
         bypass_proxies_on_loopback()
+        logging.captureWarnings(True)  # of libraries: into the log if there is one, never onto the screen
         context: typer.Context = options.pop(CONTEXT)
         arguments = _without_environment(context, options)
         try:
@@ -190,13 +194,19 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, InputError):
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(str(error))}", file=sys.stderr)
         return WRONG_INPUT
     if isinstance(error, KeyboardInterrupt):
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
     if isinstance(error, OSError) and error.errno in _DENIED and error.filename:
-        print(f"Error: {error.filename} cannot be used: {reason(error)}. Choose another place.", file=sys.stderr)
+        print(
+            f"Error: {printable(str(error.filename))} cannot be used: {reason(error)}. Choose another place.",
+            file=sys.stderr,
+        )
         return WRONG_INPUT
-    print(f"Failed: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+    if isinstance(error, OSError) and error.errno in _WRONG_PATHS:
+        print(f"Error: {printable(str(error.filename))} cannot be used as a path: {reason(error)}.", file=sys.stderr)
+        return WRONG_INPUT
+    print(f"Failed: {type(error).__name__}: {printable(str(error))}\n{_REPORT}", file=sys.stderr)
     return FAILED

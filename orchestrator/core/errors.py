@@ -1,4 +1,8 @@
-"""Errors with a message for the user: wrong input, and a ledger that is away."""
+"""Errors with a message for the user, and their text for a terminal."""
+
+import re
+
+_LONGEST_WORD = 120
 
 
 class InputError(Exception):
@@ -14,3 +18,15 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return " ".join(str(error).split())
+
+
+def printable(text: str) -> str:
+    r"""Return a message for a terminal: control characters escaped, very long words shortened.
+
+    Example:
+        >>> printable("No sweep a\x1b[31m" + "b" * 200)[:24]
+        'No sweep a\\x1b[31mbbbbbb'
+    """
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    half = _LONGEST_WORD // 2
+    return re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda word: f"{word[0][:half]}…{word[0][-half:]}", escaped)

@@ -137,6 +137,16 @@ class SweepSpec(BaseModel):
         ),
     ] = None
 
+    retries: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(transient|hang|death|node_lost)=[0-9]{1,4}$")], ...],
+        Option(
+            "Retries of a job after failures of a kind, such as death=2,hang=0.",
+            SEARCH_PANEL,
+            default="transient=4,hang=1,death=5,node_lost=20",
+            resumable=True,
+        ),
+    ] = ()
+
     confirm: Annotated[int, Field(ge=0), Option("Configurations to confirm on test; 0 for none.", CONFIRM_PANEL)] = 3
     splits: Annotated[
         int, Field(ge=1), Option("Train/validation splits that confirm each configuration.", CONFIRM_PANEL)

@@ -114,6 +114,8 @@ def _opened(path: str, preprocess: Callable[[Image.Image], NDArray[np.uint8]]) -
         return preprocess(open_image(path))
     except UnusableImage as unusable:
         raise InputError(f"The image {path} was fine when it was checked and is {unusable} now.") from None
+    except Exception as error:  # the encoder's own preprocessing, which the check does not know
+        raise InputError(f"The encoder cannot preprocess the image {path}: {type(error).__name__}: {error}.") from error
 
 
 def _numpy(arrays: Mapping[str, Tensor]) -> dict[str, NDArray[np.floating[Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def find_images(dataset: str, root: Path, folders: Sequence[str], names: Sequenc
     Raises:
         InputError: no folder has any of them.
     """
-    found = {folder: sum((root / folder / name).is_file() for name in names) for folder in folders}
+    # Not `Path.is_file`, which raises for a name that is too long or a folder that may not be read.
+    found = {folder: sum(os.path.isfile(root / folder / name) for name in names) for folder in folders}
     best = max(folders, key=lambda folder: found[folder])
     if names and found[best] == 0:
         looked = ", ".join("the folder itself" if folder == "." else f"{folder}/" for folder in folders)

@@ -1,73 +1,192 @@
-"""Image reader, the same when an image is checked, encoded or scored."""
+"""Image decoder, the same when an image is checked, encoded or scored: its result has pixels and nothing else."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from orchestrator.data.image_file import UnusableImage, other_content, read_image_file
+from orchestrator.data.image_modes import to_rgb
+from orchestrator.data.png_chunks import is_png, without_text
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_STILL_FORMATS_OF_SEVERAL_FRAMES = {"MPO"}  # a photograph with its preview or its second lens
+__all__ = ["UnusableImage", "decode_image", "decoder_identity", "open_image", "plain_image"]
+
+_VERSION = 2
+"""Raise it if other files become readable, or the pixels of a file become others."""
+_STILL_FORMATS_OF_SEVERAL_FRAMES = {"MPO", "HEIF"}
+"""A photograph with its preview, its second lens or its burst: viewers show the first."""
+_REASONS_OF_SEVERAL_FRAMES = {"TIFF": "multi-page", "DCX": "multi-page", "PSD": "layered"}
+_NEVER_OPENED = {"EPS"}
+"""Pillow would start Ghostscript, which runs the file's own program."""
+_ORIENTATION = 0x0112
+
+# Pillow logs some errors that it also raises; without a handler Python prints them.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-class UnusableImage(Exception):
-    """An image that cannot be scored; the message is the short reason a quarantine lists it under."""
+def open_image(source: str | Path | bytes | IO[bytes]) -> Image.Image:
+    """Decode an image file fully: upright by its EXIF orientation, RGB, transparency on white, no metadata.
 
-
-def open_image(source: str | Path | IO[bytes]) -> Image.Image:
-    """Decode an image fully: upright by its EXIF orientation, RGB, transparency laid on white.
+    The table "Image files" in docs/data.md lists the treatment of every kind of file.
 
     Raises:
-        UnusableImage: missing, unreadable, truncated, animated, or larger than Pillow's limit against
-            decompression bombs (`PIL.Image.MAX_IMAGE_PIXELS`).
+        UnusableImage: the image cannot be used; the message is the reason.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(source) as image:
-            _check(image)
-            return upright_rgb(image)
-    except UnusableImage:
-        raise
-    except FileNotFoundError:
-        raise UnusableImage("missing") from None
-    except Image.DecompressionBombError:
-        raise UnusableImage("too large") from None
-    except UnidentifiedImageError:
-        raise UnusableImage("unreadable") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        # Pillow's decoders raise all of these for damaged files.
-        reason = "truncated" if "truncated" in str(error).lower() else "unreadable"
-        raise UnusableImage(reason) from None
+    if isinstance(source, (str, Path)):
+        return decode_image(read_image_file(Path(source)))
+    return decode_image(source if isinstance(source, bytes) else source.read())
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """Return an opened image upright by its EXIF orientation, RGB, transparency on white; raise as Pillow does."""
-    from PIL import ImageOps
+def decoder_identity() -> str:
+    """Return versions of the decoder and its libraries; another version may read other files."""
+    from importlib.metadata import PackageNotFoundError, version
 
+    libraries = []
+    for library in ("pillow", "pillow-heif"):
+        with contextlib.suppress(PackageNotFoundError):
+            libraries.append(f"{library} {version(library)}")
+    return ", ".join([f"decoder {_VERSION}", *libraries])
+
+
+def decode_image(content: bytes) -> Image.Image:
+    """Decode the bytes of an image file as `open_image` does."""
+    with _unusable_if_raising(content):
+        try:
+            return _decode(content)
+        except ValueError:
+            if not is_png(content):
+                raise
+            # Pillow refuses long text, such as a workflow that was saved with the image; the pixels are fine.
+            return _decode(without_text(content))
+
+
+def image_digest(content: bytes) -> str:
+    """Return the SHA-256 that stands for the pixels of a decodable image file.
+
+    It is that of the file's bytes. Float and 32-bit images add the decoder's version: version 1 made most of them
+    black, and features of these pixels may be stored.
+    """
+    from PIL import Image
+
+    digest = hashlib.sha256(content)
+    with contextlib.suppress(ValueError), Image.open(BytesIO(content)) as image:  # ValueError: a PNG with long text
+        if image.mode in {"F", "I"} and image.format != "PPM":
+            digest.update(b"decoder 2")
+    return digest.hexdigest()
+
+
+def plain_image(image: Image.Image) -> Image.Image:
+    """Convert an opened Pillow image in the same way as `open_image` converts its file.
+
+    Raises:
+        UnusableImage: the image cannot be used; the message is the reason.
+    """
+    with _unusable_if_raising():
+        return _plain(image)
+
+
+def _decode(content: bytes) -> Image.Image:
+    from PIL import Image
+
+    _prepare_pillow()
+    with Image.open(BytesIO(content)) as image:
+        return _plain(image)
+
+
+def readable_suffixes() -> set[str]:
+    """Return suffixes of the files that `open_image` may be able to decode, in lower case, such as ".png"."""
+    from PIL import Image
+
+    _prepare_pillow()
+    known = Image.registered_extensions()
+    return {suffix for suffix, format_ in known.items() if format_ in Image.OPEN and format_ not in _NEVER_OPENED}
+
+
+@cache
+def _prepare_pillow() -> None:
+    """Let Pillow read HEIC files if the package pillow-heif is installed, and keep libtiff from printing."""
+    import ctypes
+
+    from PIL import Image
+
+    with contextlib.suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    # Pillow raises an error for what libtiff prints. If the functions cannot be looked up, libtiff prints as before.
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libraries = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]
+        for setter in (libraries.TIFFSetErrorHandler, libraries.TIFFSetWarningHandler):
+            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+            setter(None)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    _check(image)
     image.load()
-    return _as_rgb(ImageOps.exif_transpose(image))
+    rgb = to_rgb(image)
+    turn = _turn(image)
+    if turn is not None:
+        rgb = rgb.transpose(turn)
+    rgb.info = {}  # later code might read the metadata differently
+    return rgb
 
 
 def _check(image: Image.Image) -> None:
     from PIL import Image as pillow
 
+    if image.format in _NEVER_OPENED:
+        raise UnusableImage("a PostScript drawing")
     limit = pillow.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise UnusableImage("too large")
     if getattr(image, "n_frames", 1) > 1 and image.format not in _STILL_FORMATS_OF_SEVERAL_FRAMES:
         # People rated the animation, not its first frame.
-        raise UnusableImage("animated")
+        raise UnusableImage(_REASONS_OF_SEVERAL_FRAMES.get(image.format or "", "animated"))
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    from PIL import Image as pillow
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Return the transposition that sets a loaded image upright.
 
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Pillow would clip 16-bit grey at 255 and leave a white image.
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return pillow.alpha_composite(pillow.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
+    Not `ImageOps.exif_transpose`: it writes the EXIF block again, which fails for many blocks that are slightly wrong.
+    """
+    from PIL.Image import Transpose
+
+    try:
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged EXIF block, whose pixels are fine
+        return None
+    return {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+
+
+@contextlib.contextmanager
+def _unusable_if_raising(content: bytes = b"") -> Iterator[None]:
+    """Raise UnusableImage for anything that an image library raises; decoders raise almost any exception."""
+    from PIL import Image
+
+    try:
+        yield
+    except UnusableImage:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise UnusableImage("too large") from error
+    except Exception as error:
+        truncated = "truncated" in str(error).lower()
+        raise UnusableImage("truncated" if truncated else other_content(content) or "unreadable") from error

@@ -60,7 +60,7 @@ def examine_dataset(raw: RawDataset, progress: Progress = silent) -> Dataset:
     table = raw.table.reset_index(drop=True)
     verdicts = verify_images([Path(path) for path in table["image"]], raw.root, progress)
     table["digest"] = [verdict.digest for verdict in verdicts]
-    reasons = _reasons(table, raw.targets, [verdict.reason for verdict in verdicts])
+    reasons = _reasons(table, raw.targets, [verdict.row_reason for verdict in verdicts])
     quarantined = tuple(
         Quarantine(str(name), reason) for name, reason in zip(table["name"], reasons, strict=True) if reason is not None
     )
@@ -99,7 +99,7 @@ def _reasons(table: pd.DataFrame, targets: tuple[str, ...], image_reasons: list[
         elif not finite[row]:
             reasons.append("non-finite score")
         else:
-            reasons.append(f"{image_reason} image" if image_reason else None)
+            reasons.append(image_reason)
     return reasons
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
 from orchestrator.core.errors import LedgerUnavailable
-from orchestrator.execution.failures import Failure, FailureKind, RetryDecision, decide_retry, outcome_of
+from orchestrator.execution.failures import Failure, FailureKind, outcome_of
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.plan import Arm, Plan, confirm_job, searched_job
+from orchestrator.execution.retry_policy import RetryDecision
 from orchestrator.execution.slots import Slots
 from orchestrator.execution.sweep_callback import SweepCallback
 from orchestrator.search.ledger import Ledger
@@ -250,7 +251,7 @@ class SweepController:
         before = ledger.trial(job.number).attributes.get("failures", [])
         ledger.set_attributes(job.number, failures=[*before, failure.as_dict()])
         failures = [*map(Failure.from_dict, before), failure]
-        decision = decide_retry(failures)
+        decision = self.plan.retry_policy.decide(failures)
         if decision is RetryDecision.STOP:
             self.stop(failure.signature)
         elif decision is RetryDecision.RETRY:

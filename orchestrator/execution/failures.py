@@ -1,4 +1,4 @@
-"""Classification of a job's failures, and the decision to retry the job, end it or stop the sweep."""
+"""Classification of a job's failures, and the outcome of a job that they ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 from typing import Any
 
 from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
@@ -44,17 +44,6 @@ UNFIT = frozenset({FailureKind.UNSEEN, FailureKind.CODE})
 """Failures caused by the worker's machine alone."""
 
 
-class RetryDecision(Enum):
-    """Decision after a failure."""
-
-    RETRY = auto()
-    """The job is retried from its last checkpoint."""
-    END = auto()
-    """The job ends with `outcome_of` its last failure."""
-    STOP = auto()
-    """The sweep stops, to be resumed when the cause is fixed; the job stays unfinished."""
-
-
 @dataclass(frozen=True)
 class Failure:
     """A failure of a job.
@@ -82,31 +71,6 @@ class Failure:
     def from_dict(cls, values: dict[str, Any]) -> Failure:
         """Read what `as_dict` returned."""
         return cls(FailureKind(values["kind"]), values["epoch"], values["text"])
-
-
-MAX_RETRIES = {FailureKind.TRANSIENT: 4, FailureKind.HANG: 1, FailureKind.DEATH: 5, FailureKind.NODE_LOST: 20}
-"""Number of retries of a job after failures of a kind."""
-
-
-def decide_retry(failures: Sequence[Failure]) -> RetryDecision:
-    """Decide what follows from a job's failures, oldest first.
-
-    Two unexplained deaths after the same epoch, and the same transient error twice, end the job: a retry would repeat
-    them. An unavailable object store concerns all jobs, so it stops the sweep.
-    """
-    last, earlier = failures[-1], failures[:-1]
-    if last.kind is FailureKind.DISK or last.kind in UNFIT:
-        return RetryDecision.STOP
-    alike = [failure for failure in earlier if failure.kind is last.kind]
-    if last.kind is FailureKind.STORAGE:
-        return RetryDecision.STOP if alike else RetryDecision.RETRY
-    if last.kind not in MAX_RETRIES or len(alike) >= MAX_RETRIES[last.kind]:
-        return RetryDecision.END
-    if last.kind is FailureKind.DEATH and any(failure.epoch == last.epoch for failure in alike):
-        return RetryDecision.END
-    if last.kind is FailureKind.TRANSIENT and any(failure.signature == last.signature for failure in alike):
-        return RetryDecision.END
-    return RetryDecision.RETRY
 
 
 def outcome_of(failures: Sequence[Failure]) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.core.spec import SweepSpec
 from orchestrator.execution.job import Job, Study
+from orchestrator.execution.retry_policy import RetryPolicy
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.space import SearchSpace
@@ -44,6 +45,7 @@ class Plan:
         seed: of the sweep.
         epochs: of every training.
         deadline: time in seconds since 1970 after which no trial is asked for.
+        retry_policy: number of retries of a job.
     """
 
     trials: int
@@ -52,6 +54,7 @@ class Plan:
     seed: int
     epochs: int
     deadline: float = math.inf
+    retry_policy: RetryPolicy = RetryPolicy()
 
 
 def searched_job(study: Study, variant: str, of: str | None, space: SearchSpace, trial: LedgerTrial, plan: Plan) -> Job:
@@ -106,6 +109,7 @@ def make_plan(spec: SweepSpec, began: float) -> Plan:
         seed=spec.seed,
         epochs=spec.epochs,
         deadline=time.time() + seconds,
+        retry_policy=RetryPolicy.from_setting(spec.retries),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | Non
     """
     if len(given) == 1 and given[0].suffix.lower() in _TABLES:
         return _from_table(given[0], prompt, criteria)
-    images = [image for path in given for image in (_inside(path) if path.is_dir() else [path])]
+    images = [image for path in given for image in _images_of(path, alone=len(given) == 1)]
     if not images:
         raise InputError(
             "There is nothing to score: give images, a folder, or a CSV with the columns image and prompt."
@@ -52,16 +53,28 @@ def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | Non
     return ScoreInputs(tuple(images), (prompt,) * len(images), (criteria or "",) * len(images))
 
 
-def _inside(folder: Path) -> list[Path]:
-    """Return the images in a folder that Pillow can read, sorted by name."""
-    from PIL import Image
+def _images_of(path: Path, alone: bool) -> list[Path]:
+    """Return an image itself, or the images in a folder; an empty folder among others is a row with a reason."""
+    if not os.path.isdir(path):
+        return [path]
+    try:
+        return _inside(path)
+    except InputError:
+        if alone:
+            raise
+        return [path]
 
-    known = Image.registered_extensions()
+
+def _inside(folder: Path) -> list[Path]:
+    """Return the images in a folder, sorted by name."""
+    from orchestrator.data.images import readable_suffixes
+
+    known = readable_suffixes()
     try:
         images = sorted(
             path
             for path in folder.iterdir()
-            if path.is_file() and not path.name.startswith(".") and known.get(path.suffix.lower()) in Image.OPEN
+            if not path.is_dir() and not path.name.startswith(".") and path.suffix.lower() in known
         )
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be read: {reason(error)}.") from error

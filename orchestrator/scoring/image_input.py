@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from orchestrator.data.images import UnusableImage, open_image
+from orchestrator.data.images import UnusableImage, decode_image, open_image, plain_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +24,7 @@ _LONGEST_PATH = 4096
 
 
 def open_image_input(source: ImageInput) -> Image.Image:
-    """Open an image like `open_image`: upright, RGB, transparency over white.
+    """Open an image like `open_image`: upright, RGB, transparency over white, without metadata.
 
     Accepted forms:
 
@@ -45,19 +44,17 @@ def open_image_input(source: ImageInput) -> Image.Image:
         >>> open_image_input("missing.png")
         Traceback (most recent call last):
         ...
-        orchestrator.data.images.UnusableImage: missing
+        orchestrator.data.image_file.UnusableFile: missing
     """
     from PIL import Image
 
     if isinstance(source, Path):
-        return _from_path(source)
+        return open_image(source)
     if isinstance(source, str):
         return _from_text(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return open_image(BytesIO(source))
-    if isinstance(source, Image.Image):
-        return _reopened(source)
-    return _reopened(_from_array(source))
+        return decode_image(bytes(source))
+    return plain_image(source if isinstance(source, Image.Image) else _from_array(source))
 
 
 def image_name(source: ImageInput, number: int) -> str:
@@ -78,16 +75,7 @@ def _from_text(text: str) -> Image.Image:
     if text.startswith(("http://", "https://")):
         raise UnusableImage("a URL, and URLs are not fetched")
     content = _as_bytes(text)
-    return _from_path(Path(text)) if content is None else open_image(BytesIO(content))
-
-
-def _from_path(path: Path) -> Image.Image:
-    try:
-        if path.is_dir():
-            raise UnusableImage("a folder")
-    except (OSError, ValueError):  # longer than a name can be, or with a NUL in it
-        raise UnusableImage("missing") from None
-    return open_image(path)
+    return open_image(text) if content is None else decode_image(content)
 
 
 def _as_bytes(text: str) -> bytes | None:
@@ -116,13 +104,3 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
     if not pixels.size:
         raise UnusableImage("an empty array")
     return Image.fromarray(pixels)
-
-
-def _reopened(image: Image.Image) -> Image.Image:
-    """Convert an image in memory in the same way as `open_image` converts its file."""
-    from orchestrator.data.images import upright_rgb
-
-    try:
-        return upright_rgb(image)
-    except (OSError, SyntaxError, ValueError, EOFError):
-        raise UnusableImage("unreadable") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from orchestrator.data.__main__ import data
@@ -84,3 +85,20 @@ def test_offline_get_is_one_sentence(elsewhere: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and "HF_HUB_OFFLINE is set" in done.stderr and "GitHub" in done.stderr
     assert not (elsewhere / "data").exists()
+
+
+def test_warnings_of_image_libraries_stay_off_the_screen(write_csv: WriteCsv) -> None:
+    path = write_csv(50)
+    image = Image.effect_noise((64, 64), 90)
+    image.save(path.parent / "00.png", "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(20))
+    image.save(path.parent / "01.png", "TIFF", compression="tiff_lzw")
+    damaged = bytearray((path.parent / "01.png").read_bytes())
+    damaged[100:400] = b"\xff" * 300
+    (path.parent / "01.png").write_bytes(damaged)
+    found = subprocess.run(
+        [sys.executable, "-m", "orchestrator.data", "check", f"csv:{path}"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert "49 of 50 images" in found.stdout and found.stderr == ""

@@ -4,8 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
+from orchestrator.core.errors import InputError
 from orchestrator.data.extraction import encode_images, encode_pairs
 from tests.data.conftest import BesideEncoder, BrightnessEncoder, save_image
 
@@ -62,3 +65,12 @@ def test_stopping_early_stops_the_threads(paths: list[str]) -> None:
     next(blocks)
     blocks.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def test_an_image_that_the_encoder_cannot_preprocess_is_named(paths: list[str]) -> None:
+    class Picky(BrightnessEncoder):
+        def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
+            raise RuntimeError("too small")
+
+    with pytest.raises(InputError, match=r"cannot preprocess the image .*0\.png: RuntimeError: too small\."):
+        list(encode_images(Picky(), paths))

@@ -15,14 +15,15 @@ from orchestrator.execution import trainable
 from orchestrator.execution.failures import (
     Failure,
     FailureKind,
-    RetryDecision,
-    decide_retry,
     failure_from,
     kind_of,
     outcome_of,
 )
+from orchestrator.execution.retry_policy import RetryDecision, RetryPolicy
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_job, make_sweep_context
+
+decide = RetryPolicy().decide
 
 
 def failures(*kinds, epochs=None, texts=None):
@@ -77,53 +78,53 @@ def test_signature_is_the_last_line_of_the_traceback():
 
 @pytest.mark.parametrize("kind", [FailureKind.ERROR, FailureKind.MEMORY])
 def test_error_is_not_retried(kind):
-    assert decide_retry(failures(kind)) is RetryDecision.END
+    assert decide(failures(kind)) is RetryDecision.END
 
 
 def test_transient_error_is_retried_but_not_the_same_twice():
-    assert decide_retry(failures(FailureKind.TRANSIENT)) is RetryDecision.RETRY
-    assert decide_retry(failures(FailureKind.TRANSIENT, FailureKind.TRANSIENT)) is RetryDecision.RETRY
+    assert decide(failures(FailureKind.TRANSIENT)) is RetryDecision.RETRY
+    assert decide(failures(FailureKind.TRANSIENT, FailureKind.TRANSIENT)) is RetryDecision.RETRY
     assert (
-        decide_retry(failures(FailureKind.TRANSIENT, FailureKind.DEATH, FailureKind.TRANSIENT, texts=["a", "b", "a"]))
+        decide(failures(FailureKind.TRANSIENT, FailureKind.DEATH, FailureKind.TRANSIENT, texts=["a", "b", "a"]))
         is RetryDecision.END
     )
-    assert decide_retry(failures(*[FailureKind.TRANSIENT] * 5)) is RetryDecision.END
+    assert decide(failures(*[FailureKind.TRANSIENT] * 5)) is RetryDecision.END
 
 
 def test_death_is_retried_unless_it_repeats_after_the_same_epoch():
-    assert decide_retry(failures(FailureKind.DEATH, FailureKind.DEATH, epochs=[1, 2])) is RetryDecision.RETRY
+    assert decide(failures(FailureKind.DEATH, FailureKind.DEATH, epochs=[1, 2])) is RetryDecision.RETRY
     twice = failures(FailureKind.DEATH, FailureKind.NODE_LOST, FailureKind.DEATH, epochs=[2, 2, 2])
-    assert decide_retry(twice) is RetryDecision.END and outcome_of(twice) is Outcome.INFEASIBLE
+    assert decide(twice) is RetryDecision.END and outcome_of(twice) is Outcome.INFEASIBLE
     many = failures(*[FailureKind.DEATH] * 6)
-    assert decide_retry(many) is RetryDecision.END and outcome_of(many) is Outcome.FAILED
+    assert decide(many) is RetryDecision.END and outcome_of(many) is Outcome.FAILED
 
 
 def test_lost_node_is_retried_and_full_disk_stops_the_sweep():
-    assert decide_retry(failures(*[FailureKind.NODE_LOST] * 9, epochs=[1] * 9)) is RetryDecision.RETRY
-    assert decide_retry(failures(FailureKind.DISK)) is RetryDecision.STOP
+    assert decide(failures(*[FailureKind.NODE_LOST] * 9, epochs=[1] * 9)) is RetryDecision.RETRY
+    assert decide(failures(FailureKind.DISK)) is RetryDecision.STOP
 
 
 def test_unavailable_object_store_stops_the_sweep_at_the_second_failure():
     away = [failure_from(ObjectStoreUnavailable("The storage s3://b does not answer: timeout"), 0)] * 2
-    assert decide_retry(away[:1]) is RetryDecision.RETRY and decide_retry(away) is RetryDecision.STOP
+    assert decide(away[:1]) is RetryDecision.RETRY and decide(away) is RetryDecision.STOP
 
 
 def test_hang_is_retried_once():
-    assert decide_retry(failures(FailureKind.HANG)) is RetryDecision.RETRY
+    assert decide(failures(FailureKind.HANG)) is RetryDecision.RETRY
     twice = failures(FailureKind.HANG, FailureKind.DEATH, FailureKind.HANG)
-    assert decide_retry(twice) is RetryDecision.END and outcome_of(twice) is Outcome.FAILED
+    assert decide(twice) is RetryDecision.END and outcome_of(twice) is Outcome.FAILED
 
 
 def test_node_without_the_folder_stops_the_sweep():
     failure = failure_from(TrialDirNotVisible("The node b does not see /sweeps/x/trials"), 0)
-    assert decide_retry([failure]) is RetryDecision.STOP and failure.signature.endswith("does not see /sweeps/x/trials")
+    assert decide([failure]) is RetryDecision.STOP and failure.signature.endswith("does not see /sweeps/x/trials")
 
 
 def test_node_with_other_code_stops_the_sweep(tmp_path):
     steps = partial(trainable._start, make_job())
     with pytest.raises(CodeMismatch, match="is not that with which the sweep began") as raised:
         steps(replace(make_sweep_context(tmp_path), code="0" * 64))
-    assert decide_retry([failure_from(raised.value, 0)]) is RetryDecision.STOP
+    assert decide([failure_from(raised.value, 0)]) is RetryDecision.STOP
     for code in (None, code_digest()):
         steps(replace(make_sweep_context(tmp_path), code=code)).close()
 
@@ -133,5 +134,12 @@ def test_node_without_a_plugin_or_with_other_code_of_it_stops_the_sweep_and_no_t
     absent = SharedPlugins({"made_absent": "0" * 64}, str(tmp_path))
     with pytest.raises(CodeMismatch, match="The node .* lacks a plug-in: The plug-in made_absent is neither") as raised:
         steps(replace(make_sweep_context(tmp_path), plugins=absent))
-    assert decide_retry([failure_from(raised.value, 0)]) is RetryDecision.STOP
+    assert decide([failure_from(raised.value, 0)]) is RetryDecision.STOP
     assert not (tmp_path / "trials" / make_job().key).exists(), "the job has not begun"
+
+
+def test_a_sweeps_setting_replaces_the_number_of_retries_of_a_kind():
+    policy = RetryPolicy.from_setting(("death=0", "node_lost=2"))
+    assert policy == RetryPolicy(death=0, node_lost=2)
+    assert policy.decide(failures(FailureKind.DEATH)) is RetryDecision.END
+    assert policy.decide(failures(*[FailureKind.NODE_LOST] * 3)) is RetryDecision.END

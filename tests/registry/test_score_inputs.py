@@ -49,6 +49,20 @@ def test_read_requests_refuses_criteria_for_a_table_with_criteria(folder):
         read_requests([folder / "list.csv"], None, "blue")
 
 
+def test_an_empty_folder_among_others_is_a_row_of_its_own(folder):
+    (folder / "empty").mkdir()
+    requests = read_requests([folder / "b.png", folder / "empty"], "a fox", None)
+    assert requests.images == (folder / "b.png", folder / "empty")
+
+
+def test_a_folder_shows_links_to_missing_files_and_no_folders(tmp_path):
+    (tmp_path / "a.png").symlink_to("nothing")
+    (tmp_path / "b.png").mkdir()
+    (tmp_path / "c.avif").touch()
+    requests = read_requests([tmp_path], "a fox", None)
+    assert [image.name for image in requests.images] == ["a.png", "c.avif"]
+
+
 def test_read_requests_reports_an_unreadable_folder(folder, monkeypatch):
     def refused(*arguments):
         raise PermissionError(13, "Permission denied")

@@ -89,7 +89,7 @@ def test_on_real_images_own_prompts_are_nearer_than_others(encoder):
     table = pd.read_csv(AGIQA3K / "data.csv")
     table = table[table.name.str.startswith("midjourney_normal")].drop_duplicates("prompt").iloc[:24]
     images = build_encoder("efficientnet_lite0")
-    opened = (Image.open(AGIQA3K / "images" / name) for name in table.name)
+    opened = (Image.open(AGIQA3K / "images" / name).convert("RGB") for name in table.name)
     image = images.encode(torch.from_numpy(np.stack([images.preprocess(picture) for picture in opened])))
     prompt = build_encoder("minilm").encode(list(table.prompt))["embedding"]
     own = encoder.compose(image, {"embedding": prompt})["embedding"][:, -1]

@@ -27,12 +27,13 @@ test: install  ## Run every test, in two processes (JOBS=1 for one)
 test-fast: install  ## Run the tests that need no Ray cluster, server or sweep, in two processes
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m unit -n $(JOBS) --dist worksteal $(ARGS)
 
-lint: install  ## Check format, style, types, import contracts and prose
+lint: install  ## Check format, style, types, import contracts, prose and encodings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/check_prose.py
+	$(BIN)/python .ci/check_encoding.py
 
 chaos: install  ## Run sweeps under random faults and compare their records (ARGS="0:20" for 20 of them)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos $(ARGS)

@@ -43,7 +43,7 @@ class _Process:
 
 
 def _private() -> int:
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
+    for line in Path("/proc/self/smaps_rollup").read_text(encoding="utf-8").splitlines():
         if line.startswith("Private_Dirty:"):
             return int(line.split()[1]) * 1024
     return 0
@@ -51,7 +51,9 @@ def _private() -> int:
 
 def _shared() -> int:
     """Return bytes of this machine's shared memory, which holds both nodes' object stores."""
-    line = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("Shmem:"))
+    line = next(
+        line for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines() if line.startswith("Shmem:")
+    )
     return int(line.split()[1]) * 1024
 
 

@@ -85,7 +85,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         recorder.record("start", SWEEP, name="scale", params={}, tags={})
         (folder / "trials").mkdir()
         progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=Slots(slots))
-        with (folder / "lines").open("w") as lines:
+        with (folder / "lines").open("w", encoding="utf-8") as lines:
             view = LiveView(Console(file=lines), progress, "scale")
             callbacks = [Timed(recorder, watch, "recorder"), progress, view, collector]
             timed = [Timed(ledger, watch, "ledger") for ledger in (search, confirm)]
@@ -183,7 +183,7 @@ def _carrier(kind: str, folder: Path) -> UploaderProcess | SpoolUploader:
 
 def _rss_mb() -> float:
     """Return the resident memory of this process in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
 
@@ -204,7 +204,10 @@ def main() -> None:
     for ledger, trials, mlflow in [*runs, *(("journal", trials, "sqlite") for trials in _SIZES)]:
         command = [sys.executable, "-m", "benchmarks.scale", "--sampler", "random", "--mlflow", mlflow]
         command += ["--trials", str(trials), "--ledger", ledger]
-        print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
+        print(
+            subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8").stdout.strip(),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

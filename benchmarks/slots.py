@@ -103,7 +103,7 @@ def stock(folder: Path) -> float:
     def train(config):
         for epoch in range(1, _EPOCHS + 1):
             time.sleep(_SECONDS)
-            with log.open("a") as file:
+            with log.open("a", encoding="utf-8") as file:
                 file.write(f"{time.time()}\n")
             tune.report({"val_srcc": config["x"] * epoch})
 
@@ -124,7 +124,7 @@ def stock(folder: Path) -> float:
         ),
     )
     tuner.fit()
-    times = [float(line) for line in log.read_text().splitlines()]
+    times = [float(line) for line in log.read_text(encoding="utf-8").splitlines()]
     return len(times) * _SECONDS / (_SLOTS * (max(times) - min(times) + _SECONDS))
 
 

@@ -18,7 +18,7 @@ COLOURS = {"journal": "#1f6feb", "sqlite": "#d2691e", "postgresql": "#2e8b57"}
 
 
 def main(lines: str) -> None:
-    runs = [json.loads(line) for line in Path(lines).read_text().splitlines()]
+    runs = [json.loads(line) for line in Path(lines).read_text(encoding="utf-8").splitlines()]
     for run in runs:
         print(row(run))
     driven = [run for run in runs if run["pruner"] == "halving" and run["sampler"] == "random"]

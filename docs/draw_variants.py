@@ -273,7 +273,7 @@ def main(folder: Path = PAGES) -> None:
         if name is not None:
             draw(name, folder / f"{name}.svg")
         if page.is_file():
-            page.write_text(fill_in(page.read_text(), name))
+            page.write_text(fill_in(page.read_text(encoding="utf-8"), name), encoding="utf-8")
         else:
             print(f"{page} has to be written first; its drawing is there.", file=sys.stderr)
 

@@ -19,7 +19,7 @@ BEGIN, END = "<!-- options: made by docs/make_option_table.py -->", "<!-- end of
 
 def main() -> None:
     """Write the table into the page."""
-    PAGE.write_text(with_table(PAGE.read_text()))
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def with_table(page: str) -> str:

@@ -25,7 +25,7 @@ def main(sweep: str) -> None:
     console = Console(record=True, width=140, file=io.StringIO(), force_terminal=True)
     console.print("$ make sweep", highlight=False)
     print_result(console, summarise(prepared, studies.arms, studies.confirm, workspace.trials))
-    result = json.loads(workspace.result.read_text())
+    result = json.loads(workspace.result.read_text(encoding="utf-8"))
     result["mlflow"]["tracking_uri"] = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     print_pointers(console, workspace, result)
     console.save_svg(str(IMAGES / "terminal.svg"), title="")

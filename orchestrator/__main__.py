@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from orchestrator import __version__
+from orchestrator.core.cli import CommandGroup
 from orchestrator.core.sys_path import ROOT
 
 COMMANDS = {
@@ -23,7 +24,7 @@ COMMANDS = {
 """Panel of the help → commands, each a module `orchestrator.NAME` with an app of that name."""
 
 
-class LazyCommands(TyperGroup):
+class LazyCommands(CommandGroup):
     """Commands whose modules are imported when they are invoked, and not when they are listed."""
 
     def list_commands(self, ctx: Any) -> list[str]:

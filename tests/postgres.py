@@ -70,9 +70,13 @@ class PostgresServer:
         initdb = [binaries / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, **self._as)  # type: ignore[call-overload]
         access = self._data / "pg_hba.conf"
-        access.write_text("host guarded all 127.0.0.1/32 scram-sha-256\n" + access.read_text())
+        access.write_text(
+            "host guarded all 127.0.0.1/32 scram-sha-256\n" + access.read_text(encoding="utf-8"), encoding="utf-8"
+        )
         if reached_at:
-            access.write_text(access.read_text() + "host all all samenet scram-sha-256\n")
+            access.write_text(
+                access.read_text(encoding="utf-8") + "host all all samenet scram-sha-256\n", encoding="utf-8"
+            )
         self.start()
         self.execute("CREATE ROLE guarded LOGIN PASSWORD 'secret'", "CREATE DATABASE guarded OWNER guarded")
 
@@ -99,7 +103,7 @@ class PostgresServer:
                 return
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError((self._root / "log").read_text()) from None
+                    raise RuntimeError((self._root / "log").read_text(encoding="utf-8")) from None
                 time.sleep(0.05)
 
     def stop(self) -> None:

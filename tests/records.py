@@ -166,7 +166,7 @@ class Records:
         return again
 
     def _check_result(self) -> None:
-        result = json.loads(self.workspace.result.read_text())
+        result = json.loads(self.workspace.result.read_text(encoding="utf-8"))
         (best,) = self.ledgers["search"].best(1)
         key = f"trial-{best.number:04d}"
         assert result["best"]["trial"] == best.number

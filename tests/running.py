@@ -17,6 +17,6 @@ def wait_for_epochs(
         AssertionError: the sweep ended before, with its outputs, or `seconds` have passed.
     """
     deadline = time.monotonic() + seconds
-    while not (file.exists() and file.read_text(errors="replace").count(mark) >= count):
+    while not (file.exists() and file.read_text(errors="replace", encoding="utf-8").count(mark) >= count):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.05)

@@ -31,7 +31,7 @@ class S3Server:
             self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
         for _ in range(300):
             if self.process.poll() is not None:
-                raise RuntimeError(log.read_text())
+                raise RuntimeError(log.read_text(encoding="utf-8"))
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break

@@ -10,13 +10,15 @@ _ROOT = Path(__file__).parents[1]
 
 def shown_commands(document: Path) -> list[str]:
     """Return every command of this project, with its continued lines and without comments."""
-    lines = document.read_text().replace("\\\n", " ").splitlines()
+    lines = document.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     return [re.sub(r"\s+#.*", "", line) for line in lines if line.startswith("python -m orchestrator.")]
 
 
 def shown_script(document: Path) -> str:
     """Join the blocks marked `bash`, in their order, to one script."""
-    return "\n".join(re.findall(r"^```bash\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL))
+    return "\n".join(
+        re.findall(r"^```bash\n(.*?)^```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    )
 
 
 def shown_environment(**more: str) -> dict[str, str]:

@@ -40,21 +40,25 @@ def folder(elsewhere: Path) -> Path:
     table.rename(columns={"alignment": "beauty"}).to_csv(elsewhere / "beauty.csv", index=False)
     table.head(6).to_csv(elsewhere / "few.csv", index=False)
     table.assign(image="gone.png").assign(name=table["image"]).to_csv(elsewhere / "gone.csv", index=False)
-    (elsewhere / "empty_space.yaml").write_text("training: {lr: 0.1}\n")
-    (elsewhere / "wrong_space.yaml").write_text("training: {lr: {type: float, low: 1, high: 0, default: 1}}\n")
+    (elsewhere / "empty_space.yaml").write_text("training: {lr: 0.1}\n", encoding="utf-8")
+    (elsewhere / "wrong_space.yaml").write_text(
+        "training: {lr: {type: float, low: 1, high: 0, default: 1}}\n", encoding="utf-8"
+    )
     number = {"type": "float", "low": 1e-4, "high": 1e-2, "default": 1e-3}
-    (elsewhere / "unknown_key.yaml").write_text(yaml.safe_dump({"model": {"wings": number}}))
-    (elsewhere / "unknown_setting.yaml").write_text(yaml.safe_dump({"training": {"lr": number, "speed": number}}))
-    (elsewhere / "enqueue_unknown.yaml").write_text("- {wings: 2}\n")
-    (elsewhere / "enqueue_range.yaml").write_text("- {lr: 7.0}\n")
-    (elsewhere / "enqueue_dict.yaml").write_text("lr: 0.1\n")
-    (elsewhere / "config_list.yaml").write_text("- 1\n")
-    (elsewhere / "config_unknown.yaml").write_text("trails: 3\n")
-    (elsewhere / "no.yaml").write_text("a: [1\nb: 2")
+    (elsewhere / "unknown_key.yaml").write_text(yaml.safe_dump({"model": {"wings": number}}), encoding="utf-8")
+    (elsewhere / "unknown_setting.yaml").write_text(
+        yaml.safe_dump({"training": {"lr": number, "speed": number}}), encoding="utf-8"
+    )
+    (elsewhere / "enqueue_unknown.yaml").write_text("- {wings: 2}\n", encoding="utf-8")
+    (elsewhere / "enqueue_range.yaml").write_text("- {lr: 7.0}\n", encoding="utf-8")
+    (elsewhere / "enqueue_dict.yaml").write_text("lr: 0.1\n", encoding="utf-8")
+    (elsewhere / "config_list.yaml").write_text("- 1\n", encoding="utf-8")
+    (elsewhere / "config_unknown.yaml").write_text("trails: 3\n", encoding="utf-8")
+    (elsewhere / "no.yaml").write_text("a: [1\nb: 2", encoding="utf-8")
     whole = {"type": "int", "low": 0, "high": 8, "default": 8}
-    (elsewhere / "range.yaml").write_text(yaml.safe_dump({"training": {"batch_size": whole}}))
+    (elsewhere / "range.yaml").write_text(yaml.safe_dump({"training": {"batch_size": whole}}), encoding="utf-8")
     losses = {"type": "categorical", "choices": ["huber", "hubber"], "default": "huber"}
-    (elsewhere / "loss.yaml").write_text(yaml.safe_dump({"training": {"loss": losses}}))
+    (elsewhere / "loss.yaml").write_text(yaml.safe_dump({"training": {"loss": losses}}), encoding="utf-8")
     (elsewhere / "binary").write_bytes(b"\xff\xfe\x00\x01")
     return elsewhere
 
@@ -165,9 +169,11 @@ def made_sweep(folder: Path, name: str, result: dict | None = None, **settings: 
     (folder / "sweeps" / name).mkdir(parents=True)
     spec.save(folder / "sweeps" / name / "spec.yaml")
     if result is not None:
-        (folder / "sweeps" / name / "result.json").write_text(json.dumps(result))
+        (folder / "sweeps" / name / "result.json").write_text(json.dumps(result), encoding="utf-8")
         (folder / "sweeps" / name / "report").mkdir()
-        (folder / "sweeps" / name / "report" / "result.md").write_text(f"# {name}\n\n| a [b] | 0.5000 |\n")
+        (folder / "sweeps" / name / "report" / "result.md").write_text(
+            f"# {name}\n\n| a [b] | 0.5000 |\n", encoding="utf-8"
+        )
     return spec
 
 
@@ -208,7 +214,7 @@ class TestSweeps:
     def test_list_as_json(self, elsewhere):
         made_sweep(elsewhere, "first", {"best": {"test": {"srcc": 0.6}}, "counts": {"complete": 12}})
         (elsewhere / "sweeps" / "broken").mkdir()
-        (elsewhere / "sweeps" / "broken" / "spec.yaml").write_text("a: [")
+        (elsewhere / "sweeps" / "broken" / "spec.yaml").write_text("a: [", encoding="utf-8")
         first, broken = json.loads(CliRunner().invoke(sweeps, ["list", "--json"]).stdout)
         assert (first["name"], first["state"], first["trials"], first["test_srcc"]) == ("first", "finished", 12, 0.6)
         assert (broken["name"], broken["state"]) == ("broken", "damaged") and "spec.yaml" in broken["reason"]
@@ -251,10 +257,10 @@ class TestResume:
 
     def test_finished_sweep_keeps_its_result_if_its_data_are_missing(self, folder):
         made_sweep(folder, "first", self.FINISHED, dataset="csv:absent.csv")
-        (folder / "sweeps" / "first" / "space.yaml").write_text("training: {}")
+        (folder / "sweeps" / "first" / "space.yaml").write_text("training: {}", encoding="utf-8")
         found = CliRunner().invoke(resume, ["first", "--trials", "20"])
         assert found.exit_code == 2
-        assert json.loads((folder / "sweeps" / "first" / "result.json").read_text()) == self.FINISHED
+        assert json.loads((folder / "sweeps" / "first" / "result.json").read_text(encoding="utf-8")) == self.FINISHED
         assert load_spec(folder / "sweeps" / "first" / "spec.yaml").trials == 12
 
     def test_sweep_with_more_trials_prints_how_to_extend_the_budget(self, elsewhere):
@@ -364,7 +370,8 @@ def test_interrupt_in_code_evaluated_from_a_string_is_exit_code_130(tmp_path):
         "@command\n"
         "def interrupted() -> None:\n"
         "    exec('raise KeyboardInterrupt')  # as in an import that makes a dataclass\n"
-        "interrupted()\n"
+        "interrupted()\n",
+        encoding="utf-8",
     )
     paths = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[1])))
     process = subprocess.run(
@@ -373,5 +380,6 @@ def test_interrupt_in_code_evaluated_from_a_string_is_exit_code_130(tmp_path):
         text=True,
         timeout=60,
         env={**os.environ, "PYTHONPATH": paths},
+        encoding="utf-8",
     )
     assert (process.returncode, process.stdout, process.stderr) == (130, "", "Interrupted.\n")

@@ -14,7 +14,7 @@ SMALL = ["--trials", 1, "--epochs", 2, "--confirm", 1, "--splits", 1, "--pruner"
 def test_sweep_with_criteria_ends_by_time_and_resumes_to_a_model(simulated_tune, elsewhere):
     make_ratings(elsewhere)
     lines = [json.dumps({"prompt": f"a scene {n}", "criteria": f"bright, of kind {n % 5}"}) for n in range(24)]
-    (elsewhere / "criteria.jsonl").write_text("\n".join(lines))
+    (elsewhere / "criteria.jsonl").write_text("\n".join(lines), encoding="utf-8")
     sweep = ["--dataset", f"csv:{elsewhere}/ratings.csv", "--name", "criteria", *SMALL]
     sweep += ["--variant", "criteria_hyper", "--criteria", "criteria.jsonl"]
     out = invoke(elsewhere, "sweep", *sweep, "--max-hours", "1e-9").out

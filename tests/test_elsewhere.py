@@ -34,6 +34,7 @@ def start(folder, *arguments, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     )
 
 
@@ -49,9 +50,9 @@ def fill_with_shadows(folder):
     """Write folders and modules that would be imported in place of the project's and the libraries'."""
     for name in ("models", "search_spaces", "tests", "docs"):
         (folder / name).mkdir(parents=True)
-        (folder / name / "notes.txt").write_text("of the user")
+        (folder / name / "notes.txt").write_text("of the user", encoding="utf-8")
     for name in SHADOWS:
-        (folder / name).write_text(f"raise SystemExit('{name} of the working folder was imported')\n")
+        (folder / name).write_text(f"raise SystemExit('{name} of the working folder was imported')\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_commands_work_in_a_folder_with_any_name_and_foreign_modules(tmp_path, r
 def test_a_foreign_package_on_pythonpath_is_not_imported(tmp_path, ratings):
     other = tmp_path / "other"
     (other / "models").mkdir(parents=True)
-    (other / "models" / "__init__.py").write_text("raise SystemExit('foreign models')\n")
+    (other / "models" / "__init__.py").write_text("raise SystemExit('foreign models')\n", encoding="utf-8")
     arguments = ("orchestrator.sweep", "--dataset", f"csv:{ratings}", "--variant", "plain_head", "--dry-run", "--json")
     assert json.loads(finish(tmp_path, *arguments, PYTHONPATH=str(other)))
 
@@ -113,6 +114,7 @@ def test_installed_wheel_is_the_code_that_runs(installed, tmp_path):
         capture_output=True,
         text=True,
         check=True,
+        encoding="utf-8",
     )
     assert done.stdout.split() == [str(installed / name / "__init__.py") for name in ("orchestrator", "models")]
 
@@ -128,6 +130,7 @@ def test_installed_commands_answer_in_an_empty_folder(installed, tmp_path):
         env={**os.environ, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert script.returncode == 0 and "Usage: hyperassess sweep" in script.stdout, script.stderr
     assert not list(tmp_path.iterdir())

@@ -47,7 +47,7 @@ def test_finetuned_sweep_trains_backbones_and_its_best_model_scores(folder):
         model = workspace.trials / result[part]["run"] / "model"
         weights = load_file(model / "model.safetensors")
         assert any(name.startswith("backbone.") for name in weights)
-        assert json.loads((model / "model.json").read_text())["backbone"]["test_crops"] == 1
+        assert json.loads((model / "model.json").read_text(encoding="utf-8"))["backbone"]["test_crops"] == 1
     table = pd.read_csv(workspace.trials / result["best"]["run"] / "predictions.csv")
     images = [str(folder / name) for name in table["name"]]
     scored = json.loads(invoke(folder, "score", *images, "--model", "tuned", "--prompt", "scene", "--json").out)

@@ -109,7 +109,7 @@ def test_help_imports_nothing_heavy_and_no_other_command(arguments):
         f"heavy = {HEAVY!r} & {{name.partition('.')[0] for name in sys.modules}}\n"
         "print(code, *sorted(heavy), *sorted(commands), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, encoding="utf-8")
     assert done.stderr.split() == ["0", *arguments[:-1]]
 
 
@@ -133,7 +133,9 @@ def test_completion_lists_commands_and_options(shell, monkeypatch):
         words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_TYPER_COMPLETE_ARGS": line}
         for name, value in (asked | words).items():
             monkeypatch.setenv(name, value)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, encoding="utf-8"
+        )
         assert expected in done.stdout, (line, done.stderr)
 
 

@@ -49,7 +49,9 @@ def test_killed_sweep_resumes_from_its_copied_folder(tmp_path, s3_server, postgr
         process.communicate()
     killed = time.time()
     assert list(before.root.rglob("last-*.safetensors")) == [], "checkpoints are in the bucket alone"
-    assert yaml.safe_load(before.spec.read_text())["ledger"] == url.replace("postgresql:", "postgresql+psycopg:")
+    assert yaml.safe_load(before.spec.read_text(encoding="utf-8"))["ledger"] == url.replace(
+        "postgresql:", "postgresql+psycopg:"
+    )
     old = open_search(before).all()
     shutil.copytree(before.root, second / "sweeps" / "moved")
     shutil.move(first / "sweeps", first / "moved away")
@@ -72,7 +74,7 @@ def test_killed_sweep_resumes_from_its_copied_folder(tmp_path, s3_server, postgr
     for then, now in zip(old, new, strict=False):
         assert then.params.items() <= now.params.items() and then.epochs.items() <= now.epochs.items()
     histories = [
-        [json.loads(line) for line in path.read_text().splitlines()]
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         for path in workspace.trials.glob("trial-*/epochs.jsonl")
     ]
     assert len(histories) == TRIALS

@@ -122,7 +122,7 @@ def test_reproduction_reports_the_papers_table(folder, simulated_tune):
     rows = json.loads(run(folder, command, "--forms", "shipped", "--json"))
     assert [(row["claim"]["table"], row["divided"]) for row in rows] == [("V", "paper"), ("V", "random")]
     reproduction = folder / "sweeps" / "reproduce-agiqa3k-quick"
-    results = [json.loads(path.read_text()) for path in reproduction.glob("*/result.json")]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in reproduction.glob("*/result.json")]
     best = {result["protocol"]: result["best"]["test"]["srcc"] for result in results}
     assert {row["divided"]: row["ours"]["shipped"]["srcc"] for row in rows} == pytest.approx(best)
     report = reproduction / "report"

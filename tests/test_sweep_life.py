@@ -146,7 +146,7 @@ def test_result_is_described_in_json(resumed, workspace):
     assert resumed["baselines"]["prompt_mean"]["reason"], "prompts are disjoint, so there is no mean to predict"
     assert set(resumed["counts"]) == {"complete", "pruned", "diverged", "infeasible", "failed"}
     assert set(resumed["mlflow"]) >= {"tracking_uri", "experiment_id", "run_id"}
-    assert resumed["seconds"] > 0 and resumed == json.loads(workspace.result.read_text())
+    assert resumed["seconds"] > 0 and resumed == json.loads(workspace.result.read_text(encoding="utf-8"))
 
 
 def _assert_figures_are_those_of_the_predictions(described, workspace):
@@ -217,7 +217,7 @@ def test_sweep_folder_holds_no_pickle_but_tunes_own(workspace, resumed):
 def test_sweep_folder_is_enough_to_prepare_it(workspace, resumed):
     """`resume` depends on it."""
     prepared = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
-    assert json.loads(json.dumps(prepared.identity())) == json.loads(workspace.identity.read_text())
+    assert json.loads(json.dumps(prepared.identity())) == json.loads(workspace.identity.read_text(encoding="utf-8"))
 
 
 def test_finished_sweep_shows_its_result_and_runs_nothing(folder, resumed):
@@ -274,7 +274,7 @@ def test_extended_sweep_keeps_its_ledger(workspace, extended):
     for study, trials in before.items():
         assert after[study][: len(trials)] == trials
     assert load_spec(workspace.spec).trials == budget
-    assert sum(json.loads(workspace.earlier_result(TRIALS).read_text())["counts"].values()) == TRIALS
+    assert sum(json.loads(workspace.earlier_result(TRIALS).read_text(encoding="utf-8"))["counts"].values()) == TRIALS
     confirmed = [trial.attributes["source"] for trial in after["confirm"]]
     assert len(set(confirmed)) == len(confirmed)
     assert {result["best"]["source"], result["control"]["source"]} < set(confirmed)

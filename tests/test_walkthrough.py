@@ -31,7 +31,7 @@ class Walk:
 
     @property
     def output(self):
-        return (self.folder / "output.txt").read_text()
+        return (self.folder / "output.txt").read_text(encoding="utf-8")
 
     def wait(self):
         assert self.process.wait(840) == 0, self.output[-4000:]

@@ -74,7 +74,7 @@ class Blip(JointEncoder):
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:  # type: ignore[override]
         """Shape (D,) of `embedding`, from the checkpoint's settings."""
-        settings = json.loads((self._folder / "config.json").read_text())
+        settings = json.loads((self._folder / "config.json").read_text(encoding="utf-8"))
         return {"embedding": (settings.get("text_config", {}).get("hidden_size", 768),)}
 
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:

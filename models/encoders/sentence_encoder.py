@@ -118,4 +118,4 @@ def _modes(pooling: Mapping[str, Any]) -> int:
 
 
 def _read(file: Path) -> Any:
-    return json.loads(file.read_text()) if file.is_file() else None
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None

@@ -60,7 +60,7 @@ def ensure_token(path: Path) -> None:
         return
     except OSError as error:
         raise InputError(f"The token {path} cannot be made: {reason(error)}.") from error
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(secrets.token_hex(32))
 
 
@@ -69,7 +69,7 @@ def check_token(path: Path, address: str) -> None:
     if os.environ.get(IN_ENVIRONMENT):
         return
     try:
-        if path.read_text().strip():
+        if path.read_text(encoding="utf-8").strip():
             return
         told = "is empty"
     except OSError as error:
@@ -101,10 +101,29 @@ def use_token(address: str) -> None:
     _reload()
 
 
+def use_own_token() -> None:
+    """Put a token for a local cluster into the environment if Ray cannot keep one in the home folder."""
+    file = _RAYS_OWN.expanduser()
+    if auth_disabled() or any(os.environ.get(name) for name in (IN_ENVIRONMENT, "RAY_AUTH_TOKEN_PATH")):
+        return
+    if file.is_file() or _can_create(file):
+        return
+    os.environ[IN_ENVIRONMENT] = secrets.token_hex(32)
+    _reload()
+
+
+def _can_create(file: Path) -> bool:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(file.parent, os.W_OK | os.X_OK)
+
+
 @contextmanager
 def own_environment() -> Iterator[None]:
     """Restore the token settings of this process at the end of the block."""
-    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", IN_ENVIRONMENT)
     before = {name: os.environ.get(name) for name in names}
     try:
         yield

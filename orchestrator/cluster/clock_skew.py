@@ -27,6 +27,7 @@ def clock_offsets(address: str, seconds: float) -> dict[str, float] | None:
             capture_output=True,
             text=True,
             timeout=seconds + 4,
+            encoding="utf-8",
         )
         content: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     except (subprocess.TimeoutExpired, ValueError, IndexError):

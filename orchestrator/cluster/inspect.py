@@ -92,6 +92,7 @@ def inspect_cluster(address: str, token: str | None = None, seconds: float = _SE
             text=True,
             timeout=seconds + 2,
             env=environment,
+            encoding="utf-8",
         )
         content = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:

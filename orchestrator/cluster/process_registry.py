@@ -138,7 +138,7 @@ def _folder() -> Path:
 
 def _read(file: Path) -> StartedNode | None:
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(file.read_text(encoding="utf-8"))
         return StartedNode(**{**content, "processes": tuple(Process(**one) for one in content["processes"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.cluster.auth_token import own_environment, token_file, use_token
+from orchestrator.cluster.auth_token import own_environment, token_file, use_own_token, use_token
 from orchestrator.cluster.loopback import ADDRESS, for_ray, keep_loopback_address, refused, split
 from orchestrator.cluster.process_registry import cluster_address
+from orchestrator.cluster.ray_folder import ray_folder
 from orchestrator.core.errors import InputError
 
 SETTINGS = {
@@ -26,6 +28,9 @@ SETTINGS = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "3600",
 }
+
+_FOLDER = "ray"
+"""Folder of local sessions in the temporary folder, as Ray itself names it."""
 
 _STARTS = 3
 """Ray gives its start half a minute, which a busy machine may exceed."""
@@ -65,6 +70,16 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
             ray.shutdown()
 
 
+def check_local_session(address: str | None) -> None:
+    """Check that a local cluster could keep its files, unless `address` or the environment names a running one.
+
+    Raises:
+        InputError: no folder is fit for Ray's files.
+    """
+    if not cluster_address(address):
+        ray_folder(_FOLDER)
+
+
 def _connect(address: str) -> None:
     if (port := split(address)[1]) and (error := refused(address)):
         raise InputError(f"No Ray cluster answers at {address}: {error}.")  # Ray itself would try for minutes
@@ -102,12 +117,17 @@ def _start() -> None:
     """Start a cluster of this process's own, whatever others run on this host.
 
     Only this host reaches it. Its processes end with this one. A killed head is noticed within seconds.
+
+    Raises:
+        InputError: no folder is there for Ray's files.
     """
     import ray
 
+    use_own_token()
+    folder = ray_folder(_FOLDER) / _FOLDER
     for attempt in range(_STARTS):
         try:
-            with keep_loopback_address():
+            with keep_loopback_address(), _hangup_blocked():
                 ray.init(
                     address="local",
                     include_dashboard=False,
@@ -116,6 +136,7 @@ def _start() -> None:
                     configure_logging=False,
                     object_store_memory=_OBJECT_STORE,
                     _node_ip_address=ADDRESS,
+                    _temp_dir=str(folder),
                     _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
                 )
             return
@@ -124,6 +145,22 @@ def _start() -> None:
             if attempt == _STARTS - 1 or "timed out" not in str(error):
                 raise
             logger.warning("Ray did not start in time; starting it again: %s", error)
+
+
+@contextmanager
+def _hangup_blocked() -> Iterator[None]:
+    """Block SIGHUP for processes started inside the block; this process handles it afterwards.
+
+    A closed terminal sends it to Ray's processes as well, which then could not end the running epochs.
+    """
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def require_slots(nodes: Sequence[dict[str, Any]], cpus: float, gpus: float) -> int:

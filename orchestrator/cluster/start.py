@@ -21,6 +21,7 @@ from orchestrator.cluster.auth_token import IN_ENVIRONMENT, check_token, ensure_
 from orchestrator.cluster.loopback import ADDRESS, HOOK, for_ray, is_loopback, refused, split
 from orchestrator.cluster.ports import choose_port, free_port, port_options
 from orchestrator.cluster.process_registry import StartedNode, family, log_of, records, snapshot
+from orchestrator.cluster.ray_folder import ray_folder
 from orchestrator.cluster.stop import stop_processes
 from orchestrator.core.errors import InputError
 
@@ -28,9 +29,6 @@ _SECONDS = 90.0
 """Seconds that a busy host may take to start Ray."""
 
 _STARTED = "Ray runtime started."
-
-_SOCKET = "/hyperassess-12345678/session_2026-01-31_23-59-59_123456_1234567/sockets/plasma_store"
-"""The longest path that Ray makes in a temporary folder; a socket's whole path has 107 characters at most."""
 
 _PATIENCE = {"RAY_health_check_timeout_ms": "5000", "RAY_health_check_failure_threshold": "4"}
 """A host that falls silent is given up after half a minute, in which its trials stand still; Ray's own is a minute."""
@@ -171,7 +169,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 def _start(start: NodeOptions, role: str, address: str, options: list[str]) -> StartedNode:
     name = _free_name(start.name, f"{role}-{split(address)[1]}")
-    folder = start.folder or Path(tempfile.mkdtemp(prefix="hyperassess-", dir=_short()))
+    folder = start.folder or Path(tempfile.mkdtemp(prefix="hyperassess-", dir=ray_folder("hyperassess-12345678")))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if spill := start.resources.get("--object-spilling-directory"):
         Path(str(spill)).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -186,7 +184,7 @@ def _start(start: NodeOptions, role: str, address: str, options: list[str]) -> S
     ]
     log = log_of(name)
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with log.open("w") as output:
+    with log.open("w", encoding="utf-8") as output:
         child = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -220,7 +218,7 @@ def _start(start: NodeOptions, role: str, address: str, options: list[str]) -> S
 
 def _wait(child: subprocess.Popen[bytes], log: Path, address: str, token: Path | None) -> None:
     deadline = time.monotonic() + _SECONDS
-    while _STARTED not in (said := log.read_text(errors="replace")):
+    while _STARTED not in (said := log.read_text(errors="replace", encoding="utf-8")):
         if child.poll() is not None:
             if "InvalidAuthToken" in said:
                 raise InputError(f"{address} does not take the token in {token}: copy that of the head's host.")
@@ -264,9 +262,3 @@ def _free_name(given: str | None, made: str) -> str:
         number += 1
         name = f"{made}-{number}"
     return name
-
-
-def _short() -> str:
-    """Return a folder whose path is short enough for Ray's sockets."""
-    usual = tempfile.gettempdir()
-    return usual if len(usual) + len(_SOCKET) <= 107 else "/tmp"

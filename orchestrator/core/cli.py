@@ -15,6 +15,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.core.errors import InputError, printable, reason
+from orchestrator.core.output_streams import lasting_output
+from orchestrator.core.path_encoding import require_utf8_paths
+from orchestrator.core.proxies import bypass_proxies_on_loopback
 from orchestrator.core.registered_names import fill_in_names
 from orchestrator.core.setting_options import OUTPUT_PANEL, names
 from orchestrator.core.sys_path import keep_order_in_subprocesses
@@ -22,6 +25,9 @@ from orchestrator.core.sys_path import keep_order_in_subprocesses
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands", "examples", "names"]
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+"""Errors of a folder or a file that this user cannot read or write."""
 
 _EXAMPLES = "__examples__"
 _WRONG_PATHS = {errno.ENAMETOOLONG, errno.ENOTDIR}
@@ -40,7 +46,7 @@ def command(function: Callable[..., None]) -> typer.Typer:
 def commands(
     *functions: Callable[..., None],
     about: str | None = None,
-    group: type[TyperGroup] | None = None,
+    group: type[CommandGroup] | None = None,
     shown: Iterable[str] = (),
 ) -> typer.Typer:
     """Make one command of several functions, each a subcommand by its own name, with the same exit codes.
@@ -52,7 +58,11 @@ def commands(
         shown: examples below the help of the whole command.
     """
     app = typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, cls=group, help=about, epilog=_epilog(shown)
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        cls=group or CommandGroup,
+        help=about,
+        epilog=_epilog(shown),
     )
     for function in functions:
         name = function.__name__.removesuffix("_")
@@ -71,8 +81,24 @@ def examples(*lines: str) -> Callable[[Function], Function]:
     return decorate
 
 
+class CommandGroup(TyperGroup):
+    """A group of commands whose output no reader and no locale can break."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command line."""
+        require_utf8_paths()
+        with lasting_output():
+            return super().main(*arguments, **options)
+
+
 class _Command(TyperCommand):
     """A command whose help lists the names of the registries and keeps `--help` next to the output's options."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command line; no reader and no locale can break its output."""
+        require_utf8_paths()
+        with lasting_output():
+            return super().main(*arguments, **options)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return the option `--help`, in the panel of the other options of output."""
@@ -105,6 +131,7 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
         # must be there before torch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         keep_order_in_subprocesses()
+        bypass_proxies_on_loopback()
         logging.captureWarnings(True)  # of libraries: into the log if there is one, never onto the screen
         context: typer.Context = options.pop(CONTEXT)
         arguments = _without_environment(context, options)
@@ -172,6 +199,12 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    if isinstance(error, OSError) and error.errno in _DENIED and error.filename:
+        print(
+            f"Error: {printable(str(error.filename))} cannot be used: {reason(error)}. Choose another place.",
+            file=sys.stderr,
+        )
+        return WRONG_INPUT
     if isinstance(error, OSError) and error.errno in _WRONG_PATHS:
         print(f"Error: {printable(str(error.filename))} cannot be used as a path: {reason(error)}.", file=sys.stderr)
         return WRONG_INPUT

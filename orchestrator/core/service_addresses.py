@@ -79,7 +79,7 @@ def _chosen() -> tuple[Path | None, str | None]:
 def _read(path: Path, table: str | None) -> dict[str, str]:
     """Read the settings outside of any table, overridden by those of the chosen table."""
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"The profile {path} cannot be read: {reason(error)}.") from error
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}

@@ -339,7 +339,7 @@ def load_spec(path: Path) -> SweepSpec:
         InputError: the file is missing, wrong, or of an unknown schema version.
     """
     try:
-        return parse_spec(path.read_text(), str(path))
+        return parse_spec(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
         raise InputError(f"There is no sweep at {path.parent}: it has no {path.name}.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.core.errors import InputError
+from orchestrator.core.errors import InputError, reason
 from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec, load_spec
 
@@ -127,7 +127,7 @@ class LockOwner:
     def read(cls, workspace: Workspace) -> LockOwner | None:
         """Read the owner of a sweep, and None if no process holds it."""
         try:
-            return cls(**json.loads(workspace.holder.read_text()))
+            return cls(**json.loads(workspace.holder.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -140,25 +140,54 @@ class SweepLocked(InputError):
 def lock_sweep(workspace: Workspace) -> Iterator[None]:
     """Lock a sweep's folder for this process; the operating system releases it when the process ends.
 
+    A folder that is as empty at the end as it was at the beginning is removed, with those created for it.
+
     Raises:
         SweepLocked: another process holds it; the message names host, pid and start.
+        InputError: the folder cannot be written.
     """
     from filelock import FileLock, Timeout
 
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(workspace.lease, timeout=0)
+    created = [folder for folder in workspace.root.parents if not folder.exists()]
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    owner = asdict(LockOwner(socket.gethostname(), os.getpid(), since))
     try:
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(workspace.lease, timeout=0)
         lock.acquire()
+        workspace.holder.write_text(json.dumps(owner), encoding="utf-8")
     except Timeout as error:
         holder = LockOwner.read(workspace)
         raise SweepLocked(f"The sweep {workspace.name} is running{f' {holder}' if holder else ''}.") from error
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    workspace.holder.write_text(json.dumps(asdict(LockOwner(socket.gethostname(), os.getpid(), since))))
+    except OSError as error:
+        _remove_if_empty([workspace.root, *created])
+        raise InputError(
+            f"{workspace.root.parent} cannot be written ({reason(error)}): choose another folder with --out."
+        ) from error
     try:
         yield
     finally:
         workspace.holder.unlink(missing_ok=True)
+        if _is_empty(workspace):
+            workspace.lease.unlink(missing_ok=True)
+            _remove_if_empty([workspace.root, *created])
         lock.release()
+
+
+def _is_empty(workspace: Workspace) -> bool:
+    """Return whether a sweep's folder has no file except its lease, or was removed."""
+    return not workspace.root.is_dir() or all(path == workspace.lease for path in workspace.root.iterdir())
+
+
+def _remove_if_empty(folders: list[Path]) -> None:
+    """Remove folders, from the innermost on, until one is not empty."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return
 
 
 def running(workspace: Workspace) -> LockOwner | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
+from orchestrator.data.cache import make_cache_dir
 from orchestrator.data.progress import Progress
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class ArrayFolder:
             return ready
         from filelock import FileLock, Timeout
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_cache_dir(self.path.parent)
         lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
         while True:
             try:

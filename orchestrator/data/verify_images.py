@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
+from orchestrator.core.errors import reason
 from orchestrator.data.cache import cache_dir
 from orchestrator.data.image_file import UnusableFile, UnusableImage, read_image_file
 from orchestrator.data.images import decode_image, decoder_identity, image_digest
@@ -119,4 +120,7 @@ def _read(path: Path) -> _Known:
 
 def _write(path: Path, known: _Known) -> None:
     entries = [[name, size, modified, v.digest, v.reason] for name, (size, modified, v) in known.items()]
-    write_file(path, json.dumps({"decoder": decoder_identity(), "images": entries}), concurrent=True)
+    try:
+        write_file(path, json.dumps({"decoder": decoder_identity(), "images": entries}), concurrent=True)
+    except OSError as error:  # the check works without its cache, and takes longer the next time
+        logger.warning("The results of the check are not kept (%s): set HYPERASSESS_CACHE.", reason(error))

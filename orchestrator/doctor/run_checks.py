@@ -30,9 +30,9 @@ def run_checks(
     from orchestrator.cluster.auth_token import token_file
     from orchestrator.cluster.process_registry import cluster_address
     from orchestrator.core.service_addresses import find_setting
-    from orchestrator.tracking.destination import resolve_tracking_uri
+    from orchestrator.tracking.destination import find_tracking_uri
 
-    cluster, uri = cluster_address(address), resolve_tracking_uri(tracking_uri)
+    cluster, uri = cluster_address(address), find_tracking_uri(tracking_uri)
     ledger_setting, storage_setting = find_setting("ledger", ledger), find_setting("storage_path", storage)
     token = token_file(address=cluster)
     checks: dict[str, Check] = {

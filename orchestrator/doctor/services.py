@@ -17,7 +17,9 @@ from orchestrator.cluster.loopback import is_loopback
 from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import storage_url
+from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.doctor.finding import Finding, fail, ok, warn
+from orchestrator.tracking.tracking_uri import check_tracking_uri
 
 if TYPE_CHECKING:
     from requests import Response
@@ -31,6 +33,10 @@ _WARN_SKEW, _FAIL_SKEW = 5.0, 60.0
 
 def check_mlflow(uri: str) -> list[Finding]:
     """Check that MLflow answers and accepts this user, its clock skew, its encryption and its version."""
+    try:
+        check_tracking_uri(uri)
+    except InputError as error:
+        return [fail("MLflow", str(error), "correct --tracking-uri, MLFLOW_TRACKING_URI or the profile")]
     if not uri.startswith(("http://", "https://")):
         return [_check_store(uri)]
     import requests
@@ -97,6 +103,7 @@ def check_storage(given: str | None) -> list[Finding]:
             capture_output=True,
             text=True,
             timeout=2 * SECONDS,
+            encoding="utf-8",
         )
         said = (done.stderr.strip().splitlines() or ["no reason"])[-1] if done.returncode else None
     except subprocess.TimeoutExpired:
@@ -155,7 +162,7 @@ def _check_store(uri: str) -> Finding:
             return ok("MLflow", f"{uri} answers")
         except InputError as error:
             return fail("MLflow", str(error).replace("The ledger", "MLflow's database"), "correct --tracking-uri")
-    file = Path(uri.removeprefix("sqlite:///")).absolute()
+    file = sqlite_file(uri) or Path(uri.removeprefix("sqlite:///")).absolute()
     place = file if file.exists() else file.parent
     if os.access(place, os.W_OK):
         return ok("MLflow", f"{uri}, without a server")

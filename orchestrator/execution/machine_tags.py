@@ -36,7 +36,7 @@ def device_name(device: str) -> str:
 
         return torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         found = None
     return f"cpu: {found[1] if found else platform.processor() or platform.machine()}"

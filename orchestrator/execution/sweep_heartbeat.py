@@ -151,14 +151,14 @@ class HeartbeatPublisher:
             logger.info("the last heartbeat could not be removed: %s", error)
 
     def _publish(self, text: str) -> None:
-        registered = register() / f"{self._spec.id}.json"
-        registered.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        registered.write_text(json.dumps({"folder": str(self._workspace.root)}))
         write_file(self._workspace.progress, text)
         if self._shared:
             from ray.experimental.internal_kv import _internal_kv_put
 
             _internal_kv_put(self._key, text.encode(), overwrite=True, namespace=NAMESPACE)
+        registered = register() / f"{self._spec.id}.json"  # last, since the home folder may be read-only
+        registered.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        registered.write_text(json.dumps({"folder": str(self._workspace.root)}), encoding="utf-8")
 
     def _withdraw(self) -> None:
         (register() / f"{self._spec.id}.json").unlink(missing_ok=True)

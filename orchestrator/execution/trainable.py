@@ -85,7 +85,7 @@ class JobTrainable(tune.Trainable):
         if folder is None or not folder.is_dir():
             return
         with suppress(OSError):  # optional for a job
-            previous, self._stacks = self._stacks, (folder / STACKS).open("w")
+            previous, self._stacks = self._stacks, (folder / STACKS).open("w", encoding="utf-8")
             faulthandler.register(signal.SIGUSR1, self._stacks)
             if previous:
                 previous.close()

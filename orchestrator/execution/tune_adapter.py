@@ -182,7 +182,7 @@ def _error_of(trial: Trial) -> tuple[BaseException | None, str]:
     error, text = None, ""
     with suppress(Exception):  # without a readable file there is no error to return
         if trial.error_file:
-            text = Path(trial.error_file).read_text()
+            text = Path(trial.error_file).read_text(encoding="utf-8")
         if trial.pickled_error_file:
             error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
     return error, str(error) if error is not None else text

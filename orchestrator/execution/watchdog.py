@@ -172,7 +172,7 @@ class HangWatchdog:
         path = self._trials / job.key / STACKS
         self._send(worker, signal.SIGUSR1)
         time.sleep(self._grace)
-        stacks = path.read_text()[-6000:] if path.is_file() else ""
+        stacks = path.read_text(encoding="utf-8")[-6000:] if path.is_file() else ""
         self._report_hang(job, f"{stacks}\nIt hung: no epoch ended within {limit:.0f} s ({process}).")
         self._send(worker, signal.SIGKILL)
 

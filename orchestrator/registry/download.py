@@ -67,7 +67,7 @@ def scorer_folder(root: Path, title: str) -> Path:
     import yaml
 
     try:
-        flavor = yaml.safe_load((root / "MLmodel").read_text())["flavors"]["python_function"]
+        flavor = yaml.safe_load((root / "MLmodel").read_text(encoding="utf-8"))["flavors"]["python_function"]
         loader, data = flavor["loader_module"], Path(flavor["data"])
         code = flavor.get("code") or flavor.get("python_model") or flavor.get("model_code_path")
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:

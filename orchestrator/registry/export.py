@@ -72,8 +72,10 @@ def _fill(folder: Path, model: ResolvedModel, config: ModelConfig) -> None:
     if model.predictions is not None:
         shutil.copyfile(model.predictions, folder / PREDICTIONS)
     about = _public(model.about)
-    (folder / EXPORT).write_text(json.dumps({"sha256": sha256, "about": about}, indent=1) + "\n")
-    (folder / README).write_text(model.description if _is_export(model) else _readme(folder.name, model, config))
+    (folder / EXPORT).write_text(json.dumps({"sha256": sha256, "about": about}, indent=1) + "\n", encoding="utf-8")
+    (folder / README).write_text(
+        model.description if _is_export(model) else _readme(folder.name, model, config), encoding="utf-8"
+    )
 
 
 def _is_export(model: ResolvedModel) -> bool:

@@ -108,7 +108,7 @@ def _from_sweep(reference: str, sweeps: Path) -> ResolvedModel:
     workspace = find_sweep(reference, sweeps)
     if not workspace.result.is_file():
         raise InputError(f"The sweep {workspace.name} has not finished, so it has no best model yet.")
-    best = json.loads(workspace.result.read_text())["best"]
+    best = json.loads(workspace.result.read_text(encoding="utf-8"))["best"]
     run = best["run"] if best and best.get("run") else None
     folder = workspace.trials / run / MODEL if run else None
     if run is None or folder is None or not folder.is_dir():
@@ -118,6 +118,6 @@ def _from_sweep(reference: str, sweeps: Path) -> ResolvedModel:
     spec = load_spec(workspace.spec)
     about = {"sweep": workspace.name, "run_key": run, "dataset": spec.dataset, "protocol": spec.protocol}
     if workspace.identity.is_file():
-        about["data_hash"] = json.loads(workspace.identity.read_text()).get("data")
+        about["data_hash"] = json.loads(workspace.identity.read_text(encoding="utf-8")).get("data")
     predictions = workspace.trials / run / PREDICTIONS
     return ResolvedModel(folder, str(folder), about=about, predictions=predictions if predictions.is_file() else None)

@@ -68,13 +68,13 @@ def from_export(folder: Path) -> ResolvedModel:
         InputError: it cannot be read.
     """
     try:
-        content = json.loads((folder / EXPORT).read_text())
+        content = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
         sha256, about = str(content["sha256"]), dict(content["about"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / EXPORT} does not identify its model: {reason(error)}.") from error
     predictions, readme = folder / PREDICTIONS, folder / README
     try:
-        description = readme.read_text() if readme.is_file() else ""
+        description = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     except (OSError, ValueError) as error:
         raise InputError(f"{readme} cannot be read: {reason(error)}.") from error
     return ResolvedModel(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.core.sqlite_url import sqlite_url
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.aggregate import Figures
@@ -177,10 +179,10 @@ def write_tables(summary: Summary, folder: Path) -> None:
         *cross_markdown(summary),
         "\n".join(f"- {sentence}" for sentence in conclusions(summary)),
     ]
-    (folder / "result.md").write_text("\n\n".join(parts) + "\n")
+    (folder / "result.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     cross = summary.prepared.cross
     more = tuple(f"{cross.label} {name}" for name in CROSS_HEADER) if cross else ()
-    with (folder / "result.csv").open("w", newline="") as file:
+    with (folder / "result.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("what", *HEADER, *more))
         writer.writerows((row.label, *row.cells, *row.cross[: len(more)]) for row in result_rows(summary))
@@ -208,11 +210,13 @@ def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any
     """Print where the results are, how to open MLflow, and the command for the next step."""
     mlflow, slots = result["mlflow"], result["slots"]
     uri = mlflow["tracking_uri"]
-    default = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    look = _tool("mlflow") + (" ui" if uri == default else f" ui --backend-store-uri {uri}")
+    default = sqlite_url(Path.cwd() / "mlflow.db")
+    look = _tool("mlflow") + (" ui" if uri == default else f" ui --backend-store-uri {shlex.quote(uri)}")
     if uri.startswith("http"):
         # Without the workflow type MLflow opens a page about traces of language models.
-        look = f"{uri}/#/experiments/{mlflow['experiment_id']}/runs?workflowType=machine_learning"
+        look = f"{uri}/#/experiments"
+        if mlflow["experiment_id"] is not None:  # else nothing has reached it yet
+            look += f"/{mlflow['experiment_id']}/runs?workflowType=machine_learning"
     folder = os.path.relpath(workspace.root)
     score = f'{_tool("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     lines = {

@@ -49,7 +49,7 @@ def log_reproduction(
     }
     recorder.record("metrics", SWEEP, now_ms(), step=0, metrics=metrics)
     recorder.record("artifacts", SWEEP, path=str(folder / "report"), into="report")
-    note = (folder / "report" / "reproduction.md").read_text()
+    note = (folder / "report" / "reproduction.md").read_text(encoding="utf-8")
     recorder.record("tags", SWEEP, tags={"mlflow.note.content": note})
     recorder.record("end", SWEEP, status="FINISHED")
     uploader = SpoolUploader(

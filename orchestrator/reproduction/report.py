@@ -157,8 +157,8 @@ def write_report(rows: list[ReproductionRow], conditions: Conditions, folder: Pa
     lines = [HEADER, ("---",) * 3 + ("---:",) * (len(HEADER) - 3), *(row.cells() for row in rows)]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     remarks = "\n".join(f"- {note}" for note in notes(rows, conditions.finetuned))
-    (folder / "reproduction.md").write_text(f"{heading(conditions)}.\n\n{table}\n\n{remarks}\n")
-    with (folder / "reproduction.csv").open("w", newline="") as file:
+    (folder / "reproduction.md").write_text(f"{heading(conditions)}.\n\n{table}\n\n{remarks}\n", encoding="utf-8")
+    with (folder / "reproduction.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
         writer.writerows(row.cells() for row in rows)

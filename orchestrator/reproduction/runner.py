@@ -149,7 +149,7 @@ def _result(reproduction: PaperReproduction, run: Run, folder: Path, stream: Tex
         print("Finished before.", file=stream)
     else:
         start_or_resume(spec, folder, dry_run=False, as_json=False, allow_changed=False, stream=stream)
-    result: dict[str, Any] = json.loads(workspace.result.read_text())
+    result: dict[str, Any] = json.loads(workspace.result.read_text(encoding="utf-8"))
     return result
 
 
@@ -234,5 +234,5 @@ def _paper_space(variant: str, folder: Path, finetune: bool = False) -> Path:
     }
     path = folder / "spaces" / f"{variant}{'-finetune' if finetune else ''}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(space, sort_keys=False))
+    path.write_text(yaml.safe_dump(space, sort_keys=False), encoding="utf-8")
     return path

@@ -38,7 +38,7 @@ def save_scorer(folder: Path, config: ModelConfig, model: nn.Module) -> None:
     content = asdict(name_plugins(config))
     if not content["plugins"]:
         del content["plugins"]  # the file of a built-in model stays as it always was
-    (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")
+    (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
@@ -103,7 +103,7 @@ def read_config(folder: Path) -> ModelConfig:
         >>> read_config(folder) == config
         True
     """
-    content = json.loads((folder / CONFIG).read_text())
+    content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{CONFIG} holds no object")
     return ModelConfig.from_json(content)

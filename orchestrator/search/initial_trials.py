@@ -37,12 +37,12 @@ class InitialTrials:
 
     def save(self, path: Path) -> None:
         """Save the configurations, so that the sweep can be resumed without the file and the earlier sweep."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> InitialTrials:
         """Load saved configurations."""
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         return cls(tuple(content["search"]), tuple(content["control"]))
 
 

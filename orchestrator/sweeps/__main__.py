@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from orchestrator.core.cli import commands, examples
+from orchestrator.core.cli import CommandGroup, commands, examples
 from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, flag
 
 _ARCHIVE, _DELETION, _EXPORT = "Archive", "Deletion", "Export"
@@ -17,7 +16,7 @@ _ARCHIVE, _DELETION, _EXPORT = "Archive", "Deletion", "Export"
 Sweep = Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")]
 
 
-class _ListOrShow(TyperGroup):
+class _ListOrShow(CommandGroup):
     """Subcommands with a default: `list` without arguments, `show` if the first argument names no subcommand."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

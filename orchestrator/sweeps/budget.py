@@ -17,7 +17,7 @@ def is_met(workspace: Workspace, budget: int) -> bool:
     """Return whether the sweep has a result, and its search and its control's have `budget` trials or no more."""
     if not workspace.result.is_file():
         return False
-    result = json.loads(workspace.result.read_text())
+    result = json.loads(workspace.result.read_text(encoding="utf-8"))
     return all(trials >= budget for study, trials in _trials(result).items() if study not in exhausted(result))
 
 
@@ -42,7 +42,7 @@ def set_budget(workspace: Workspace, before: SweepSpec, budget: int) -> None:
     The order matters: a kill in between leaves an unfinished sweep of the old budget, whose budget can be raised again.
     """
     if workspace.result.is_file():
-        result = json.loads(workspace.result.read_text())
+        result = json.loads(workspace.result.read_text(encoding="utf-8"))
         os.replace(workspace.result, workspace.earlier_result(min(_trials(result).values())))
     if budget != before.trials:
         before.model_copy(update={"trials": budget}).save(workspace.spec)

@@ -7,6 +7,7 @@ import time
 from contextlib import nullcontext
 from typing import Any
 
+from orchestrator.core.atomic_files import write_file
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.sweep_run import log_sweep_end, mlflow_ids
@@ -18,7 +19,8 @@ def conclude(
 ) -> dict[str, Any]:
     """Summarise a finished sweep, log its end and print its result; return the result.
 
-    `result.json` is written last, since its presence means that the sweep is finished.
+    `result.json` is written after all other records, since its presence means that the sweep is finished, and before
+    anything is printed.
     """
     from orchestrator.reporting.figures import draw_figures
     from orchestrator.reporting.run_description import describe_result
@@ -40,7 +42,7 @@ def conclude(
         result["mlflow"] = mlflow_ids(prepared.spec, records.target.tracking_uri, uploader, result)
         result["slots"] = {"count": records.slots.count, "busy_share": round(busy_share, 3)}
         result["seconds"] = round(time.monotonic() - process.began, 1)
+    write_file(workspace.result, json.dumps(result, indent=1, allow_nan=False) + "\n")
     print_result(console, summary)
     print_pointers(console, workspace, result)
-    workspace.result.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
     return result

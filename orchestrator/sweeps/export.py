@@ -72,10 +72,12 @@ def export_sweep(workspace: Workspace, to: Path) -> Path:
 def _fill(folder: Path, workspace: Workspace) -> None:
     spec = load_spec(workspace.spec)
     settings = _public(json.loads(spec.model_dump_json()))
-    (folder / "spec.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    (folder / "spec.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     for path in (workspace.identity, workspace.result):
         if path.is_file():
-            (folder / path.name).write_text(json.dumps(_public(json.loads(path.read_text())), indent=1) + "\n")
+            (folder / path.name).write_text(
+                json.dumps(_public(json.loads(path.read_text(encoding="utf-8"))), indent=1) + "\n", encoding="utf-8"
+            )
     for path in (workspace.space, workspace.first, workspace.ledger):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
@@ -88,10 +90,10 @@ def _fill(folder: Path, workspace: Workspace) -> None:
     _write_tables(folder, read_studies(workspace))
     finished = workspace.result.is_file()
     if finished:
-        _copy_models(folder, workspace, json.loads(workspace.result.read_text()))
+        _copy_models(folder, workspace, json.loads(workspace.result.read_text(encoding="utf-8")))
     state = "" if finished else "It was not finished."
     readme = _README.format(name=spec.name, variant=spec.variant, dataset=settings["dataset"], state=state)
-    (folder / "README.md").write_text(readme)
+    (folder / "README.md").write_text(readme, encoding="utf-8")
 
 
 def _copy_models(folder: Path, workspace: Workspace, result: dict[str, Any]) -> None:

@@ -20,17 +20,19 @@ def save_fingerprint(prepared: PreparedSweep, workspace: Workspace) -> None:
 
     workspace.root.mkdir(parents=True, exist_ok=True)
     workspace.splits.mkdir(exist_ok=True)
-    workspace.space.write_text(yaml.safe_dump(prepared.space.model_dump(mode="json"), sort_keys=False))
+    workspace.space.write_text(
+        yaml.safe_dump(prepared.space.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
+    )
     for index, split in prepared.splits.items():
         save_split(split, prepared.dataset, workspace.splits / f"split_{index:02d}.json")
-    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n")
+    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n", encoding="utf-8")
     # Last: a folder with a spec is a sweep.
     prepared.spec.save(workspace.spec)
 
 
 def check_unchanged(prepared: PreparedSweep, workspace: Workspace) -> None:
     """Raise InputError if code, data, splits or space changed since the sweep began."""
-    before, now = json.loads(workspace.identity.read_text()), prepared.identity()
+    before, now = json.loads(workspace.identity.read_text(encoding="utf-8")), prepared.identity()
     changed = [key for key in now if json.loads(json.dumps(now[key])) != before.get(key)]
     if changed:
         what = " and ".join(key.replace("_", " ") for key in changed)

@@ -51,7 +51,7 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
         InputError: its spec or its ledger cannot be read.
     """
     if workspace.result.is_file():
-        text = (workspace.report / "result.md").read_text()
+        text = (workspace.report / "result.md").read_text(encoding="utf-8")
         console.print(text, soft_wrap=True, highlight=False, markup=False)
         return
     spec, holder = load_spec(workspace.spec), running(workspace)

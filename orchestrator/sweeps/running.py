@@ -66,7 +66,7 @@ def _folders(out: Path) -> Iterator[Workspace]:
             yield workspace
     for file in sorted(register().glob("*.json")):
         try:
-            workspace = Workspace(Path(json.loads(file.read_text())["folder"]))
+            workspace = Workspace(Path(json.loads(file.read_text(encoding="utf-8"))["folder"]))
         except (OSError, ValueError, KeyError):
             continue
         if workspace.spec.is_file():
@@ -78,7 +78,7 @@ def _of_folder(workspace: Workspace) -> Heartbeat | None:
     if (holder := running(workspace)) is None:
         return None
     try:
-        notice = Heartbeat.of(json.loads(workspace.progress.read_text()))
+        notice = Heartbeat.of(json.loads(workspace.progress.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         notice = None
     if notice and notice.pid == holder.pid:

@@ -1,4 +1,4 @@
-"""Handler of SIGINT and SIGTERM: interrupts at once, or after the running epochs while jobs run."""
+"""Handler of SIGINT, SIGTERM and SIGHUP: interrupts at once, or after the running epochs while jobs run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that stop a sweep; a terminal that is closed sends the last."""
 
 GRACE = 3.0
 """Seconds for a clean shutdown after a second signal: Ray and MLflow may take minutes."""
 
 
 class SignalHandler:
-    """Handler of both signals while the context `installed` is open.
+    """Handler of the signals while the context `installed` is open. `nohup` keeps SIGHUP from stopping a sweep.
 
     Args:
         grace: seconds from the second signal to `force_exit`.
@@ -31,11 +32,12 @@ class SignalHandler:
         self._grace = grace
         self._timer: threading.Timer | None = None
         self._deferred = False
+        self._numbers = [number for number in _SIGNALS if not _ignores_hangup(number)]
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Raise KeyboardInterrupt at a signal inside the context; restore the earlier handlers at its end."""
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        before = {number: signal.getsignal(number) for number in self._numbers}
         self.take_over()
         try:
             yield
@@ -47,7 +49,7 @@ class SignalHandler:
 
     def take_over(self) -> None:
         """Install the handler again if a library has replaced it, as Ray does for SIGTERM when it starts."""
-        for number in _SIGNALS:
+        for number in self._numbers:
             signal.signal(number, self._handle)
 
     @contextmanager
@@ -69,3 +71,8 @@ class SignalHandler:
             self._timer.start()
         if not note_only:
             raise KeyboardInterrupt
+
+
+def _ignores_hangup(number: int) -> bool:
+    """Return whether a signal is SIGHUP and this process was started to ignore it."""
+    return number not in (signal.SIGINT, signal.SIGTERM) and signal.getsignal(number) is signal.SIG_IGN

@@ -23,6 +23,8 @@ from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 if TYPE_CHECKING:
     from orchestrator.execution.prepare import PreparedSweep
 
+logger = logging.getLogger(__name__)
+
 _PLAIN_WIDTH = 140
 
 
@@ -48,7 +50,9 @@ def start_or_resume(
         references = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
         spec = spec.model_copy(update={"warm_start": tuple(references)})
     if dry_run:
-        _dry_run(with_defaults(spec), console, as_json)
+        spec = with_defaults(spec)
+        _check_surroundings(spec, Workspace((out / spec.name).absolute()), console)
+        _dry_run(spec, console, as_json)
         return
     workspace = Workspace((out / spec.name).absolute())
     if archive_of(out, spec.name).is_file() and not workspace.spec.is_file():
@@ -114,9 +118,6 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
     try:
         space = load_space(workspace.space, begun=True) if resumed else None
         prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
-    except (InputError, KeyboardInterrupt):
-        _remove_if_empty(workspace)
-        raise
     finally:
         progress.close()
     if resumed and not allow_changed:
@@ -140,7 +141,7 @@ def _run(
     from orchestrator.sweeps.signals import SignalHandler
 
     resumed = workspace.spec.is_file()
-    _print_sources(spec, resumed, console)
+    _check_surroundings(spec, workspace, console)
     prepared = prepared or _prepare(spec, workspace, console, allow_changed)
     signals = SignalHandler()
     try:
@@ -149,7 +150,7 @@ def _run(
                 _write_start(prepared, workspace, console)
                 save_fingerprint(prepared, workspace)
             _print_exclusions(console, prepared)
-            send_logs_to(logging.FileHandler(workspace.log))
+            send_logs_to(logging.FileHandler(workspace.log, encoding="utf-8"))
             with redirect_output(workspace.log) as (out_stream, err_stream):
                 stream = err_stream if console.file is sys.stderr else out_stream
                 terminal = make_console(stream)
@@ -168,6 +169,9 @@ def _run(
         console.print(f"\nInterrupted; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
+        if workspace.result.is_file():  # what fails after it cannot undo the result
+            logger.exception("the sweep is finished; its cleanup failed")
+            return _read_result(workspace)
         full = is_disk_full(error) and workspace.spec.is_file()
         if not full and not isinstance(error, SweepStopped):
             raise
@@ -179,14 +183,23 @@ def _run(
         raise typer.Exit(FAILED) from None
 
 
-def _print_sources(spec: SweepSpec, resumed: bool, console: Console) -> None:
-    """Print the settings that the environment or the profile decided; raise InputError if one is wrong."""
-    from orchestrator.tracking.destination import resolve_tracking_uri
+def _check_surroundings(spec: SweepSpec, workspace: Workspace, console: Console) -> None:
+    """Print the settings that the environment or the profile decided; check MLflow and the place of Ray's files.
 
-    if not spec.tracking_uri and not resumed:
-        resolve_tracking_uri(None)
-    for sentence in sources(spec, resumed):
+    Raises:
+        InputError: a setting is wrong, MLflow can never take the sweep's runs, or Ray has no place for its files.
+    """
+    from orchestrator.cluster.session import check_local_session
+    from orchestrator.tracking.check_destination import check_destination
+    from orchestrator.tracking.destination import plan_destination
+    from orchestrator.tracking.spool import Spool
+
+    check_local_session(spec.address)
+    target = plan_destination(spec, Spool(workspace.spool))
+    for sentence in sources(spec, resumed=workspace.spec.is_file()):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    for sentence in check_destination(target.tracking_uri, target.experiment):
+        console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def make_console(stream: TextIO) -> Console:
@@ -200,7 +213,7 @@ def _write_start(prepared: PreparedSweep, workspace: Workspace, console: Console
 
     first, notes = prepared.first_trials()
     first.save(workspace.first)
-    workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n")
+    workspace.provenance.write_text(json.dumps(provenance(), indent=1) + "\n", encoding="utf-8")
     for note in notes:
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
@@ -243,11 +256,16 @@ def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path
     """Print and return the result of a finished sweep, None if it is not finished; upload events that are pending."""
     if not workspace.result.is_file():
         return None
-    result: dict[str, Any] = json.loads(workspace.result.read_text())
+    result = _read_result(workspace)
     print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
-    print((workspace.report / "result.md").read_text(), file=sys.stderr)
+    print((workspace.report / "result.md").read_text(encoding="utf-8"), file=sys.stderr)
     _upload_pending(workspace, spec, console)
     _print_if_ended_early(result, spec, console, out)
+    return result
+
+
+def _read_result(workspace: Workspace) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(workspace.result.read_text(encoding="utf-8"))
     return result
 
 
@@ -299,12 +317,3 @@ def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
             console.print(f"Excluded: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
     for sentence in cross.sentences() if cross else ():
         console.print(sentence, highlight=False, soft_wrap=True)
-
-
-def _remove_if_empty(workspace: Workspace) -> None:
-    """Remove the empty folder of a sweep that was not started."""
-    if not workspace.spec.is_file():
-        workspace.lease.unlink(missing_ok=True)
-        (workspace.root / ".holder.json").unlink(missing_ok=True)
-        if not any(workspace.root.iterdir()):
-            workspace.root.rmdir()

@@ -80,7 +80,7 @@ def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepSta
             trials = sum(counts(workspace)["search"].values())
             return replace(_of(spec, State.RUNNING), holder=holder, trials=trials)
         if workspace.result.is_file():
-            return _finished(spec, workspace.result.read_text(), State.FINISHED)
+            return _finished(spec, workspace.result.read_text(encoding="utf-8"), State.FINISHED)
         state = State.INTERRUPTED if any(_asked(workspace).values()) else State.UNFINISHED
         return replace(_of(spec, state), trials=sum(counts(workspace)["search"].values()))
     except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -20,6 +20,7 @@ from orchestrator.tracking.destination import (
 )
 from orchestrator.tracking.orphaned_runs import close_open_runs, find_killed_sweeps
 from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.uploader import SpoolUploader
 
 
@@ -92,6 +93,7 @@ def _sync(workspace: Workspace, tracking_uri: str | None, wait: float, console: 
 def _target(workspace: Workspace, spool: Spool, tracking_uri: str | None) -> TrackingDestination:
     target = stored_destination(spool) or choose_destination(load_spec(workspace.spec), spool)
     if tracking_uri:
+        check_tracking_uri(tracking_uri)
         target = replace(target, tracking_uri=refuse_password("--tracking-uri", tracking_uri))
         store_destination(spool, target)
     return target
@@ -103,7 +105,7 @@ def _add_run_ids(workspace: Workspace, target: TrackingDestination, uploader: Sp
         return
     from orchestrator.tracking.sweep_run import mlflow_ids
 
-    result = json.loads(workspace.result.read_text())
+    result = json.loads(workspace.result.read_text(encoding="utf-8"))
     if result.get("mlflow", {}).get("run_id") is not None and result["mlflow"]["tracking_uri"] == target.tracking_uri:
         return
     result["mlflow"] = mlflow_ids(load_spec(workspace.spec), target.tracking_uri, uploader, result)

@@ -10,7 +10,9 @@ from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
 from orchestrator.core.service_addresses import find_setting
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.sqlite_url import sqlite_url
 from orchestrator.tracking.spool import Spool
+from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.uploader import Sink
 
 _FILE = "target.json"
@@ -43,15 +45,31 @@ class TrackingDestination:
             return MlflowSink(self.tracking_uri, self.experiment, self.sweep_id, self.source)
 
 
+def default_tracking_uri() -> str:
+    """Return the URI of the database `mlflow.db` in the working folder."""
+    return sqlite_url(Path.cwd() / "mlflow.db")
+
+
 def resolve_tracking_uri(uri: str | None) -> str:
     """Return the given tracking URI, else MLFLOW_TRACKING_URI, else the profile's, else `mlflow.db` in this folder.
+
+    Raises:
+        InputError: MLflow can never use the URI, it has a password that would be shown, or the profile is wrong.
+    """
+    found = find_tracking_uri(uri)
+    check_tracking_uri(found)
+    return found
+
+
+def find_tracking_uri(uri: str | None) -> str:
+    """Return what `resolve_tracking_uri` does, whatever its form.
 
     Raises:
         InputError: the URI has a password that would be shown, or the profile is wrong.
     """
     setting = find_setting("tracking_uri", uri)
     if setting is None:
-        return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+        return default_tracking_uri()
     if setting.source is None:
         return refuse_password("--tracking-uri", setting.value)
     return move_to_environment(setting.source, setting.value)
@@ -66,14 +84,21 @@ def experiment_name(spec: SweepSpec) -> str:
 def stored_destination(spool: Spool) -> TrackingDestination | None:
     """Return the destination that is stored with a spool, None if there is none."""
     try:
-        content = json.loads((spool.folder / _FILE).read_text())
+        content = json.loads((spool.folder / _FILE).read_text(encoding="utf-8"))
         return TrackingDestination(**{**content, "asked": tuple(content["asked"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def choose_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
-    """Choose the destination of a sweep's events and store it with the spool.
+    """Choose the destination of a sweep's events and store it with the spool; see `plan_destination`."""
+    target = plan_destination(spec, spool)
+    store_destination(spool, target)
+    return target
+
+
+def plan_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
+    """Return the destination of a sweep's events.
 
     It is the tracking URI of the settings, if they name it for the first time. Otherwise it is the one before, so that
     a resume from another folder or shell changes nothing. Otherwise it is MLFLOW_TRACKING_URI, the profile's or the
@@ -84,11 +109,9 @@ def choose_destination(spec: SweepSpec, spool: Spool) -> TrackingDestination:
     if spec.tracking_uri and without_passwords(spec.tracking_uri) not in asked:
         asked, uri = (*asked, spec.tracking_uri), spec.tracking_uri
     else:
-        uri = before.tracking_uri if before else resolve_tracking_uri(spec.tracking_uri)
+        uri = before.tracking_uri if before else find_tracking_uri(spec.tracking_uri)
     uri, asked = move_to_environment("--tracking-uri", uri), tuple(without_passwords(address) for address in asked)
-    target = TrackingDestination(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
-    store_destination(spool, target)
-    return target
+    return TrackingDestination(uri, experiment_name(spec), spec.id, f"orchestrator.sweep {spec.name}", asked)
 
 
 def store_destination(spool: Spool, target: TrackingDestination) -> None:

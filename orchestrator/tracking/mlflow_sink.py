@@ -8,10 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from orchestrator.core.mlflow_names import mlflow_name
+from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.tracking_variables import forget_ignored
 from orchestrator.tracking.uploader import Refused
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -21,17 +24,15 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag, ViewType
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
+
+from orchestrator.tracking.mlflow_client import EXPERIMENT_KIND, MlflowClient, MlflowException
 
 logger = logging.getLogger(__name__)
 
 KEY_TAG = "run_key"
 SWEEP_TAG = "sweep_id"
-EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Tag of the experiment. Without it MLflow opens a page about traces of language models."""
 
 _METRICS_PER_REQUEST = 1000
 _PARAMS_PER_REQUEST = 100
@@ -49,6 +50,7 @@ class MlflowSink:
     """
 
     def __init__(self, tracking_uri: str, experiment: str, sweep_id: str, source: str) -> None:
+        forget_ignored()
         self._client = MlflowClient(tracking_uri=tracking_uri)
         self._sweep_id = sweep_id
         self._source = source
@@ -81,7 +83,7 @@ class MlflowSink:
             try:
                 self._send_run(key, by_run[key])
             except Exception as error:
-                if not _invalid(error):
+                if not _invalid(error) and not _is_bad_request(error):
                     raise
                 refused += self._send_singly(key, by_run[key])
         if refused:
@@ -96,10 +98,28 @@ class MlflowSink:
             try:
                 self._send_run(key, [event])
             except Exception as error:
-                if not _invalid(error):
+                if not _invalid(error) and not self._refuses(key, event, error):
                     raise
                 refused.append((event, " ".join(str(error).split())[:500]))
         return refused
+
+    def _refuses(self, key: str, event: Event, error: Exception) -> bool:
+        """Return whether BAD_REQUEST is about the event: MLflow takes another write, and the event fails once more.
+
+        MLflow also answers BAD_REQUEST if its database is not available; then the other write fails as well.
+        """
+        if not _is_bad_request(error):
+            return False
+        if key in self._run_ids:
+            self._client.set_tag(self._run_ids[key], KEY_TAG, key)  # the value that it has
+        else:
+            for name, value in EXPERIMENT_KIND.items():
+                self._client.set_experiment_tag(self.experiment_id, name, value)
+        try:
+            self._send_run(key, [event])
+        except Exception as again:
+            return _is_bad_request(again)
+        return False
 
     def _was_deleted(self, key: str) -> bool:
         if self._client.get_experiment(self.experiment_id).lifecycle_stage == "deleted":
@@ -220,7 +240,8 @@ class MlflowSink:
             self._client.restore_experiment(experiment.experiment_id)
         if experiment is not None:
             return experiment.experiment_id
-        return self._client.create_experiment(name, tags=EXPERIMENT_KIND)
+        location = _artifact_location(self._client.tracking_uri)
+        return self._client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_KIND)
 
     def _find_runs(self) -> None:
         """Find the runs that this sweep created before, by key; once, when the sink is opened."""
@@ -246,6 +267,15 @@ class MlflowSink:
                 self._client.delete_run(duplicate.info.run_id)
 
 
+def _artifact_location(tracking_uri: str) -> str | None:
+    """Return the folder of a new experiment's files if MLflow would read its own choice differently, else None.
+
+    MLflow takes `mlruns` in the working folder and unescapes that path: `a%2Fb` would become two folders.
+    """
+    folder = Path.cwd() / "mlruns"
+    return folder.as_uri() if sqlite_file(tracking_uri) and unquote(str(folder)) != str(folder) else None
+
+
 class _Deleted(Exception):
     """The run was deleted in MLflow."""
 
@@ -253,11 +283,15 @@ class _Deleted(Exception):
 def _invalid(error: Exception) -> bool:
     """Return whether MLflow will never accept a request.
 
-    BAD_REQUEST does not count: MLflow also answers it if its database is not available.
+    BAD_REQUEST alone does not count; see `MlflowSink._refuses`.
     """
     if isinstance(error, MlflowException):
         return bool(error.error_code == "INVALID_PARAMETER_VALUE")
     return isinstance(error, _Deleted)
+
+
+def _is_bad_request(error: Exception) -> bool:
+    return isinstance(error, MlflowException) and error.error_code == "BAD_REQUEST"
 
 
 def _text(value: Any, length: int) -> str:

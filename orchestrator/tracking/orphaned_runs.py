@@ -39,7 +39,7 @@ def find_killed_sweeps(out: Path) -> list[Workspace]:
     sweeps = []
     for holder in sorted(out.glob("*/.holder.json")):
         try:
-            host = json.loads(holder.read_text())["host"]
+            host = json.loads(holder.read_text(encoding="utf-8"))["host"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if host == socket.gethostname():

@@ -148,7 +148,7 @@ class Spool:
     def sent(self) -> int:
         """Return the position, in bytes, before which all events have arrived."""
         try:
-            return int(self._sent.read_text())
+            return int(self._sent.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return 0
 
@@ -185,7 +185,7 @@ class Spool:
 
     def store_refused(self, event: Event, reason: str) -> None:
         """Write an event that MLflow rejected into `refused.jsonl`, with the reason."""
-        with self._refused.open("a") as file:
+        with self._refused.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"reason": reason, "event": asdict(event)}) + "\n")
 
     def refused(self) -> int:

@@ -13,10 +13,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from orchestrator.core.sqlite_url import escaped_folder, sqlite_file, sqlite_url
 
 logger = logging.getLogger(__name__)
 
@@ -30,21 +32,36 @@ def locked_sqlite(tracking_uri: str, timeout: float = _LOCK_SECONDS) -> Iterator
 
     Continue without the lock if the folder cannot be written, or after `timeout` seconds.
     """
-    path = _file_of(tracking_uri)
+    path = sqlite_file(tracking_uri)
     if path is None or not path.parent.is_dir():
         yield
         return
+    path = path.resolve()
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=timeout)
     try:
         lock.acquire()
     except (Timeout, OSError) as error:
         logger.warning("%s is opened without its lock: %s", path, error)
     try:
-        if lock.is_locked and not path.exists():
-            _create(path)
-        yield
+        with _without_escaped_folder(tracking_uri):
+            if lock.is_locked and not path.exists():
+                _create(path)
+            yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _without_escaped_folder(url: str) -> Iterator[None]:
+    """Remove the empty folder that MLflow creates under the escaped name of the database's folder."""
+    folder = escaped_folder(url)
+    existed = folder is None or folder.exists()
+    try:
+        yield
+    finally:
+        if folder is not None and not existed:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _create(path: Path) -> None:
@@ -52,7 +69,7 @@ def _create(path: Path) -> None:
     draft, whole = path.with_name(f".{path.name}.draft"), path.with_name(f".{path.name}.new")
     for leftover in (draft, whole, *path.parent.glob(f"{draft.name}-*")):
         leftover.unlink(missing_ok=True)
-    _create_tables(f"sqlite:///{draft}")
+    _create_tables(sqlite_url(draft))
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("VACUUM INTO ?", (str(whole),))  # one file, with the content of the draft's journal
     for leftover in (draft, *path.parent.glob(f"{draft.name}-*")):
@@ -70,17 +87,3 @@ def _create_tables(uri: str) -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=_LOCK_SECONDS)
     else:
         callback(uri)
-
-
-def _file_of(tracking_uri: str) -> Path | None:
-    """Return the file of an SQLite database, with links resolved; None for any other URI."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(tracking_uri)
-    except ArgumentError:
-        return None
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return None
-    return Path(url.database).resolve()

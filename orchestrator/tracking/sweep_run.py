@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -23,6 +24,9 @@ from orchestrator.tracking.uploader_process import UploaderProcess
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
     from orchestrator.execution.job import Job
+
+_REASON_LENGTH = 200
+"""Longest reason of MLflow that is printed; the sweep's log has all of it."""
 
 
 def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, description: str) -> None:
@@ -79,13 +83,13 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
 
 def public_spec(workspace: Workspace) -> Path:
     """Return the file of the spec or, if a URL in it has a user, a copy without user and password."""
-    text = workspace.spec.read_text()
+    text = workspace.spec.read_text(encoding="utf-8")
     public = without_passwords(text)
     if public == text:
         return workspace.spec
     copy = workspace.root / "public" / workspace.spec.name
     copy.parent.mkdir(exist_ok=True)
-    copy.write_text(public)
+    copy.write_text(public, encoding="utf-8")
     return copy
 
 
@@ -147,7 +151,7 @@ def report_pending(
 ) -> None:
     """Close the uploader and print how many events have not arrived."""
     if unsent := uploader.close(timeout=60):
-        why = f" ({uploader.error})" if uploader.error else ""
+        why = f" ({shorten(uploader.error, _REASON_LENGTH)})" if uploader.error else ""
         where = (
             "are lost with this process, and a resume restores them" if spool.write_error else f"wait in {spool.folder}"
         )

@@ -58,7 +58,7 @@ def main(folder: Path) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the process ends with the driver, not before
     os.nice(5)  # trials come first
-    reports = os.fdopen(os.dup(1), "w", buffering=1)
+    reports = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)  # output of libraries belongs in the log
     send_logs_to(logging.StreamHandler(sys.stderr))
 

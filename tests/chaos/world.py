@@ -72,11 +72,11 @@ class World:
         self.driver: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True)
         # No net survives the largest of its learning rates, so that some trials diverge; the first surely does.
-        space = yaml.safe_load((REPOSITORY / "search_spaces" / "text_hyper.yaml").read_text())
+        space = yaml.safe_load((REPOSITORY / "search_spaces" / "text_hyper.yaml").read_text(encoding="utf-8"))
         space["training"]["lr"] = {"type": "categorical", "choices": [1e-3, 3e-3, 1e30], "default": 1e-3}
         space["training"]["clip_norm"] = 0.0
-        (folder / "space.yaml").write_text(yaml.safe_dump(space))
-        (folder / "enqueue.yaml").write_text(yaml.safe_dump([{"lr": 1e30}]))
+        (folder / "space.yaml").write_text(yaml.safe_dump(space), encoding="utf-8")
+        (folder / "enqueue.yaml").write_text(yaml.safe_dump([{"lr": 1e30}]), encoding="utf-8")
 
     def start(self) -> None:
         """Start or resume the sweep by the same command."""
@@ -144,7 +144,7 @@ class World:
         found = set()
         for path in self.workspace.trials.glob("*/worker.json"):
             try:
-                pid = json.loads(path.read_text())["pid"]
+                pid = json.loads(path.read_text(encoding="utf-8"))["pid"]
             except (OSError, ValueError, KeyError):
                 continue
             if pid in own:
@@ -172,4 +172,4 @@ class World:
 
     def tail(self) -> str:
         """Return the end of the drivers' output."""
-        return self.output.read_text(errors="replace")[-3000:] if self.output.exists() else ""
+        return self.output.read_text(errors="replace", encoding="utf-8")[-3000:] if self.output.exists() else ""

@@ -42,6 +42,7 @@ class Host:
             capture_output=True,
             text=True,
             timeout=500,
+            encoding="utf-8",
         )
 
     def start(self, *arguments: str) -> StartedNode:
@@ -87,12 +88,12 @@ def worker(host: Host, ours: StartedNode, theirs: StartedNode) -> StartedNode:
 
 @pytest.fixture(scope="module")
 def mlflow() -> Iterator[ThreadingHTTPServer]:
-    """Serve HTTP that asks for a password and is not MLflow; requests are recorded."""
+    """Serve HTTP that is too busy for any request; requests are recorded."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.server.heard.add(self.headers.get("Authorization"))  # type: ignore[attr-defined]
-            self.send_error(403)
+            self.send_error(503)  # 403 would refuse the sweep
 
         do_POST = do_GET
 
@@ -111,7 +112,7 @@ def test_each_has_a_port_a_folder_and_a_token_of_its_own_and_only_this_host_reac
     assert ours.address != theirs.address and ours.folder != theirs.folder != worker.folder
     assert ours.token != theirs.token and worker.token == ours.token
     assert ours.token and os.stat(ours.token).st_mode & 0o777 == 0o600
-    secrets = [Path(one.token or "").read_text() for one in (ours, theirs)]
+    secrets = [Path(one.token or "").read_text(encoding="utf-8") for one in (ours, theirs)]
     for record in (ours, theirs, worker):
         for process in record.alive():
             assert not any(secret in argument for secret in secrets for argument in process.cmdline())
@@ -137,7 +138,7 @@ def test_all_that_a_host_opens_comes_from_the_range_it_was_given(host, theirs):
     )
     command = [sys.executable, "-c", code, theirs.address, str(host.folder / "spilled")]
     environment = {**os.environ, "RAY_AUTH_TOKEN_PATH": str(theirs.token)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, encoding="utf-8")
     assert done.returncode == 0, done.stderr[-2000:]
     driver, worker, spilled = json.loads(done.stdout.splitlines()[-1])
     own = [one for process in theirs.alive() for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
@@ -156,7 +157,7 @@ def test_a_sweeps_own_ray_is_reached_by_this_host_alone(host):
         "    found = [one for part in (me, *me.children(recursive=True)) for one in part.net_connections()]\n"
         "    print(sorted({one.laddr.ip for one in found if one.status == 'LISTEN'}))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, encoding="utf-8")
     listening = set(json.loads(done.stdout.splitlines()[-1].replace("'", '"')))
     assert listening == {"127.0.0.1", "::ffff:127.0.0.1"}, done.stderr
 
@@ -170,7 +171,7 @@ def test_a_sweep_needs_a_profile_and_no_flag_and_leaves_no_password_behind(host,
         rows.append({"image": f"{number:02d}.png", "prompt": f"thing {number // 2}", "alignment": number / 10})
     pd.DataFrame(rows).to_csv(host.folder / "ratings.csv", index=False)
     profile = host.folder / "config" / "hyperassess" / "profile.toml"
-    profile.write_text(f'[team]\naddress = "{worker.address}"\n')
+    profile.write_text(f'[team]\naddress = "{worker.address}"\n', encoding="utf-8")
     uri = f"http://me:{PASSWORD}@127.0.0.1:{mlflow.server_port}"
     environment = {
         "HYPERASSESS_PROFILE": "team",
@@ -195,7 +196,7 @@ def test_a_sweep_needs_a_profile_and_no_flag_and_leaves_no_password_behind(host,
     assert inspect_cluster(worker.address).notices == ()
     basic = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
     assert mlflow.heard == {f"Basic {basic}"}  # type: ignore[attr-defined]
-    token = Path(worker.token or "").read_text()
+    token = Path(worker.token or "").read_text(encoding="utf-8")
     folders = [host.folder / "sweeps", host.folder / "state", *(Path(record.folder) for record in records())]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert any(path.name == "events.jsonl" or "spool" in path.parts for path in files)

@@ -48,7 +48,7 @@ def test_the_environment_names_a_cluster_too(starts, monkeypatch):
 def test_the_token_of_a_cluster_is_presented_no_longer_than_the_session(starts, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ray").mkdir()
-    (tmp_path / ".ray" / "auth_token").write_text("a")
+    (tmp_path / ".ray" / "auth_token").write_text("a", encoding="utf-8")
     with ray_session("auto", 1, 0):
         assert os.environ["RAY_AUTH_MODE"] == "token"
         assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / ".ray" / "auth_token")

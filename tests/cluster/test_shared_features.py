@@ -42,13 +42,13 @@ class Sweep:
             )
 
     def words(self) -> list[list[str]]:
-        lines = self.diary.read_text().splitlines() if self.diary.exists() else []
+        lines = self.diary.read_text(encoding="utf-8").splitlines() if self.diary.exists() else []
         return [line.split() for line in lines]
 
     def wait(self, until, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not until():
-            assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < end and self.process.poll() is None, self.log.read_text(encoding="utf-8")[-3000:]
             time.sleep(0.2)
 
     def working(self) -> set[str]:
@@ -62,11 +62,11 @@ class Sweep:
 
     def end(self, below: int = 1000) -> None:
         """End the trials of smaller numbers and, if those are all, the sweep."""
-        (self.folder / "trials" / "below.draft").write_text(str(below))
+        (self.folder / "trials" / "below.draft").write_text(str(below), encoding="utf-8")
         os.replace(self.folder / "trials" / "below.draft", self.folder / "trials" / "below")
         if below < 1000:
             return
-        assert self.process.wait(60) == 0, self.log.read_text()[-3000:]
+        assert self.process.wait(60) == 0, self.log.read_text(encoding="utf-8")[-3000:]
 
 
 def test_second_sweep_gets_its_share_while_trials_of_the_first_run(cluster, tmp_path):

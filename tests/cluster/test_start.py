@@ -162,9 +162,9 @@ def test_loopback_is_set_where_ray_would_avoid_it_and_named_so_that_ray_does_not
 def test_a_token_is_made_once_for_its_owner_alone(tmp_path, monkeypatch):
     path = token_file()
     ensure_token(path)
-    first = path.read_text()
+    first = path.read_text(encoding="utf-8")
     ensure_token(path)
-    assert path.read_text() == first and len(first) == 64 and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text(encoding="utf-8") == first and len(first) == 64 and stat.S_IMODE(path.stat().st_mode) == 0o600
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
     assert token_file() == tmp_path / "other" and token_file(tmp_path / "given") == tmp_path / "given"
 
@@ -172,7 +172,7 @@ def test_a_token_is_made_once_for_its_owner_alone(tmp_path, monkeypatch):
 def test_a_cluster_that_was_started_without_us_has_rays_own_token(tmp_path):
     rays = tmp_path / ".ray" / "auth_token"
     rays.parent.mkdir()
-    rays.write_text("a")
+    rays.write_text("a", encoding="utf-8")
     assert token_file(address="head:6379") == rays and token_file() != rays
     ensure_token(token_file())
     assert token_file(address="head:6379") == token_file()
@@ -207,6 +207,6 @@ def test_only_those_very_processes_are_ended(tmp_path):
 def test_record_of_another_version_is_ignored(tmp_path):
     folder = tmp_path / "state" / "hyperassess" / "clusters" / socket.gethostname()
     folder.mkdir(parents=True)
-    (folder / "head-1.json").write_text('{"name": "head-1"}')
-    (folder / "head-2.json").write_text("{")
+    (folder / "head-1.json").write_text('{"name": "head-1"}', encoding="utf-8")
+    (folder / "head-2.json").write_text("{", encoding="utf-8")
     assert records() == [] and os.listdir(folder)

@@ -93,7 +93,7 @@ class Checkout:
 
     def _git(self, *arguments: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(self.path), *arguments], check=True, capture_output=True, text=True
+            ["git", "-C", str(self.path), *arguments], check=True, capture_output=True, text=True, encoding="utf-8"
         ).stdout.strip()
 
     def start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -115,7 +115,7 @@ def main() -> None:
         checkout = Checkout(Path(sys.argv[1]).absolute(), Path(scratch))
         checkout.check()
         make_ratings()
-        (ROOT / "space.yaml").write_text(SPACE)
+        (ROOT / "space.yaml").write_text(SPACE, encoding="utf-8")
         make_model(checkout)
         make_undelivered(checkout)
         make_unfinished(checkout)
@@ -146,7 +146,9 @@ def make_model(checkout: Checkout) -> None:
     checkout.run("score", "--model", "text_hyper@champion", "ratings.csv", "--out", "scores.csv")
     table = pd.read_csv(ROOT / "scores.csv").sort_values("image")
     scores = {Path(image).name: score for image, score in zip(table["image"], table["alignment"], strict=True)}
-    (DATA / "expected.json").write_text(json.dumps({"commit": COMMIT, "scores": scores}, indent=1) + "\n")
+    (DATA / "expected.json").write_text(
+        json.dumps({"commit": COMMIT, "scores": scores}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def make_undelivered(checkout: Checkout) -> None:
@@ -161,7 +163,7 @@ def make_unfinished(checkout: Checkout) -> None:
     process = checkout.start("sweep", *SMALL, *sweep)
     folder = ROOT / "sweeps/unfinished"
     history, sent = folder / "trials/trial-0001/epochs.jsonl", folder / "spool/sent"
-    while not (history.is_file() and history.read_text().count("\n") >= 3):
+    while not (history.is_file() and history.read_text(encoding="utf-8").count("\n") >= 3):
         if process.poll() is not None:
             raise SystemExit("The unfinished sweep ended too early")
         time.sleep(0.005)
@@ -171,7 +173,7 @@ def make_unfinished(checkout: Checkout) -> None:
     process.kill()
     process.wait()
     time.sleep(30)  # its workers end some seconds after the driver
-    if history.read_text().count("\n") >= 8:
+    if history.read_text(encoding="utf-8").count("\n") >= 8:
         raise SystemExit("The second trial was trained to its end: run this again")
 
 

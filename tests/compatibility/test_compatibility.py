@@ -29,7 +29,7 @@ from orchestrator import load_scorer
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 DATA = Path(__file__).with_name("data")
-SCORES: dict[str, float] = json.loads((DATA / "expected.json").read_text())["scores"]
+SCORES: dict[str, float] = json.loads((DATA / "expected.json").read_text(encoding="utf-8"))["scores"]
 """Image → score by the champion at d6e95aa, in MOS units."""
 
 TOLERANCE = 1e-3
@@ -58,7 +58,7 @@ def move_mlflow(folder: Path) -> None:
                 if kind.startswith(("VARCHAR", "TEXT")):
                     new = f'UPDATE "{table}" SET "{column}" = replace("{column}", \'{MADE_IN}\', ?)'
                     database.execute(f"{new} WHERE instr(\"{column}\", '{MADE_IN}')", [str(folder)])
-    made_with = json.loads((folder / "sweeps/unfinished/provenance.json").read_text())["version.mlflow"]
+    made_with = json.loads((folder / "sweeps/unfinished/provenance.json").read_text(encoding="utf-8"))["version.mlflow"]
     if made_with != mlflow.__version__:
         subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", uri(folder)], check=True, timeout=300)
 
@@ -69,7 +69,7 @@ def uri(folder: Path) -> str:
 
 def run(folder: Path, command: str, *arguments: str) -> str:
     whole = [sys.executable, "-m", f"orchestrator.{command}", *arguments]
-    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=900, encoding="utf-8")
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
 
@@ -87,7 +87,7 @@ def read_ledger(folder: Path, sweep: str) -> dict[str, FrozenTrial]:
 def mlflow_runs(folder: Path, sweep: str) -> dict[str, Run]:
     """Return MLflow's runs of a sweep by their keys."""
     client = MlflowClient(uri(folder))
-    id = yaml.safe_load((folder / "sweeps" / sweep / "spec.yaml").read_text())["id"]
+    id = yaml.safe_load((folder / "sweeps" / sweep / "spec.yaml").read_text(encoding="utf-8"))["id"]
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     runs = client.search_runs(experiments, f"tags.sweep_id = '{id}'")
     keyed = {run.data.tags["run_key"]: run for run in runs}
@@ -109,7 +109,11 @@ def assert_mlflow_has_all(folder: Path, sweep: str) -> None:
 
 def test_an_unfinished_sweep_resumes_with_its_trials_checkpoints_and_runs(folder):
     history = folder / "sweeps/unfinished/trials/trial-0001/epochs.jsonl"
-    epochs, before, known = history.read_text(), read_ledger(folder, "unfinished"), mlflow_runs(folder, "unfinished")
+    epochs, before, known = (
+        history.read_text(encoding="utf-8"),
+        read_ledger(folder, "unfinished"),
+        mlflow_runs(folder, "unfinished"),
+    )
     finished = {key: trial for key, trial in before.items() if trial.state.is_finished()}
     assert set(finished) == {"trial-0000", "control-0000"} and set(known) >= {"sweep", "trial-0000"}
     assert before["trial-0001"].state is TrialState.RUNNING and 3 <= epochs.count("\n") < 8
@@ -118,7 +122,7 @@ def test_an_unfinished_sweep_resumes_with_its_trials_checkpoints_and_runs(folder
         run(folder, "resume", "unfinished", "--allow-changed", "--tracking-uri", uri(folder), "--json")
     )
 
-    result = json.loads((folder / "sweeps/unfinished/result.json").read_text())
+    result = json.loads((folder / "sweeps/unfinished/result.json").read_text(encoding="utf-8"))
     assert result == printed and result["budget"] == result["counts"]["complete"] == 2
     assert result["control_counts"]["complete"] == 2 and result["best"]["test"]["srcc"] is not None
     after = read_ledger(folder, "unfinished")
@@ -126,7 +130,9 @@ def test_an_unfinished_sweep_resumes_with_its_trials_checkpoints_and_runs(folder
     resumed, was = after["trial-0001"], before["trial-0001"]
     assert (resumed.state, resumed.params) == (TrialState.COMPLETE, was.params)
     assert was.intermediate_values.items() <= resumed.intermediate_values.items()
-    assert history.read_text().startswith(epochs) and history.read_text().count("\n") == 8
+    assert (
+        history.read_text(encoding="utf-8").startswith(epochs) and history.read_text(encoding="utf-8").count("\n") == 8
+    )
     assert_mlflow_has_all(folder, "unfinished")
     runs = mlflow_runs(folder, "unfinished")
     assert {key: runs[key].info.run_id for key in known} == {key: run.info.run_id for key, run in known.items()}
@@ -137,9 +143,9 @@ def test_an_undelivered_spool_is_delivered(folder):
     said = run(folder, "sync", "undelivered", "--tracking-uri", uri(folder))
     spool = folder / "sweeps/undelivered/spool"
     events = (spool / "events.jsonl").read_bytes()
-    assert str(events.count(b"\n")) in said and int((spool / "sent").read_text()) == len(events)
+    assert str(events.count(b"\n")) in said and int((spool / "sent").read_text(encoding="utf-8")) == len(events)
     assert_mlflow_has_all(folder, "undelivered")
-    result = json.loads((folder / "sweeps/undelivered/result.json").read_text())
+    result = json.loads((folder / "sweeps/undelivered/result.json").read_text(encoding="utf-8"))
     runs = mlflow_runs(folder, "undelivered")
     assert result["mlflow"]["run_id"] == runs["sweep"].info.run_id
     best = runs[result["best"]["run"]]

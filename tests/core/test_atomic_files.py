@@ -18,7 +18,7 @@ def test_failed_write_leaves_the_earlier_content(
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="no"):
         write_file(path, b"second", concurrent=concurrent)
-    assert path.read_text() == "first"
+    assert path.read_text(encoding="utf-8") == "first"
     assert [entry.name for entry in path.parent.iterdir()] == ["note.json"]
 
 
@@ -26,9 +26,9 @@ def test_reader_sees_the_earlier_content_until_the_end_of_the_block(tmp_path: Pa
     path = tmp_path / "note.json"
     write_file(path, "first")
     with replacing(path) as draft:
-        draft.write_text("second")
-        assert path.read_text() == "first" and is_draft(draft) and not is_draft(path)
-    assert path.read_text() == "second" and not draft.exists()
+        draft.write_text("second", encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == "first" and is_draft(draft) and not is_draft(path)
+    assert path.read_text(encoding="utf-8") == "second" and not draft.exists()
 
 
 @pytest.mark.parametrize("name", [".last-9.safetensors.partial", "progress.draft", ".spec.yaml.draft"])

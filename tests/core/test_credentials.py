@@ -35,7 +35,7 @@ def test_typed_password_is_refused_and_not_repeated(uri, tmp_path):
         refuse_password("--tracking-uri", uri)
     assert "hunter2" not in str(told.value)
     config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump({"tracking_uri": uri}))
+    config.write_text(yaml.safe_dump({"tracking_uri": uri}), encoding="utf-8")
     for command, arguments in ((sweep, ["--tracking-uri", uri]), (sweep, ["--config", str(config)])):
         found = CliRunner().invoke(command, arguments)
         assert found.exit_code == 2 and "holds a password" in found.stderr and "hunter2" not in found.output
@@ -66,7 +66,8 @@ def test_resumed_sweep_drops_the_password_of_its_spec(tmp_path):
     spool = Spool(tmp_path / "spool")
     spool.folder.mkdir()
     (spool.folder / "target.json").write_text(
-        f'{{"tracking_uri": "{HIDDEN}", "experiment": "e", "sweep_id": "a", "source": "s", "asked": ["{HIDDEN}"]}}'
+        f'{{"tracking_uri": "{HIDDEN}", "experiment": "e", "sweep_id": "a", "source": "s", "asked": ["{HIDDEN}"]}}',
+        encoding="utf-8",
     )
     target = choose_destination(SweepSpec(name="a", tracking_uri=HIDDEN), spool)
     assert target.tracking_uri == "http://mlflow:5000/team" and "hunter2" not in str(stored_destination(spool))
@@ -78,7 +79,7 @@ def test_uploaded_spec_holds_no_password(tmp_path):
     workspace = Workspace(tmp_path)
     SweepSpec(name="a", tracking_uri=HIDDEN).save(workspace.spec)
     shown = public_spec(workspace)
-    assert shown.name == workspace.spec.name and "hunter2" in workspace.spec.read_text()
+    assert shown.name == workspace.spec.name and "hunter2" in workspace.spec.read_text(encoding="utf-8")
     assert load_spec(shown).tracking_uri == "http://mlflow:5000/team"
     SweepSpec(name="a", tracking_uri="http://mlflow:5000").save(workspace.spec)
     assert public_spec(workspace) == workspace.spec

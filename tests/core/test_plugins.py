@@ -27,7 +27,7 @@ def write(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     modules, losses = set(sys.modules), dict(LOSSES._entries)
 
     def write_module(name: str, source: str) -> None:
-        (elsewhere / f"{name}.py").write_text(source)
+        (elsewhere / f"{name}.py").write_text(source, encoding="utf-8")
 
     yield write_module
     LOSSES._entries = losses
@@ -84,11 +84,11 @@ def test_digest_covers_the_file_or_the_whole_package(write: Write, elsewhere: Pa
     write("made_loss", LOSS.format(name="made"))
     package = elsewhere / "made_package"
     package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "variants.py").write_text("a = 1\n")
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "variants.py").write_text("a = 1\n", encoding="utf-8")
     before = plugin_digest("made_loss"), plugin_digest("made_package.variants")
     write("made_loss", LOSS.format(name="made_other"))
-    (package / "helper.py").write_text("b = 1\n")
+    (package / "helper.py").write_text("b = 1\n", encoding="utf-8")
     after = plugin_digest("made_loss"), plugin_digest("made_package.variants")
     assert before[0] != after[0] and before[1] != after[1]
 

@@ -43,5 +43,5 @@ def test_reading_names_imports_no_heavy_package():
         "import sys; [registered_names(name) for name in REGISTRIES]\n"
         "print({'torch', 'numpy', 'pandas', 'optuna', 'models'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, encoding="utf-8")
     assert done.stdout.strip() == "set()", done.stderr

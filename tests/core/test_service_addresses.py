@@ -17,7 +17,10 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     file = config_folder() / "profile.toml"
     file.parent.mkdir()
-    file.write_text('tracking_uri = "http://all:5000"\n[team]\naddress = "head:6379"\nledger = "sqlite:////l.db"\n')
+    file.write_text(
+        'tracking_uri = "http://all:5000"\n[team]\naddress = "head:6379"\nledger = "sqlite:////l.db"\n',
+        encoding="utf-8",
+    )
     return file
 
 
@@ -50,7 +53,7 @@ def test_sources_report_settings_of_environment_and_profile(profile, monkeypatch
 
 def test_variable_chooses_another_profile_or_none(profile, tmp_path, monkeypatch):
     other = tmp_path / "other.toml"
-    other.write_text('address = "there:1"\n')
+    other.write_text('address = "there:1"\n', encoding="utf-8")
     monkeypatch.setenv("HYPERASSESS_PROFILE", str(other))
     assert cluster_address(None) == "there:1" and find_setting("tracking_uri") is None
     monkeypatch.setenv("HYPERASSESS_PROFILE", "")
@@ -61,7 +64,7 @@ def test_profile_with_a_password_must_be_private(profile, monkeypatch):
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, "")  # so that what is set is undone
         monkeypatch.delenv(name)
-    profile.write_text('tracking_uri = "http://me:hunter2@all:5000"\n')
+    profile.write_text('tracking_uri = "http://me:hunter2@all:5000"\n', encoding="utf-8")
     profile.chmod(0o644)
     with pytest.raises(InputError, match=f"chmod 600 {profile}"):
         resolve_tracking_uri(None)
@@ -81,7 +84,7 @@ def test_profile_with_a_password_must_be_private(profile, monkeypatch):
     ],
 )
 def test_wrong_profile_is_refused_in_one_sentence(profile, monkeypatch, text, choice, told):
-    profile.write_text(text)
+    profile.write_text(text, encoding="utf-8")
     if choice:
         monkeypatch.setenv("HYPERASSESS_PROFILE", choice)
     with pytest.raises(InputError, match=told):

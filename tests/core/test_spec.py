@@ -35,13 +35,13 @@ def test_name_is_valid_for_any_csv_file():
 
 def test_options_override_the_config(tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text("trials: 5\ncpus-per-trial: 2\nname: own\n")
+    config.write_text("trials: 5\ncpus-per-trial: 2\nname: own\n", encoding="utf-8")
     spec = build_spec({"trials": 7, "epochs": None}, config)
     assert (spec.trials, spec.cpus_per_trial, spec.name, spec.epochs) == (7, 2, "own", 15)
 
 
 def test_empty_config_is_refused(tmp_path):
-    (tmp_path / "config.yaml").write_text("")
+    (tmp_path / "config.yaml").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="mapping"):
         build_spec({}, tmp_path / "config.yaml")
 
@@ -118,7 +118,7 @@ def test_differences_list_settings_that_decide_the_figures():
 def test_spec_with_a_wrong_field_is_refused(tmp_path, change):
     path = tmp_path / "spec.yaml"
     build_spec({"name": "a"}).save(path)
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(InputError, match=r"spec\.yaml"):
         load_spec(path)
 
@@ -155,7 +155,7 @@ tracking_uri: null
 
 
 def test_spec_of_version_1_is_migrated(tmp_path):
-    (tmp_path / "spec.yaml").write_text(VERSION_1)
+    (tmp_path / "spec.yaml").write_text(VERSION_1, encoding="utf-8")
     spec = load_spec(tmp_path / "spec.yaml")
     assert (spec.name, spec.trials, spec.warm_start, spec.schema_version) == ("old", 3, (), SCHEMA_VERSION)
     spec.save(tmp_path / "spec.yaml")
@@ -167,7 +167,7 @@ def test_every_earlier_version_has_a_migration():
 
 
 def test_newer_spec_is_refused_with_the_reason(tmp_path):
-    (tmp_path / "spec.yaml").write_text(VERSION_1.replace("schema_version: 1", "schema_version: 99"))
+    (tmp_path / "spec.yaml").write_text(VERSION_1.replace("schema_version: 1", "schema_version: 99"), encoding="utf-8")
     with pytest.raises(InputError, match="schema version 99, from a newer HyperAssess; this one reads up to"):
         load_spec(tmp_path / "spec.yaml")
 
@@ -193,7 +193,7 @@ def test_ledger_is_saved_with_its_driver_and_without_a_password(tmp_path):
     spec = build_spec({"ledger": "postgresql://me@host/db"})
     assert spec.ledger == "postgresql+psycopg://me@host/db"
     config = tmp_path / "sweep.yaml"
-    config.write_text("ledger: postgresql://me:hunter2@host/db\n")
+    config.write_text("ledger: postgresql://me:hunter2@host/db\n", encoding="utf-8")
     with pytest.raises(InputError, match="PGPASSWORD") as refused:
         build_spec({}, config)
     assert "hunter2" not in str(refused.value)

@@ -63,7 +63,23 @@ def test_subprocesses_keep_the_order(monkeypatch):
 
 def test_programs_that_import_the_project_keep_their_own_order(tmp_path):
     (tmp_path / "program.py").write_text(
-        "import sys; before = [*sys.path]; import orchestrator; print(before == sys.path)"
+        "import sys; before = [*sys.path]; import orchestrator; print(before == sys.path)", encoding="utf-8"
     )
-    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, encoding="utf-8"
+    )
     assert done.stdout == "True\n", done.stderr
+
+
+def test_modules_of_the_working_folder_shadow_nothing(tmp_path):
+    for name in ("profile", "token", "ray", "torch", "pandas", "random", "models"):
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('own {name}.py')\n", encoding="utf-8")
+    (tmp_path / "search_spaces").mkdir()
+    program = "import profile, random, token, pandas, torch, ray, models, search_spaces"
+    environment = {**os.environ, "PYTHONSAFEPATH": "", "PYTHONPATH": ""}
+    arguments = [sys.executable, "-m", "orchestrator.sweeps", "show", "made"]
+    shown = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert (shown.returncode, shown.stderr) == (2, "Error: There are no sweeps in sweeps.\n")
+    worker = f"import sys; sys.argv = ['default_worker.py']; sys.path.insert(0, {str(tmp_path)!r})"
+    program = f"{worker}; import orchestrator.core.sys_path as s; s.put_project_first(); {program}"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,9 @@ def workspace(tmp_path):
 
 
 def holder(workspace):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(workspace.root)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(workspace.root)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     assert process.stdout.readline() == "held\n"
     return process
 
@@ -45,7 +48,7 @@ def test_locked_sweep_names_its_owner_and_is_free_after_the_owner_dies(workspace
         process.wait()
     assert (workspace.root / ".holder.json").exists(), "it was killed, so nobody tidied up"
     with lock_sweep(workspace):
-        assert json.loads((workspace.root / ".holder.json").read_text())["pid"] == os.getpid()
+        assert json.loads((workspace.root / ".holder.json").read_text(encoding="utf-8"))["pid"] == os.getpid()
     assert not (workspace.root / ".holder.json").exists()
 
 
@@ -59,7 +62,7 @@ def test_lock_is_released_after_an_error(workspace):
 def test_locked_sweep_without_a_named_owner_is_refused(workspace):
     process = holder(workspace)
     try:
-        (workspace.root / ".holder.json").write_text("{")
+        (workspace.root / ".holder.json").write_text("{", encoding="utf-8")
         with pytest.raises(InputError, match=r"The sweep mine is running\."), lock_sweep(workspace):
             pass
     finally:
@@ -99,3 +102,31 @@ def test_list_sweeps_is_sorted_by_age(tmp_path):
         make(tmp_path, name)
     (tmp_path / "no-sweep").mkdir()
     assert [workspace.name for workspace, _ in list_sweeps(tmp_path)] == ["c", "a", "b"]
+
+
+def test_a_refused_sweep_leaves_no_folder(tmp_path):
+    workspace = Workspace(tmp_path / "deep" / "sweeps" / "mine")
+    with pytest.raises(InputError, match="refused"), lock_sweep(workspace):
+        raise InputError("refused")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_sweep_leaves_the_folder_of_others(tmp_path):
+    (tmp_path / "sweeps").mkdir()
+    with lock_sweep(Workspace(tmp_path / "sweeps" / "mine")):
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "sweeps"] and not any((tmp_path / "sweeps").iterdir())
+
+
+def test_a_started_sweep_keeps_its_folder(tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    with lock_sweep(workspace):
+        workspace.spec.write_text("name: mine\n", encoding="utf-8")
+    assert workspace.spec.is_file() and not workspace.holder.exists()
+
+
+@pytest.mark.parametrize("out", ["/proc/sweeps", "/dev/null/sweeps"])
+def test_a_folder_that_cannot_be_written_is_refused_with_the_option(out):
+    refused = pytest.raises(InputError, match="cannot be written .*: choose another folder with --out")
+    with refused, lock_sweep(Workspace(Path(out) / "mine")):
+        pass

@@ -97,9 +97,11 @@ def test_damaged_arrays_are_computed_again(folder: ArrayFolder, damage: str) -> 
     elif damage == "other":
         np.save(array, np.zeros((_ROWS, 3), np.float16))
     elif damage == "meta":
-        meta.write_text("{")
+        meta.write_text("{", encoding="utf-8")
     else:
-        meta.write_text(json.dumps({**json.loads(meta.read_text()), "identity": "made 2"}))
+        meta.write_text(
+            json.dumps({**json.loads(meta.read_text(encoding="utf-8")), "identity": "made 2"}), encoding="utf-8"
+        )
     assert folder.open() is None
     folder.ensure(Producer(), silent, "numbers")
     _assert_complete(folder)

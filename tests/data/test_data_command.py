@@ -80,6 +80,7 @@ def test_offline_get_is_one_sentence(elsewhere: Path) -> None:
         text=True,
         timeout=120,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        encoding="utf-8",
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and "HF_HUB_OFFLINE is set" in done.stderr and "GitHub" in done.stderr
@@ -95,6 +96,9 @@ def test_warnings_of_image_libraries_stay_off_the_screen(write_csv: WriteCsv) ->
     damaged[100:400] = b"\xff" * 300
     (path.parent / "01.png").write_bytes(damaged)
     found = subprocess.run(
-        [sys.executable, "-m", "orchestrator.data", "check", f"csv:{path}"], capture_output=True, text=True
+        [sys.executable, "-m", "orchestrator.data", "check", f"csv:{path}"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert "49 of 50 images" in found.stdout and found.stderr == ""

@@ -84,7 +84,7 @@ def test_what_is_not_fetched_says_where_it_is(tmp_path: Path, name: str, message
 
 
 def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="is a file"):
         fetch_dataset("agiqa3k", tmp_path / "file", Hub("strawhat/agiqa-3k"))
 

@@ -188,7 +188,7 @@ def test_ghostscript_is_never_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_and_foreign_files_have_their_reason(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("no image")
+    (tmp_path / "a.png").write_text("no image", encoding="utf-8")
     with pytest.raises(UnusableImage, match="^unreadable$"):
         open_image(tmp_path / "a.png")
     with pytest.raises(UnusableImage, match="^missing$"):

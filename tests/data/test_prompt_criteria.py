@@ -8,7 +8,9 @@ from orchestrator.data.prompt_criteria import read_criteria
 
 def written(folder, *entries):
     path = folder / "criteria.jsonl"
-    path.write_text("".join(f"{entry if isinstance(entry, str) else json.dumps(entry)}\n" for entry in entries))
+    path.write_text(
+        "".join(f"{entry if isinstance(entry, str) else json.dumps(entry)}\n" for entry in entries), encoding="utf-8"
+    )
     return path
 
 

@@ -172,12 +172,12 @@ def test_a_split_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     save_split(make_split(dataset), dataset, path)
     with pytest.raises(InputError, match="images that made does not have"):
         load_split(path, _dataset(PROMPTS[:50]))
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     content["train"].append(content["test"].pop())
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(InputError, match="changed after it was saved"):
         load_split(path, dataset)
-    path.write_text("[]")
+    path.write_text("[]", encoding="utf-8")
     with pytest.raises(InputError, match="not a saved split"):
         load_split(path, dataset)
 

@@ -58,7 +58,7 @@ def test_more_than_five_percent_is_an_error_with_counts(write_csv: WriteCsv) -> 
 
 def test_no_rows_is_an_error(write_csv: WriteCsv) -> None:
     path = write_csv(2)
-    path.write_text("image,prompt,quality\n")
+    path.write_text("image,prompt,quality\n", encoding="utf-8")
     with pytest.raises(InputError):
         load_dataset(f"csv:{path}")
 

@@ -62,7 +62,7 @@ def test_a_file_that_comes_back_is_no_longer_missing(paths: list[Path]) -> None:
 def test_a_damaged_cache_is_an_empty_cache(paths: list[Path], cache: Path) -> None:
     first = verify_images(paths, paths[0].parent)
     (kept,) = (cache / "verified").iterdir()
-    kept.write_text('[["half')
+    kept.write_text('[["half', encoding="utf-8")
     assert verify_images(paths, paths[0].parent) == first
 
 
@@ -76,6 +76,11 @@ def test_an_interrupted_check_keeps_what_it_has_seen(paths: list[Path], read: li
     read.clear()
     verify_images(paths, paths[0].parent)
     assert len(read) == 1
+
+
+def test_the_check_works_without_its_cache(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPERASSESS_CACHE", "/dev/null/cache")
+    assert [check.reason for check in verify_images(paths, paths[0].parent)] == [None] * 3
 
 
 def test_a_file_that_could_not_be_read_once_is_read_again(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

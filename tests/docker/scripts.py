@@ -26,6 +26,7 @@ def run(script: str, *arguments: object, **settings: object) -> subprocess.Compl
         capture_output=True,
         text=True,
         timeout=120,
+        encoding="utf-8",
     )
 
 
@@ -51,8 +52,8 @@ def wait_healthy(process: subprocess.Popen[bytes], role: str, log: Path, seconds
     """Wait until the health check passes."""
     deadline = time.monotonic() + seconds
     while (answer := run("health.sh", role, **settings)).returncode:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, f"{answer.stderr}\n{log.read_text()}"
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        assert time.monotonic() < deadline, f"{answer.stderr}\n{log.read_text(encoding='utf-8')}"
         time.sleep(0.5)
 
 
@@ -65,4 +66,4 @@ def free_port() -> int:
 def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a checker that is installed next to this Python."""
     command = [str(Path(sys.executable).with_name(name)), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, encoding="utf-8")

@@ -10,7 +10,7 @@ from tests.docker.scripts import free_port, run, running, wait_healthy
 @pytest.fixture
 def token(tmp_path):
     file = tmp_path / "ray_token"
-    file.write_text("a" * 64)
+    file.write_text("a" * 64, encoding="utf-8")
     return file
 
 
@@ -30,12 +30,12 @@ def test_head_is_healthy_for_a_client_with_the_token(token, tmp_path):
     with running(["head.sh"], log, **settings, PGPASSWORD="not-for-trials", XDG_STATE_HOME=tmp_path / "head") as head:
         wait_healthy(head, "head", log, 180, **settings)
         wrong = tmp_path / "wrong_token"
-        wrong.write_text("b" * 64)
+        wrong.write_text("b" * 64, encoding="utf-8")
         assert run("health.sh", "head", **{**settings, "RAY_AUTH_TOKEN_PATH": wrong}).returncode
         assert run("health.sh", "raylet", **{**settings, "RAY_AUTH_TOKEN_PATH": wrong}).returncode == 0
         elsewhere = run("health.sh", "worker", **{**settings, "NODE_ADDRESS": "127.0.0.9"})
         assert elsewhere.returncode == 1  # the head answers, and knows no such host
-    assert "a" * 64 not in log.read_text()
+    assert "a" * 64 not in log.read_text(encoding="utf-8")
     assert head.returncode is not None
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port))  # it has taken Ray along

@@ -10,7 +10,7 @@ import yaml
 
 from tests.docker.scripts import DOCKER, SCRIPTS
 
-COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
 OURS = ("mlflow", "head", "worker", "worker-gpu")
 LASTING = ("postgres", "s3", *OURS)
@@ -22,7 +22,9 @@ def default(text: object) -> str:
 
 
 def test_compose_file_matches_the_specification():
-    schema = json.loads((files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text())
+    schema = json.loads(
+        (files("check_jsonschema") / "builtin_schemas/vendor/compose-spec.json").read_text(encoding="utf-8")
+    )
     assert "Compose" in schema["title"]
     jsonschema.Draft202012Validator(schema).validate(COMPOSE)
     broken = {**COMPOSE, "services": {**SERVICES, "s3": {**SERVICES["s3"], "comand": []}}}
@@ -76,7 +78,7 @@ def test_passwords_are_named_by_file_and_the_files_are_mounted():
             assert not re.search(r"//[^/@]*:[^/@]*@", str(value)), (name, variable)
     used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
     assert used == set(COMPOSE["secrets"])
-    made = (SCRIPTS / "make-secrets.sh").read_text()
+    made = (SCRIPTS / "make-secrets.sh").read_text(encoding="utf-8")
     for secret, source in COMPOSE["secrets"].items():
         assert default(source["file"]) == f"./secrets/{secret}" and secret in made
 

@@ -50,7 +50,7 @@ def test_role_owns_its_database_and_cannot_connect_to_the_other(databases, serve
     assert stored["ledger"].startswith("SCRAM-SHA-256$") and stored["ledger"] != stored["mlflow"]
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(server.url("mlflow", "ledger"))
-    password = (secrets / "ledger_password").read_text()
+    password = (secrets / "ledger_password").read_text(encoding="utf-8")
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:  # is it the password of the file?
         salt, _, keys = stored["ledger"].removeprefix("SCRAM-SHA-256$").partition("$")
         iterations, _, salt = salt.partition(":")
@@ -60,7 +60,7 @@ def test_role_owns_its_database_and_cannot_connect_to_the_other(databases, serve
 def test_backup_is_restored_unchanged(databases, server, tmp_path):
     sweeps, objects, backups = (tmp_path / name for name in ("sweeps", "objects", "backups"))
     (sweeps / "a" / "trials").mkdir(parents=True)
-    (sweeps / "a" / "spec.yaml").write_text("name: a\n")
+    (sweeps / "a" / "spec.yaml").write_text("name: a\n", encoding="utf-8")
     (objects / "mlflow").mkdir(parents=True)
     weights = objects / "mlflow" / "model.bin"
     weights.write_bytes(b"\x00weights")
@@ -90,7 +90,9 @@ def test_backup_is_restored_unchanged(databases, server, tmp_path):
     assert restored.returncode == 0, restored.stderr
     assert {database: repr(rows(server, database)) for database in before} == before
     assert weights.read_bytes() == b"\x00weights" and not (sweeps / "b").exists()
-    assert (sweeps / "a" / "spec.yaml").read_text() == "name: a\n" and (sweeps / "a" / "trials").is_dir()
+    assert (sweeps / "a" / "spec.yaml").read_text(encoding="utf-8") == "name: a\n" and (
+        sweeps / "a" / "trials"
+    ).is_dir()
     assert not tagged or os.getxattr(weights, "user.etag") == b"e1"
     with psycopg.connect(server.url("ledger", "ledger")) as connection:  # its owner may still change it
         assert connection.execute("SELECT to_regclass('of_a_later_version')").fetchone() == (None,)

@@ -13,9 +13,11 @@ from tests.docker.scripts import DOCKER, SCRIPTS, environment, tool
 pytestmark = pytest.mark.e2e
 
 ROOT = DOCKER.parent
-LINES = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+LINES = (DOCKER / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
 PATTERNS = [
-    line for line in (DOCKER / "Dockerfile.dockerignore").read_text().splitlines() if line and not line.startswith("#")
+    line
+    for line in (DOCKER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
 ]
 
 
@@ -38,6 +40,7 @@ def context(tmp_path_factory) -> Path:
         capture_output=True,
         text=True,
         check=True,
+        encoding="utf-8",
     )
     folder = tmp_path_factory.mktemp("context")
     for name in filter(goes_in, listed.stdout.splitlines()):
@@ -86,16 +89,24 @@ def test_wheel_builds_from_the_build_context_and_installs(context, tmp_path):
         env=environment(),
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert built.returncode == 0, built.stderr
     install = [context / "docker/scripts/install.sh", "cpu", tmp_path / "wheels", tmp_path / "venv", "--no-deps"]
-    installed = subprocess.run(install, cwd=context, env=environment(), capture_output=True, text=True)
+    installed = subprocess.run(
+        install, cwd=context, env=environment(), capture_output=True, text=True, encoding="utf-8"
+    )
     assert installed.returncode == 0, installed.stderr
     assert "without TORCH_INDEX the CPU image carries CUDA's libraries" in installed.stderr
     look = "import orchestrator, search_spaces, pathlib; print(orchestrator.__file__); "
     look += "print(len(list(pathlib.Path(search_spaces.__path__[0]).glob('*.yaml'))))"
     seen = subprocess.run(
-        [tmp_path / "venv/bin/python", "-I", "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True
+        [tmp_path / "venv/bin/python", "-I", "-c", look],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     module, spaces = seen.stdout.split()
     assert Path(module).is_relative_to(tmp_path / "venv")
@@ -104,11 +115,15 @@ def test_wheel_builds_from_the_build_context_and_installs(context, tmp_path):
 
 def test_unknown_kind_of_image_is_refused(context, tmp_path):
     done = subprocess.run(
-        [SCRIPTS / "install.sh", "gpu", tmp_path, tmp_path / "venv"], cwd=context, capture_output=True, text=True
+        [SCRIPTS / "install.sh", "gpu", tmp_path, tmp_path / "venv"],
+        cwd=context,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert (done.returncode, done.stderr) == (2, "install.sh: gpu is no kind of image: cpu and cuda are.\n")
 
 
 def test_torch_and_torchvision_are_pinned_for_their_own_index():
-    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
     assert (pinned["torch"], pinned["torchvision"]) == ("2.14.1", "0.29.1")

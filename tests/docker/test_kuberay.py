@@ -15,7 +15,7 @@ FOLDER = DOCKER / "kuberay"
 MANIFESTS = {
     (one["kind"], one["metadata"]["name"]): one
     for file in sorted(FOLDER.glob("*.yaml"))
-    for one in yaml.safe_load_all(file.read_text())
+    for one in yaml.safe_load_all(file.read_text(encoding="utf-8"))
 }
 CLUSTER = MANIFESTS["RayCluster", "hyperassess"]["spec"]
 JOB = MANIFESTS["RayJob", "text-hyper-1"]["spec"]
@@ -39,7 +39,7 @@ FIELDS = {
 def validate(name: str, content: object) -> None:
     """Validate an object with Kubernetes' schema of that name, which refuses unknown fields."""
     folder = files("kubernetes_validate") / "kubernetes-json-schema" / VERSION
-    schemas = Resource.from_contents(json.loads((folder / "_definitions.json").read_text()))
+    schemas = Resource.from_contents(json.loads((folder / "_definitions.json").read_text(encoding="utf-8")))
     registry: Registry[object] = Registry().with_resource("/api/_definitions.json", schemas)
     reference = {"$ref": f"/api/_definitions.json#/$defs/{name}"}
     jsonschema.Draft202012Validator(reference, registry=registry).validate(content)
@@ -80,7 +80,9 @@ def test_every_field_is_in_kuberays_api():
 
 
 def test_cluster_requires_a_token_and_has_the_images_version():
-    pinned = dict(line.split("==") for line in (DOCKER.parent / "constraints.txt").read_text().splitlines())
+    pinned = dict(
+        line.split("==") for line in (DOCKER.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    )
     assert CLUSTER["authOptions"] == {"mode": "token"}  # from Ray 2.52 on
     assert CLUSTER["rayVersion"] == pinned["ray"]
 
@@ -115,7 +117,7 @@ def test_secrets_are_references_of_the_containers_that_need_them(name):
     keys = {item["key"] for item in secret["items"]}
     assert secret["secretName"] == "hyperassess-secrets"
     assert ("RayCluster", secret["secretName"]) not in MANIFESTS  # that name is the operator's, for the token
-    made = (SCRIPTS / "make-secrets.sh").read_text()
+    made = (SCRIPTS / "make-secrets.sh").read_text(encoding="utf-8")
     assert all(key in made for key in keys)
     named = {one["value"].rpartition("/")[2] for one in container["env"] if one["name"].endswith("_FILE")}
     assert named | {"s3_credentials"} == keys

@@ -31,7 +31,7 @@ def ask(port: int, user: str | None = None, host: str | None = None) -> int:
 def test_server_serves_runs_and_files_to_a_client_with_the_password(postgres, tmp_path, monkeypatch):
     secrets = tmp_path / "secrets"
     assert run("make-secrets.sh", secrets).returncode == 0
-    password = (secrets / "mlflow_admin_password").read_text()
+    password = (secrets / "mlflow_admin_password").read_text(encoding="utf-8")
     store, port = free_port(), free_port()
     settings = {
         "MLFLOW_BACKEND_STORE_URI": postgres.create_database().replace("postgresql://", "postgresql+psycopg://"),
@@ -75,9 +75,11 @@ def test_server_serves_runs_and_files_to_a_client_with_the_password(postgres, tm
         (kept,) = [entry.key for entry in bucket.objects.all()]
         assert kept.endswith(f"{run_id}/artifacts/model.txt")
     assert run("health.sh", "mlflow", MLFLOW_PORT=port).returncode
-    said = log.read_text() + "".join(file.read_text() for file in tmp_path.glob("tmp.*"))
+    said = log.read_text(encoding="utf-8") + "".join(
+        file.read_text(encoding="utf-8") for file in tmp_path.glob("tmp.*")
+    )
     for secret in ("mlflow_admin_password", "mlflow_secret_key"):
-        assert (secrets / secret).read_text() not in said
+        assert (secrets / secret).read_text(encoding="utf-8") not in said
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ def test_shellcheck_finds_nothing():
 @pytest.mark.parametrize("script", ALL, ids=lambda path: path.name)
 def test_script_is_executable_and_describes_itself(script):
     assert os.access(script, os.X_OK)
-    first, second = script.read_text().splitlines()[:2]
+    first, second = script.read_text(encoding="utf-8").splitlines()[:2]
     assert first in {"#!/usr/bin/env bash", "#!/bin/sh"} and second.startswith("# ")
 
 
 def test_command_gets_passwords_from_files(tmp_path):
     file = tmp_path / "password"
-    file.write_text(f"{PASSWORD}\n")
+    file.write_text(f"{PASSWORD}\n", encoding="utf-8")
     show = ["python", "-c", "import os, sys; print(os.environ['PGPASSWORD'], *sys.argv[1:])", "a b"]
     assert run("run.sh", *show, PGPASSWORD_FILE=file).stdout == f"{PASSWORD} a b\n"
     assert run("run.sh", *show, PGPASSWORD_FILE=file, PGPASSWORD="given").stdout == "given a b\n"
@@ -40,13 +40,13 @@ def test_command_gets_passwords_from_files(tmp_path):
 def test_secrets_are_created_once_and_readable_by_their_owner(tmp_path):
     folder = tmp_path / "secrets"
     assert run("make-secrets.sh", folder).returncode == 0
-    made = {file.name: file.read_text() for file in folder.iterdir()}
+    made = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert len(set(made.values())) == len(made) == 7
     assert all(len(text) == 64 for name, text in made.items() if name != "s3_credentials")
     (folder / "ray_token").unlink()
     done = run("make-secrets.sh", folder)
-    again = {file.name: file.read_text() for file in folder.iterdir()}
+    again = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
     assert {name for name in made if made[name] != again[name]} == {"ray_token"}
     assert not any(text in done.stdout + done.stderr for text in again.values())
 
@@ -56,7 +56,7 @@ def test_store_starts_with_the_keys_of_its_clients(tmp_path):
     credentials = tmp_path / "secrets" / "s3_credentials"
     gateway = tmp_path / "bin" / "versitygw"
     gateway.parent.mkdir()
-    gateway.write_text('#!/bin/sh\necho "$ROOT_ACCESS_KEY" "$ROOT_SECRET_KEY" "$VGW_PORT" "$@"\n')
+    gateway.write_text('#!/bin/sh\necho "$ROOT_ACCESS_KEY" "$ROOT_SECRET_KEY" "$VGW_PORT" "$@"\n', encoding="utf-8")
     gateway.chmod(0o755)
     path = f"{gateway.parent}{os.pathsep}{environment()['PATH']}"
     done = run("s3.sh", PATH=path, S3_CREDENTIALS_FILE=credentials, S3_FOLDER=tmp_path / "data")

@@ -54,7 +54,9 @@ def site(module_folder: Path) -> Path:
     source, target = module_folder / "source", module_folder / "site"
     subprocess.run(["cp", "-r", str(EXAMPLE), str(source)], check=True)  # a build writes into the source's folder
     install = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
-    done = subprocess.run([sys.executable, "-m", "pip", *install, str(source)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *install, str(source)], capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     return target
 
@@ -71,8 +73,8 @@ def folder(module_folder: Path) -> Path:
     work = module_folder / "work"
     work.mkdir()
     make_ratings(work)
-    (work / "loose_variants.py").write_text(LOOSE)
-    (work / "space.yaml").write_text(SPACE)
+    (work / "loose_variants.py").write_text(LOOSE, encoding="utf-8")
+    (work / "space.yaml").write_text(SPACE, encoding="utf-8")
     return work
 
 
@@ -85,9 +87,11 @@ def test_installed_example_is_searched_trained_and_scored_with(folder: Path, ins
     data = ["--variant", "gated_head", "--dataset", f"csv:{folder}/ratings.csv", "--name", "example"]
     result = json.loads(run(folder, "sweep", *data, *SMALL, environment=installed).out)
     assert result["counts"]["complete"] == 1, "a worker of Ray has imported the variant"
-    saved = json.loads((folder / "sweeps/example/trials" / result["best"]["run"] / "model/model.json").read_text())
+    saved = json.loads(
+        (folder / "sweeps/example/trials" / result["best"]["run"] / "model/model.json").read_text(encoding="utf-8")
+    )
     assert saved["plugins"] == {"hyperassess_example.variants": "hyperassess-example 0.1.0"}
-    identity = json.loads((folder / "sweeps/example/identity.json").read_text())
+    identity = json.loads((folder / "sweeps/example/identity.json").read_text(encoding="utf-8"))
     assert set(identity["plugins"]) == {"hyperassess_example.variants", "hyperassess_example.losses"}
     out, _ = score(folder, "example", "--json", environment=installed)
     assert json.loads(out)["scores"][0]["alignment"] is not None
@@ -112,7 +116,7 @@ def test_loose_module_is_used_by_plugin_option_with_a_space_of_its_own(
     assert "give --plugin loose_variants in the folder that holds its file" in error
 
     source = folder / "loose_variants.py"
-    source.write_text(f"{LOOSE}\n# changed\n")
+    source.write_text(f"{LOOSE}\n# changed\n", encoding="utf-8")
     resume = ["loose", "--trials", "2"]
     error = run(folder, "resume", *resume, code=2, environment=installed).err
     assert "cannot be resumed: plugins changed" in error

@@ -10,7 +10,7 @@ import make_option_table  # noqa: E402
 
 
 def test_option_table_is_up_to_date():
-    page = (DOCS / "sweeps.md").read_text()
+    page = (DOCS / "sweeps.md").read_text(encoding="utf-8")
     assert page == make_option_table.with_table(page), "run: python docs/make_option_table.py"
 
 

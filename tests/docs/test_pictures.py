@@ -15,7 +15,7 @@ STALE = "the picture is stale: run `make sweep`, then `python docs/make_pictures
 def shown_lines() -> list[str]:
     """Return the lines of text in the picture, from top to bottom."""
     rows: dict[float, str] = {}
-    for attributes, text in re.findall(r"<text ([^>]*)>([^<]*)</text>", PICTURE.read_text()):
+    for attributes, text in re.findall(r"<text ([^>]*)>([^<]*)</text>", PICTURE.read_text(encoding="utf-8")):
         height = re.search(r'\by="([\d.]+)"', attributes)
         assert height is not None
         rows[float(height[1])] = f"{rows.get(float(height[1]), '')} {html.unescape(text)}".replace("\xa0", " ").strip()

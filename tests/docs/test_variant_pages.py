@@ -29,7 +29,7 @@ COMMANDS = {"orchestrator.sweep": sweep, "orchestrator.reproduce": reproduce}
 def test_variant_page_is_up_to_date(name):
     page = PAGES / f"{name}.md"
     assert page.is_file(), f"{name} has no page: write {page}, then run `python docs/draw_variants.py`"
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert [found[2] for found in draw_variants.MADE.finditer(text)] == list(draw_variants.TABLES)
     assert draw_variants.fill_in(text, name) == text, "run `python docs/draw_variants.py`"
     assert f"]({name}.svg)" in text
@@ -37,14 +37,14 @@ def test_variant_page_is_up_to_date(name):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variant_drawing_has_every_size(name):
-    drawing = html.unescape((PAGES / f"{name}.svg").read_text())
+    drawing = html.unescape((PAGES / f"{name}.svg").read_text(encoding="utf-8"))
     drawn = re.findall(r"<text [^>]*>([^<]*)</text>", drawing)
     missing = [text for text in draw_variants.plan(name).texts() if text not in drawn]
     assert not missing, "run `python docs/draw_variants.py`"
 
 
 def test_index_lists_every_variant():
-    index = (PAGES / "README.md").read_text()
+    index = (PAGES / "README.md").read_text(encoding="utf-8")
     assert draw_variants.fill_in(index) == index, "run `python docs/draw_variants.py`"
     assert all(f"]({name}.md)" in index for name in VARIANTS)
 
@@ -67,7 +67,7 @@ def test_hyperiqa_generates_as_many_values_as_its_code():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_commands_of_a_variant_page_name_existing_options(name):
-    lines = re.findall(r"^python -m (.+?)(?: +#.*)?$", (PAGES / f"{name}.md").read_text(), re.MULTILINE)
+    lines = re.findall(r"^python -m (.+?)(?: +#.*)?$", (PAGES / f"{name}.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert any(f"--variant {name}" in line for line in lines)
     for line in lines:
         module, *words = shlex.split(line)

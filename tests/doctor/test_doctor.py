@@ -162,7 +162,7 @@ class TestOtherServices:
     def test_check_token_warns_if_others_can_read_it(self, tmp_path):
         token = tmp_path / "token"
         assert check_token(token) == []
-        token.write_text("a")
+        token.write_text("a", encoding="utf-8")
         token.chmod(0o644)
         [found] = check_token(token)
         assert found.level is Level.WARN and found.fix == f"chmod 600 {token}"

@@ -56,7 +56,7 @@ class Nodes:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return process
             time.sleep(0.1)
-        raise RuntimeError((self.folder / "node-0.txt").read_text())
+        raise RuntimeError((self.folder / "node-0.txt").read_text(encoding="utf-8"))
 
     def join(
         self,
@@ -105,7 +105,7 @@ def _descendants(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            parent = int(stat.read_text(encoding="utf-8").rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
     found, wave = [], [pid]
     while wave:

@@ -30,13 +30,13 @@ class SleepingTrainable(JobTrainable):
 
     def step(self):
         path = self._context.trials / f"{self._job.key}.epochs"
-        number = int(path.read_text()) + 1 if path.exists() else 1
+        number = int(path.read_text(encoding="utf-8")) + 1 if path.exists() else 1
         time.sleep(SECONDS)
-        path.write_text(str(number))
+        path.write_text(str(number), encoding="utf-8")
         epoch = {"number": number, "objective": 0.5, "metrics": {"val_srcc": 0.5}, "seconds": SECONDS}
         message = {"epochs": [{**epoch, "time": time.time(), "diverged": False}]}
         below = self._context.trials / "below"
-        done = below.exists() and self._job.number < int(below.read_text())
+        done = below.exists() and self._job.number < int(below.read_text(encoding="utf-8"))
         message["notes"] = [f"process {os.getpid()}"]
         return {"message": [message | ({"outcome": "complete", "final": {}} if done else {})], "done": done}
 
@@ -45,7 +45,7 @@ class CallLog:
     """Callback that writes every call to a file at once, one on each line."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", buffering=1)
+        self._file = path.open("a", buffering=1, encoding="utf-8")
 
     def _write(self, *words: object) -> None:
         print(*words, round(time.time(), 2), file=self._file)

@@ -34,7 +34,7 @@ def write(trials: Path, key: str, model: bool = False, epochs: int = 3) -> None:
         meta = {"epoch": epoch, "best": {"epoch": 1}, **scale}
         checkpoints.save(TrainingState({"model.w": torch.zeros(100)}, {"w": torch.zeros(10)}, meta))
     for name in SMALL:
-        (trials / key / name).write_text("small")
+        (trials / key / name).write_text("small", encoding="utf-8")
     if model:
         (trials / key / "model").mkdir()
         (trials / key / "model" / "model.safetensors").write_bytes(b"w" * 50)
@@ -250,5 +250,7 @@ def test_collect_garbage_of_a_sweep_that_does_not_run(tmp_path):
     assert parts(workspace.trials / "trial-0001") == {"best", "last"}
     assert not (workspace.trials / "trial-0001.aside-1").exists()
     assert collect_garbage(workspace) == 0
-    names = json.dumps([line for line in workspace.ledger.read_text().splitlines() if "study_name" in line])
+    names = json.dumps(
+        [line for line in workspace.ledger.read_text(encoding="utf-8").splitlines() if "study_name" in line]
+    )
     assert "control" not in names, "no study is made by looking"

@@ -129,7 +129,7 @@ def test_criteria_are_required_for_both_data_sets(spec, tmp_path):
 
     def write(*seeds: int) -> None:
         lines = [{"prompt": f"scene {s} {n}", "criteria": f"kind {s + n}"} for s in seeds for n in range(PROMPTS)]
-        file.write_text("\n".join(map(json.dumps, lines)))
+        file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
 
     given = {"variant": "criteria_hyper", "criteria": file}
     write(1)
@@ -148,7 +148,7 @@ def test_second_data_set_is_part_of_the_sweep_s_identity(spec, tmp_path):
     assert one.differences(spec(other, test_data_root=tmp_path)) == {}, "where it lies may change"
     save_fingerprint(prepare(one), workspace)
     check_unchanged(prepare(one), workspace)
-    other.write_text(other.read_text().replace("scene 2 3,", "scene 2 three,"))
+    other.write_text(other.read_text(encoding="utf-8").replace("scene 2 3,", "scene 2 three,"), encoding="utf-8")
     with pytest.raises(InputError, match="mine cannot be resumed: test data changed since"):
         check_unchanged(prepare(one), workspace)
 
@@ -156,9 +156,9 @@ def test_second_data_set_is_part_of_the_sweep_s_identity(spec, tmp_path):
 def test_sweep_of_a_version_without_second_data_sets_is_resumed(spec, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     save_fingerprint(prepare(spec(None)), workspace)
-    before = json.loads(workspace.identity.read_text())
+    before = json.loads(workspace.identity.read_text(encoding="utf-8"))
     del before["test_data"]
-    workspace.identity.write_text(json.dumps(before))
+    workspace.identity.write_text(json.dumps(before), encoding="utf-8")
     check_unchanged(prepare(spec(None)), workspace)
 
 

@@ -32,7 +32,9 @@ def test_second_worker_waits_and_names_the_holder(tmp_path):
 
 
 def test_killed_worker_releases_the_lock(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "t")], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "t")], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     try:
         assert process.stdout.readline() == "held\n"
         worker = read_worker(tmp_path / "t")
@@ -49,7 +51,7 @@ def test_killed_worker_releases_the_lock(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 3}', '{"colour": 3}'])
 def test_damaged_worker_file_names_no_worker(tmp_path, content):
-    (tmp_path / "worker.json").write_text(content)
+    (tmp_path / "worker.json").write_text(content, encoding="utf-8")
     worker = read_worker(tmp_path)
     assert worker is None or worker.pid == 3
     assert read_worker(tmp_path / "nowhere") is None
@@ -75,9 +77,9 @@ def test_job_that_cannot_start_releases_its_folder(tmp_path):
 def test_same_job_claims_its_folder_again(tmp_path):
     folder = LockedTrialDir(tmp_path / "trial-0000")
     assert folder.claim(make_job()) is None
-    (folder.path / "x").write_text("")
+    (folder.path / "x").write_text("", encoding="utf-8")
     assert folder.claim(make_job(params={"lr": "spelled otherwise"})) is None
     assert "trial-0000.aside-1" in folder.claim(make_job(seed=9))
     assert "trial-0000.aside-2" in folder.claim(make_job(seed=10))
-    assert json.loads((folder.path / "job.json").read_text())["seed"] == 10
+    assert json.loads((folder.path / "job.json").read_text(encoding="utf-8"))["seed"] == 10
     assert {path.name for path in (tmp_path / "trial-0000.aside-1").iterdir()} == {"x", "job.json"}

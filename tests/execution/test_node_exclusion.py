@@ -40,11 +40,11 @@ def nodes(tmp_path_factory, monkeypatch):
 def test_sweep_excludes_nodes_that_join_with_other_code(nodes, tmp_path, monkeypatch):
     monkeypatch.delattr(FIFOScheduler, "choose_trial_to_run")  # what stands in for ours in another version of Ray
     edited = Path(shutil.copytree(PACKAGE, tmp_path / "edited", ignore=shutil.ignore_patterns("__pycache__")))
-    with (edited / "training" / "metrics.py").open("a") as file:
+    with (edited / "training" / "metrics.py").open("a", encoding="utf-8") as file:
         file.write("# another line\n")
     torn = tmp_path / "torn"
     torn.mkdir()
-    (torn / "__init__.py").write_text("the rest of it is mis")
+    (torn / "__init__.py").write_text("the rest of it is mis", encoding="utf-8")
     watched, errors = Watched(), []
     sweep = FakeSweep(Plan(trials=2, confirm=0, splits=1, seed=3, epochs=150), control=False)
     controller = sweep.controller(watched)

@@ -47,7 +47,7 @@ def spec(csv):
 def criteria(tmp_path):
     """Write criteria for the images of each of the 30 prompts."""
     lines = [json.dumps({"prompt": f"Thing  {n}", "criteria": f"one thing, number {n % 7}"}) for n in range(30)]
-    (tmp_path / "criteria.jsonl").write_text("\n".join(lines) + "\n")
+    (tmp_path / "criteria.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tmp_path / "criteria.jsonl"
 
 
@@ -78,7 +78,7 @@ def test_plain_head_is_the_control_that_its_space_names(spec, tmp_path):
     assert prepare(spec(variant="plain_head")).control_of == "text_hyper"
     own = load_space("plain_head").model_dump(mode="json")
     del own["model"]["of"]
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
     without = spec(variant="plain_head", space=tmp_path / "own.yaml", targets=("alignment",))
     assert prepare(without).control_of == "text_hyper"
 
@@ -88,7 +88,7 @@ def test_one_split_is_made_without_confirm(spec):
 
 
 def test_enqueued_configurations_are_completed_with_defaults(spec, tmp_path):
-    (tmp_path / "first.yaml").write_text("- {lr: 0.002}\n- {}\n")
+    (tmp_path / "first.yaml").write_text("- {lr: 0.002}\n- {}\n", encoding="utf-8")
     prepared = prepare(spec(enqueue=tmp_path / "first.yaml"))
     default = prepared.space.default_params()
     assert prepared.enqueued == ({**default, "lr": 0.002}, default)
@@ -146,7 +146,7 @@ def test_saved_sweep_is_prepared_with_the_same_identity(spec, tmp_path):
     again = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
     check_unchanged(again, workspace)
     assert again.space == prepared.space
-    saved = json.loads((workspace.splits / "split_01.json").read_text())
+    saved = json.loads((workspace.splits / "split_01.json").read_text(encoding="utf-8"))
     assert saved["test"] == [prepared.dataset.names[row] for row in prepared.splits[1].test]
 
 
@@ -154,7 +154,7 @@ def test_changed_part_of_the_identity_is_named(spec, csv, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     one = spec()
     save_fingerprint(prepare(one), workspace)
-    csv.write_text(csv.read_text().replace("thing 3", "thing three"))
+    csv.write_text(csv.read_text(encoding="utf-8").replace("thing 3", "thing three"), encoding="utf-8")
     with pytest.raises(InputError, match=r"mine cannot be resumed: data and splits changed .*--allow-changed"):
         check_unchanged(prepare(one), workspace)
 
@@ -162,7 +162,7 @@ def test_changed_part_of_the_identity_is_named(spec, csv, tmp_path):
 def test_user_s_space_is_completed_with_shipped_defaults(spec, tmp_path):
     """Use the shipped space's defaults, not the builder's, which follow the paper."""
     path = tmp_path / "own.yaml"
-    path.write_text("training: {lr: {type: float, low: 0.001, high: 0.01, default: 0.002}}")
+    path.write_text("training: {lr: {type: float, low: 0.001, high: 0.01, default: 0.002}}", encoding="utf-8")
     space, shipped = prepare(spec(space=path)).space, load_space("text_hyper")
     expected = shipped.configuration(shipped.default_params())
     assert space.parameter_names() == {"lr"}
@@ -178,7 +178,7 @@ def changed_space(tmp_path):
     def change(variant: str, **training):
         space = load_space(variant).model_dump(mode="json")
         space["training"].update(training)
-        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space))
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space), encoding="utf-8")
         return tmp_path / "mine.yaml"
 
     return change
@@ -234,7 +234,7 @@ def test_weights_for_other_targets_are_refused(spec, changed_space, weights, mes
 def test_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):
     space = load_space("text_hyper").model_dump(mode="json")
     space["hypernet"]["condition_widht"] = 8
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(space), encoding="utf-8")
     with pytest.raises(InputError, match=r"mine\.yaml: hypernet\.condition_widht: .*condition_width") as caught:
         prepare(spec(space=tmp_path / "mine.yaml"))
     assert "\n" not in str(caught.value)
@@ -379,7 +379,7 @@ class TestFinetuning:
 
     def test_user_s_space_is_not_changed(self, tuned, spec, tmp_path):
         own = load_space("image_hyper").model_dump(mode="json") | {"backbone": {"frozen_parts": 2}}
-        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
         given = {"variant": "image_hyper", "space": tmp_path / "own.yaml"}
         prepared = prepare(tuned(**given))
         assert prepared.space == load_space(tmp_path / "own.yaml")
@@ -398,7 +398,7 @@ class TestFinetuning:
     )
     def test_wrong_section_is_named(self, tuned, tmp_path, backbone, message):
         own = load_space("image_hyper").model_dump(mode="json") | {"backbone": backbone}
-        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
         with pytest.raises(InputError, match=message) as caught:
             prepare(tuned(variant="image_hyper", space=tmp_path / "own.yaml"))
         assert "\n" not in str(caught.value)

@@ -203,7 +203,7 @@ def _on(trials, watched, wanted, seconds=60.0):
 
 def _history(trials, key, folder):
     trials.fetch(key, folder, lambda name: name == "epochs.jsonl")
-    return [json.loads(line) for line in (folder / "epochs.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "epochs.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def test_visible_file_is_mapped_and_an_object_is_fetched_otherwise(tmp_path, monkeypatch):

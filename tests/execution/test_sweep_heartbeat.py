@@ -73,7 +73,7 @@ def test_sweep_on_a_cluster_of_its_own_publishes_in_its_folder_only(publisher, s
     own = publisher(shared=False)
     with own:
         wait_for(own._workspace.progress.exists)
-        assert json.loads(own._workspace.progress.read_text())["name"] == "own" and store == {}
+        assert json.loads(own._workspace.progress.read_text(encoding="utf-8"))["name"] == "own" and store == {}
     assert not own._workspace.progress.exists()
 
 

@@ -124,7 +124,7 @@ def test_job_killed_between_history_and_checkpoint_resumes(context, tmp_path, to
     worker.step()
     history = context.trials / "trial-0000" / "epochs.jsonl"
     if torn:
-        history.open("a").write(torn)
+        history.open("a", encoding="utf-8").write(torn)
     else:
         with monkeypatch.context() as patch:
             patch.setattr(training_job.Checkpoints, "save", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -261,14 +261,14 @@ class TestDamage:
     @pytest.mark.parametrize(("line", "epoch"), [(3, 2), (2, 0)])
     def test_damaged_line_of_the_history_removes_the_following_lines(self, context, folder, whole, line, epoch):
         history = folder / "epochs.jsonl"
-        lines = history.read_text().splitlines(keepends=True)
+        lines = history.read_text(encoding="utf-8").splitlines(keepends=True)
         lines[line - 1] = lines[line - 1].replace("0.", "1.", 1)
-        history.write_text("".join(lines))
+        history.write_text("".join(lines), encoding="utf-8")
         after = finish(start(make_job(epochs=5), context))
         assert numbers(after) == numbers(whole)
         action = "resumed from epoch 2" if epoch else "restarted from the first epoch"
         assert action in notes_of(after)[0] and f"whole to epoch {line - 1} only" in notes_of(after)[0]
-        assert len(history.read_text().splitlines()) == 5
+        assert len(history.read_text(encoding="utf-8").splitlines()) == 5
 
     def test_damaged_checkpoint_does_not_become_the_previous_one(self, context, folder, whole):
         flip(folder / "last-3.safetensors")
@@ -311,12 +311,12 @@ class TestAnotherConfiguration:
         worker.step()
         die(worker)
         folder = context.trials / "trial-0000"
-        index = json.loads((folder / "checkpoint.json").read_text())
+        index = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
         del index["meta"]["settings"]["ema"], index["sha256"]
-        (folder / "checkpoint.json").write_text(json.dumps(index))
-        job = json.loads((folder / "job.json").read_text())
+        (folder / "checkpoint.json").write_text(json.dumps(index), encoding="utf-8")
+        job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         del job["backbone"]
-        (folder / "job.json").write_text(json.dumps(job))
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         after = finish(start(make_job(), context))
         assert len(after[0]["epochs"]) == 1 and notes_of(after) == []
 
@@ -337,7 +337,7 @@ class TestFullDisk:
         folder, messages, there = context.trials / "trial-0000", [], []
         for free[0] in (10**9, 999, 999, 10**9):
             messages.append(steps.step())
-            there.append(json.loads((folder / "checkpoint.json").read_text())["meta"]["epoch"])
+            there.append(json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["meta"]["epoch"])
         assert there == [1, 1, 1, 4]
         assert notes_of(messages) == [f"Disk nearly full (999 bytes free at {context.trials}): checkpoints are paused."]
         assert [epoch["number"] for epoch in epochs_of(messages)] == [1, 2, 3, 4]
@@ -398,7 +398,7 @@ class TestFullDisk:
         full[0] = True
         messages += [steps.step(), steps.step()]
         assert not list(folder.glob(".*.partial")) and not list(folder.glob("*.draft"))
-        assert json.loads((folder / "checkpoint.json").read_text())["meta"]["epoch"] == 1
+        assert json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["meta"]["epoch"] == 1
         full[0] = False
         messages += [steps.step()]
         assert numbers(messages) == numbers(whole) and len(notes_of(messages)) == 1
@@ -440,7 +440,7 @@ class TestConfirm:
     def test_control_trains_without_a_hypernet(self, context):
         job = make_job(1, test=True, variant="plain_head", control_of="text_hyper", model={"widths": [8]})
         finish(start(job, context))
-        card = json.loads((context.trials / "confirm-0001" / "model" / "model.json").read_text())
+        card = json.loads((context.trials / "confirm-0001" / "model" / "model.json").read_text(encoding="utf-8"))
         assert card["variant"] == "plain_head" and card["parameters"] == {"widths": [8], "of": "text_hyper"}
 
     def test_baselines_job_scores_a_split(self, context):
@@ -579,9 +579,9 @@ class TestScorer:
         "damage",
         [
             lambda folder: (folder / "model.json").unlink(),
-            lambda folder: (folder / "model.json").write_text("{"),
-            lambda folder: (folder / "model.json").write_text("{}"),
-            lambda folder: (folder / "model.json").write_text('{"schema_version": 99}'),
+            lambda folder: (folder / "model.json").write_text("{", encoding="utf-8"),
+            lambda folder: (folder / "model.json").write_text("{}", encoding="utf-8"),
+            lambda folder: (folder / "model.json").write_text('{"schema_version": 99}', encoding="utf-8"),
             lambda folder: (folder / "model.safetensors").unlink(),
             lambda folder: (folder / "model.safetensors").write_bytes(b"torn"),
         ],

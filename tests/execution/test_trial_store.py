@@ -47,7 +47,7 @@ def steps(trials, tmp_path, job, patience=5.0):
 
 def times(trials, key, folder):
     trials.fetch(key, folder, lambda name: name == "epochs.jsonl")
-    return [json.loads(line)["time"] for line in (folder / "epochs.jsonl").read_text().splitlines()]
+    return [json.loads(line)["time"] for line in (folder / "epochs.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def test_object_store_writes_reads_and_removes(storage):

@@ -40,7 +40,7 @@ class WatchedSweep:
     def start_worker(self, token, pid=7):
         path = self.folder / self.job.key / "worker.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(asdict(WorkerInfo(pid=pid, host="here", node=None, token=token))))
+        path.write_text(json.dumps(asdict(WorkerInfo(pid=pid, host="here", node=None, token=token))), encoding="utf-8")
 
     def check_at(self, now):
         self.now = now
@@ -68,7 +68,7 @@ def test_time_counts_from_when_the_worker_is_first_seen(watch):
 def test_death_of_a_killed_worker_is_a_hang_with_its_stacks(watch):
     watch.start_worker("first")
     watch.check_at(50)
-    (watch.folder / watch.job.key / STACKS).write_text("File training.py, line 7 in read")
+    (watch.folder / watch.job.key / STACKS).write_text("File training.py, line 7 in read", encoding="utf-8")
     assert watch.check_at(151) == ["trial-0000"]
     watch.controller.failed(watch.job, Failure(FailureKind.DEATH, 0, "without a reason"))
     (failure,) = watch.sweep.arms[0].ledger.trial(0).attributes["failures"]

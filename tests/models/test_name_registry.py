@@ -57,7 +57,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     monkeypatch.setattr(name_registry, "entry_points", lambda group: [p for p in points if p.group == group])
 
     def write(module: str, source: str) -> None:
-        (tmp_path / f"{module}.py").write_text(f"from made_registry import colours\n{source}\n")
+        (tmp_path / f"{module}.py").write_text(f"from made_registry import colours\n{source}\n", encoding="utf-8")
         points.append(EntryPoint("any", module, "made.colours"))
         monkeypatch.delitem(sys.modules, module, raising=False)
 
@@ -124,7 +124,7 @@ def test_importing_models_and_the_registry_loads_no_torch() -> None:
         "assert models.CONTROL == 'plain_head'\n"
         "print({'torch', 'numpy', 'pandas', 'optuna'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, encoding="utf-8")
     assert done.stdout.strip() == "set()", done.stderr
 
 

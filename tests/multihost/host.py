@@ -54,7 +54,7 @@ class Lan:
         self.home.mkdir()
         (folder / "hosts").mkdir()
         lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in self.addresses.items())]
-        (folder / "names").write_text("\n".join(lines) + "\n")
+        (folder / "names").write_text("\n".join(lines) + "\n", encoding="utf-8")
         _call("ip", "link", "set", "lo", "up")
         _call("ip", "link", "add", _BRIDGE, "type", "bridge")
         _call("ip", "address", "add", f"{NETWORK}.254/24", "dev", _BRIDGE)
@@ -81,7 +81,7 @@ class Host:
         until = time.monotonic() + 20
         while not (self.disk / ".booted").exists():
             if self._boot.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{name} did not boot: {(self.logs / 'boot.txt').read_text()}")
+                raise RuntimeError(f"{name} did not boot: {(self.logs / 'boot.txt').read_text(encoding='utf-8')}")
             time.sleep(0.02)
         self._init = psutil.Process(self._boot.pid).children()[0].pid
         self._cable = f"to-{name}"
@@ -140,4 +140,4 @@ class Host:
 
 
 def _call(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8")

@@ -44,7 +44,7 @@ class RayCluster:
         return host.start("cluster", [*command, "--num-cpus=1", _STORE], self._environment)
 
     def token(self) -> str:
-        return (self.head.disk / _TOKEN).read_text()
+        return (self.head.disk / _TOKEN).read_text(encoding="utf-8")
 
     def driver(self) -> dict[str, str]:
         """Return the variables of a Ray driver on the head; the project's commands need none."""

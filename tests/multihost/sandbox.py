@@ -25,7 +25,7 @@ def refusal() -> str | None:
     """Return the reason why this machine allows no namespaces, in its own words, or None."""
     if os.geteuid() != 0:
         return "only root may make the hosts' namespaces here"
-    tried = subprocess.run([*new_namespaces(), "sh", "-c", _TRIAL], capture_output=True, text=True)
+    tried = subprocess.run([*new_namespaces(), "sh", "-c", _TRIAL], capture_output=True, text=True, encoding="utf-8")
     return None if tried.returncode == 0 else (tried.stderr.strip() or f"unshare ended with {tried.returncode}")
 
 

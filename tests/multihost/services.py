@@ -34,7 +34,7 @@ class Database:
 
     def wait(self) -> None:
         log = self.host.logs / "postgres.txt"
-        _wait("PostgreSQL", self._process, lambda: "ready" in log.read_text(), log.read_text)
+        _wait("PostgreSQL", self._process, lambda: "ready" in log.read_text(encoding="utf-8"), log.read_text)
 
 
 class Store:

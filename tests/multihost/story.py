@@ -138,7 +138,7 @@ def _refuses(cluster: RayCluster, host: Host) -> None:
     """Assert that a host without the token is refused with a reason."""
     process = cluster.join(host)
     assert process.wait(180) == 2, "a host without the token joined"
-    said = (host.logs / "cluster.txt").read_text()
+    said = (host.logs / "cluster.txt").read_text(encoding="utf-8")
     assert f"The token of {cluster.address} cannot be read" in said, said
 
 
@@ -199,4 +199,6 @@ def _join(team: Team, sweep: Sweep, story: Story) -> Host:
 
 def _done(process, host: Host) -> None:  # type: ignore[no-untyped-def]
     if process.wait(180):
-        raise RuntimeError(f"Ray did not start on {host.name}:\n{(host.logs / 'cluster.txt').read_text()[-3000:]}")
+        raise RuntimeError(
+            f"Ray did not start on {host.name}:\n{(host.logs / 'cluster.txt').read_text(encoding='utf-8')[-3000:]}"
+        )

@@ -45,9 +45,9 @@ class Sweep:
         self.driver: subprocess.Popen[str] | None = None
         self._store = store
         # Small batches, so that an epoch takes long enough to be cut off in its midst.
-        space = yaml.safe_load((REPOSITORY / "search_spaces" / "text_hyper.yaml").read_text())
+        space = yaml.safe_load((REPOSITORY / "search_spaces" / "text_hyper.yaml").read_text(encoding="utf-8"))
         space["training"]["batch_size"] = 4
-        (host.disk / "space.yaml").write_text(yaml.safe_dump(space))
+        (host.disk / "space.yaml").write_text(yaml.safe_dump(space), encoding="utf-8")
 
     def start(self, settings: Sequence[str], environment: Mapping[str, str]) -> None:
         home = self.host.home

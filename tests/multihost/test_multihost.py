@@ -24,6 +24,8 @@ def namespaces() -> None:
 
 
 def test_sweep_across_hosts_loses_nothing(namespaces: None) -> None:
-    told = subprocess.run([sys.executable, "-m", "tests.multihost"], cwd=REPOSITORY, capture_output=True, text=True)
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.multihost"], cwd=REPOSITORY, capture_output=True, text=True, encoding="utf-8"
+    )
     print(told.stdout)
     assert told.returncode == 0, told.stdout + told.stderr

@@ -35,7 +35,7 @@ def served(model, folder, tracking_uri):
     try:
         address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 240
         while True:
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text(encoding="utf-8")
             with suppress(OSError), urllib.request.urlopen(f"{address}/ping", timeout=2) as answer:
                 if answer.status == 200:
                     break

@@ -15,9 +15,9 @@ def test_export_model_names_the_version_without_paths_and_passwords(made, tmp_pa
         "sweep": "of https://somebody:secret@example.org/x",
     }
     export_model(ResolvedModel(made.model, "m", about=about), tmp_path / "fox")
-    exported = json.loads((tmp_path / "fox" / "export.json").read_text())["about"]
+    exported = json.loads((tmp_path / "fox" / "export.json").read_text(encoding="utf-8"))["about"]
     assert (exported["registered"], exported["dataset"]) == ("text_hyper/1", "csv:ratings.csv")
-    written = "".join((tmp_path / "fox" / name).read_text() for name in ("export.json", "README.md"))
+    written = "".join((tmp_path / "fox" / name).read_text(encoding="utf-8") for name in ("export.json", "README.md"))
     assert "`text_hyper/1`" in written and "secret" not in written and "/home" not in written
 
 
@@ -25,7 +25,7 @@ def test_export_model_names_the_version_without_paths_and_passwords(made, tmp_pa
 def test_export_model_refuses_an_unreadable_card(made, tmp_path, change):
     shutil.copytree(made.model, tmp_path / "model")
     card = tmp_path / "model" / "model.json"
-    card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
+    card.write_text(json.dumps({**json.loads(card.read_text(encoding="utf-8")), **change}), encoding="utf-8")
     with pytest.raises(InputError, match="is not a readable model"):
         export_model(ResolvedModel(card.parent, "m"), tmp_path / "fox")
 

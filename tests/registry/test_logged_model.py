@@ -59,14 +59,14 @@ def test_artifact_has_data_and_a_wheel_and_no_pickle(artifact):
         "data/model/model.safetensors",
         wheel,
     }
-    flavor = yaml.safe_load((artifact / "MLmodel").read_text())["flavors"]["python_function"]
+    flavor = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))["flavors"]["python_function"]
     assert flavor["loader_module"] == "orchestrator.tracking.pyfunc" and not flavor["code"]
     with zipfile.ZipFile(artifact / wheel) as packed:
         assert "orchestrator/tracking/pyfunc.py" in packed.namelist()
 
 
 def test_artifact_requirements_are_exact_and_include_the_wheel(artifact):
-    lines = (artifact / "requirements.txt").read_text().splitlines()
+    lines = (artifact / "requirements.txt").read_text(encoding="utf-8").splitlines()
     wheels = [line for line in lines if line.endswith(".whl")]
     assert len(wheels) == 1 and (artifact / wheels[0]).is_file()
     pinned = dict(line.split("==") for line in lines if line not in wheels)
@@ -87,20 +87,20 @@ def test_mlflow_loads_the_model_by_alias_and_scores_its_example(made, expected):
 
 def test_load_pyfunc_refuses_changed_files(artifact):
     card = artifact / "data" / "model" / "model.json"
-    content = card.read_text()
-    card.write_text(content.replace("3.0", "4.0"))
+    content = card.read_text(encoding="utf-8")
+    card.write_text(content.replace("3.0", "4.0"), encoding="utf-8")
     try:
         with pytest.raises(ModelLoadError, match="its files have changed"):
             _load_pyfunc(str(card.parent))
     finally:
-        card.write_text(content)
+        card.write_text(content, encoding="utf-8")
 
 
 @pytest.mark.parametrize("described", ["metadata: {}", None])
 def test_load_pyfunc_refuses_files_without_a_recorded_hash(made, tmp_path, described):
     shutil.copytree(made.model, tmp_path / "data" / "model")
     if described is not None:
-        (tmp_path / "MLmodel").write_text(described)
+        (tmp_path / "MLmodel").write_text(described, encoding="utf-8")
     with pytest.raises(ModelLoadError, match="is not the one that was logged"):
         _load_pyfunc(str(tmp_path / "data" / "model"))
 
@@ -111,8 +111,10 @@ def test_mlflow_refuses_a_version_whose_files_and_own_hash_changed(made, tmp_pat
     root = made.artifact(tmp_path / "fetched")
     card = root / "data" / "model" / "model.json"
     before = folder_digest(card.parent)
-    card.write_text(card.read_text().replace("3.0", "4.0"))
-    (root / "MLmodel").write_text((root / "MLmodel").read_text().replace(before, folder_digest(card.parent)))
+    card.write_text(card.read_text(encoding="utf-8").replace("3.0", "4.0"), encoding="utf-8")
+    (root / "MLmodel").write_text(
+        (root / "MLmodel").read_text(encoding="utf-8").replace(before, folder_digest(card.parent)), encoding="utf-8"
+    )
     name, client = f"served_{tagged}", made.client
     client.create_registered_model(name)
     client.create_model_version(name, root.as_uri(), made.run_id)
@@ -128,7 +130,7 @@ def test_load_pyfunc_refuses_if_the_registry_does_not_answer(made, artifact, mon
         raise MlflowException("nobody is there")
 
     mlflow.set_tracking_uri(made.uri)
-    (artifact / "registered_model_meta").write_text("{model_name: text_hyper, model_version: 1}")
+    (artifact / "registered_model_meta").write_text("{model_name: text_hyper, model_version: 1}", encoding="utf-8")
     monkeypatch.setattr(MlflowClient, "get_model_version", away)
     with pytest.raises(ModelLoadError, match="digest of text_hyper/1 cannot be read from MLflow: nobody is there"):
         _load_pyfunc(str(artifact / "data" / "model"))

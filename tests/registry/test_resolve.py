@@ -40,8 +40,8 @@ def finished(made, tmp_path_factory):
     shutil.copytree(made.model, trials / "model")
     shutil.copyfile(made.folder / "predictions.csv", trials / "predictions.csv")
     spec = SweepSpec(name="made", variant="text_hyper", dataset="csv:ratings.csv")
-    (sweeps / "made" / "spec.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json")))
-    (sweeps / "made" / "result.json").write_text(json.dumps({"best": {"run": "confirm-0"}}))
+    (sweeps / "made" / "spec.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
+    (sweeps / "made" / "result.json").write_text(json.dumps({"best": {"run": "confirm-0"}}), encoding="utf-8")
     return sweeps
 
 
@@ -73,7 +73,9 @@ def test_resolve_model_returns_the_same_model_for_each_reference(made, finished,
 def test_import_of_load_scorer_loads_no_large_package(tmp_path):
     heavy = ("torch", "mlflow", "ray", "optuna", "pandas", "numpy", "orchestrator.registry")
     code = f"import sys; from orchestrator import load_scorer; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -144,7 +146,7 @@ def test_load_scorer_refuses_an_export_whose_files_changed(made, tmp_path):
     with resolve_model(str(made.model), Path("none")) as model:
         export_model(model, tmp_path / "export")
     card = tmp_path / "export" / "model" / "model.json"
-    card.write_text(card.read_text().replace("3.0", "4.0"))
+    card.write_text(card.read_text(encoding="utf-8").replace("3.0", "4.0"), encoding="utf-8")
     with pytest.raises(InputError, match="is not the one that was recorded"):
         orchestrator.load_scorer(str(tmp_path / "export"))
 
@@ -171,15 +173,15 @@ def test_resolve_model_ignores_invalid_quantiles(made, foreign, tag):
 )
 def test_scorer_folder_refuses_an_artifact_with_code_or_outside_data(made, tmp_path, change, sentence):
     root = made.artifact(tmp_path / "artifact")
-    content = yaml.safe_load((root / "MLmodel").read_text())
+    content = yaml.safe_load((root / "MLmodel").read_text(encoding="utf-8"))
     content["flavors"]["python_function"].update(change)
-    (root / "MLmodel").write_text(yaml.safe_dump(content))
+    (root / "MLmodel").write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(InputError, match=sentence):
         scorer_folder(root, "text_hyper/1")
 
 
 def test_scorer_folder_refuses_another_flavor(tmp_path):
-    (tmp_path / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}}")
+    (tmp_path / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}}", encoding="utf-8")
     with pytest.raises(InputError, match="is not a model of this project"):
         scorer_folder(tmp_path, "clf/1")
 

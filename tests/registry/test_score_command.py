@@ -42,7 +42,9 @@ def test_score_exits_with_1_if_no_image_was_scored(made, elsewhere):
 
 
 def test_score_reads_and_writes_a_table(made, elsewhere):
-    (elsewhere / "in.csv").write_text("".join(["image,prompt\n", *(f"{path},007\n" for path in made.images)]))
+    (elsewhere / "in.csv").write_text(
+        "".join(["image,prompt\n", *(f"{path},007\n" for path in made.images)]), encoding="utf-8"
+    )
     done = run("--model", "text_hyper@champion", "--tracking-uri", made.uri, "in.csv", "--out", "to/scores.csv")
     assert done.exit_code == 0, done.output
     table = pd.read_csv("to/scores.csv", dtype={"prompt": str})
@@ -69,7 +71,7 @@ def test_score_refuses_wrong_input_with_one_sentence(made, arguments, sentence):
 def test_export_contains_data_only_and_reproduces_its_scores(made, exported):
     files = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
     assert files == {"README.md", "export.json", "predictions.csv", "model/model.json", "model/model.safetensors"}
-    about = json.loads((exported / "export.json").read_text())["about"]
+    about = json.loads((exported / "export.json").read_text(encoding="utf-8"))["about"]
     assert about["mlflow_run"] == made.run_id and about["dataset"] == "csv:ratings.csv"
     assert about["registered"] == "text_hyper/1"
     done = run("--model", exported, "--check", "--dataset", f"csv:{made.folder}/ratings.csv", "--json")
@@ -98,7 +100,7 @@ def test_score_check_exits_with_1_for_other_scores_or_missing_images(made, expor
 
 def test_score_check_refuses_another_data_set(made, exported, elsewhere):
     rows = [f"{path},007,{number}\n" for number, path in enumerate(made.images)]
-    (elsewhere / "other.csv").write_text("".join(["image,prompt,alignment\n", *rows]))
+    (elsewhere / "other.csv").write_text("".join(["image,prompt,alignment\n", *rows]), encoding="utf-8")
     done = run("--model", exported, "--check", "--dataset", "csv:other.csv")
     assert done.exit_code == 2 and "None of the 8 test images" in done.stderr
 
@@ -142,7 +144,9 @@ def test_score_refuses_an_encrypted_or_damaged_zip(tmp_path):
 
 def test_score_check_refuses_predictions_of_another_model(made, exported):
     table = exported / "predictions.csv"
-    table.write_text(table.read_text().replace("predicted_alignment", "predicted_quality"))
+    table.write_text(
+        table.read_text(encoding="utf-8").replace("predicted_alignment", "predicted_quality"), encoding="utf-8"
+    )
     done = run("--model", exported, "--check", "--dataset", f"csv:{made.folder}/ratings.csv")
     assert done.exit_code == 2 and "lack predicted_alignment" in done.stderr and done.stderr.count("\n") == 1
 
@@ -158,9 +162,11 @@ def test_score_refuses_a_version_whose_files_and_own_hash_changed(made, elsewher
     """Change a model and the hash in its `MLmodel`, which a writer of the artifact store can; the tag stays."""
     shutil.copytree(made.artifact(elsewhere / "fetched"), root := elsewhere / "theirs")
     card = root / "data" / "model" / "model.json"
-    card.write_text(card.read_text().replace("3.0", "4.0"))
-    described = (root / "MLmodel").read_text()
-    (root / "MLmodel").write_text(described.replace(folder_digest(made.model), folder_digest(card.parent)))
+    card.write_text(card.read_text(encoding="utf-8").replace("3.0", "4.0"), encoding="utf-8")
+    described = (root / "MLmodel").read_text(encoding="utf-8")
+    (root / "MLmodel").write_text(
+        described.replace(folder_digest(made.model), folder_digest(card.parent)), encoding="utf-8"
+    )
     client = made.client
     client.create_registered_model("tampered")
     client.create_model_version("tampered", root.as_uri(), made.run_id)

@@ -14,7 +14,7 @@ def folder(tmp_path):
     for name in ("b.png", "a.JPG", "c.webp"):
         Image.new("RGB", (4, 4)).save(path / name)
     for name in ("notes.txt", ".hidden.png", "list.pdf"):
-        (path / name).write_text("no image")
+        (path / name).write_text("no image", encoding="utf-8")
     return path
 
 
@@ -32,19 +32,19 @@ def test_read_requests_keeps_the_order_of_images_and_folders(folder):
 
 def test_read_requests_reads_a_table_as_text_with_paths_relative_to_its_folder(folder):
     table = folder / "list.csv"
-    table.write_text("image,prompt,criteria\nb.png,007,red\n/elsewhere/x.png,null,\n")
+    table.write_text("image,prompt,criteria\nb.png,007,red\n/elsewhere/x.png,null,\n", encoding="utf-8")
     inputs = read_requests([table], None, None)
     assert inputs.images == (folder / "b.png", Path("/elsewhere/x.png"))
     assert inputs.prompts == ("007", "null") and inputs.criteria == ("red", "")
 
 
 def test_read_requests_uses_the_given_prompt_for_a_table_without_prompts(folder):
-    (folder / "list.csv").write_text("image\nb.png\na.JPG\n")
+    (folder / "list.csv").write_text("image\nb.png\na.JPG\n", encoding="utf-8")
     assert read_requests([folder / "list.csv"], "a fox", None).prompts == ("a fox",) * 2
 
 
 def test_read_requests_refuses_criteria_for_a_table_with_criteria(folder):
-    (folder / "list.csv").write_text("image,prompt,criteria\nb.png,x,red\n")
+    (folder / "list.csv").write_text("image,prompt,criteria\nb.png,x,red\n", encoding="utf-8")
     with pytest.raises(InputError, match="omit --criteria"):
         read_requests([folder / "list.csv"], None, "blue")
 
@@ -88,6 +88,6 @@ def test_read_requests_reports_an_unreadable_folder(folder, monkeypatch):
 def test_read_requests_refuses_wrong_input(folder, content, given, prompt, sentence):
     (folder / "empty").mkdir()
     if content is not None:
-        (folder / "list.csv").write_text(content)
+        (folder / "list.csv").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=sentence):
         read_requests([folder / name for name in given], prompt, None)

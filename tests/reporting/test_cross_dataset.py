@@ -90,7 +90,9 @@ def test_a_second_data_set_has_its_own_table_in_terminal_and_markdown(elsewhere_
     assert LINE in " ".join(text.split()) and all(cell.strip() in text for row in rows for cell in row.cross)
     assert all(len(line) <= 140 for line in text.splitlines()[:20])
     write_tables(summary, tmp_path)
-    assert cross_line(summary) == LINE and "\n\n".join(cross_markdown(summary)) in (tmp_path / "result.md").read_text()
+    assert cross_line(summary) == LINE and "\n\n".join(cross_markdown(summary)) in (tmp_path / "result.md").read_text(
+        encoding="utf-8"
+    )
     described = describe_result(elsewhere_too.prepared, summary)
     assert cross_markdown(summary)[1] in described
     assert "also score 120 images of 24 prompts" in describe_start(elsewhere_too.prepared)

@@ -133,7 +133,9 @@ def test_output_of_libraries_goes_to_the_log(tmp_path):
         "except KeyError:\n"
         "    print('after')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=os.environ, encoding="utf-8"
+    )
     assert (done.stdout, done.stderr) == ("shown\nafter\n", "warned\n")
-    log = (tmp_path / "log").read_text()
+    log = (tmp_path / "log").read_text(encoding="utf-8")
     assert all(noise in log for noise in ("noise", "native noise", "child noise")) and "shown" not in log

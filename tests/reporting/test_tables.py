@@ -52,7 +52,7 @@ def test_the_files_have_the_table(made, tmp_path):
     with (tmp_path / "result.csv").open() as file:
         lines = list(csv.reader(file))
     assert [tuple(line) for line in lines[1:]] == [(row.label, *row.cells) for row in result_rows(summary)]
-    assert markdown_table(summary) in (tmp_path / "result.md").read_text()
+    assert markdown_table(summary) in (tmp_path / "result.md").read_text(encoding="utf-8")
 
 
 def test_every_line_of_the_markdown_table_has_as_many_cells(made, two):

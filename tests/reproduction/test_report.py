@@ -66,7 +66,7 @@ def test_a_row_has_the_figures_of_its_target(rows):
 
 def test_the_report_has_the_papers_the_corrected_and_our_figures(rows, tmp_path):
     write_report(rows, CONDITIONS, tmp_path)
-    text = (tmp_path / "reproduction.md").read_text()
+    text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
     assert "medians over 10 splits; image encoder frozen, 30 epochs in the paper's form and 15 epochs in" in text
     assert "fine-tune" not in text
     assert "0.7472 / 0.7058 | 0.7472 / 0.8529" in text and "optimistic" in text
@@ -109,7 +109,7 @@ def test_only_systems_whose_controls_read_images_are_fine_tuned(tmp_path):
     head = next(row for row in rows if row.claim.variant == "imagereward_head")
     assert not head.ours and head.claim.srcc > 0
     write_report(rows, reproduction.conditions, tmp_path)
-    text = (tmp_path / "reproduction.md").read_text()
+    text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
     assert "of one split; image encoder fine-tuned, 3 epochs in the paper's form and 3 epochs in the shipped" in text
     assert "ridge reads features of the frozen encoder" in text and "nothing to fine-tune" in text
     assert not any("nothing to fine-tune" in note for note in notes([row for row in rows if len(row.ours) == 2], True))

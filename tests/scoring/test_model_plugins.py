@@ -58,18 +58,18 @@ def saved(tmp_path: Path):
 
 def edit(folder: Path, **changes: object) -> None:
     path = folder / "model.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
 
 
 def test_model_of_built_in_parts_has_no_key_for_plugins(tmp_path: Path) -> None:
     save_model(tmp_path / "model")
-    assert "plugins" not in json.loads((tmp_path / "model" / "model.json").read_text())
+    assert "plugins" not in json.loads((tmp_path / "model" / "model.json").read_text(encoding="utf-8"))
     assert read_config(tmp_path / "model").plugins == {}
 
 
 def test_model_of_a_plugin_names_it_and_loads_with_it(saved) -> None:
     folder, register = saved
-    assert json.loads((folder / "model.json").read_text())["plugins"] == {__name__: ""}
+    assert json.loads((folder / "model.json").read_text(encoding="utf-8"))["plugins"] == {__name__: ""}
     register()
     scores = load_scorer(folder)(["absent.png"], "a fox")
     assert scores["reason"].notna().all(), "it is built; the image is missing"
@@ -98,7 +98,7 @@ def test_model_of_an_installed_plugin_says_what_to_install(saved) -> None:
 
 def test_model_never_causes_an_import(saved, elsewhere: Path, monkeypatch) -> None:
     folder, _ = saved
-    (elsewhere / "made_trap.py").write_text("raise SystemExit('imported')")
+    (elsewhere / "made_trap.py").write_text("raise SystemExit('imported')", encoding="utf-8")
     monkeypatch.syspath_prepend(str(elsewhere))
     edit(folder, plugins={"made_trap": "made-trap 1"}, variant="made_trap")
     with pytest.raises(ModelLoadError, match="needs the plug-in made_trap"):

@@ -98,17 +98,17 @@ def test_weights_that_are_a_pickle_are_refused(copied, content):
     ],
 )
 def test_invalid_configuration_is_rejected_in_a_sentence(copied, change):
-    card = json.loads((copied / "model.json").read_text())
-    (copied / "model.json").write_text(json.dumps({**card, **change}))
+    card = json.loads((copied / "model.json").read_text(encoding="utf-8"))
+    (copied / "model.json").write_text(json.dumps({**card, **change}), encoding="utf-8")
     with pytest.raises(ModelLoadError) as refused:
         load_scorer(copied)
     assert "\n" not in str(refused.value)
 
 
 def test_configuration_without_quantiles_scores_without_percentiles(copied, scorer, tmp_path):
-    card = json.loads((copied / "model.json").read_text())
+    card = json.loads((copied / "model.json").read_text(encoding="utf-8"))
     del card["mos_quantiles"]
-    (copied / "model.json").write_text(json.dumps(card))
+    (copied / "model.json").write_text(json.dumps(card), encoding="utf-8")
     images = save_images(tmp_path / "images")
     table = load_scorer(copied)(images, "a fox")
     pd.testing.assert_frame_equal(table, scorer(images, "a fox").drop(columns="alignment_percentile"))

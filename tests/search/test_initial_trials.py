@@ -38,7 +38,7 @@ class TestEnqueue:
         ],
     )
     def test_yaml_json_and_csv_files_are_read(self, tmp_path, name, text):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
         found = read_enqueued(tmp_path / name, SPACE)
         assert found == ({**DEFAULT, "lr": 2e-3, "loss": "mse"}, {**DEFAULT, "depth": 2, "width_2": 8})
         assert [type(value) for value in found[1].values()] == [int, int, int, int, float, str]
@@ -63,7 +63,7 @@ class TestEnqueue:
         ],
     )
     def test_a_wrong_configuration_is_reported_in_one_sentence(self, tmp_path, name, text, named):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
         with pytest.raises(InputError) as caught:
             read_enqueued(tmp_path / name, SPACE)
         message = str(caught.value)

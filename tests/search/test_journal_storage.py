@@ -37,7 +37,7 @@ def test_a_journal_creates_its_folder(path):
 def test_every_line_has_a_checksum_that_optuna_ignores(path):
     ledger = open_ledger(path)
     train(ledger, 0.5, float("nan"))
-    assert all(set(json.loads(line)) > {"crc", "op_code"} for line in path.read_text().splitlines())
+    assert all(set(json.loads(line)) > {"crc", "op_code"} for line in path.read_text(encoding="utf-8").splitlines())
     plain = Ledger(JournalStorage(JournalFileBackend(str(path))), "search", SPACE)
     assert repr(plain.all()) == repr(ledger.all())
 

@@ -360,7 +360,7 @@ class TestConformance:
         command = [sys.executable, "-c", WRITER, str(place.url or ""), str(place.journal), SPACE.model_dump_json()]
         acknowledged: list[str] = []
         for kill, wait in enumerate((0.0, 0.33), 1):
-            writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
             assert writer.stdout is not None
             target = len(acknowledged) + 7
             while len(acknowledged) < target:

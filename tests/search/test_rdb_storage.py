@@ -87,7 +87,7 @@ def test_a_check_creates_no_file(tmp_path):
     assert not (tmp_path / "new.db").exists()
     with pytest.raises(InputError, match="there is no folder"):
         check_database(f"sqlite:///{tmp_path}/nowhere/new.db")
-    (tmp_path / "text.db").write_text("not a database, but long enough to be taken for one " * 50)
+    (tmp_path / "text.db").write_text("not a database, but long enough to be taken for one " * 50, encoding="utf-8")
     for reach in (check_database, open_database):
         with pytest.raises(InputError, match="not a database"):
             reach(f"sqlite:///{tmp_path}/text.db")
@@ -132,7 +132,7 @@ class TestPostgres:
             patch.setenv("PGPASSWORD", "secret")
             check_database(url)
         file = tmp_path / "pgpass"
-        file.write_text(f"127.0.0.1:{postgres.port}:guarded:guarded:secret\n")
+        file.write_text(f"127.0.0.1:{postgres.port}:guarded:guarded:secret\n", encoding="utf-8")
         file.chmod(0o600)
         monkeypatch.setenv("PGPASSFILE", str(file))
         Ledger(open_database(url), "search", SPACE).ask()

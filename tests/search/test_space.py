@@ -274,7 +274,7 @@ WRONG = {
 @pytest.mark.parametrize("content, key, reason", WRONG.values(), ids=WRONG)
 def test_a_wrong_file_is_refused_with_file_key_and_reason_in_one_line(tmp_path, content, key, reason):
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         load_space(path)
     message = str(caught.value)

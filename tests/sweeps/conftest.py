@@ -38,25 +38,25 @@ def make(out: Path) -> Make:
                     ledger.finish(asked, Outcome.COMPLETE, final={"best_val_srcc": 0.1 * (number + 1)})
         model = workspace.trials / "confirm-0001" / "model"
         model.mkdir(parents=True)
-        (model / "model.json").write_text("{}")
-        (model.parent / "predictions.csv").write_text("name,alignment\n")
+        (model / "model.json").write_text("{}", encoding="utf-8")
+        (model.parent / "predictions.csv").write_text("name,alignment\n", encoding="utf-8")
         (model.parent / "last-3.safetensors").write_bytes(bytes(1000))
         (workspace.root / "tune").mkdir()
         (workspace.root / "tune" / "big.pkl").write_bytes(bytes(1000))
         (workspace.splits).mkdir()
-        (workspace.splits / "split_00.json").write_text("{}")
-        workspace.space.write_text("{}")
+        (workspace.splits / "split_00.json").write_text("{}", encoding="utf-8")
+        workspace.space.write_text("{}", encoding="utf-8")
         spool = Spool(workspace.spool)
         spool.append(Event("end", "sweep", {"status": "FINISHED"}))
         if told:
             spool.mark_sent(spool.read()[1])
         if finished:
             workspace.report.mkdir()
-            (workspace.report / "result.md").write_text(f"# {name}\n")
+            (workspace.report / "result.md").write_text(f"# {name}\n", encoding="utf-8")
             best = {"run": "confirm-0001", "test": {"srcc": 0.61234}}
             mlflow = {"tracking_uri": f"sqlite:///{out}/mlflow.db"}
             result = {"best": best, "control": None, "counts": {"complete": trials}, "budget": 3, "mlflow": mlflow}
-            workspace.result.write_text(json.dumps(result))
+            workspace.result.write_text(json.dumps(result), encoding="utf-8")
         return workspace
 
     return made

@@ -65,7 +65,7 @@ def test_a_file_that_grows_meanwhile_stops_it(make, monkeypatch):
 
     def slowly(workspace, draft):
         pack(workspace, draft)
-        workspace.log.write_text("a word more")
+        workspace.log.write_text("a word more", encoding="utf-8")
 
     monkeypatch.setattr(module, "_pack", slowly)
     with pytest.raises(InputError, match="changed while it was archived"):

@@ -26,7 +26,7 @@ def workspace(tmp_path):
 def finish(workspace, search, control):
     counts = {"complete": search - 1, "failed": 1}
     content = {"counts": counts, "control_counts": {"complete": control} if control is not None else None}
-    workspace.result.write_text(json.dumps(content))
+    workspace.result.write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_met_is_a_matter_of_both_searches(workspace):
@@ -49,10 +49,10 @@ def test_fewer_than_there_are_is_refused(workspace):
 def test_the_earlier_result_is_kept_and_the_sweep_is_unfinished(workspace):
     finish(workspace, 12, 12)
     before = load_spec(workspace.spec)
-    text = workspace.result.read_text()
+    text = workspace.result.read_text(encoding="utf-8")
     set_budget(workspace, before, 200)
     assert load_spec(workspace.spec) == before.model_copy(update={"trials": 200})
-    assert not workspace.result.exists() and workspace.earlier_result(12).read_text() == text
+    assert not workspace.result.exists() and workspace.earlier_result(12).read_text(encoding="utf-8") == text
     assert not is_met(workspace, 200)
 
 
@@ -72,7 +72,7 @@ def test_a_kill_between_the_two_steps_leaves_a_sweep_that_can_be_extended_again(
 
 
 def test_a_spec_is_replaced_whole(workspace, monkeypatch):
-    before = workspace.spec.read_text()
+    before = workspace.spec.read_text(encoding="utf-8")
 
     def killed(source, target):
         raise KeyboardInterrupt
@@ -80,4 +80,4 @@ def test_a_spec_is_replaced_whole(workspace, monkeypatch):
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         load_spec(workspace.spec).model_copy(update={"trials": 99}).save(workspace.spec)
-    assert workspace.spec.read_text() == before
+    assert workspace.spec.read_text(encoding="utf-8") == before

@@ -43,7 +43,9 @@ def test_the_tables_are_the_ledger(make, tmp_path):
     trials, epochs = pd.read_csv(folder / "trials.csv"), pd.read_csv(folder / "epochs.csv")
     assert list(trials["number"]) == [0, 1, 2] and list(trials["outcome"].fillna("")) == ["complete", "complete", ""]
     assert {"lr", "rank", "depth"} <= set(trials) and list(epochs["objective"]) == pytest.approx([0.1, 0.2, 0.3])
-    assert not (folder / "result.json").exists() and "not finished" in (folder / "README.md").read_text()
+    assert not (folder / "result.json").exists() and "not finished" in (folder / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_no_place_of_this_machine_and_no_password_goes_along(make, tmp_path):
@@ -54,16 +56,23 @@ def test_no_place_of_this_machine_and_no_password_goes_along(make, tmp_path):
         "warm_start": (str(tmp_path / "sweeps" / "before"),),
     }
     folder = export_sweep(make("mine", trials=3, finished=True, **settings), tmp_path / "mine")
-    texts = [path.read_text() for path in folder.rglob("*") if path.suffix in {".yaml", ".json", ".md", ".csv"}]
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.suffix in {".yaml", ".json", ".md", ".csv"}
+    ]
     assert not [text for text in texts if str(tmp_path) in text or "s3cret" in text]
-    spec = yaml.safe_load((folder / "spec.yaml").read_text())
+    spec = yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8"))
     assert (spec["data_root"], spec["dataset"], spec["warm_start"]) == ("private", "csv:ratings.csv", ["before"])
     assert spec["tracking_uri"] == "https://mlflow.example"
-    assert json.loads((folder / "result.json").read_text())["mlflow"]["tracking_uri"] == "sqlite:///mlflow.db"
+    assert (
+        json.loads((folder / "result.json").read_text(encoding="utf-8"))["mlflow"]["tracking_uri"]
+        == "sqlite:///mlflow.db"
+    )
 
 
 def test_what_is_there_is_not_overwritten(make, tmp_path):
-    (tmp_path / "mine.zip").write_text("precious")
+    (tmp_path / "mine.zip").write_text("precious", encoding="utf-8")
     with pytest.raises(InputError, match="is there already"):
         export_sweep(make("mine"), tmp_path / "mine.zip")
-    assert (tmp_path / "mine.zip").read_text() == "precious"
+    assert (tmp_path / "mine.zip").read_text(encoding="utf-8") == "precious"

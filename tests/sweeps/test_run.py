@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from orchestrator.core.cli import FAILED, INTERRUPTED
-from orchestrator.core.errors import LedgerUnavailable
+from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.core.spec import build_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution import sweep_context
@@ -73,14 +73,14 @@ def sweep_run(out):
 def assert_complete(out, executor):
     """Assert that the sweep has a result, and that every epoch was trained once by one of its runs."""
     workspace = Workspace(out / "made")
-    result = json.loads(workspace.result.read_text())
+    result = json.loads(workspace.result.read_text(encoding="utf-8"))
     assert (result["budget"], result["counts"]["complete"], result["best"]["run"]) == (2, 2, "confirm-0001")
     assert result["slots"]["count"] == executor.slots and result["control"]["run"] == "confirm-0002"
     assert sweep_run(out).tags["outcome"] == "complete" and not sweep_run(out).open
     assert (workspace.report / "result.md").is_file()
     for key, steps in STEPS.items():
         if steps > 1:
-            assert len((workspace.trials / key / "epochs.jsonl").read_text().splitlines()) == EPOCHS
+            assert len((workspace.trials / key / "epochs.jsonl").read_text(encoding="utf-8").splitlines()) == EPOCHS
     studies = read_studies(workspace)
     assert {study: len(trials) for study, trials in studies.items()} == {"search": 2, "control": 2, "confirm": 3}
 
@@ -156,7 +156,7 @@ def test_sweep_that_loses_its_ledger_stops_and_is_resumed(simulated_tune, start,
 def test_time_limit_ends_the_search_and_its_trials_are_confirmed(simulated_tune, start, out):
     start(max_hours=1e-9)
     assert Counter(simulated_tune.steps) == {"confirm-0000": 1}
-    result = json.loads(Workspace(out / "made").result.read_text())
+    result = json.loads(Workspace(out / "made").result.read_text(encoding="utf-8"))
     assert sum(result["counts"].values()) == 0 and result["best"] is None
 
 
@@ -199,3 +199,32 @@ class TestFewConfigurations:
         for study in ("search", "control"):
             assert sorted(trial.params["batch_size"] for trial in studies[study]) == [16, 32]
             assert {str(trial.outcome) for trial in studies[study]} == {"complete"}
+
+
+@pytest.mark.parametrize("place", ["reporting.tables.print_result", "sweeps.background_services.report_pending"])
+def test_neither_printing_nor_cleanup_undoes_a_finished_sweep(simulated_tune, start, out, monkeypatch, place):
+    def fail(*arguments, **options):
+        assert Workspace(out / "made").result.is_file()
+        raise UnicodeEncodeError("ascii", "–", 0, 1, "ordinal not in range")
+
+    monkeypatch.setattr(f"orchestrator.{place}", fail)
+    start()
+    assert_complete(out, simulated_tune)
+
+
+def test_a_closed_terminal_interrupts_as_a_signal_does(simulated_tune, start, out, capfd):
+    at_step(simulated_tune, 3, lambda: os.kill(os.getpid(), signal.SIGHUP))
+    with pytest.raises(typer.Exit) as exit_code:
+        start()
+    assert exit_code.value.exit_code == INTERRUPTED and "Resume with" in capfd.readouterr().out
+    assert sweep_run(out).tags["outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [("targets", ["beauty"], "beauty"), ("tracking_uri", "localhost:5000", "write http://localhost:5000")],
+)
+def test_a_refused_sweep_leaves_no_folder(start, out, setting, value, sentence):
+    with pytest.raises(InputError, match=sentence):
+        start(**{setting: value})
+    assert not out.exists()

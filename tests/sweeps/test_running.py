@@ -84,10 +84,10 @@ def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypa
 def test_leftovers_of_a_killed_sweep_are_not_listed(make, tmp_path):
     workspace = make("one", trials=1)
     register().mkdir(parents=True)
-    (register() / "a.json").write_text(json.dumps({"folder": str(workspace.root)}))
-    (register() / "b.json").write_text(json.dumps({"folder": str(tmp_path / "gone")}))
-    (register() / "c.json").write_text("{")
-    workspace.progress.write_text("{}")
+    (register() / "a.json").write_text(json.dumps({"folder": str(workspace.root)}), encoding="utf-8")
+    (register() / "b.json").write_text(json.dumps({"folder": str(tmp_path / "gone")}), encoding="utf-8")
+    (register() / "c.json").write_text("{", encoding="utf-8")
+    workspace.progress.write_text("{}", encoding="utf-8")
     assert running_sweeps(tmp_path, None, ()) == []
 
 
@@ -98,7 +98,7 @@ def test_cluster_lists_all_sweeps_this_users_first(make, tmp_path):
         publisher(workspace),
     ):
         wait_for(workspace.progress)
-        local = Heartbeat(**json.loads(workspace.progress.read_text()))
+        local = Heartbeat(**json.loads(workspace.progress.read_text(encoding="utf-8")))
         theirs = replace(local, id="1", name="theirs", owner="ann", since="2000")
         silent = replace(theirs, id="2", name="silent", since="2001", at=time.time() - 120)
         gone = replace(theirs, id="3", at=time.time() - 3600)

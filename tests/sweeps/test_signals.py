@@ -9,7 +9,7 @@ import pytest
 from orchestrator.sweeps.signals import SignalHandler
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_raises_at_once_and_is_remembered_while_no_job_runs(number):
     signals = SignalHandler()
     with signals.installed():
@@ -18,7 +18,7 @@ def test_signal_raises_at_once_and_is_remembered_while_no_job_runs(number):
         assert signals.stopping.is_set()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_first_signal_is_noted_and_the_second_raises_while_jobs_run(number):
     signals = SignalHandler()
     with signals.installed(), signals.defer():
@@ -55,3 +55,14 @@ def test_process_is_not_forced_to_exit_after_one_signal():
     with signals.installed(), signals.defer():
         os.kill(os.getpid(), signal.SIGTERM)
         assert not exited.wait(0.2)
+
+
+def test_a_closed_terminal_does_not_stop_a_sweep_under_nohup():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        signals = SignalHandler()
+        with signals.installed():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not signals.stopping.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)

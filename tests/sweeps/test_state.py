@@ -48,19 +48,21 @@ def test_a_holder_that_was_killed_runs_nothing_even_if_its_number_is_taken_again
     import socket
 
     for pid in (gone.pid, os.getpid()):
-        workspace.holder.write_text(json.dumps({"host": socket.gethostname(), "pid": pid, "since": "then"}))
+        workspace.holder.write_text(
+            json.dumps({"host": socket.gethostname(), "pid": pid, "since": "then"}), encoding="utf-8"
+        )
         assert by_name(out)["killed"].state is State.INTERRUPTED
-    workspace.holder.write_text("{")
+    workspace.holder.write_text("{", encoding="utf-8")
     assert by_name(out)["killed"].state is State.INTERRUPTED
 
 
 def test_what_is_damaged_does_not_hide_the_rest(make, out):
     make("fine", trials=3, finished=True)
-    make("spec").spec.write_text("schema_version: [")
-    make("newer").spec.write_text("schema_version: 99\n")
+    make("spec").spec.write_text("schema_version: [", encoding="utf-8")
+    make("newer").spec.write_text("schema_version: 99\n", encoding="utf-8")
     workspace = make("ledger", trials=2)
     workspace.ledger.write_bytes(b"{broken\n" + workspace.ledger.read_bytes())
-    make("result", trials=3, finished=True).result.write_text("{")
+    make("result", trials=3, finished=True).result.write_text("{", encoding="utf-8")
     (out / "archive").mkdir()
     (out / "archive" / "torn.tar.gz").write_bytes(b"\x1f\x8b\x08 not much")
     found = by_name(out)
@@ -72,8 +74,10 @@ def test_what_is_damaged_does_not_hide_the_rest(make, out):
 @pytest.mark.parametrize("width", [80, 140])
 def test_in_the_list_no_word_is_torn(make, out, width):
     workspace = make("of-a-name-that-is-rather-long", trials=3, finished=True)
-    spec = yaml.safe_load(workspace.spec.read_text())
-    workspace.spec.write_text(yaml.safe_dump(spec | {"dataset": f"csv:/{'a-folder/' * 20}ratings.csv"}))
+    spec = yaml.safe_load(workspace.spec.read_text(encoding="utf-8"))
+    workspace.spec.write_text(
+        yaml.safe_dump(spec | {"dataset": f"csv:/{'a-folder/' * 20}ratings.csv"}), encoding="utf-8"
+    )
     archive_sweep(workspace)
     said = io.StringIO()
     print_list(out, Console(file=said, width=width))

@@ -83,7 +83,9 @@ def test_open_runs_of_a_killed_sweep_are_closed(elsewhere, mlflow):
     recorder = Recorder(spool, workspace.trials)
     recorder.on_job_start(job(1))
     record_epoch(recorder, job(1), 1)
-    (workspace.root / ".holder.json").write_text(json.dumps({"host": socket.gethostname(), "pid": 1, "since": "then"}))
+    (workspace.root / ".holder.json").write_text(
+        json.dumps({"host": socket.gethostname(), "pid": 1, "since": "then"}), encoding="utf-8"
+    )
     code, out, _ = call()
     assert code == 0 and "1 runs that it left open are closed as interrupted" in out
     assert mlflow.shown()["trial-0001"]["status"] == "KILLED" and not index_spool(spool).runs["trial-0001"].open
@@ -112,11 +114,11 @@ def test_given_tracking_server_is_remembered_and_its_run_ids_are_added_to_the_re
     spool.mark_sent(spool.read()[1])  # all events were uploaded to another server
     ids = {"tracking_uri": "x", "experiment": "x", "experiment_id": None, "run_id": None}
     best = {"run": None, "source": "trial-0000"}
-    workspace.result.write_text(json.dumps({"best": best, "control": None, "mlflow": ids}))
+    workspace.result.write_text(json.dumps({"best": best, "control": None, "mlflow": ids}), encoding="utf-8")
     uri = f"sqlite:///{elsewhere / 'other.db'}"
     code, out, _ = call("mine", "--tracking-uri", uri)
     assert code == 0 and out == f"mine: all {count} events that were left went to {uri}.\n"
-    result = json.loads(workspace.result.read_text())
+    result = json.loads(workspace.result.read_text(encoding="utf-8"))
     client = MlflowClient(uri)
     assert client.get_run(result["mlflow"]["run_id"]).data.tags["run_key"] == SWEEP
     assert client.get_run(result["best"]["mlflow_run_id"]).data.tags["run_key"] == "trial-0000"

@@ -55,7 +55,7 @@ def test_another_mlflow_gets_the_files_again(spool, tmp_path):
     folder = tmp_path / "trials" / "confirm-0001"
     (folder / "model").mkdir(parents=True)
     for name in ("best-2.safetensors", "last-2.safetensors", "model/model.json"):
-        (folder / name).write_text(name)
+        (folder / name).write_text(name, encoding="utf-8")
     uri(spool)
     recorder = Recorder(spool, tmp_path / "trials")
     recorder.upload("confirm-0001", [folder / "best-2.safetensors"], "checkpoint")
@@ -67,12 +67,12 @@ def test_another_mlflow_gets_the_files_again(spool, tmp_path):
     uri(spool, tracking_uri="http://new")
     checkpoint, model, gone = [Path(event.data["path"]) for event in spool.read()[0]]
     assert [path.name for path in checkpoint.iterdir()] == ["best-2.safetensors"]
-    assert model.name == "model" and (model / "model.json").read_text() == "model/model.json"
+    assert model.name == "model" and (model / "model.json").read_text(encoding="utf-8") == "model/model.json"
     assert not gone.exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"tracking_uri": 1}'])
 def test_an_unreadable_destination_counts_as_missing(spool, content):
     spool.folder.mkdir()
-    (spool.folder / "target.json").write_text(content)
+    (spool.folder / "target.json").write_text(content, encoding="utf-8")
     assert stored_destination(spool) is None and uri(spool)

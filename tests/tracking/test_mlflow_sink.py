@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import BAD_REQUEST, MlflowException
 
 from orchestrator.execution.job import EpochReport
 from orchestrator.search.outcome import Outcome
@@ -165,8 +166,8 @@ def test_a_second_data_set_is_an_input_for_testing(tracked):
 
 def test_files_and_folders_are_uploaded_and_missing_ones_skipped(tracked, tmp_path):
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "result.md").write_text("# fine")
-    (tmp_path / "spec.yaml").write_text("a: 1")
+    (tmp_path / "report" / "result.md").write_text("# fine", encoding="utf-8")
+    (tmp_path / "spec.yaml").write_text("a: 1", encoding="utf-8")
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
     for path, into in (("report", "report"), ("gone", "report"), ("spec.yaml", "sweep")):
         tracked.recorder.record("artifacts", SWEEP, path=str(tmp_path / path), into=into)
@@ -175,7 +176,7 @@ def test_files_and_folders_are_uploaded_and_missing_ones_skipped(tracked, tmp_pa
     run = tracked.run(SWEEP)
     assert run.info.status == "FINISHED"
     local = Path(tracked.client.download_artifacts(run.info.run_id, "report/result.md", str(tmp_path)))
-    assert local.read_text() == "# fine"
+    assert local.read_text(encoding="utf-8") == "# fine"
     assert [f.path for f in tracked.client.list_artifacts(run.info.run_id, "sweep")] == ["sweep/spec.yaml"]
 
 
@@ -197,7 +198,7 @@ def test_a_deleted_experiment_is_restored(tracked):
 
 def test_a_model_is_logged_once_in_the_experiment_of_its_run(tracked, tmp_path):
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.json").write_text('{"made": "up"}')
+    (tmp_path / "model" / "model.json").write_text('{"made": "up"}', encoding="utf-8")
     recorder = tracked.recorder
     recorder.record("start", SWEEP, name="s", params={"sampler": "tpe"}, tags={})
     for path in ("model", "gone"):
@@ -214,7 +215,7 @@ def test_a_model_is_logged_once_in_the_experiment_of_its_run(tracked, tmp_path):
 @pytest.mark.parametrize("linked", [False, True])
 def test_a_partly_logged_model_is_logged_again(tracked, tmp_path, linked):
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.json").write_text("{}")
+    (tmp_path / "model" / "model.json").write_text("{}", encoding="utf-8")
     tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
     sink = tracked.send_all()
     begun = tracked.client.create_logged_model(sink.experiment_id, "m", sink.run_id(SWEEP))
@@ -279,7 +280,7 @@ def test_an_uploader_stores_refused_events_and_continues(tracked):
     tracked.recorder.record("end", SWEEP, status="FINISHED")
     uploader = tracked.uploader()
     assert uploader.finish(0) == 0 and uploader.error is None and tracked.spool.refused() == 1
-    (line,) = (tracked.spool.folder / "refused.jsonl").read_text().splitlines()
+    (line,) = (tracked.spool.folder / "refused.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["event"]["data"] == {"params": {"a": 2}} and json.loads(line)["reason"]
     assert tracked.runs()[SWEEP].info.status == "FINISHED"
 
@@ -300,7 +301,7 @@ def test_a_deleted_run_stays_deleted_and_the_others_continue(tracked):
         uploader = tracked.uploader() if fresh else uploader
         assert uploader.finish(0) == 0 and uploader.error is None and tracked.spool.refused() == before + 1
     assert set(tracked.runs()) == {SWEEP, "trial-0001"} and len(tracked.curve("trial-0001", "m1")) == 3
-    assert "deleted in MLflow" in (tracked.spool.folder / "refused.jsonl").read_text()
+    assert "deleted in MLflow" in (tracked.spool.folder / "refused.jsonl").read_text(encoding="utf-8")
 
 
 def test_an_experiment_deleted_during_a_sweep_is_restored_with_its_runs(tracked):
@@ -355,3 +356,50 @@ def test_nul_is_removed_from_texts(tracked):
     tracked.recorder.record("start", SWEEP, name="s", params={"a": "x\x00y"}, tags={"b": "\x00"})
     tracked.send_all()
     assert tracked.run(SWEEP).data.params == {"a": "xy"}
+
+
+class BadRequests:
+    """MLflow's answer BAD_REQUEST to the points of one step, or to every write."""
+
+    def __init__(self, sink, monkeypatch):
+        self.everything, self.asked = False, 0
+        for name in ("log_batch", "set_tag", "set_experiment_tag"):
+            monkeypatch.setattr(sink._client, name, self._guarded(getattr(sink._client, name)))
+
+    def _guarded(self, method):
+        def guarded(*arguments, **options):
+            bad = any(metric.step == 2 for metric in options.get("metrics", ()))
+            if bad or self.everything:
+                self.asked += 1
+                raise MlflowException("it is bad", error_code=BAD_REQUEST)
+            return method(*arguments, **options)
+
+        return guarded
+
+
+def send_steps(tracked, monkeypatch):
+    tracked.recorder.record("start", SWEEP, name="s", params={}, tags={})
+    uploader = tracked.uploader()
+    assert uploader.finish(0) == 0
+    bad = BadRequests(uploader.sink, monkeypatch)
+    for step in (1, 2, 3):
+        tracked.recorder.record("metrics", SWEEP, step=step, metrics={"a": 0.5})
+    return uploader, bad
+
+
+def test_an_event_that_is_a_bad_request_is_set_aside_and_the_others_arrive(tracked, monkeypatch):
+    uploader, bad = send_steps(tracked, monkeypatch)
+    assert uploader.finish(0) == 0 and uploader.error is None
+    assert [step for step, _, _ in tracked.curve(SWEEP, "a")] == [1, 3]
+    (line,) = (tracked.spool.folder / "refused.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["event"]["data"]["step"] == 2 and "it is bad" in json.loads(line)["reason"]
+    assert bad.asked == 3  # in the batch, alone, and once more after another write
+
+
+def test_bad_requests_of_a_database_that_is_away_refuse_nothing(tracked, monkeypatch):
+    uploader, bad = send_steps(tracked, monkeypatch)
+    bad.everything = True
+    assert uploader.finish(0) == 3 and "it is bad" in uploader.error and tracked.spool.refused() == 0
+    monkeypatch.undo()
+    assert uploader.finish(0) == 0 and tracked.spool.refused() == 0
+    assert [step for step, _, _ in tracked.curve(SWEEP, "a")] == [1, 2, 3]

@@ -6,7 +6,7 @@ from orchestrator.tracking.model_digest import folder_digest
 def _write(folder, **files):
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
+        (folder / name).write_text(content, encoding="utf-8")
     return folder
 
 

@@ -51,7 +51,7 @@ def left(tmp_path, mlflow, name, host=None):
     record_epoch(tracked.recorder, job(1), 1)
     store_destination(tracked.spool, TrackingDestination(f"memory:{name}", "e", name, "test"))
     holder = {"host": host or socket.gethostname(), "pid": 1, "since": "then"}
-    (workspace.root / ".holder.json").write_text(json.dumps(holder))
+    (workspace.root / ".holder.json").write_text(json.dumps(holder), encoding="utf-8")
     return workspace, tracked
 
 
@@ -75,7 +75,9 @@ def test_open_runs_of_a_killed_sweep_are_ended_in_its_mlflow(own, tmp_path, mlfl
 def test_a_running_sweep_and_one_of_another_machine_are_not_changed(own, tmp_path, mlflow):
     living, tracked = left(tmp_path, mlflow, "living")
     elsewhere, other = left(tmp_path, mlflow, "elsewhere", host="another")
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(living.root)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(living.root)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     try:
         assert process.stdout.readline() == "held\n"
         close_orphans(own).join(20)
@@ -98,7 +100,7 @@ def test_the_events_wait_in_the_spool_if_mlflow_is_not_available(own, tmp_path, 
 
 def test_a_sweep_of_a_later_version_is_not_changed(own, tmp_path, mlflow):
     workspace, tracked = left(tmp_path, mlflow, "later")
-    with (workspace.spool / "events.jsonl").open("a") as file:
+    with (workspace.spool / "events.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"v": 9}\n')
     before = (workspace.spool / "events.jsonl").read_bytes()
     close_orphans(own).join(20)

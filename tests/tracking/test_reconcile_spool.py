@@ -51,7 +51,7 @@ def history(spool, epochs):
         content = asdict(EpochReport(n, n / 10, {"val_srcc": n / 10, "train_loss": 1 / n}, 1.0, 1000.0 + n))
         seal = {"crc32": f"{zlib.crc32(json.dumps(content).encode()):08x}"}
         lines.append(json.dumps({**content, **seal}) + "\n")
-    (folder / "epochs.jsonl").write_text("".join(lines))
+    (folder / "epochs.jsonl").write_text("".join(lines), encoding="utf-8")
     return folder / "epochs.jsonl"
 
 
@@ -82,7 +82,9 @@ def test_recorded_events_are_not_recorded_again(spool):
 
 def test_an_epoch_without_its_log_has_the_ledgers_objective(spool):
     path = history(spool, 2)
-    path.write_text(path.read_text().replace('"train_loss": 0.5', '"train_loss": 0.6'))  # its checksum differs
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"train_loss": 0.5', '"train_loss": 0.6'), encoding="utf-8"
+    )  # its checksum differs
     run_reconcile(spool, (JOB, trial(3)))
     assert [found for (step, _), found in sorted(metrics(spool).items()) if step > 1] == [
         {"val_srcc": 0.2},
@@ -199,7 +201,7 @@ def write_histories(sweep, work, trials: Path):
         folder = trials / job.key
         folder.mkdir(parents=True, exist_ok=True)
         epochs = [e for e in (work.first(job) or {"epochs": []})["epochs"] if e["number"] in known.epochs]
-        (folder / "epochs.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs))
+        (folder / "epochs.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs), encoding="utf-8")
 
 
 def send_part(tracked, share):

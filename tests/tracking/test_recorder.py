@@ -43,7 +43,7 @@ class TestRecorder:
             "epochs.draft",
             "worker.json",
         ):
-            (folder / name).write_text(name)
+            (folder / name).write_text(name, encoding="utf-8")
         recorder.on_job_start(TRIAL)
         recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5, "train_loss": 0.3}, 1.5, 1234.5678))
         recorder.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
@@ -100,7 +100,7 @@ class TestRecorder:
     def test_the_rule_decides_which_checkpoints_are_uploaded(self, spool, tmp_path):
         folder = tmp_path / "trials" / TRIAL.key
         folder.mkdir(parents=True)
-        (folder / "checkpoint.json").write_text("{}")
+        (folder / "checkpoint.json").write_text("{}", encoding="utf-8")
         asked = []
         recorder = Recorder(
             spool, tmp_path / "trials", uploads=lambda job, outcome: asked.append((job, outcome)) or True
@@ -143,7 +143,7 @@ class TestRecorder:
     def test_files_that_cannot_be_staged_end_no_trial(self, recorder, spool, tmp_path, monkeypatch):
         folder = tmp_path / "trials" / TRIAL.key
         folder.mkdir(parents=True)
-        (folder / "checkpoint.json").write_text("{}")
+        (folder / "checkpoint.json").write_text("{}", encoding="utf-8")
 
         def full(*arguments):
             raise OSError(28, "No space left on device")

@@ -84,7 +84,7 @@ def test_a_writer_cuts_off_the_half_line_of_a_killed_one(folder):
 def test_all_events_are_sent_again_if_the_position_is_lost(folder, content):
     made = fill(folder, 3)
     if content is not None:
-        (folder / "sent").write_text(content)
+        (folder / "sent").write_text(content, encoding="utf-8")
     assert Spool(folder).read()[0] == made
 
 
@@ -206,8 +206,8 @@ class TestKeptFiles:
     @pytest.fixture
     def made(self, tmp_path):
         (tmp_path / "model" / "deep").mkdir(parents=True)
-        (tmp_path / "model" / "deep" / "a").write_text("a")
-        (tmp_path / "b").write_text("b")
+        (tmp_path / "model" / "deep" / "a").write_text("a", encoding="utf-8")
+        (tmp_path / "b").write_text("b", encoding="utf-8")
         return [tmp_path / "model", tmp_path / "b"]
 
     def test_staged_files_outlive_the_originals(self, folder, made, tmp_path):
@@ -222,7 +222,9 @@ class TestKeptFiles:
         ((found,), _) = moved.read()
         at = tmp_path / "moved" / found.data["kept"]
         assert found.data["path"].rstrip("/") == str(at)
-        assert (at / "model" / "deep" / "a").read_text() == "a" and (at / "b").read_text() == "b"
+        assert (at / "model" / "deep" / "a").read_text(encoding="utf-8") == "a" and (at / "b").read_text(
+            encoding="utf-8"
+        ) == "b"
         moved.release([found])
         assert not (tmp_path / "moved" / "files").exists()
 
@@ -232,7 +234,7 @@ class TestKeptFiles:
 
         monkeypatch.setattr("os.link", refuse)
         name = Spool(folder).stage("sweep", made)
-        assert (folder / name / "b").read_text() == "b" and not (folder / name / "b").samefile(made[1])
+        assert (folder / name / "b").read_text(encoding="utf-8") == "b" and not (folder / name / "b").samefile(made[1])
 
     def test_staged_files_without_an_unsent_event_are_deleted(self, folder, made):
         spool = Spool(folder)

@@ -1,6 +1,7 @@
 """A fresh database is made by one at a time, and wholly or not at all."""
 
 import multiprocessing
+import shutil
 import sqlite3
 import threading
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.tracking import mlflow_sink, sqlite_init
-from orchestrator.tracking.destination import TrackingDestination
+from orchestrator.tracking.destination import TrackingDestination, default_tracking_uri
+from orchestrator.tracking.event import Event
 from orchestrator.tracking.sqlite_init import locked_sqlite
 
 pytestmark = pytest.mark.e2e
@@ -97,3 +99,17 @@ def test_an_existing_database_is_not_changed(tmp_path: Path):
     before = database.read_bytes()
     enter(f"sqlite:///{database}")
     assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["feature%2Fscore", "a?b"])
+def test_database_and_files_are_in_the_folder_whatever_it_is_called(database, tmp_path: Path, monkeypatch, name: str):
+    folder = tmp_path / name
+    folder.mkdir()
+    shutil.copy(database, folder / "mlflow.db")
+    monkeypatch.chdir(folder)
+    sink = TrackingDestination(default_tracking_uri(), "experiment", "sweep", "source").open()
+    sink.send(
+        [Event("start", "trial-0000", {"name": "trial 0"}), Event("text", "trial-0000", {"text": "a", "into": "b"})]
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [path.read_text(encoding="utf-8") for path in folder.rglob("b")] == ["a"]

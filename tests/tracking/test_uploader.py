@@ -132,11 +132,11 @@ class TestUploader:
             spool.append(Event("tags", "sweep", {"n": n}))
         assert SpoolUploader(spool, Picky).finish(0) == 0
         assert [event.data["n"] for event in taken] == [0, 2] and spool.refused() == 1
-        stored = json.loads((spool.folder / "refused.jsonl").read_text())
+        stored = json.loads((spool.folder / "refused.jsonl").read_text(encoding="utf-8"))
         assert stored["reason"] == "not this" and stored["event"]["data"] == {"n": 1}
 
     def test_staged_files_are_deleted_after_their_arrival(self, spool, tmp_path):
-        (tmp_path / "a").write_text("a")
+        (tmp_path / "a").write_text("a", encoding="utf-8")
         sink = FlakySink()
         spool.append(Event("artifacts", "sweep", {"kept": spool.stage("sweep", [tmp_path / "a"]), "into": "x"}))
         (tmp_path / "a").unlink()

@@ -135,7 +135,10 @@ def test_closing_gives_up_a_server_that_never_answers(tracked):
 
 def test_the_process_ends_with_a_killed_driver(tracked):
     driver = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(_DRIVER), str(tracked.spool.folder)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(_DRIVER), str(tracked.spool.folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     )
     uploader = int(driver.stdout.readline())
     wait_for(lambda: tracked.spool.count_unsent() == 0, 60)

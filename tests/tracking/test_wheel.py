@@ -23,7 +23,7 @@ def test_the_wheel_depends_only_on_the_code(wheel, tmp_path, monkeypatch):
     assert write_wheel(tmp_path).read_bytes() == wheel.read_bytes()
     assert wheel.name.startswith(f"hyperassess-{__version__}+")
     sources = module.source_files()
-    (tmp_path / "other.py").write_text("# another\n")
+    (tmp_path / "other.py").write_text("# another\n", encoding="utf-8")
     monkeypatch.setattr(module, "source_files", lambda: {**sources, "models/__init__.py": tmp_path / "other.py"})
     assert write_wheel(tmp_path).name != wheel.name
 

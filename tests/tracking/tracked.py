@@ -47,12 +47,12 @@ class Server:
                 env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             )
         for _ in range(480):
-            assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert self.process.poll() is None, (self.folder / "log").read_text(encoding="utf-8")
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
                 if answer.status == 200:
                     return self
             time.sleep(0.25)
-        raise AssertionError((self.folder / "log").read_text())
+        raise AssertionError((self.folder / "log").read_text(encoding="utf-8"))
 
     def kill(self, number=signal.SIGKILL):
         """Kill the server's process group, since its worker would outlive it otherwise."""
@@ -220,7 +220,7 @@ def record_sweep(recorder, trials=1):
 def record_trial(recorder, one, outcome=Outcome.COMPLETE, epochs=3, error=None):
     folder = recorder._trials / one.key
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "checkpoint.json").write_text("{}")
+    (folder / "checkpoint.json").write_text("{}", encoding="utf-8")
     (folder / "best-3.safetensors").write_bytes(b"x" * 10)
     (folder / "last-3.safetensors").write_bytes(b"x" * 10)
     recorder.on_job_start(one)

@@ -55,7 +55,7 @@ def test_training_resumes_from_disk_bit_for_bit(
 
 
 def test_the_folder_holds_two_checkpoints_and_what_else_was_there(tmp_path: Path, training: Trainer) -> None:
-    (tmp_path / "epochs.jsonl").write_text("{}\n")
+    (tmp_path / "epochs.jsonl").write_text("{}\n", encoding="utf-8")
     while not training.finished:
         before = training.best
         training.run_epoch()
@@ -150,8 +150,8 @@ def rewrite(**changes: object) -> Callable[[Path], None]:
     """Return a function that changes fields of the index."""
 
     def damage(folder: Path) -> None:
-        index = json.loads((folder / "checkpoint.json").read_text())
-        (folder / "checkpoint.json").write_text(json.dumps({**index, **changes}))
+        index = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+        (folder / "checkpoint.json").write_text(json.dumps({**index, **changes}), encoding="utf-8")
 
     return damage
 
@@ -162,7 +162,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a torn index": (lambda folder: os.truncate(folder / "checkpoint.json", 50), "cannot be read"),
     "no index": (lambda folder: (folder / "checkpoint.json").unlink(), "holds no checkpoint"),
     "another version": (rewrite(schema_version=0), "schema version 0"),
-    "no list": (lambda folder: (folder / "checkpoint.json").write_text("[1]"), "schema version None"),
+    "no list": (lambda folder: (folder / "checkpoint.json").write_text("[1]", encoding="utf-8"), "schema version None"),
     "another meta": (rewrite(meta={"epoch": 9, "best": None}), "SHA-256"),
     "no meta": (rewrite(meta={}), "SHA-256"),
     "no digest and no meta": (rewrite(meta={}, sha256=None), "SHA-256"),

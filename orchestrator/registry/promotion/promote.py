@@ -211,7 +211,7 @@ def _other_aliases(client: MlflowClient, version: ModelVersion, alias: str) -> l
 
 
 def _encoders(folder: Path) -> dict[str, str]:
-    config: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    config: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     return {str(kind): str(name) for kind, name in config["encoders"].items()}
 
 

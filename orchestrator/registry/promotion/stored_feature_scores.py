@@ -36,7 +36,7 @@ def score_stored(folder: Path, dataset: Dataset, names: Sequence[str], threads: 
     from orchestrator.training.evaluate import predict
     from orchestrator.training.training_data import ScoreScale
 
-    config = json.loads((folder / "model.json").read_text())
+    config = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     if config["backbone"] is not None:  # its features are pixels, which the scorer reads as well
         return None
     try:

@@ -137,7 +137,7 @@ def _told(history: Path, trial: LedgerTrial) -> Curve:
     """Return every figure of each epoch if the trial's folder has them, otherwise the objectives of the ledger."""
     curve: Curve = {epoch: {"val_srcc": value} for epoch, value in trial.epochs.items()}
     if history.is_file():
-        for line in history.read_text().splitlines():
+        for line in history.read_text(encoding="utf-8").splitlines():
             try:
                 epoch = json.loads(line)
                 if epoch["number"] in curve:
@@ -208,6 +208,6 @@ def _figures(metrics: dict[str, float]) -> dict[str, float]:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}

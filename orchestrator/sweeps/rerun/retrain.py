@@ -115,7 +115,7 @@ def _changes(origin: OriginalRun, prepared: PreparedSweep, job: Job) -> list[str
     """List the differences to the original in code version, data, split, space, commit, packages and device."""
     changes = []
     if origin.workspace.identity.is_file():
-        before = json.loads(origin.workspace.identity.read_text())
+        before = json.loads(origin.workspace.identity.read_text(encoding="utf-8"))
         now = json.loads(json.dumps(prepared.identity()))
         before["splits"], now["splits"] = before["splits"].get(str(job.split)), now["splits"].get(str(job.split))
         titles = {"code": "code version", "data": "data", "splits": "split", "space": "search space"}

@@ -86,8 +86,14 @@ def _with(path: str, key: str, values: np.ndarray) -> Callable[[Path], None]:
         (_with("DATA/MOS/mosz1.mat", "MOS", np.zeros((2400, 1))), "mosz1.mat should hold 'MOSz', .*; it holds MOS"),
         (_with("DATA/MOS/mosz3.mat", "MOSz", np.zeros((2399, 1))), "mosz3.mat: .* 2400 numbers, .* is 2399×1"),
         (_with("DATA/STD/SD1.mat", "SD", np.zeros((600, 4))), "SD1.mat: .* 2400 numbers, .* is 600×4"),
-        (lambda root: (root / "DATA/MOS/mosz1.mat").write_text("scores"), "mosz1.mat cannot be read as a MAT file"),
-        (lambda root: (root / "AIGCIQA2023_Prompts.xlsx").write_text("prompts"), "cannot be read as an .xlsx workbook"),
+        (
+            lambda root: (root / "DATA/MOS/mosz1.mat").write_text("scores", encoding="utf-8"),
+            "mosz1.mat cannot be read as a MAT file",
+        ),
+        (
+            lambda root: (root / "AIGCIQA2023_Prompts.xlsx").write_text("prompts", encoding="utf-8"),
+            "cannot be read as an .xlsx workbook",
+        ),
     ],
 )
 def test_a_wrong_file_is_named_with_what_was_expected_and_found(

@@ -39,7 +39,9 @@ def test_prompts_stay_as_written(write_csv: WriteCsv) -> None:
 
 def test_a_byte_order_mark_and_blanks_in_the_header_do_no_harm(write_csv: WriteCsv) -> None:
     path = write_csv(2)
-    path.write_text("\ufeff" + path.read_text().replace("image,prompt", "image , prompt"), encoding="utf-8")
+    path.write_text(
+        "\ufeff" + path.read_text(encoding="utf-8").replace("image,prompt", "image , prompt"), encoding="utf-8"
+    )
     assert len(load_dataset(f"csv:{path}")) == 2
 
 
@@ -89,7 +91,7 @@ def test_a_workbook_does_as_well(write_csv: WriteCsv) -> None:
     table = pd.read_csv(path, dtype={"prompt": str}, keep_default_na=False)
     table.to_excel(path.with_suffix(".xlsx"), index=False)
     assert load_dataset(f"csv:{path.with_suffix('.xlsx')}").data_hash == load_dataset(f"csv:{path}").data_hash
-    path.with_suffix(".xlsx").write_text("no workbook")
+    path.with_suffix(".xlsx").write_text("no workbook", encoding="utf-8")
     with pytest.raises(InputError, match="scores.xlsx cannot be read as an .xlsx workbook"):
         load_dataset(f"csv:{path.with_suffix('.xlsx')}")
 

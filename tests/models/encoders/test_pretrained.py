@@ -53,11 +53,11 @@ def in_the_hubs_cache(root: Path, hub_id: str, files: dict[str, str]) -> Path:
     """Write a repository in the layout of the hub's client."""
     repository = root / ("models--" + hub_id.replace("/", "--"))
     (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text("abc")
+    (repository / "refs" / "main").write_text("abc", encoding="utf-8")
     snapshot = repository / "snapshots" / "abc"
     for name, content in files.items():
         (snapshot / name).parent.mkdir(parents=True, exist_ok=True)
-        (snapshot / name).write_text(content)
+        (snapshot / name).write_text(content, encoding="utf-8")
     return snapshot
 
 

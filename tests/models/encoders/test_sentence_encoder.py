@@ -32,7 +32,7 @@ def test_keyphrase_mpnet_averages_the_tokens(weights):
 
 
 def test_keyphrase_mpnet_reads_beyond_its_own_limit_of_12_tokens(weights):
-    limited = json.loads((weights / "keyphrase_mpnet" / "sentence_bert_config.json").read_text())
+    limited = json.loads((weights / "keyphrase_mpnet" / "sentence_bert_config.json").read_text(encoding="utf-8"))
     assert limited == {"max_seq_length": 12}
     words = "a photo of the red cat and the blue dog and a red dog"
     ends = [f"{words} and the cat", f"{words} and the dog"]
@@ -72,7 +72,10 @@ def test_a_folder_is_the_same_encoder_wherever_it_is(weights, tmp_path, monkeypa
     assert moved.name == f"sentence:{tmp_path / 'moved'}"
     assert moved.identity == build_encoder("sentence:made/model").identity
     settings = tmp_path / "moved" / "1_Pooling" / "config.json"
-    settings.write_text(settings.read_text().replace("true", "null").replace("false", "true").replace("null", "false"))
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace("true", "null").replace("false", "true").replace("null", "false"),
+        encoding="utf-8",
+    )
     from models.encoders.pretrained import sha256
 
     sha256.cache_clear()
@@ -108,23 +111,25 @@ POOLING = {"word_embedding_dimension": 20, "pooling_mode_mean_tokens": True}
 def test_the_width_is_known_without_the_weights(tmp_path, modules, settings, width):
     listed = [{"type": f"sentence_transformers.models.{kind}", "path": kind} for kind in modules]
     if modules:
-        (tmp_path / "modules.json").write_text(json.dumps(listed))
+        (tmp_path / "modules.json").write_text(json.dumps(listed), encoding="utf-8")
     last = next((kind for kind in reversed(modules) if kind != "Normalize"), "")
     (tmp_path / last).mkdir(exist_ok=True)
-    (tmp_path / last / "config.json").write_text(json.dumps(settings))
+    (tmp_path / last / "config.json").write_text(json.dumps(settings), encoding="utf-8")
     assert _width(tmp_path) == width
 
 
 def test_width_is_that_of_the_loaded_model_if_the_settings_lack_it(tmp_path):
     save_sentence_model(tmp_path, "mean", width=28)
     settings = tmp_path / "1_Pooling" / "config.json"
-    listed = json.loads((tmp_path / "modules.json").read_text())
+    listed = json.loads((tmp_path / "modules.json").read_text(encoding="utf-8"))
     listed.append({"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"})
     assert _width(tmp_path) == 28
-    settings.write_text(settings.read_text().replace("word_embedding_dimension", "unknown"))
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace("word_embedding_dimension", "unknown"), encoding="utf-8"
+    )
     assert _width(tmp_path) is None
     settings.unlink()
     (tmp_path / "modules.json").unlink()
-    content = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(content | {"hidden_size": None}))
+    content = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(content | {"hidden_size": None}), encoding="utf-8")
     assert _width(tmp_path) is None

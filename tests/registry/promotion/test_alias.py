@@ -80,7 +80,12 @@ def test_move_alias_keeps_one_history_per_alias(client, name):
 def test_move_alias_refuses_the_second_process_that_evaluated_against_the_same_version(server, client, name):
     first, second = (
         subprocess.run(
-            [sys.executable, "-c", MOVE, server, name, "1", to], capture_output=True, text=True, timeout=120, check=True
+            [sys.executable, "-c", MOVE, server, name, "1", to],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+            encoding="utf-8",
         ).stdout
         for to in ("2", "3")
     )

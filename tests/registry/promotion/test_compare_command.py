@@ -35,6 +35,6 @@ def test_compare_prints_null_for_a_missing_score(compared, tmp_path):
 
 @pytest.mark.parametrize("name", ["file/ab.png", "ab.nothing"])
 def test_compare_reports_a_figure_that_cannot_be_written(compared, tmp_path, name):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     done = compared("--figure", tmp_path / name)
     assert done.exit_code == 2 and "cannot be written" in done.stderr and done.stderr.count("\n") == 1

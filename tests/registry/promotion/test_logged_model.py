@@ -22,7 +22,7 @@ from tests.registry.promotion.made import gate_inputs
 def files(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "model.json").write_text("{}")
+    (folder / "model.json").write_text("{}", encoding="utf-8")
     return folder
 
 
@@ -59,7 +59,7 @@ def test_saved_model_logs_nothing_in_a_dry_run(files, logged, tmp_path, monkeypa
 def test_saved_model_refuses_changed_files(files, logged, tmp_path, digest):
     if digest is None:
         logged.tags.clear()
-    (files / "model.json").write_text('{"changed": true}')
+    (files / "model.json").write_text('{"changed": true}', encoding="utf-8")
     with pytest.raises(InputError, match="is not the one that was logged"):
         logged_model.saved_model(None, gate_inputs().candidate, tmp_path)
 
@@ -88,7 +88,7 @@ def test_champion_on_candidate_test_does_not_score_changed_files(files, tmp_path
     tags = {"protocol": "disjoint", "sha256": folder_digest(files)}
     version = SimpleNamespace(name="text_hyper", version="3", run_id="gone", tags=tags)
     if changed:
-        (files / "model.json").write_text('{"changed": true}')
+        (files / "model.json").write_text('{"changed": true}', encoding="utf-8")
 
     def gone(run_id):
         raise MlflowException("no such run")

@@ -56,7 +56,7 @@ def test_commands_promote_compare_and_roll_back(folder):
 
     output(folder, "promote", "--variant", "text_hyper", *FORCE)
     first = client(folder).get_model_version_by_alias("text_hyper", "champion")
-    result = json.loads((folder / "sweeps/made/result.json").read_text())
+    result = json.loads((folder / "sweeps/made/result.json").read_text(encoding="utf-8"))
     assert first.tags["run_key"] == result["best"]["run"] and first.run_id == result["best"]["mlflow_run_id"]
     model = fetch_version(client(folder), "text_hyper", "1", folder / "fetched")
     assert first.tags["sha256"] == folder_digest(model)

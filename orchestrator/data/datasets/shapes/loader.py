@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
-from orchestrator.data.cache import cache_dir
+from orchestrator.data.cache import cache_dir, make_cache_dir
 from orchestrator.data.progress import Progress
 from orchestrator.data.registry import register_dataset
 from orchestrator.data.validate import RawDataset
@@ -59,7 +59,7 @@ def shapes(argument: str, data_root: Path | None, progress: Progress) -> RawData
 
 def draw_all(samples: list[Sample], seed: int, folder: Path, progress: Progress) -> None:
     """Draw every image into a folder that appears at once, complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_cache_dir(folder.parent)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:

@@ -14,6 +14,7 @@ from orchestrator.data.progress import Progress, silent
 from orchestrator.execution.check_space import check_backbone, check_keys, check_models, check_training
 from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
 from orchestrator.execution.score_names import check_score_names
+from orchestrator.scoring.feature_distribution import FEATURES as DISTANCE_FEATURES
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
@@ -166,10 +167,17 @@ def _plugins(spec: SweepSpec, encoders: Mapping[str, str], space: SearchSpace) -
 
 
 def extract_features(prepared: PreparedSweep, progress: Progress) -> FeatureSet:
-    """Return the features that the sweep reads, and to fine-tune the images; compute them if missing."""
+    """Return the features that the sweep reads and measures distances in, and to fine-tune the images.
+
+    Missing ones are computed.
+    """
     from orchestrator.data import FeatureStore
 
-    return FeatureStore().get(prepared.dataset, prepared.encoders, _wanted(prepared), progress)
+    store, wanted = FeatureStore(), _wanted(prepared)
+    # Arrays that the encoders compute anyway; a plug-in's encoder may lack them.
+    given = store.shapes(prepared.encoders, prepared.reads)
+    measured = [name for name in DISTANCE_FEATURES.values() if name in given]
+    return store.get(prepared.dataset, prepared.encoders, (*wanted, *measured), progress)
 
 
 def extract_cross_test(prepared: PreparedSweep, progress: Progress) -> CrossDatasetEval | None:

@@ -53,6 +53,8 @@ def score_images(
         InputError: the model does not exist, images or prompt are missing, or the model does not read criteria.
     """
     requests = read_requests(given, prompt, criteria)
+    for note in requests.notes:
+        Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
     with resolve_model(options.model, options.sweeps, options.tracking_uri) as model:
         scorer = load_found(model, chosen_device(options.device))
         name = model.name

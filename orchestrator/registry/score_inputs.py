@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
-
-_TABLES = {".csv", ".xlsx"}
+from orchestrator.data.tables.open_file import TABLE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -16,14 +15,16 @@ class ScoreInputs:
     """Images, each with its prompt.
 
     Attributes:
-        images: paths, (n,).
+        images: paths, (n,); URLs as they were written.
         prompts: (n,).
         criteria: (n,), "" if none were given.
+        notes: sentences about what was assumed to read them.
     """
 
-    images: tuple[Path, ...]
+    images: tuple[Path | str, ...]
     prompts: tuple[str, ...]
     criteria: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | None) -> ScoreInputs:
@@ -38,7 +39,7 @@ def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | Non
     Raises:
         InputError: images, prompt or a column of the table are missing.
     """
-    if len(given) == 1 and given[0].suffix.lower() in _TABLES:
+    if len(given) == 1 and given[0].suffix.lower() in TABLE_SUFFIXES:
         return _from_table(given[0], prompt, criteria)
     images = [image for path in given for image in (_inside(path) if path.is_dir() else [path])]
     if not images:
@@ -71,16 +72,21 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _from_table(path: Path, prompt: str | None, criteria: str | None) -> ScoreInputs:
-    from orchestrator.data.read_table import read_table
+    from orchestrator.data.image_paths import is_url, locate_images
+    from orchestrator.data.read_table import open_table
 
-    table = read_table(path, ["image"] if prompt is not None else ["image", "prompt"])
-    if table.empty:
+    table = open_table(path).require(["image"] if prompt is not None else ["image", "prompt"])
+    for name, given in (("prompt", prompt), ("criteria", criteria)):
+        if given is not None and table.find(name):
+            raise InputError(f"{path} has a column {name}: omit --{name}.")
+    table = table.require([name for name in ("image", "prompt", "criteria") if table.find(name)])
+    cells = table.cells
+    if cells.empty:
         raise InputError(f"{path} has no rows.")
-    if prompt is not None and "prompt" in table:
-        raise InputError(f"{path} has a column prompt: omit --prompt.")
-    if criteria is not None and "criteria" in table:
-        raise InputError(f"{path} has a column criteria: omit --criteria.")
-    images = tuple(path.parent / image for image in table["image"])
-    prompts = tuple(table["prompt"]) if "prompt" in table else (str(prompt),) * len(images)
-    all_criteria = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)
-    return ScoreInputs(images, prompts, all_criteria)
+    located = locate_images(list(cells["image"]), path.parent)
+    images = tuple(image if is_url(image) else Path(image) for image in located.paths)
+    prompts = tuple(cells["prompt"]) if "prompt" in cells else (str(prompt),) * len(images)
+    all_criteria = tuple(cells["criteria"]) if "criteria" in cells else (criteria or "",) * len(images)
+    notes = [f"Read as: {', '.join(table.assumed)}."] if table.assumed else []
+    notes += [sentence] if (sentence := located.sentence()) else []
+    return ScoreInputs(images, prompts, all_criteria, tuple(notes))

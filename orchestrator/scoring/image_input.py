@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from orchestrator.data.image_paths import URL_REASON, is_url
 from orchestrator.data.images import UnusableImage, open_image
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def _is_path(source: ImageInput) -> bool:
 
 
 def _from_text(text: str) -> Image.Image:
-    if text.startswith(("http://", "https://")):
-        raise UnusableImage("a URL, and URLs are not fetched")
+    if is_url(text):
+        raise UnusableImage(URL_REASON)
     content = _as_bytes(text)
     return _from_path(Path(text)) if content is None else open_image(BytesIO(content))
 

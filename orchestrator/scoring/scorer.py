@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 REASON = "reason"
 """Name of the column with the reason why an image has no scores."""
+EMPTY_PROMPT = "empty prompt"
+"""Reason of a row whose prompt is blank, for a model that reads prompts."""
 _PROMPT_BATCH = 32
 
 
@@ -76,6 +78,12 @@ class Scorer:
                 raise ModelLoadError(
                     f"The {kind} encoder is not the one it was trained with: {installed}, {trained_with}."
                 )
+
+    @property
+    def needs_prompts(self) -> bool:
+        """True if the model reads the prompt, by itself or together with the image."""
+        reads: Any = self._model.reads
+        return any(name.startswith(("prompt.", "image_prompt.")) for name in reads)
 
     @property
     def needs_criteria(self) -> bool:
@@ -194,6 +202,8 @@ class Scorer:
         opened: dict[int, Image.Image] = {}
         for row, image in enumerate(images):
             try:
+                if self.needs_prompts and not prompts[row].strip():
+                    raise UnusableImage(EMPTY_PROMPT)
                 opened[row] = open_image_input(image)
             except UnusableImage as unusable:
                 reasons[row] = str(unusable)

@@ -23,7 +23,9 @@ def save_fingerprint(prepared: PreparedSweep, workspace: Workspace) -> None:
     workspace.space.write_text(yaml.safe_dump(prepared.space.model_dump(mode="json"), sort_keys=False))
     for index, split in prepared.splits.items():
         save_split(split, prepared.dataset, workspace.splits / f"split_{index:02d}.json")
-    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n")
+    # How the data was read is for people; only the data hash decides whether a sweep may resume.
+    notes = {"data_notes": list(prepared.dataset.notes)} if prepared.dataset.notes else {}
+    workspace.identity.write_text(json.dumps({**prepared.identity(), **notes}, indent=1) + "\n")
     # Last: a folder with a spec is a sweep.
     prepared.spec.save(workspace.spec)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 3
 """Rows that a correlation needs."""
+RESERVED = frozenset({"part", "criteria", "reason"})
+"""Columns of the tables that a sweep writes; a score of such a name would overwrite them."""
 LARGEST = 1e38
 """Magnitude of a score; models learn in float32, which ends at 3.4e38."""
 
@@ -28,6 +30,13 @@ def is_usable(scores: pd.Series, learned: bool) -> NDArray[np.bool_]:
     values = scores.to_numpy(dtype="float64")
     finite = np.isfinite(values)
     return finite & (np.abs(values) <= LARGEST) if learned else finite
+
+
+def unlearnable(scores: pd.Series, target: str) -> str | None:
+    """Return why the scores (N,) of a target cannot be learned; None if they can."""
+    if target in RESERVED or target.startswith("predicted_"):
+        return f"{target} is a column of a sweep's own tables: name the score with --columns SCORE={target}"
+    return constant_reason(scores, target)
 
 
 def constant_reason(scores: pd.Series, target: str) -> str | None:

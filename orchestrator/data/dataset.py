@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+GROUPS = "split group"
+"""Column of groups that no split divides, if the user named one; a score may well be called group."""
+
+
 @dataclass(frozen=True)
 class Quarantine:
     """A row that was excluded, and the reason."""
@@ -30,7 +34,7 @@ class Dataset:
         name: the name it was loaded by, for example "agiqa3k".
         table: columns are name (unique, sorted), image (absolute path), prompt, generator, digest (SHA-256 of the
             image's bytes), and a column for every target in MOS units. Without prompts, prompt is "" in all rows.
-            Optional: `<target>_std`, the raters' standard deviations, `criteria`, and `group`, which no split divides.
+            Optional: `<target>_std`, the raters' standard deviations, `criteria`, and `GROUPS`.
         targets: the score columns, for example ("quality", "alignment").
         quarantined: rows that were excluded.
         data_hash: SHA-256 of names, images, prompts, generators and scores. Equal hashes mean the same rows
@@ -105,10 +109,10 @@ class Dataset:
     def groups(self) -> list[str]:
         """Group of each row, which no split divides and intervals resample, (N,).
 
-        It is the column `group` if there is one, else the normalised prompt, else, without prompts, the image's bytes.
+        It is the column `GROUPS` if there is one, else the normalised prompt, else, without prompts, the image's bytes.
         """
-        if "group" in self.table:
-            named = self.table["group"]
+        if GROUPS in self.table:
+            named = self.table[GROUPS]
             return list(named.where(named != "", self.table["digest"]))
         if "digest" in self.table and not self.has_prompts:
             return list(self.table["digest"])
@@ -117,7 +121,7 @@ class Dataset:
     @property
     def group_noun(self) -> str:
         """Name of the groups, for messages: "prompts" or "groups"."""
-        return "groups" if "group" in self.table or not self.has_prompts else "prompts"
+        return "groups" if GROUPS in self.table or not self.has_prompts else "prompts"
 
     @property
     def group_count(self) -> int:

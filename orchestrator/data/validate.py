@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
-from orchestrator.data.check_scores import constant_reason, is_usable
-from orchestrator.data.dataset import Dataset, Quarantine
+from orchestrator.data.check_scores import is_usable, unlearnable
+from orchestrator.data.dataset import GROUPS, Dataset, Quarantine
 from orchestrator.data.image_paths import URL_REASON, is_url
 from orchestrator.data.progress import Progress, silent
 from orchestrator.data.verify_images import verify_images
@@ -32,7 +32,7 @@ class RawDataset:
     Attributes:
         name: the data set's name.
         table: columns name, image (absolute path), prompt ("" in all rows if there are none), generator, the targets,
-            any `<target>_std`, and `group` if there is one.
+            any `<target>_std`, and `GROUPS` if the user named groups.
         targets: the score columns.
         root: the folder of the data set.
         notes: sentences about what was assumed to read it.
@@ -106,7 +106,7 @@ def examine_dataset(raw: RawDataset, progress: Progress = silent, targets: Seque
     kept = table[keep]
     kept = kept.sort_values("name").reset_index(drop=True)  # the hash then fixes the order, too
     unusable = {target: gap for target, gap in gaps.items() if target not in kept_targets}
-    unusable |= {target: same for target in kept_targets if (same := constant_reason(kept[target], target))}
+    unusable |= {target: why for target in kept_targets if (why := unlearnable(kept[target], target))}
     return Dataset(
         raw.name,
         kept,
@@ -188,7 +188,7 @@ def _gap(raw: RawDataset, target: str, usable: NDArray[np.bool_]) -> str:
 def _hash(table: pd.DataFrame, targets: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     deviations = [f"{target}_std" for target in targets if f"{target}_std" in table]
-    groups = ["group"] if "group" in table else []
+    groups = [GROUPS] if GROUPS in table else []
     columns = ["name", "digest", "prompt", "generator", *groups, *targets, *deviations]
     digest.update(json.dumps(columns).encode())
     for row in table[columns].itertuples(index=False, name=None):

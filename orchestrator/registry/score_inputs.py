@@ -19,15 +19,19 @@ class ScoreInputs:
         prompts: (n,).
         criteria: (n,), "" if none were given.
         notes: sentences about what was assumed to read them.
+        lacks_prompts: sentence about missing prompts, which a model that reads prompts needs; None if there are some.
     """
 
     images: tuple[Path | str, ...]
     prompts: tuple[str, ...]
     criteria: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    lacks_prompts: str | None = None
 
 
-def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | None) -> ScoreInputs:
+def read_requests(
+    given: Sequence[Path], prompt: str | None, criteria: str | None, optional_prompts: bool = False
+) -> ScoreInputs:
     """Read the arguments of the command.
 
     Args:
@@ -35,22 +39,26 @@ def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | Non
             relative paths start at its folder.
         prompt: prompt of all images, also for a table without a column prompt.
         criteria: criteria of all images, likewise.
+        optional_prompts: return `lacks_prompts` instead of refusing; the prompts are "" then.
 
     Raises:
         InputError: images, prompt or a column of the table are missing.
     """
     if len(given) == 1 and given[0].suffix.lower() in TABLE_SUFFIXES:
-        return _from_table(given[0], prompt, criteria)
+        return _from_table(given[0], prompt, criteria, optional_prompts)
     images = [image for path in given for image in (_inside(path) if path.is_dir() else [path])]
     if not images:
         raise InputError(
             "There is nothing to score: give images, a folder, or a CSV with the columns image and prompt."
         )
+    lacks = None
     if prompt is None:
-        raise InputError(
-            "Give --prompt TEXT, from which the images were generated, or a CSV with the columns image and prompt."
-        )
-    return ScoreInputs(tuple(images), (prompt,) * len(images), (criteria or "",) * len(images))
+        lacks = "Give --prompt TEXT, from which the images were generated, or a CSV with the columns image and prompt."
+        if not optional_prompts:
+            raise InputError(lacks)
+    return ScoreInputs(
+        tuple(images), (prompt or "",) * len(images), (criteria or "",) * len(images), lacks_prompts=lacks
+    )
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -71,11 +79,16 @@ def _inside(folder: Path) -> list[Path]:
     return images
 
 
-def _from_table(path: Path, prompt: str | None, criteria: str | None) -> ScoreInputs:
+def _from_table(path: Path, prompt: str | None, criteria: str | None, optional_prompts: bool) -> ScoreInputs:
     from orchestrator.data.image_paths import is_url, locate_images
     from orchestrator.data.read_table import open_table
 
-    table = open_table(path).require(["image"] if prompt is not None else ["image", "prompt"])
+    table = open_table(path).require(["image"])
+    lacks = None
+    if prompt is None and not table.find("prompt"):
+        lacks = f"{path} lacks prompt; its columns are {table.column_names()}."
+        if not optional_prompts:
+            raise InputError(lacks)
     for name, given in (("prompt", prompt), ("criteria", criteria)):
         if given is not None and table.find(name):
             raise InputError(f"{path} has a column {name}: omit --{name}.")
@@ -85,8 +98,8 @@ def _from_table(path: Path, prompt: str | None, criteria: str | None) -> ScoreIn
         raise InputError(f"{path} has no rows.")
     located = locate_images(list(cells["image"]), path.parent)
     images = tuple(image if is_url(image) else Path(image) for image in located.paths)
-    prompts = tuple(cells["prompt"]) if "prompt" in cells else (str(prompt),) * len(images)
+    prompts = tuple(cells["prompt"]) if "prompt" in cells else (prompt or "",) * len(images)
     all_criteria = tuple(cells["criteria"]) if "criteria" in cells else (criteria or "",) * len(images)
     notes = [f"Read as: {', '.join(table.assumed)}."] if table.assumed else []
     notes += [sentence] if (sentence := located.sentence()) else []
-    return ScoreInputs(images, prompts, all_criteria, tuple(notes))
+    return ScoreInputs(images, prompts, all_criteria, tuple(notes), lacks)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.core.errors import InputError
+from orchestrator.data.dataset import GROUPS
 from orchestrator.data.image_paths import locate_images
 from orchestrator.data.progress import Progress
 from orchestrator.data.read_table import Table, open_table, unknown_column
@@ -110,7 +111,7 @@ def _raw(table: Table, image: str, scores: ScoreColumns, folder: Path, grouped: 
     rows["image"] = located.paths
     rows["generator"] = _generators(table)
     if grouped:
-        rows[GROUP] = cells[GROUP].str.strip()
+        rows[GROUPS] = cells[GROUP].str.strip()
     for name, values in scores.values.items():
         rows[name] = values
     assumed = [*table.assumed, *scores.assumed]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from orchestrator.core.errors import InputError
 from orchestrator.data import Dataset, load_dataset
 from orchestrator.data.__main__ import data
+from orchestrator.data.dataset import GROUPS
 
 WriteCsv = Callable[..., Path]
 ROWS = 120
@@ -156,6 +157,13 @@ def test_four_values_and_integers_as_text_are_learned(table: Callable[..., Path]
     check(table(quality=[scores[(row * 7) % 4] for row in range(ROWS)]), "--targets", "quality")
 
 
+def test_a_score_named_like_a_column_of_a_sweeps_tables_is_refused(table: Callable[..., Path]) -> None:
+    path = table(part=list(range(ROWS)))
+    check(path, "--targets", "alignment")
+    assert "name the score with --columns SCORE=part" in check(path, "--targets", "part", code=1)
+    check(path, "--targets", "share", "--columns", "share=part")
+
+
 def test_few_rows_prompts_and_generators_say_what_is_needed(write_csv: WriteCsv) -> None:
     few = write_csv(5)
     assert "add prompts, or choose --protocol paper" in check(few, code=1)
@@ -174,8 +182,10 @@ def test_columns_can_be_named(table: Callable[..., Path]) -> None:
     dataset = load_dataset(f"csv:{path}", columns=columns)
     assert dataset.targets == ("quality", "alignment") and dataset.prompts[:2] == ["prompt 0", "prompt 0"]
     assert dataset.group_noun == "groups" and dataset.group_count == 30
-    assert len(set(zip(dataset.prompt_ids.tolist(), dataset.table["group"], strict=True))) == 30
+    assert len(set(zip(dataset.prompt_ids.tolist(), dataset.table[GROUPS], strict=True))) == 30
     assert "30 groups" in check(path, "--columns", ",".join(columns))
+    unnamed = load_dataset(f"csv:{table(group=list(range(ROWS)))}")
+    assert unnamed.targets == ("quality", "alignment", "group") and unnamed.group_noun == "prompts"
 
 
 @pytest.mark.parametrize(

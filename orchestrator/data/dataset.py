@@ -40,6 +40,7 @@ class Dataset:
         data_hash: SHA-256 of names, images, prompts, generators and scores. Equal hashes mean the same rows
             in the same order.
         notes: sentences about what was assumed to read it.
+        gaps: scores that some rows lack → how many, and the first of them.
         unusable: scores that cannot be learned → why.
     """
 
@@ -49,6 +50,7 @@ class Dataset:
     quarantined: tuple[Quarantine, ...]
     data_hash: str
     notes: tuple[str, ...] = ()
+    gaps: Mapping[str, str] = field(default_factory=dict)
     unusable: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:

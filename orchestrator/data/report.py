@@ -16,7 +16,7 @@ from orchestrator.data.dataset import Dataset
 from orchestrator.data.progress import Progress, silent
 from orchestrator.data.registry import read_dataset
 from orchestrator.data.splits import check_protocol, make_split
-from orchestrator.data.validate import examine_dataset, rejection_reason, unlearnable_reason
+from orchestrator.data.validate import examine_dataset, rejection_reason, unlearnable_reason, written_targets
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ def report_dataset(
     """
     check_protocol(protocol)
     raw = read_dataset(spec, data_root, progress, columns)
+    targets = written_targets(raw, targets)
     dataset = examine_dataset(raw, progress, targets)
     refused = rejection_reason(dataset, raw.root) or unlearnable_reason(dataset, targets)
     learned = targets or [target for target in dataset.targets if target not in dataset.unusable]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
-from orchestrator.data.check_scores import is_usable, unlearnable
+from orchestrator.data.check_scores import LARGEST, is_usable, unlearnable
 from orchestrator.data.dataset import GROUPS, Dataset, Quarantine
 from orchestrator.data.image_paths import URL_REASON, is_url
 from orchestrator.data.progress import Progress, silent
@@ -79,9 +79,7 @@ def examine_dataset(raw: RawDataset, progress: Progress = silent, targets: Seque
     """
     if raw.table.empty:
         raise InputError(f"{raw.name} at {raw.root} has no rows.")
-    for target in targets:
-        if target not in raw.targets:
-            raise InputError(missing_target(raw, target))
+    targets = written_targets(raw, targets)
     table = raw.table.reset_index(drop=True)
     verdicts = verify_images([Path(path) for path in table["image"]], raw.root, progress)
     table["digest"] = [verdict.digest for verdict in verdicts]
@@ -113,9 +111,23 @@ def examine_dataset(raw: RawDataset, progress: Progress = silent, targets: Seque
         kept_targets,
         quarantined,
         _hash(kept, kept_targets),
-        notes=(*raw.notes, *(f"{gap[0].upper()}{gap[1:]}." for gap in gaps.values())),
+        notes=(*raw.notes, *(f"{gap}." for gap in gaps.values())),
+        gaps={target: gap for target, gap in gaps.items() if target in judged},
         unusable={**raw.unusable, **unusable},
     )
+
+
+def written_targets(raw: RawDataset, targets: Sequence[str]) -> tuple[str, ...]:
+    """Return scores that a user named as the data set writes them, whatever their case.
+
+    Raises:
+        InputError: the data set does not have one of them.
+    """
+    written = {target.casefold(): target for target in raw.targets}
+    found = tuple(target if target in raw.targets else written.get(target.casefold(), target) for target in targets)
+    if missing := [target for target in found if target not in raw.targets]:
+        raise InputError(missing_target(raw, " or ".join(missing)))
+    return found
 
 
 def missing_target(raw: RawDataset, target: str) -> str:
@@ -146,7 +158,7 @@ def rejection_reason(dataset: Dataset, root: Path) -> str | None:
         parts.append(f"{len(names)} {reason} ({', '.join(names[:_SHOWN_NAMES])}{more})")
     return (
         f"{dataset.name} at {root}: {len(dataset.quarantined)} of {rows} rows cannot be used, more than "
-        f"{MAX_BAD_SHARE:.0%}: {'; '.join(parts)}."
+        f"{MAX_BAD_SHARE:.0%}: {'; '.join([*parts, *dataset.gaps.values()])}."
     )
 
 
@@ -182,7 +194,9 @@ def _gap(raw: RawDataset, target: str, usable: NDArray[np.bool_]) -> str:
     """Return a clause about the rows without a number for a score."""
     first = int((~usable).argmax())
     where = f"line {raw.lines[first]}" if raw.lines else str(raw.table["name"].iloc[first])
-    return f"{int((~usable).sum())} of {len(usable)} rows have no usable number in {target}, first {where}"
+    missing = raw.table[target].isna().iloc[first]
+    lack = f"no number in {target}" if missing else f"an infinite number or one beyond {LARGEST:.0e} in {target}"
+    return f"{int((~usable).sum())} of {len(usable)} rows have {lack}, first {where}"
 
 
 def _hash(table: pd.DataFrame, targets: tuple[str, ...]) -> str:

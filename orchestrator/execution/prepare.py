@@ -225,31 +225,17 @@ def load_sweep_data(
         InputError: the data set cannot be read, or lacks scores or criteria.
     """
     from orchestrator.data.registry import read_dataset
-    from orchestrator.data.validate import check_dataset
+    from orchestrator.data.validate import check_dataset, written_targets
 
     _variant(spec.variant, None)
     raw = read_dataset(spec.dataset, data_root or spec.data_root, progress, spec.columns)
-    targets = _given_targets(spec, raw) if spec.targets else _default_targets(spec.variant, raw)
+    targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw)
     dataset = check_dataset(raw, progress, targets)
     if spec.criteria and dataset.has_prompts:
         from orchestrator.data.prompt_criteria import read_criteria
 
         dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
     return dataset, targets
-
-
-def _given_targets(spec: SweepSpec, raw: RawDataset) -> tuple[str, ...]:
-    """Return the scores of `--targets` as the data set writes them."""
-    from orchestrator.data.validate import missing_target
-
-    written = {target.casefold(): target for target in raw.targets}
-    targets = tuple(
-        target if target in raw.targets else written.get(target.casefold(), target) for target in spec.targets
-    )
-    missing = [target for target in targets if target not in raw.targets]
-    if missing:
-        raise InputError(missing_target(raw, " or ".join(missing)))
-    return targets
 
 
 def _default_targets(variant: str, raw: RawDataset) -> tuple[str, ...]:

@@ -1,8 +1,19 @@
+import re
 from pathlib import Path
 
 import pandas as pd
 
+import orchestrator
 from orchestrator.data.read_predictions import read_predictions
+
+
+def test_no_other_module_lets_pandas_guess_what_is_missing() -> None:
+    root = Path(orchestrator.__file__).parent
+    bare = re.compile(r"read_csv|read_excel")
+    found = {
+        str(path.relative_to(root)) for path in root.rglob("*.py") if bare.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"data/read_predictions.py", "data/tables/structured_files.py"}
 
 
 def test_texts_called_na_stay_texts_and_numbers_are_those_of_pandas(tmp_path: Path) -> None:

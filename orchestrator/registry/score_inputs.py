@@ -46,7 +46,15 @@ def read_requests(
     """
     if len(given) == 1 and given[0].suffix.lower() in TABLE_SUFFIXES:
         return _from_table(given[0], prompt, criteria, optional_prompts)
-    images = [image for path in given for image in (_inside(path) if path.is_dir() else [path])]
+    images: list[Path] = []
+    notes: list[str] = []
+    for path in given:
+        try:
+            images += _inside(path) if path.is_dir() else [path]
+        except InputError as error:
+            if len(given) == 1:
+                raise
+            notes.append(str(error))
     if not images:
         raise InputError(
             "There is nothing to score: give images, a folder, or a CSV with the columns image and prompt."
@@ -57,7 +65,7 @@ def read_requests(
         if not optional_prompts:
             raise InputError(lacks)
     return ScoreInputs(
-        tuple(images), (prompt or "",) * len(images), (criteria or "",) * len(images), lacks_prompts=lacks
+        tuple(images), (prompt or "",) * len(images), (criteria or "",) * len(images), tuple(notes), lacks
     )
 
 

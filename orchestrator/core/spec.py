@@ -67,6 +67,14 @@ class SweepSpec(BaseModel):
             resume_help="Folder of the data set, if it has moved.",
         ),
     ] = None
+    columns: Annotated[
+        tuple[str, ...],
+        Option(
+            "Columns of csv:FILE, as image=file,prompt=caption,alignment=mos,group=scene.",
+            DATA_PANEL,
+            default="image, prompt, scores",
+        ),
+    ] = ()
     test_dataset: Annotated[
         str | None, Option("Second data set that confirm runs and baselines score as well.", DATA_PANEL)
     ] = None

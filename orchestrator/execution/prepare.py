@@ -21,7 +21,10 @@ from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, has_space, load_space
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.data.validate import RawDataset
     from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 
@@ -111,15 +114,17 @@ def prepare(
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
-    dataset, targets = _data(spec, progress)
+    dataset, targets = load_sweep_data(spec, progress)
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
+    _check_prompts(spec, dataset, targets, reads)
     check_keys(space, spec, info.parameters)
     check_training(space, spec, dataset, targets)
     check_score_names(targets)
     if spec.backbone == "finetune":
         check_backbone(space, spec, encoders["image"], reads)
     from orchestrator.data import FeatureStore, check_searchable, make_split
+    from orchestrator.data.check_scores import check_parts
 
     if any(name.startswith("criteria.") for name in reads):
         _ = dataset.criteria
@@ -130,6 +135,7 @@ def prepare(
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
     splits = {index: make_split(dataset, spec.protocol, index) for index in range(count + 1)}
+    check_parts(dataset, targets, splits.values())
     return PreparedSweep(
         spec=spec,
         dataset=dataset,
@@ -218,32 +224,61 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
     return {**chosen, "criteria": chosen["prompt"]}
 
 
-def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]]:
-    from orchestrator.data import load_dataset
+def load_sweep_data(
+    spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Return a sweep's checked data set, with its criteria if it names some, and the scores that it learns.
+
+    Args:
+        spec: the sweep's settings.
+        progress: called while data is generated or verified.
+        data_root: folder of the data set, if it has moved.
+
+    Raises:
+        InputError: the data set cannot be read, or lacks scores or criteria.
+    """
+    from orchestrator.data.registry import read_dataset
+    from orchestrator.data.validate import check_dataset, written_targets
 
     _variant(spec.variant, None)
-    dataset = load_dataset(spec.dataset, spec.data_root, progress)
-    if spec.criteria:
+    raw = read_dataset(spec.dataset, data_root or spec.data_root, progress, spec.columns)
+    targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw)
+    dataset = check_dataset(raw, progress, targets)
+    if spec.criteria and dataset.has_prompts:
         from orchestrator.data.prompt_criteria import read_criteria
 
         dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
-    missing = [target for target in spec.targets if target not in dataset.targets]
-    if missing:
-        raise InputError(f"{dataset.name} has no score {' or '.join(missing)}; it has {', '.join(dataset.targets)}.")
-    return dataset, spec.targets or _default_targets(spec.variant, dataset)
+    return dataset, targets
 
 
-def _default_targets(variant: str, dataset: Dataset) -> tuple[str, ...]:
+def _default_targets(variant: str, raw: RawDataset) -> tuple[str, ...]:
+    from orchestrator.data.validate import missing_target
+
     meant_for = _variant(variant, None).targets
     if meant_for is None:
-        return dataset.targets[:1]
-    targets = tuple(target for target in dataset.targets if target in meant_for)
+        return raw.targets[:1]
+    targets = tuple(target for target in raw.targets if target.casefold() in meant_for)
     if not targets:
+        if unusable := [target for target in meant_for if target in raw.unusable]:
+            raise InputError(missing_target(raw, unusable[0]))
         raise InputError(
-            f"{variant} scores {' or '.join(meant_for)}, which {dataset.name} has not; it has "
-            f"{', '.join(dataset.targets)}: choose with --targets."
+            f"{variant} scores {' or '.join(meant_for)}, which {raw.name} has not; it has "
+            f"{', '.join(raw.targets)}: choose with --targets."
         )
     return targets
+
+
+def _check_prompts(spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...], reads: tuple[str, ...]) -> None:
+    """Raise InputError if the images have no prompts and the variant or a score needs them."""
+    if dataset.has_prompts:
+        return
+    advice = "add a column prompt, or name it with --columns prompt=COLUMN"
+    if any(target.casefold() == "alignment" for target in targets):
+        raise InputError(f"{dataset.name} has no prompts, and alignment is judged by the prompt: {advice}.")
+    if any(not name.startswith("image.") for name in reads):
+        raise InputError(
+            f"{spec.variant} reads prompts, and {dataset.name} has none: {advice}, or search image_hyper for quality."
+        )
 
 
 def _variant(name: str, of: str | None) -> Any:

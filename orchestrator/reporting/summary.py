@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.data.read_predictions import read_predictions
+from orchestrator.data.read_table import read_table
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.cross_dataset_eval import CROSS, CROSS_PREDICTIONS, cross_prefix
 from orchestrator.execution.job import job_key
@@ -222,7 +224,7 @@ def _baseline(
         cross = _cross(runs, trials, f"{name}.csv", f"{name}_{CROSS_PREDICTIONS}", prepared)
         return BaselineFigures(name, table_figures(tables, prepared.targets), None, cross)
     for run in runs:
-        reasons = pd.read_csv(trials / _key(run) / REASONS, index_col="baseline")["reason"]
+        reasons = read_table(trials / _key(run) / REASONS, ("baseline", "reason")).set_index("baseline")["reason"]
         if name in reasons:
             return BaselineFigures(name, None, str(reasons[name]))
     return BaselineFigures(name, None, "not computed")
@@ -236,7 +238,7 @@ def _comparisons(
 ) -> list[PairedComparison]:
     def test_rows(study: str) -> list[pd.DataFrame]:
         line = next((line for line in confirmed if line.study == study), None)
-        return rows_of([pd.read_csv(trials / key / PREDICTIONS) for key in line.runs]) if line else []
+        return rows_of([read_predictions(trials / key / PREDICTIONS) for key in line.runs]) if line else []
 
     own = test_rows("search")
     others = {"control": test_rows("control"), **{name: rows_of(runs) for name, runs in tables.items()}}
@@ -260,7 +262,7 @@ def _comparisons(
 def _tables(runs: list[LedgerTrial], trials: Path, file: str) -> list[pd.DataFrame]:
     ordered = sorted(runs, key=lambda run: run.attributes["split"])
     paths = [trials / _key(run) / file for run in ordered]
-    return [pd.read_csv(path) for path in paths if path.is_file()]
+    return [read_predictions(path) for path in paths if path.is_file()]
 
 
 def _cross(

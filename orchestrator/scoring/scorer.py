@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, Mapping[str, Tensor]]
     """Kind of encoder → array name → (B, …)."""
 
+EMPTY_PROMPT = "empty prompt"
+"""Reason of a row whose prompt is blank, for a model that reads prompts."""
 _PROMPT_BATCH = 32
 
 
@@ -85,6 +87,12 @@ class Scorer:
                 )
         # A fine-tuned image encoder is part of the model, and has other features than the frozen one.
         self._distributions = {kind: one for kind, one in (distributions or {}).items() if kind in self._frozen}
+
+    @property
+    def needs_prompts(self) -> bool:
+        """True if the model reads the prompt, by itself or together with the image."""
+        reads: Any = self._model.reads
+        return any(name.startswith(("prompt.", "image_prompt.")) for name in reads)
 
     @property
     def needs_criteria(self) -> bool:
@@ -198,6 +206,8 @@ class Scorer:
         opened: dict[int, Image.Image] = {}
         for row, image in enumerate(images):
             try:
+                if self.needs_prompts and not prompts[row].strip():
+                    raise UnusableImage(EMPTY_PROMPT)
                 opened[row] = open_image_input(image)
             except UnusableImage as unusable:
                 batch.reasons[row] = str(unusable)

@@ -138,7 +138,7 @@ def dry_run(prepared: PreparedSweep) -> DryRunReport:
         trials=spec.trials,
         trainings=trainings,
         images=len(prepared.dataset),
-        prompts=len(set(prepared.dataset.prompts)),
+        prompts=prepared.dataset.group_count,
         splits={part: len(getattr(split, part)) for part in ("train", "validation", "test")},
         corners=corners,
         slots=slots,

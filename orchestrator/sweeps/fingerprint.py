@@ -25,7 +25,10 @@ def save_fingerprint(prepared: PreparedSweep, workspace: Workspace) -> None:
     )
     for index, split in prepared.splits.items():
         save_split(split, prepared.dataset, workspace.splits / f"split_{index:02d}.json")
-    workspace.identity.write_text(json.dumps(prepared.identity(), indent=1) + "\n", encoding="utf-8")
+    # How the data was read is for people; only the data hash decides whether a sweep may resume.
+    notes = {"data_notes": list(prepared.dataset.notes)} if prepared.dataset.notes else {}
+    identity = json.dumps({**prepared.identity(), **notes}, indent=1)
+    workspace.identity.write_text(identity + "\n", encoding="utf-8")
     # Last: a folder with a spec is a sweep.
     prepared.spec.save(workspace.spec)
 

@@ -21,6 +21,7 @@ from orchestrator.core.workspace import Workspace, archive_of, find_sweep, lock_
 from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 
 if TYPE_CHECKING:
+    from orchestrator.data import Dataset
     from orchestrator.execution.prepare import PreparedSweep
 
 logger = logging.getLogger(__name__)
@@ -297,6 +298,7 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
     finally:
         progress.close()
     prepared.first_trials()
+    _print_notes(console, prepared.dataset)
     estimate = dry_run(prepared)
     if as_json:
         print(json.dumps(estimate.as_dict()))
@@ -312,8 +314,15 @@ def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
         console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
     cross = prepared.cross
     for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
+        _print_notes(console, dataset)
         for reason, names in dataset.quarantined_names().items():
             shown = ", ".join(names[:3])
             console.print(f"Excluded: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
     for sentence in cross.sentences() if cross else ():
         console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _print_notes(console: Console, dataset: Dataset) -> None:
+    """Print what was assumed to read a data set."""
+    for note in dataset.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)

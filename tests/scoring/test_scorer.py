@@ -53,6 +53,14 @@ def test_images_in_any_form_and_one_prompt_for_all(scorer, tmp_path):
     assert list(table["image"]) == [str(path), str(path), "image 3", "image 4", "image 5"]
 
 
+def test_a_url_and_a_blank_prompt_are_rows_with_a_reason(scorer, tmp_path):
+    (image,) = save_images(tmp_path, 1)
+    urls = ["https://example.com/x.png", "file:///x/a.png"]
+    table = scorer([*urls, image, image], ["a", "a", " ", "a fox"])
+    assert table["image"].tolist()[:2] == urls and table["alignment"].notna().tolist() == [False, False, False, True]
+    assert table["reason"].tolist() == ["a URL, and URLs are not fetched"] * 2 + ["empty prompt", None]
+
+
 def test_a_prompt_counts_and_is_encoded_once(scorer, tmp_path, monkeypatch):
     (path,) = save_images(tmp_path / "images", 1)
     asked = []

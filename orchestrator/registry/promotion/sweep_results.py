@@ -15,6 +15,7 @@ from orchestrator.core.errors import InputError, reason
 from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.core.spec import SweepSpec, parse_spec
 from orchestrator.core.workspace import Workspace, list_sweeps
+from orchestrator.data.read_predictions import read_predictions
 from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
@@ -95,7 +96,7 @@ class SweepResults:
         if path is None:
             return None
         try:
-            return pd.read_csv(path, dtype={"name": str, "generator": str})
+            return read_predictions(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is not a table of predictions: {reason(error)}.") from error
 

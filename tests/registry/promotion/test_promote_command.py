@@ -31,6 +31,11 @@ WHICH = ("--variant", "text_hyper", "--yes")
         (promote, (*WHICH, "--alias", "Latest"), "name that MLflow reserves"),
         (promote, (*WHICH, "--history", "--alias", "v3"), "name that MLflow reserves"),
         (rollback, (*WHICH, "--alias", "v3"), "name that MLflow reserves"),
+        (promote, (*WHICH, "--margin", "-0.1"), "--margin"),
+        (promote, (*WHICH, "--margin", "nan"), "--margin"),
+        (promote, ("--yes",), "Give --variant, or --sweep or --run"),
+        (promote, (*WHICH, "--control"), "--control needs --sweep or --run"),
+        (promote, ("--sweep", "s", "--history"), "--history needs --variant"),
         (promote, (*WHICH, "--json"), "--json goes with --history"),
     ],
 )

@@ -1,0 +1,93 @@
+"""Choice of the configuration to promote, by validation only and on common ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from orchestrator.core.errors import InputError
+from orchestrator.data.splits import keeps_test_apart
+from orchestrator.registry.promotion.candidate import Arm, Candidate, best_of
+from orchestrator.registry.promotion.common_ground import common_ground, common_splits
+from orchestrator.registry.promotion.sweep_results import SweepResults
+from orchestrator.training.bootstrap import Metric
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A chosen candidate, and the sweeps that it was not compared with.
+
+    Attributes:
+        candidate: the best configuration by validation.
+        excluded: a sentence for each reason why sweeps were not compared.
+    """
+
+    candidate: Candidate
+    excluded: tuple[str, ...] = ()
+
+
+def choose(sweeps: Iterable[SweepResults], metric: Metric, study: Arm = "search") -> Choice | None:
+    """Return the best configuration by validation, with the run of median validation score; None if there is none.
+
+    Each sweep proposes its best configuration. Sweeps are compared only if data hash, protocol and targets are those of
+    the newest; the others are excluded with a sentence. A protocol that validates on test
+    images has scores that are too high. It is used only if there is no other; a gate then refuses it.
+
+    Args:
+        sweeps: finished sweeps of one variant, the newest first.
+        metric: correlation that decides.
+        study: the variant's configurations, or its control's.
+
+    Raises:
+        InputError: the sweeps have no common ground, or predictions are missing.
+    """
+    proposed = [one for results in sweeps if (one := best_of(results, metric, study)) is not None]
+    if not proposed:
+        return None
+    newest = next((one for one in proposed if keeps_test_apart(one.results.spec.protocol)), proposed[0])
+    compared: list[Candidate] = []
+    excluded: dict[str, list[str]] = {}
+    for one in proposed:
+        if reason := _difference(one.results, newest.results):
+            excluded.setdefault(reason, []).append(one.results.name)
+        else:
+            compared.append(one)
+    sentences = tuple(f"Not compared: {', '.join(names)} ({reason})." for reason, names in excluded.items())
+    if len(compared) == 1:
+        return Choice(newest, sentences)
+    ground = common_ground(compared, metric)
+    if ground is None:
+        raise InputError(_no_common_ground(compared))
+    value, best = max(zip(ground.values, compared, strict=True), key=lambda pair: (math.isfinite(pair[0]), pair[0]))
+    others = ", ".join(
+        f"{one.results.name} {number:.4f}"
+        for number, one in zip(ground.values, compared, strict=True)
+        if one is not best
+    )
+    sentence = f"Chosen by validation {metric.upper()} {ground.description}: {best.results.name} {value:.4f}; {others}."
+    return Choice(replace(best, compared=sentence), sentences)
+
+
+def _difference(one: SweepResults, reference: SweepResults) -> str:
+    """Return what forbids a comparison of two sweeps; empty if they may be compared."""
+    if one.spec.protocol != reference.spec.protocol:
+        return f"protocol {one.spec.protocol}, not {reference.spec.protocol}"
+    if one.data_hash != reference.data_hash:
+        return f"other data: hash {one.data_hash[:8]}, not {reference.data_hash[:8]}"
+    if set(one.targets) != set(reference.targets):
+        return f"learned {', '.join(one.targets)}, not {', '.join(reference.targets)}"
+    return ""
+
+
+def _no_common_ground(compared: list[Candidate]) -> str:
+    """Return the sentence with the command that confirms the sweeps on the same splits."""
+    most = max(one.results.spec.splits for one in compared)
+    fewest = min(compared, key=lambda one: len(one.runs)).results
+    names = " and ".join(one.results.name for one in compared[:3]) + (" and others" if len(compared) > 3 else "")
+    number = len(common_splits(compared))
+    common = f"{number} split" if number == 1 else f"{number or 'no'} splits"
+    return (
+        f"{names} have {common} in common, too few to compare. Confirm {fewest.name} on the same splits, or give "
+        f"--sweep: python -m orchestrator.resume {fewest.name} --splits {most}"
+    )

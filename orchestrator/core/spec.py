@@ -139,7 +139,13 @@ class SweepSpec(BaseModel):
 
     confirm: Annotated[int, Field(ge=0), Option("Configurations to confirm on test; 0 for none.", CONFIRM_PANEL)] = 3
     splits: Annotated[
-        int, Field(ge=1), Option("Train/validation splits that confirm each configuration.", CONFIRM_PANEL)
+        int,
+        Field(ge=1),
+        Option(
+            "Train/validation splits that confirm each configuration.",
+            CONFIRM_PANEL,
+            resume_help="New number of splits; a larger one confirms on more.",
+        ),
     ] = 5
 
     concurrency: Annotated[

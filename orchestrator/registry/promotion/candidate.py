@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Arm = Literal["search", "control"]
 """Search of a sweep whose configurations are meant: the variant's or its control's."""
 
+STUDIES: tuple[Arm, ...] = ("search", "control")
+
 
 @dataclass(frozen=True)
 class Candidate:

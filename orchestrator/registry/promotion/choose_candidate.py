@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from orchestrator.core.errors import InputError
 from orchestrator.data.splits import keeps_test_apart
 from orchestrator.registry.promotion.candidate import Arm, Candidate, best_of
-from orchestrator.registry.promotion.common_ground import common_ground, common_splits
+from orchestrator.registry.promotion.common_ground import common_ground, common_splits, difference
 from orchestrator.registry.promotion.sweep_results import SweepResults
 from orchestrator.training.bootstrap import Metric
 
@@ -49,7 +49,7 @@ def choose(sweeps: Iterable[SweepResults], metric: Metric, study: Arm = "search"
     compared: list[Candidate] = []
     excluded: dict[str, list[str]] = {}
     for one in proposed:
-        if reason := _difference(one.results, newest.results):
+        if reason := difference(one.results, newest.results):
             excluded.setdefault(reason, []).append(one.results.name)
         else:
             compared.append(one)
@@ -67,17 +67,6 @@ def choose(sweeps: Iterable[SweepResults], metric: Metric, study: Arm = "search"
     )
     sentence = f"Chosen by validation {metric.upper()} {ground.description}: {best.results.name} {value:.4f}; {others}."
     return Choice(replace(best, compared=sentence), sentences)
-
-
-def _difference(one: SweepResults, reference: SweepResults) -> str:
-    """Return what forbids a comparison of two sweeps; empty if they may be compared."""
-    if one.spec.protocol != reference.spec.protocol:
-        return f"protocol {one.spec.protocol}, not {reference.spec.protocol}"
-    if one.data_hash != reference.data_hash:
-        return f"other data: hash {one.data_hash[:8]}, not {reference.data_hash[:8]}"
-    if set(one.targets) != set(reference.targets):
-        return f"learned {', '.join(one.targets)}, not {', '.join(reference.targets)}"
-    return ""
 
 
 def _no_common_ground(compared: list[Candidate]) -> str:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.registry.promotion.candidate import Candidate
+from orchestrator.registry.promotion.sweep_results import SweepResults
+from orchestrator.reporting.aggregate import number_json
 from orchestrator.training.bootstrap import Metric
 from orchestrator.training.metrics import plcc, srcc
 
@@ -36,6 +38,21 @@ class CommonGround:
 
     values: tuple[float, ...]
     description: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures for JSON, in the order of the configurations."""
+        return {"srcc": [number_json(value) for value in self.values], "on": self.description}
+
+
+def difference(one: SweepResults, reference: SweepResults) -> str:
+    """Return what forbids a comparison of two sweeps; empty if they may be compared."""
+    if one.spec.protocol != reference.spec.protocol:
+        return f"protocol {one.spec.protocol}, not {reference.spec.protocol}"
+    if one.data_hash != reference.data_hash:
+        return f"other data: hash {one.data_hash[:8]}, not {reference.data_hash[:8]}"
+    if set(one.targets) != set(reference.targets):
+        return f"learned {', '.join(one.targets)}, not {', '.join(reference.targets)}"
+    return ""
 
 
 def common_splits(candidates: Sequence[Candidate]) -> frozenset[str]:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.core.errors import InputError
+from orchestrator.registry.promotion.candidate import candidate_of
 from orchestrator.registry.promotion.choose_candidate import choose
 from orchestrator.registry.promotion.compare import compare
 from orchestrator.registry.promotion.compared_model import ComparedModel
@@ -51,9 +52,11 @@ def test_choose_compares_only_over_the_splits_that_all_have():
     sentence = "Chosen by validation SRCC over the 2 splits that all have: long 0.7450; easy 0.7100."
     assert found.compared == sentence
     first, second = (
-        ComparedModel(one.name, one.predictions(one.configurations()["trial-0001"][0])) for one in (long, easy)
+        ComparedModel(one.name, one.predictions(run), candidate_of(one, run, "srcc"))
+        for one, run in ((one, one.configurations()["trial-0001"][0]) for one in (long, easy))
     )
-    assert compare(first, second).targets[0].differences["srcc"].low > 0  # the command agrees
+    compared = compare(first, second)
+    assert compared.targets[0].differences["srcc"].low > 0 and compared.validation.values == (0.745, 0.71)
 
 
 def test_choose_compares_on_rows_outside_every_training_part_if_one_split_is_in_common():

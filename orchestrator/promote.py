@@ -112,6 +112,8 @@ def promote(
     check_alias(alias)
     if json and not history:
         raise InputError("--json goes with --history: what was judged is kept in the version's tag gates, as JSON.")
+    if control and variant == CONTROL:
+        variant = None  # the sweep's own variant is another
     if control and not (sweep or run):
         raise InputError("--control needs --sweep or --run: a control belongs to its sweep.")
     if not (variant or sweep or run):
@@ -119,7 +121,7 @@ def promote(
     if history:
         variant = CONTROL if control else variant
         if variant is None:
-            raise InputError("--history needs --variant: it shows the moves of that model's alias.")
+            raise InputError("--history needs --variant: it shows every move of that model's alias.")
         client = connect(tracking_uri)
         found = read_history(client, variant, alias)
         if json:

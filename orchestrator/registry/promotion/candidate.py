@@ -104,15 +104,6 @@ def best_of(results: SweepResults, metric: Metric, study: Arm = "search") -> Can
     return max(candidates_of(results, metric, study), key=lambda one: one.validation, default=None)
 
 
-def control_runs(results: SweepResults, metric: Metric) -> list[Run]:
-    """Return the confirm runs of the control's best configuration by validation; empty if there is none."""
-
-    def score(runs: list[Run]) -> float:
-        return median(run.data.metrics.get(f"best_val_{metric}", -1.0) for run in runs)
-
-    return max(results.configurations(KEY_PREFIX["control"]).values(), key=score, default=[])
-
-
 def candidate_of(results: SweepResults, run: Run, metric: Metric, study: Arm = "search") -> Candidate:
     """Return the candidate of a given run.
 

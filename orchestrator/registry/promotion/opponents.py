@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from models import CONTROL
-from orchestrator.registry.promotion.candidate import Candidate, control_runs
+from orchestrator.registry.promotion.candidate import Candidate, best_of
 from orchestrator.registry.promotion.paired_bootstrap import Pair, paired_difference
 from orchestrator.reporting.claims import OPPONENTS
 from orchestrator.training.bootstrap import Interval, Metric
@@ -40,7 +38,8 @@ def opponent_differences(candidate: Candidate, metric: Metric, confidence: float
         if name == "control":
             if candidate.variant == CONTROL:
                 continue
-            pairs = _pairs(candidate, _by_split(control_runs(candidate.results, metric)), candidate.results.predictions)
+            control = best_of(candidate.results, metric, "control")
+            pairs = _control_pairs(candidate, control.runs if control else ())
         else:
             pairs = _baseline_pairs(candidate, name)
         found[name] = pairs if isinstance(pairs, OpponentDifference) else _compare(candidate, pairs, metric, confidence)
@@ -52,18 +51,17 @@ def _compare(candidate: Candidate, pairs: list[Pair], metric: Metric, confidence
     return OpponentDifference(interval, splits=len(pairs))
 
 
-def _by_split(runs: list[Run]) -> dict[str, Run]:
+def _by_split(runs: Sequence[Run]) -> dict[str, Run]:
     return {run.data.tags["split"]: run for run in reversed(runs)}
 
 
-def _pairs(
-    candidate: Candidate, others: Mapping[str, Run], table_of: Callable[[Run], pd.DataFrame | None]
-) -> list[Pair] | OpponentDifference:
+def _control_pairs(candidate: Candidate, control: Sequence[Run]) -> list[Pair] | OpponentDifference:
     """Return the tables of each split; a difference with a problem unless the control has all."""
+    others = _by_split(control)
     pairs: list[Pair] = []
     for run in candidate.runs:
         other = others.get(run.data.tags["split"])
-        table = table_of(other) if other is not None else None
+        table = candidate.results.predictions(other) if other is not None else None
         if table is not None:
             pairs.append((candidate.table_of(run), table))
     if not pairs:

@@ -84,9 +84,17 @@ def promote_best(
         choice = find_candidate(client, query, out, scratch)
         candidate, alias = choice.candidate, options.alias
         evaluated = evaluate_gates(
-            client, candidate, alias, thresholds, out, scratch, data_root, progress, options.dry_run,
-            options.require_claims,
-        )  # fmt: skip
+            client,
+            candidate,
+            alias,
+            thresholds,
+            out,
+            scratch,
+            data_root,
+            progress,
+            dry_run=options.dry_run,
+            require_claims=options.require_claims,
+        )
     finally:
         progress.close()
     name, current = candidate.variant, evaluated.current

@@ -27,14 +27,14 @@ def world(tmp_path, monkeypatch):
     made.written, made.output, made.inputs = [], StringIO(), gate_inputs()
     made.claims = (Claim("better than plain_head", Status.NOT_SHOWN, "+0.0100, [-0.0100, +0.0300]"),)
 
-    def evaluate(*args):
+    def evaluate(*args, dry_run, require_claims):
         results = tuple(GateResult(gate.name, gate.name not in made.refusing, "so it is") for gate in GATES)
         required = tuple(gate.name for gate in GATES)
         return GateResults(
             made.inputs,
             results,
             made.claims,
-            required + tuple(claim.name for claim in made.claims if args[-1]),
+            required + tuple(claim.name for claim in made.claims if require_claims),
             made.current,
             LoggedModelFiles("m-1", tmp_path, "d"),
             SimpleNamespace(dataset=1),

@@ -6,12 +6,16 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from orchestrator.core.cli_options import SWEEPS
 from orchestrator.core.errors import InputError
 from orchestrator.data.splits import keeps_test_apart
 from orchestrator.registry.promotion.candidate import Arm, Candidate, best_of
 from orchestrator.registry.promotion.common_ground import common_ground, common_splits, difference
 from orchestrator.registry.promotion.sweep_results import SweepResults
 from orchestrator.training.bootstrap import Metric
+
+_NAMED = 3
+"""Number of other sweeps that the sentence about the choice names."""
 
 
 @dataclass(frozen=True)
@@ -59,24 +63,27 @@ def choose(sweeps: Iterable[SweepResults], metric: Metric, study: Arm = "search"
     ground = common_ground(compared, metric)
     if ground is None:
         raise InputError(_no_common_ground(compared))
-    value, best = max(zip(ground.values, compared, strict=True), key=lambda pair: (math.isfinite(pair[0]), pair[0]))
-    others = ", ".join(
-        f"{one.results.name} {number:.4f}"
-        for number, one in zip(ground.values, compared, strict=True)
-        if one is not best
-    )
+    (value, best), *rest = sorted(zip(ground.values, compared, strict=True), key=_rank)
+    others = ", ".join(f"{one.results.name} {number:.4f}" for number, one in rest[:_NAMED])
+    others += f" and {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
     sentence = f"Chosen by validation {metric.upper()} {ground.description}: {best.results.name} {value:.4f}; {others}."
     return Choice(replace(best, compared=sentence), sentences)
 
 
+def _rank(pair: tuple[float, Candidate]) -> float:
+    return -pair[0] if math.isfinite(pair[0]) else math.inf
+
+
 def _no_common_ground(compared: list[Candidate]) -> str:
-    """Return the sentence with the command that confirms the sweeps on the same splits."""
+    """Return the sentence with the command that confirms the sweep with the fewest splits on those of the others."""
     most = max(one.results.spec.splits for one in compared)
     fewest = min(compared, key=lambda one: len(one.runs)).results
     names = " and ".join(one.results.name for one in compared[:3]) + (" and others" if len(compared) > 3 else "")
     number = len(common_splits(compared))
-    common = f"{number} split" if number == 1 else f"{number or 'no'} splits"
-    return (
-        f"{names} have {common} in common, too few to compare. Confirm {fewest.name} on the same splits, or give "
-        f"--sweep: python -m orchestrator.resume {fewest.name} --splits {most}"
-    )
+    problem = f"{names} have {number} split{'' if number == 1 else 's'} in common, too few to compare"
+    if fewest.spec.splits >= most:
+        return f"{problem}: give --sweep."
+    where = fewest.workspace.root.parent if fewest.workspace else SWEEPS.absolute()
+    out = "" if where == SWEEPS.absolute() else f" --out {where}"
+    command = f"python -m orchestrator.resume {fewest.name} --splits {most}{out}"
+    return f"{problem}. Confirm {fewest.name} on the same splits, or give --sweep: {command}"

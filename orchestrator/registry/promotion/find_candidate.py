@@ -65,7 +65,7 @@ def find_candidate(client: MlflowClient, query: CandidateQuery, out: Path, scrat
 
 
 def better_control(candidate: Candidate, metric: Metric) -> str:
-    """Return a sentence with the command that promotes the control, if it is better by validation; else empty text.
+    """Return a sentence if the control is the better model by validation; else empty text.
 
     The control's best configuration is compared over the splits that both have.
     """
@@ -82,10 +82,12 @@ def better_control(candidate: Candidate, metric: Metric) -> str:
     values = [median(scores[split] for split in common) for scores in (own, other)]
     if values[1] <= values[0]:
         return ""
-    return (
-        f"By validation the control is the better model: {metric.upper()} {values[1]:.4f}, not {values[0]:.4f}. "
-        f"Promote it with: python -m orchestrator.promote --sweep {candidate.results.name} --control"
-    )
+    return f"By validation the control is the better model: {metric.upper()} {values[1]:.4f}, not {values[0]:.4f}."
+
+
+def control_command(candidate: Candidate) -> str:
+    """Return the command that promotes the control of a candidate's sweep."""
+    return f"python -m orchestrator.promote --sweep {candidate.results.name} --control"
 
 
 def _given(client: MlflowClient, query: CandidateQuery, reference: str, out: Path, scratch: Path) -> Candidate:

@@ -27,7 +27,12 @@ _METRICS = {
 
 
 def model_card(
-    candidate: Candidate, results: Sequence[GateResult], claims: Sequence[Claim], encoders: dict[str, str], outcome: str
+    candidate: Candidate,
+    results: Sequence[GateResult],
+    claims: Sequence[Claim],
+    encoders: dict[str, str],
+    outcome: str,
+    better_control: str = "",
 ) -> str:
     """Return the model card.
 
@@ -37,6 +42,7 @@ def model_card(
         claims: claims with what their intervals say.
         encoders: kind → name of each encoder of the model.
         outcome: result of the promotion, in a sentence.
+        better_control: sentence about a control that is better by validation; empty if it is not.
     """
     spec, tags = candidate.results.spec, candidate.run.data.tags
     test = rows_of_test(candidate.table)
@@ -54,6 +60,7 @@ def model_card(
         "",
         "### Claims",
         *(f"- {claim.status}: **{claim.name}**: {_line(claim.sentence)}" for claim in claims),
+        *(["", better_control] if better_control else []),
         "",
         "### Data and protocol",
         f"`{spec.dataset}`, {' and '.join(candidate.targets)}; data `{candidate.results.data_hash[:12]}`, split "

@@ -15,7 +15,12 @@ from orchestrator.core.errors import InputError
 from orchestrator.registry.promotion.alias import AliasMoved, move_alias, read_history
 from orchestrator.registry.promotion.alias_history import Move
 from orchestrator.registry.promotion.evaluate_gates import CHAMPION, GateResults, evaluate_gates
-from orchestrator.registry.promotion.find_candidate import CandidateQuery, better_control, find_candidate
+from orchestrator.registry.promotion.find_candidate import (
+    CandidateQuery,
+    better_control,
+    control_command,
+    find_candidate,
+)
 from orchestrator.registry.promotion.gate_inputs import GateThresholds
 from orchestrator.registry.promotion.model_card import model_card
 from orchestrator.registry.promotion.model_version import (
@@ -109,7 +114,8 @@ def promote_best(
     show_choice(console, choice, thresholds.metric)
     show_gates(console, evaluated.results, evaluated.claims, evaluated.required)
     if hint := better_control(candidate, thresholds.metric):
-        console.print(hint, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        hint_line = f"{hint} Promote it with: {control_command(candidate)}"
+        console.print(hint_line, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if options.dry_run:
         if not evaluated.refusals:
             console.print(f"{_passed(alias)}; nothing was changed.", highlight=False)
@@ -173,8 +179,9 @@ def _describe(
     if kept:
         console.print(f"Its description stays that of {', '.join(others)}.", highlight=False, markup=False)
         return True
+    hint = better_control(candidate, evaluated.inputs.thresholds.metric)
     encoders, outcome = _encoders(evaluated.model.folder), _outcome(evaluated, options, refused)
-    describe(client, version, tags, model_card(candidate, evaluated.results, evaluated.claims, encoders, outcome))
+    describe(client, version, tags, model_card(candidate, evaluated.results, evaluated.claims, encoders, outcome, hint))
     return False
 
 

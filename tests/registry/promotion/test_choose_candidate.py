@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.workspace import Workspace
 from orchestrator.registry.promotion.candidate import candidate_of
 from orchestrator.registry.promotion.choose_candidate import choose
 from orchestrator.registry.promotion.compare import compare
@@ -18,7 +19,7 @@ class Confirmed(MadeSweepResults):
     def __init__(self, name, validation, table=None, targets=("alignment",), data_hash="d" * 64, **more):
         table = predictions(0.5) if table is None else table
         super().__init__(table, splits=len(validation), **more)
-        self.name, self.targets, self.data_hash = name, targets, data_hash
+        self.name, self.targets, self.data_hash, self.workspace = name, targets, data_hash, None
         self._runs = [
             run(f"{name}-{split}", split, "trial-0000", best_val_srcc=value) for split, value in validation.items()
         ]
@@ -72,12 +73,15 @@ def few_prompts(table):
 
 
 @pytest.mark.parametrize("splits", [{1: 0.9}, {7: 0.9}])
-def test_choose_refuses_without_common_ground_and_names_the_command(splits):
+def test_choose_refuses_without_common_ground_and_names_the_command(splits, tmp_path):
     first = Confirmed("first", splits, few_prompts(predictions(1.5, 3)))
     second = Confirmed("second", {1: 0.5, 2: 0.5, 3: 0.5}, predictions(0.5, 4))
-    with pytest.raises(InputError, match="python -m orchestrator.resume first --splits 3") as raised:
+    with pytest.raises(InputError, match="first and second have . splits? in common.*--sweep") as raised:
         choose([first, second], "srcc")
-    assert "first and second have" in str(raised.value) and "--sweep" in str(raised.value)
+    assert str(raised.value).endswith(": python -m orchestrator.resume first --splits 3")
+    first.workspace = Workspace(tmp_path / "first")
+    with pytest.raises(InputError, match=f"resume first --splits 3 --out {tmp_path}$"):
+        choose([first, second], "srcc")
 
 
 @pytest.mark.parametrize(
@@ -102,3 +106,10 @@ def test_choose_returns_the_best_control_if_the_control_is_wanted():
     results = MadeSweepResults(predictions(0.5), control=predictions(0.6))
     results.sweep = SimpleNamespace()
     assert chosen(results, study="control").variant == "plain_head"
+
+
+def test_choose_names_the_best_three_of_the_others():
+    sweeps = [Confirmed(f"sweep-{number}", {1: number / 10, 2: number / 10}) for number in range(1, 7)]
+    assert chosen(*sweeps).compared.endswith(
+        "sweep-6 0.6000; sweep-5 0.5000, sweep-4 0.4000, sweep-3 0.3000 and 2 more."
+    )

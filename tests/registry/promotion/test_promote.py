@@ -65,7 +65,9 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(promote_module, "register", lambda *args: version)
     monkeypatch.setattr(promote_module, "identity_tags", lambda *args: {})
     monkeypatch.setattr(promote_module, "_encoders", lambda folder: {})
-    monkeypatch.setattr(promote_module, "model_card", lambda candidate, results, claims, encoders, outcome: outcome)
+    monkeypatch.setattr(
+        promote_module, "model_card", lambda candidate, results, claims, encoders, outcome, hint: outcome
+    )
     monkeypatch.setattr(
         promote_module, "describe", lambda client, version, tags, text: made.written.append({**tags, "": text})
     )

@@ -10,8 +10,8 @@ import pytest
 import typer
 
 from orchestrator.core.cli import FAILED, INTERRUPTED
-from orchestrator.core.errors import LedgerUnavailable
-from orchestrator.core.spec import build_spec
+from orchestrator.core.errors import InputError, LedgerUnavailable
+from orchestrator.core.spec import build_spec, load_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution import sweep_context
 from orchestrator.search.ledger import Ledger
@@ -158,3 +158,18 @@ def test_time_limit_ends_the_search_and_its_trials_are_confirmed(simulated_tune,
     assert Counter(simulated_tune.steps) == {"confirm-0000": 1}
     result = json.loads(Workspace(out / "made").result.read_text())
     assert sum(result["counts"].values()) == 0 and result["best"] is None
+
+
+def test_finished_sweep_is_confirmed_on_more_splits(simulated_tune, start, out):
+    start()
+    simulated_tune.steps.clear()
+    workspace = Workspace(out / "made")
+    before = (workspace.trials / "confirm-0001" / "predictions.csv").read_bytes()
+    resume_sweep("made", out, trials=None, given={"splits": 3}, as_json=False, allow_changed=False)
+    assert all(key.startswith("confirm-") for key in simulated_tune.steps) and len(simulated_tune.steps) == 10
+    assert len(read_studies(workspace)["confirm"]) == 9 and workspace.earlier_result(2).is_file()
+    assert "medians over 3 splits" in (workspace.report / "result.md").read_text()
+    assert (workspace.trials / "confirm-0001" / "predictions.csv").read_bytes() == before
+    assert json.loads(sweep_run(out).tags["spec"])["splits"] == 3 == load_spec(workspace.spec).splits
+    with pytest.raises(InputError, match="--splits 2 is fewer"):
+        resume_sweep("made", out, trials=None, given={"splits": 2}, as_json=False, allow_changed=False)

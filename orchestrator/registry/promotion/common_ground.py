@@ -98,7 +98,7 @@ def common_ground(candidates: Sequence[Candidate], metric: Metric) -> CommonGrou
 
 
 def _by_split(candidate: Candidate) -> dict[str, Run]:
-    return {run.data.tags[_SPLIT]: run for run in reversed(candidate.runs)}
+    return {run.data.tags[_SPLIT]: run for run in reversed(candidate.runs) if _SPLIT in run.data.tags}
 
 
 def _validation(table: pd.DataFrame) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def test_quality_is_learned_without_prompts_and_figures_do_not_depend_on_a_gener
     run = elsewhere / "sweeps" / "na" / "trials" / na["best"]["run"]
     assert set(read_predictions(run / PREDICTIONS)["generator"]) == {"NA", "None"}
 
-    identity = json.loads((elsewhere / "sweeps" / "na" / "identity.json").read_text())
+    identity = json.loads((elsewhere / "sweeps" / "na" / "identity.json").read_text(encoding="utf-8"))
     assert identity["data_notes"] == ['Read as: separator ";", UTF-16, decimal comma.']
     scored = json.loads(invoke(elsewhere, "score", "--model", "na", elsewhere / "00_0.png", "--json").out)
     assert scored["scores"][0]["quality"] is not None

@@ -172,7 +172,11 @@ class SweepSpec(BaseModel):
     splits: Annotated[
         int,
         Field(ge=1, le=MOST_SPLITS),
-        Option("Train/validation splits that confirm each configuration.", CONFIRM_PANEL),
+        Option(
+            "Train/validation splits that confirm each configuration.",
+            CONFIRM_PANEL,
+            resume_help="New number of splits; a larger one confirms on more.",
+        ),
     ] = 5
 
     concurrency: Annotated[

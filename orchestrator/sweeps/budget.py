@@ -1,4 +1,4 @@
-"""A sweep's budget of trials: whether it is met, and raising it."""
+"""A sweep's budget of trials and of splits: whether it is met, and raising it."""
 
 from __future__ import annotations
 
@@ -36,16 +36,27 @@ def check_budget(workspace: Workspace, budget: int) -> None:
         raise InputError(f"The sweep {workspace.name} has {there} trials already: --trials {budget} is fewer.")
 
 
-def set_budget(workspace: Workspace, before: SweepSpec, budget: int) -> None:
-    """Make a sweep with trials to run unfinished again; keep its result so far under another name.
+def check_splits(before: SweepSpec, spec: SweepSpec) -> None:
+    """Raise InputError if a sweep is to be confirmed on fewer splits than before, or was not to be confirmed at all."""
+    if spec.splits < before.splits:
+        raise InputError(
+            f"The sweep {spec.name} confirms on {before.splits} splits already: --splits {spec.splits} is fewer."
+        )
+    if spec.splits > before.splits and not spec.confirm:
+        raise InputError(f"The sweep {spec.name} was started with --confirm 0, so --splits confirms nothing.")
+
+
+def set_budget(workspace: Workspace, before: SweepSpec, budget: int, splits: int | None = None) -> None:
+    """Make a sweep with jobs to run unfinished again; keep its result so far under another name.
 
     The order matters: a kill in between leaves an unfinished sweep of the old budget, whose budget can be raised again.
     """
     if workspace.result.is_file():
         result = json.loads(workspace.result.read_text(encoding="utf-8"))
         os.replace(workspace.result, workspace.earlier_result(min(_trials(result).values())))
-    if budget != before.trials:
-        before.model_copy(update={"trials": budget}).save(workspace.spec)
+    raised = {"trials": budget, "splits": before.splits if splits is None else splits}
+    if raised != {"trials": before.trials, "splits": before.splits}:
+        before.model_copy(update=raised).save(workspace.spec)
 
 
 def _trials(result: dict[str, Any]) -> dict[str, int]:

@@ -78,15 +78,17 @@ def resume_sweep(
         reference: name, id or folder of the sweep.
         out: folder of the sweeps' folders.
         trials: its new budget; None for the one it has.
-        given: settings of where and how fast that replace those of its start. A time limit is not kept.
+        given: settings that replace those of its start: where and how fast it runs, or more splits. A time limit is
+            not kept.
         as_json: print one JSON object on standard output, everything else on standard error.
         allow_changed: resume although code, data, splits or space changed.
 
     Raises:
-        InputError: the sweep does not exist, is running, has more trials than `trials`, or changed.
+        InputError: the sweep does not exist, is running, has more trials or splits than given, or changed.
         typer.Exit: 130 if interrupted; 1 if the sweep stopped itself.
     """
-    from orchestrator.sweeps.budget import check_budget, is_met, set_budget
+    from orchestrator.sweeps.budget import check_budget, check_splits, is_met, set_budget
+    from orchestrator.sweeps.fingerprint import add_splits
 
     console = make_console(sys.stderr if as_json else sys.stdout)
     workspace = find_sweep(reference, out)
@@ -96,12 +98,14 @@ def resume_sweep(
         if trials is not None:
             check_budget(workspace, trials)
         spec = before.changed({"max_hours": None, **given, "trials": before.trials if trials is None else trials})
-        if is_met(workspace, spec.trials):
+        check_splits(before, spec)
+        if is_met(workspace, spec.trials) and spec.splits == before.splits:
             result = _finished(workspace, spec, console, out)
         else:
             # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
             prepared = _prepare(spec, workspace, console, allow_changed)
-            set_budget(workspace, before, spec.trials)
+            add_splits(prepared, workspace)
+            set_budget(workspace, before, spec.trials, spec.splits)
             result = _run(spec, workspace, console, out, allow_changed, prepared)
     if as_json:
         print(json.dumps(result, allow_nan=False))

@@ -99,7 +99,7 @@ def test_a_seed_of_up_to_63_bits_is_valid_for_every_sampler(seed):
 
 
 def test_a_setting_given_twice_in_the_config_is_refused(tmp_path):
-    (tmp_path / "config.yaml").write_text("trials: 5\nepochs: 2\ntrials: 6\n")
+    (tmp_path / "config.yaml").write_text("trials: 5\nepochs: 2\ntrials: 6\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"config\.yaml cannot be read: the key trials is there twice, in lines"):
         build_spec({}, tmp_path / "config.yaml")
 

@@ -22,7 +22,7 @@ from orchestrator.execution.prepare import prepare
 from orchestrator.execution.sweep_context import make_context
 from orchestrator.search.space import FINETUNE, load_space
 from orchestrator.sweeps.dry_run import dry_run
-from orchestrator.sweeps.fingerprint import check_unchanged, save_fingerprint
+from orchestrator.sweeps.fingerprint import add_splits, check_unchanged, save_fingerprint
 from orchestrator.training import FitSettings
 from tests.execution.contexts import MadeFeatures
 
@@ -150,6 +150,17 @@ def test_saved_sweep_is_prepared_with_the_same_identity(spec, tmp_path):
     assert saved["test"] == [prepared.dataset.names[row] for row in prepared.splits[1].test]
 
 
+def test_splits_are_added_to_a_saved_sweep_that_stays_unchanged(spec, tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    save_fingerprint(prepare(spec()), workspace)
+    more = prepare(spec(splits=4))
+    check_unchanged(more, workspace)
+    add_splits(more, workspace)
+    assert json.loads(workspace.identity.read_text(encoding="utf-8"))["splits"] == more.identity()["splits"]
+    assert len(list(workspace.splits.iterdir())) == 5
+    check_unchanged(prepare(spec()), workspace)  # a kill before the spec was replaced
+
+
 def test_changed_part_of_the_identity_is_named(spec, csv, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     one = spec()
@@ -262,7 +273,7 @@ class TestSpaces:
         """Return a spec with a search space of these lines."""
 
         def write(text, **given):
-            (tmp_path / "own.yaml").write_text(text)
+            (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
             return spec(space=tmp_path / "own.yaml", **given)
 
         return write

@@ -89,5 +89,5 @@ def test_what_was_assumed_is_kept_with_the_identity_and_does_not_hinder_a_resume
     assert prepared.dataset.notes == ("Read as: decimal comma in quality.",)
     workspace = Workspace(tmp_path / "sweep")
     save_fingerprint(prepared, workspace)
-    assert "decimal comma in quality" in workspace.identity.read_text()
+    assert "decimal comma in quality" in workspace.identity.read_text(encoding="utf-8")
     check_unchanged(prepared, workspace)

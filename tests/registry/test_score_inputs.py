@@ -54,7 +54,7 @@ def test_read_requests_uses_the_given_prompt_for_a_table_without_prompts(folder)
 def test_read_requests_may_leave_the_prompts_to_a_model_that_reads_none(folder):
     inputs = read_requests([folder / "b.png"], None, None, optional_prompts=True)
     assert inputs.prompts == ("",) and "Give --prompt" in inputs.lacks_prompts
-    (folder / "list.csv").write_text("image\nb.png\n")
+    (folder / "list.csv").write_text("image\nb.png\n", encoding="utf-8")
     inputs = read_requests([folder / "list.csv"], None, None, optional_prompts=True)
     assert inputs.prompts == ("",) and "lacks prompt" in inputs.lacks_prompts
 
@@ -68,7 +68,7 @@ def test_read_requests_reads_a_table_as_excel_exports_it_and_says_so(folder):
 
 
 def test_read_requests_keeps_a_url_as_it_is_written(folder):
-    (folder / "list.csv").write_text("image,prompt\nhttps://example.com/x.png,a\nfile:///x/a.png,a\n")
+    (folder / "list.csv").write_text("image,prompt\nhttps://example.com/x.png,a\nfile:///x/a.png,a\n", encoding="utf-8")
     assert read_requests([folder / "list.csv"], None, None).images == (
         "https://example.com/x.png",
         "file:///x/a.png",

@@ -60,7 +60,7 @@ def test_json_and_csv_have_the_marks_after_the_other_columns(tmp_path):
     ]
     assert [row["image_unlike_training"] for row in rows] == [False, True, None]
     write_scores(scored(), tmp_path / "scores.csv")
-    lines = (tmp_path / "scores.csv").read_text().splitlines()
+    lines = (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[-4:] for line in lines[1:]] == [
         ["", "False", "False", "False"],
         ["", "True", "True", "False"],

@@ -74,7 +74,7 @@ def folder(tmp_path_factory):
 @given(content=st.one_of(CONTENT, SCALARS))
 def test_a_made_space_is_refused_in_one_sentence_or_can_be_sampled(folder, content):
     path = folder / "made.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
     try:
         space = load_space(path)
     except InputError as error:
@@ -209,5 +209,5 @@ def test_a_wrong_space_is_refused_with_file_key_and_reason(tmp_path, text, reaso
 
 
 def test_a_sweep_that_began_with_a_condition_that_never_holds_is_read(tmp_path):
-    (tmp_path / "own.yaml").write_text(REFUSED["a condition that never holds"][0])
+    (tmp_path / "own.yaml").write_text(REFUSED["a condition that never holds"][0], encoding="utf-8")
     assert load_space(tmp_path / "own.yaml", begun=True).default_params() == {"a": 1}

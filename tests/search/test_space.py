@@ -157,7 +157,9 @@ def test_lists_and_named_numbers_are_held_fixed(weights):
     ],
 )
 def test_a_mapping_that_is_neither_a_parameter_nor_named_numbers_is_refused(tmp_path, section, value, wrong):
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**CONTENT, section: {**CONTENT[section], "extra": value}}))
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({**CONTENT, section: {**CONTENT[section], "extra": value}}), encoding="utf-8"
+    )
     with pytest.raises(InputError, match=re.escape(f"mine.yaml: {section}.{wrong}")):
         load_space(tmp_path / "mine.yaml")
 

@@ -60,6 +60,12 @@ class SweepResults:
         """Hash of the data set that it ran on."""
         return str(self.sweep.data.tags["data_hash"])
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the scores that it learned."""
+        named = str(self.sweep.data.params.get("targets", ""))
+        return tuple(name for name in named.split(",") if name) or tuple(self.spec.targets)
+
     def configurations(self, title: str = KEY_PREFIX["search"]) -> dict[str, list[Run]]:
         """Return key of the searched trial → its complete confirm runs by split; `title` chooses search or control."""
         configurations: dict[str, list[Run]] = {}

@@ -43,7 +43,7 @@ def same_rows(one: Dataset, other: Dataset) -> bool:
 def test_blank_rows_at_the_end_as_excel_leaves_them_are_passed_over(table: Callable[..., Path]) -> None:
     path = table()
     before = load_dataset(f"csv:{path}")
-    path.write_text(path.read_text() + ",,,,\n" * 12)
+    path.write_text(path.read_text(encoding="utf-8") + ",,,,\n" * 12, encoding="utf-8")
     after = load_dataset(f"csv:{path}")
     assert same_rows(before, after) and after.quarantined == ()
 
@@ -68,7 +68,7 @@ def test_other_ways_to_write_a_table_have_the_same_scores(
 ) -> None:
     path = table()
     before = load_dataset(f"csv:{path}")
-    content = rewrite(path.read_text())
+    content = rewrite(path.read_text(encoding="utf-8"))
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     after = load_dataset(f"csv:{path}")
     assert after.targets == before.targets and (after.scores() == before.scores()).all()
@@ -86,9 +86,9 @@ def test_a_decimal_comma_is_read_and_said(table: Callable[..., Path]) -> None:
 
 def test_a_header_without_rows_and_a_table_without_numbers_are_refused(table: Callable[..., Path]) -> None:
     path = table()
-    path.write_text("image,prompt,quality,alignment,generator\n")
+    path.write_text("image,prompt,quality,alignment,generator\n", encoding="utf-8")
     assert "has no rows" in check(path, code=2)
-    path.write_text("image,prompt,quality\n00.png,x,good\n01.png,y,4\n02.png,z,bad\n")
+    path.write_text("image,prompt,quality\n00.png,x,good\n01.png,y,4\n02.png,z,bad\n", encoding="utf-8")
     assert "has no score" in check(path, code=2)
     assert "line 2, column quality: 'good' is not a number" in check(path, code=2)
 
@@ -111,13 +111,13 @@ def test_gaps_in_few_rows_exclude_them_as_earlier_versions_did(table: Callable[.
 
 def test_a_doubled_header_is_refused_only_if_it_is_needed(table: Callable[..., Path]) -> None:
     path = table()
-    text = path.read_text()
-    path.write_text(text.replace("quality,alignment", "alignment, alignment"))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("quality,alignment", "alignment, alignment"), encoding="utf-8")
     assert "the columns 3 and 4 are all called alignment" in check(path, code=2)
-    path.write_text(text.replace("alignment,generator", "generator,generator"))
+    path.write_text(text.replace("alignment,generator", "generator,generator"), encoding="utf-8")
     assert "the columns 4 and 5 are all called generator" in check(path, code=2)
     path = table(note=[1] * ROWS, other=list(range(ROWS)))
-    path.write_text(path.read_text().replace("note,other", "note,note"))
+    path.write_text(path.read_text(encoding="utf-8").replace("note,other", "note,note"), encoding="utf-8")
     check(path, "--targets", "alignment")
     assert "the columns 6 and 7 are all called note" in check(path, "--targets", "note", code=2)
 
@@ -179,7 +179,9 @@ def test_few_rows_prompts_and_generators_say_what_is_needed(write_csv: WriteCsv)
 
 def test_columns_can_be_named(table: Callable[..., Path]) -> None:
     path = table(scene=[row // 4 for row in range(ROWS)])
-    path.write_text(path.read_text().replace("image,prompt,quality", "file,Caption,MOS"))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("image,prompt,quality", "file,Caption,MOS"), encoding="utf-8"
+    )
     assert "lacks image" in check(path, code=2) and "--columns image=COLUMN" in check(path, code=2)
     columns = ["image=file", "prompt=caption", "quality=MOS", "group=scene"]
     dataset = load_dataset(f"csv:{path}", columns=columns)
@@ -219,19 +221,25 @@ def test_without_prompts_images_of_the_same_content_are_a_group(table: Callable[
     dataset = load_dataset(f"csv:{path}")
     assert not dataset.has_prompts and len(dataset) == ROWS and dataset.group_count == ROWS // 2
     assert "60 groups" in check(path)
-    path.write_text(path.read_text().replace("image,", "image,prompt,").replace(".png,", ".png,,"))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("image,", "image,prompt,").replace(".png,", ".png,,"), encoding="utf-8"
+    )
     assert not load_dataset(f"csv:{path}").has_prompts
 
 
 def test_paths_of_another_machine_are_found_and_urls_are_refused(table: Callable[..., Path]) -> None:
     path = table()
     before = load_dataset(f"csv:{path}")
-    text = path.read_text()
-    path.write_text("\n".join(line if line.startswith("image") else f"C:\\data\\{line}" for line in text.splitlines()))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        "\n".join(line if line.startswith("image") else f"C:\\data\\{line}" for line in text.splitlines()),
+        encoding="utf-8",
+    )
     after = load_dataset(f"csv:{path}")
     assert after.images == before.images and "C:\\data\\00.png as 00.png" in after.notes[0]
     path.write_text(
-        "\n".join(line if line.startswith("image") else f"https://x.org/{line}" for line in text.splitlines())
+        "\n".join(line if line.startswith("image") else f"https://x.org/{line}" for line in text.splitlines()),
+        encoding="utf-8",
     )
     assert "120 a URL, and URLs are not fetched (https://x.org/00.png" in check(path, code=1)
 
@@ -239,7 +247,9 @@ def test_paths_of_another_machine_are_found_and_urls_are_refused(table: Callable
 def test_a_folder_of_the_hub_is_read_by_its_metadata(table: Callable[..., Path]) -> None:
     path = table()
     before = load_dataset(f"csv:{path}")
-    (path.parent / "metadata.csv").write_text(path.read_text().replace("image,", "file_name,"))
+    (path.parent / "metadata.csv").write_text(
+        path.read_text(encoding="utf-8").replace("image,", "file_name,"), encoding="utf-8"
+    )
     assert load_dataset(f"csv:{path.parent}").images == before.images
     assert load_dataset(f"csv:{path.parent.parent}").images == before.images
     (path.parent / "metadata.csv").unlink()
@@ -248,7 +258,7 @@ def test_a_folder_of_the_hub_is_read_by_its_metadata(table: Callable[..., Path])
 
 def test_a_score_named_in_another_case_is_not_renamed_but_found(table: Callable[..., Path]) -> None:
     path = table()
-    path.write_text(path.read_text().replace("quality", "Quality"))
+    path.write_text(path.read_text(encoding="utf-8").replace("quality", "Quality"), encoding="utf-8")
     assert load_dataset(f"csv:{path}").targets == ("Quality", "alignment")
     with pytest.raises(InputError, match="no score 'beauty'; it has Quality, alignment"):
         load_dataset(f"csv:{path}", targets=["beauty"])

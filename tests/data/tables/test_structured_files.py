@@ -36,7 +36,7 @@ def test_a_parquet_file_with_pictures_in_it_is_refused_by_the_column(tmp_path: P
 @pytest.mark.parametrize("listed", [False, True])
 def test_json_lines_and_a_json_list_are_read_as_text(tmp_path: Path, listed: bool) -> None:
     path = tmp_path / ("a.json" if listed else "a.jsonl")
-    path.write_text(json.dumps(ROWS) if listed else "\n".join(map(json.dumps, ROWS)))
+    path.write_text(json.dumps(ROWS) if listed else "\n".join(map(json.dumps, ROWS)), encoding="utf-8")
     table = open_table(path)
     assert [row[:2] for row in table.cells.values.tolist()] == [row[:2] for row in CELLS]
     assert table.cells["quality"].tolist() == ["1.5", "2", ""] and table.lines == (1, 2, 3)

@@ -115,7 +115,7 @@ class SweepContext:
                 found[kind] = FeatureDistribution.fit(kind, *parts)
         return found
 
-    @property
+    @cached_property
     def _tensors(self) -> dict[str, Tensor]:
         return {name: self._opened[name] for name in (*self.reads, *([PIXELS] if self.finetune else []))}
 
@@ -126,12 +126,12 @@ class SweepContext:
     def working_in(self, trials: Path) -> SweepContext:
         """Return the context with another folder and the features that this process has opened."""
         own = replace(self, trials=trials)
-        own.__dict__["_opened"] = self._opened
+        own.__dict__.update(_opened=self._opened, _tensors=self._tensors)
         return own
 
     def __getstate__(self) -> dict[str, Any]:
         # Opened features are memory maps of this process.
-        return {key: value for key, value in self.__dict__.items() if key != "_opened"}
+        return {key: value for key, value in self.__dict__.items() if key not in {"_opened", "_tensors"}}
 
 
 def make_context(

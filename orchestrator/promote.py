@@ -32,16 +32,17 @@ class _Metric(StrEnum):
 @command
 @examples(
     "python -m orchestrator.promote --variant text_hyper --dry-run",
-    "python -m orchestrator.promote --variant text_hyper --sweep SWEEP --yes",
+    "python -m orchestrator.promote --sweep SWEEP --control",
 )
 def promote(
     variant: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Variant whose registered model, of the same name, gets the alias: {variant}.",
             rich_help_panel=_CANDIDATE,
+            show_default="that of --sweep or --run",
         ),
-    ],
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(help="Take only sweeps on this data set: {dataset}.", rich_help_panel=_CANDIDATE),
@@ -58,12 +59,22 @@ def promote(
         str | None,
         typer.Option(help="Take this confirm run: SWEEP/confirm-0003, or its MLflow id.", rich_help_panel=_CANDIDATE),
     ] = None,
+    control: Annotated[
+        bool, flag("Promote the sweep's control as plain_head; needs --sweep or --run.", _CANDIDATE, "--control")
+    ] = False,
     min_gain: Annotated[
         float, typer.Option(min=0.0, help="Least lower end of the interval of the gain.", rich_help_panel=_GATES)
     ] = 0.0,
     confidence: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="Confidence of the intervals.", rich_help_panel=_GATES)
     ] = 0.95,
+    margin: Annotated[
+        float,
+        typer.Option(min=0.0, help="Largest estimate by which it may be below its control.", rich_help_panel=_GATES),
+    ] = 0.02,
+    require_claims: Annotated[
+        bool, flag("Refuse a model with a claim that is not shown.", _GATES, "--require-claims")
+    ] = False,
     force: Annotated[bool, flag("Move the alias against the gates; needs --reason.", _GATES, "--force")] = False,
     reason: Annotated[
         str | None, typer.Option(help="Reason of --force, kept in the history.", rich_help_panel=_GATES)
@@ -81,16 +92,17 @@ def promote(
     json: Annotated[bool, flag("Print one JSON object; with --history only.", OUTPUT_PANEL, "--json")] = False,
     debug: Debug = False,
 ) -> None:
-    """Pick the best configuration by validation, judge its median run, and move the alias if it passes every gate."""
+    """Pick the best configuration by validation, judge its median run, and move the alias if the gates of use pass."""
     import sys
     from tempfile import TemporaryDirectory
 
+    from models import CONTROL
     from orchestrator.core.errors import InputError
     from orchestrator.core.lookup import look_up
     from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.promotion.alias import read_history
     from orchestrator.registry.promotion.cli import check_alias, connect, question, silence_libraries
-    from orchestrator.registry.promotion.evaluate_gates import CandidateQuery
+    from orchestrator.registry.promotion.find_candidate import CandidateQuery
     from orchestrator.registry.promotion.gate_inputs import GateThresholds
     from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
     from orchestrator.registry.promotion.show import show_history
@@ -100,7 +112,16 @@ def promote(
     check_alias(alias)
     if json and not history:
         raise InputError("--json goes with --history: what was judged is kept in the version's tag gates, as JSON.")
+    if control and variant == CONTROL:
+        variant = None  # the sweep's own variant is another
+    if control and not (sweep or run):
+        raise InputError("--control needs --sweep or --run: a control belongs to its sweep.")
+    if not (variant or sweep or run):
+        raise InputError("Give --variant, or --sweep or --run to take the sweep's.")
     if history:
+        variant = CONTROL if control else variant
+        if variant is None:
+            raise InputError("--history needs --variant: it shows every move of that model's alias.")
         client = connect(tracking_uri)
         found = read_history(client, variant, alias)
         if json:
@@ -117,12 +138,13 @@ def promote(
     from models.registry import VARIANTS
 
     load_plugins(plugin or ())
-    look_up(VARIANTS, variant)
+    if variant:
+        look_up(VARIANTS, variant)
     confirm = question(yes or dry_run)
     client = connect(tracking_uri)
-    wanted = CandidateQuery(variant, dataset, sweep, run, metric.value)
-    rules = GateThresholds(metric.value, min_gain, confidence)
-    wish = PromotionOptions(alias, dry_run, reason if force else None)
+    wanted = CandidateQuery(variant, dataset, sweep, run, metric.value, control)
+    rules = GateThresholds(metric.value, min_gain, confidence, margin)
+    wish = PromotionOptions(alias, dry_run, reason if force else None, require_claims)
     with TemporaryDirectory(prefix="promote-") as scratch, silence_libraries():
         code = promote_best(client, wanted, rules, wish, out, Path(scratch), console, confirm, data_root)
     if code:

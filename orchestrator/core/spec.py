@@ -28,13 +28,22 @@ from orchestrator.core.setting_options import (
     Option,
     setting_options,
 )
+from orchestrator.core.setting_reason import setting_reason
 from orchestrator.core.spec_migrations import SCHEMA_VERSION, migrate
+from orchestrator.core.validation_reason import first_reason
+from orchestrator.core.yaml_reader import read_yaml
+
+MOST_TRIALS, MOST_EPOCHS, MOST_SPLITS, MOST_HOURS, MOST_CPUS = 10**6, 10**6, 1000, 10**6, 10**5
+"""Upper ends of numbers; a larger one is a slip, or would take all memory before anything is trained."""
+
+LARGEST_SEED = 2**63 - 1
+"""Largest seed of a sweep; PyTorch takes 64 bits, and confirm runs add the number of their split."""
 
 
 class SweepSpec(BaseModel):
     """Settings of one sweep, saved as `spec.yaml`; a sweep is resumed only if those that decide its figures agree."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     schema_version: Literal[2] = SCHEMA_VERSION
     id: str = Field(default_factory=lambda: uuid4().hex[:8])
@@ -58,6 +67,14 @@ class SweepSpec(BaseModel):
             resume_help="Folder of the data set, if it has moved.",
         ),
     ] = None
+    columns: Annotated[
+        tuple[str, ...],
+        Option(
+            "Columns of csv:FILE, as image=file,prompt=caption,alignment=mos,group=scene.",
+            DATA_PANEL,
+            default="image, prompt, scores",
+        ),
+    ] = ()
     test_dataset: Annotated[
         str | None, Option("Second data set that confirm runs and baselines score as well.", DATA_PANEL)
     ] = None
@@ -100,20 +117,22 @@ class SweepSpec(BaseModel):
 
     trials: Annotated[
         int,
-        Field(ge=1),
+        Field(ge=1, le=MOST_TRIALS),
         Option(
             "Budget of trials; the control gets as many.",
             SEARCH_PANEL,
             resume_help="New budget of trials; a larger one extends the sweep.",
         ),
     ] = 12
-    epochs: Annotated[int, Field(ge=1), Option("Epochs of a training.", SEARCH_PANEL)] = 15
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS), Option("Epochs of a training.", SEARCH_PANEL)] = 15
     sampler: Annotated[str, Option("Proposes configurations: {sampler}.", SEARCH_PANEL)] = "tpe"
     pruner: Annotated[str, Option("Stops weak trials early: {pruner}.", SEARCH_PANEL)] = "halving"
     space: Annotated[
         Path | None, Option("Search space of your own, as YAML.", SEARCH_PANEL, default="the variant's")
     ] = None
-    seed: Annotated[int, Field(ge=0), Option("Seed of sampler, initialisation and batches.", SEARCH_PANEL)] = 0
+    seed: Annotated[
+        int, Field(ge=0, le=LARGEST_SEED), Option("Seed of sampler, initialisation and batches.", SEARCH_PANEL)
+    ] = 0
     enqueue: Annotated[
         Path | None, Option("Configurations to try first: a YAML or JSON list, or CSV.", SEARCH_PANEL)
     ] = None
@@ -123,12 +142,12 @@ class SweepSpec(BaseModel):
     ] = ()
     max_hours: Annotated[
         float | None,
-        Field(gt=0),
+        Field(gt=0, le=MOST_HOURS),
         Option("Start no trial after this many hours.", SEARCH_PANEL, default="no limit", resumable=True),
     ] = None
     max_epoch_minutes: Annotated[
         float | None,
-        Field(gt=0),
+        Field(gt=0, le=60 * MOST_HOURS),
         Option(
             "Restart a trial, once, if it finishes no epoch for this many minutes.",
             SEARCH_PANEL,
@@ -147,14 +166,22 @@ class SweepSpec(BaseModel):
         ),
     ] = ()
 
-    confirm: Annotated[int, Field(ge=0), Option("Configurations to confirm on test; 0 for none.", CONFIRM_PANEL)] = 3
+    confirm: Annotated[
+        int, Field(ge=0, le=MOST_TRIALS), Option("Configurations to confirm on test; 0 for none.", CONFIRM_PANEL)
+    ] = 3
     splits: Annotated[
-        int, Field(ge=1), Option("Train/validation splits that confirm each configuration.", CONFIRM_PANEL)
+        int,
+        Field(ge=1, le=MOST_SPLITS),
+        Option(
+            "Train/validation splits that confirm each configuration.",
+            CONFIRM_PANEL,
+            resume_help="New number of splits; a larger one confirms on more.",
+        ),
     ] = 5
 
     concurrency: Annotated[
         int | None,
-        Field(ge=1),
+        Field(ge=1, le=MOST_TRIALS),
         Option("Trials that run at a time.", RESOURCES_PANEL, default="as many as fit", resumable=True),
     ] = None
     priority: Annotated[
@@ -168,11 +195,11 @@ class SweepSpec(BaseModel):
     ] = 1.0
     cpus_per_trial: Annotated[
         float | None,
-        Field(gt=0),
+        Field(gt=0, le=MOST_CPUS),
         Option("CPUs of a trial.", RESOURCES_PANEL, default="1, or the GPU's share", resumable=True),
     ] = None
     gpus_per_trial: Annotated[
-        Annotated[float, Field(ge=0)] | Literal["auto"],
+        Annotated[float, Field(ge=0, le=MOST_CPUS)] | Literal["auto"],
         Option(
             "GPUs of a trial: a number, a fraction, or auto for as many trials as fit.",
             RESOURCES_PANEL,
@@ -248,6 +275,13 @@ class SweepSpec(BaseModel):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else path
+
+    @field_validator("targets", "encoders")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{repeated} is there twice")
+        return names
 
     @field_validator("gpus_per_trial")
     @classmethod
@@ -328,7 +362,9 @@ def parse_spec(text: str, path: str) -> SweepSpec:
     """Parse the YAML text of a spec that was read from `path`; raise InputError as `load_spec` does."""
     try:
         return SweepSpec.model_validate(migrate(yaml.safe_load(text), path))
-    except (ValidationError, yaml.YAMLError) as error:
+    except ValidationError as error:
+        raise InputError(f"{path} is not a spec this version can read: {first_reason(error)}") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path} is not a spec this version can read: {' '.join(str(error).split())}") from error
 
 
@@ -336,9 +372,7 @@ def _validated(settings: dict[str, Any], source: str) -> SweepSpec:
     try:
         return SweepSpec.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        setting = str(first["loc"][0] if first["loc"] else "").replace("_", "-")
-        raise InputError(f"--{setting}{source}: {first['msg']}, got {first['input']!r}") from error
+        raise InputError(setting_reason(error, SweepSpec.model_fields, source)) from error
 
 
 def with_defaults(spec: SweepSpec) -> SweepSpec:
@@ -382,8 +416,8 @@ def _refuse_passwords(settings: dict[str, Any]) -> None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path.read_text(encoding="utf-8-sig"), exponents=False)
+    except (OSError, ValueError) as error:
         raise InputError(f"--config {path} cannot be read: {reason(error)}.") from error
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: expected a mapping of settings, got {type(content).__name__}.")

@@ -25,17 +25,35 @@ def check(
     protocol: Annotated[
         str, typer.Option(help="How the data are split: {protocol}.", rich_help_panel=DATA_PANEL)
     ] = "disjoint",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of csv:FILE, as image=file,prompt=caption,alignment=mos,group=scene.",
+            rich_help_panel=DATA_PANEL,
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            help="Scores to learn, separated by commas; only they are judged.",
+            rich_help_panel=DATA_PANEL,
+            show_default="any",
+        ),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Report usable and missing images and how the data split; exit code 1 if a sweep would refuse them."""
     from rich.console import Console
 
+    from orchestrator.core.setting_options import names as split_names
     from orchestrator.data.print_report import print_report
     from orchestrator.data.report import report_dataset
 
     with progress_bar() as progress:
-        report = report_dataset(dataset, data_root, protocol, progress)
+        report = report_dataset(
+            dataset, data_root, protocol, progress, split_names(columns) or (), split_names(targets) or ()
+        )
     if json:
         print(json_format.dumps(report.to_dict()))
     else:

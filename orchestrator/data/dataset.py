@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+
+GROUPS = "split group"
+"""Column of groups that no split divides, if the user named one; a score may well be called group."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,15 @@ class Dataset:
     Attributes:
         name: the name it was loaded by, for example "agiqa3k".
         table: columns are name (unique, sorted), image (absolute path), prompt, generator, digest (SHA-256 of the
-            image's bytes), and a column for every target in MOS units. Optional: `<target>_std`, the raters'
-            standard deviations, and `criteria`.
+            image's bytes), and a column for every target in MOS units. Without prompts, prompt is "" in all rows.
+            Optional: `<target>_std`, the raters' standard deviations, `criteria`, and `GROUPS`.
         targets: the score columns, for example ("quality", "alignment").
         quarantined: rows that were excluded.
         data_hash: SHA-256 of names, images, prompts, generators and scores. Equal hashes mean the same rows
             in the same order.
+        notes: sentences about what was assumed to read it.
+        gaps: scores that some rows lack → how many, and the first of them.
+        unusable: scores that cannot be learned → why.
     """
 
     name: str
@@ -42,6 +49,9 @@ class Dataset:
     targets: tuple[str, ...]
     quarantined: tuple[Quarantine, ...]
     data_hash: str
+    notes: tuple[str, ...] = ()
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -93,11 +103,39 @@ class Dataset:
         return list(self.table["generator"])
 
     @property
+    def has_prompts(self) -> bool:
+        """True if the images have prompts; a row without one is excluded then."""
+        return bool((self.table["prompt"].str.strip() != "").any())
+
+    @property
+    def groups(self) -> list[str]:
+        """Group of each row, which no split divides and intervals resample, (N,).
+
+        It is the column `GROUPS` if there is one, else the normalised prompt, else, without prompts, the image's bytes.
+        """
+        if GROUPS in self.table:
+            named = self.table[GROUPS]
+            return list(named.where(named != "", self.table["digest"]))
+        if "digest" in self.table and not self.has_prompts:
+            return list(self.table["digest"])
+        return list(self.table["prompt"].map(normalize_prompt))
+
+    @property
+    def group_noun(self) -> str:
+        """Name of the groups, for messages: "prompts" or "groups"."""
+        return "groups" if GROUPS in self.table or not self.has_prompts else "prompts"
+
+    @property
+    def group_count(self) -> int:
+        """Number of groups: of distinct prompts as they are written, unless the groups are others."""
+        return len(set(self.prompts if self.group_noun == "prompts" else self.groups))
+
+    @property
     def prompt_ids(self) -> NDArray[np.int64]:
-        """A number for each row, equal where the normalised prompts are equal, (N,)."""
+        """A number for each row, equal where the groups are equal: by default the normalised prompts, (N,)."""
         import pandas as pd
 
-        return pd.factorize(self.table["prompt"].map(normalize_prompt))[0].astype("int64")
+        return pd.factorize(pd.Series(self.groups, dtype=object))[0].astype("int64")
 
     def scores(self, targets: Sequence[str] | None = None) -> NDArray[np.float64]:
         """Return mean opinion scores, (N, T) in MOS units, for some targets or for all of them.

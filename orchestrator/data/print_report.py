@@ -20,7 +20,8 @@ def print_report(report: DatasetReport, console: Console) -> None:
 
 def _pieces(report: DatasetReport) -> Iterator[RenderableType]:
     yield f"{report.dataset} at {report.root}"
-    yield f"{report.usable} of {report.rows} images can be used, {report.prompts} prompts"
+    yield from report.notes
+    yield f"{report.usable} of {report.rows} images can be used, {report.prompts} {report.groups}"
     for reason, names in report.left_out.items():
         more = ", …" if len(names) > _SHOWN_NAMES else ""
         yield f"  excluded: {len(names)} {reason}: {', '.join(names[:_SHOWN_NAMES])}{more}"
@@ -33,6 +34,8 @@ def _pieces(report: DatasetReport) -> Iterator[RenderableType]:
         yield _parts(report)
     yield ""
     yield f"data hash {report.data_hash}"
+    for target, why in report.unusable.items():
+        yield f"{target} cannot be learned: {why}."
     for problem in report.problems:
         yield f"A sweep would refuse it: {problem}"
 
@@ -54,7 +57,7 @@ def _generators(report: DatasetReport) -> Table:
 
 
 def _parts(report: DatasetReport) -> Table:
-    table = _table(f"{report.protocol}, split 0", "prompts", "images")
+    table = _table(f"{report.protocol}, split 0", report.groups, "images")
     for part, content in report.parts.items():
         table.add_row(part, str(content.prompts), str(content.images))
     return table

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models.name_registry import Registry
 from orchestrator.core.errors import InputError
@@ -14,7 +15,7 @@ from orchestrator.data.progress import Progress, silent
 from orchestrator.data.source import Source
 from orchestrator.data.validate import RawDataset, check_dataset
 
-Loader = Callable[[str, "Path | None", Progress], RawDataset]
+Loader = Callable[..., RawDataset]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class _Entry:
     load: Loader
     argument: str
     source: Source | None
+    names_columns: bool = False
 
 
 def _usage(name: str, entry: _Entry) -> str:
@@ -34,7 +36,9 @@ DATASETS: Registry[_Entry] = Registry("data set", "orchestrator.data.datasets", 
 """All data sets; the modules of `orchestrator/data/datasets/` and plug-ins register them."""
 
 
-def register_dataset(name: str, argument: str = "", source: Source | None = None) -> Callable[[Loader], Loader]:
+def register_dataset(
+    name: str, argument: str = "", source: Source | None = None, names_columns: bool = False
+) -> Callable[[Loader], Loader]:
     """Register the decorated loader.
 
     The loader is called with the argument, the folder of the data or None, and a function that shows progress.
@@ -44,6 +48,7 @@ def register_dataset(name: str, argument: str = "", source: Source | None = None
         argument: The part after the colon, for example "FILE". It is in brackets if it is optional, for example
             "[SEED]", and empty if a colon is not allowed.
         source: Where the data set is published; None if it need not be downloaded.
+        names_columns: Whether the loader takes the keyword `columns`: what a column holds → its name in the table.
 
     Raises:
         ValueError: The name is registered already.
@@ -57,7 +62,7 @@ def register_dataset(name: str, argument: str = "", source: Source | None = None
     """
 
     def register(load: Loader) -> Loader:
-        DATASETS.add(name, _Entry(load, argument, source), load.__module__)
+        DATASETS.add(name, _Entry(load, argument, source, names_columns), load.__module__)
         return load
 
     return register
@@ -73,24 +78,38 @@ def list_datasets() -> list[str]:
     return list(DATASETS.usages().values())
 
 
-def load_dataset(spec: str, data_root: Path | None = None, progress: Progress | None = None) -> Dataset:
+def load_dataset(
+    spec: str,
+    data_root: Path | None = None,
+    progress: Progress | None = None,
+    columns: Iterable[str] = (),
+    targets: Sequence[str] = (),
+) -> Dataset:
     """Load and check a data set.
 
     Args:
         spec: A name, or a name and its argument: `shapes`, `agiqa3k`, `csv:scores.csv`.
         data_root: Folder that holds the data, for data sets that are not built in.
         progress: Called with progress during slow steps.
+        columns: Names of columns, such as "image=file"; see `read_dataset`.
+        targets: Scores that will be learned; all if empty.
 
     Raises:
-        InputError: The data set is unknown, a folder, file or column is missing, or more than 5 % of the rows are
-            unusable.
+        InputError: The data set is unknown, or a folder, file or column is missing. Also if more than 5 % of the rows
+            are unusable, or a score cannot be learned.
     """
     report = progress or silent
-    return check_dataset(read_dataset(spec, data_root, report), report)
+    return check_dataset(read_dataset(spec, data_root, report, columns), report, targets)
 
 
-def read_dataset(spec: str, data_root: Path | None, progress: Progress) -> RawDataset:
+def read_dataset(spec: str, data_root: Path | None, progress: Progress, columns: Iterable[str] = ()) -> RawDataset:
     """Read the rows that a data set's files name; nothing is checked yet.
+
+    Args:
+        spec: As for `load_dataset`.
+        data_root: Folder that holds the data, for data sets that are not built in.
+        progress: Called with progress during slow steps.
+        columns: `ROLE=COLUMN`: image, prompt, name, generator, group or a score, and its column in the user's table.
 
     Raises:
         InputError: The data set is unknown, or a folder, file or column is missing.
@@ -103,7 +122,32 @@ def read_dataset(spec: str, data_root: Path | None, progress: Progress) -> RawDa
         raise InputError(f"The dataset '{spec}' should read {_usage(name, entry)}.")
     if data_root is not None and not data_root.is_dir():
         raise InputError(f"The data folder {data_root} does not exist or is not a folder.")
-    return entry.load(argument, data_root, progress)
+    named = column_roles(columns)
+    if named and not entry.names_columns:
+        raise InputError(f"--columns names columns of csv:FILE; {name} has its own.")
+    options: dict[str, Any] = {"columns": named} if named else {}
+    return entry.load(argument, data_root, progress, **options)
+
+
+def column_roles(columns: Iterable[str]) -> dict[str, str]:
+    """Return role → column for texts such as "image=file".
+
+    Raises:
+        InputError: A text has another form, or a role is given twice.
+
+    Example:
+        >>> column_roles(["image=file", "alignment=mos"])
+        {'image': 'file', 'alignment': 'mos'}
+    """
+    roles: dict[str, str] = {}
+    for text in columns:
+        role, equals, column = (part.strip() for part in text.partition("="))
+        if not (role and equals and column):
+            raise InputError(f"--columns takes ROLE=COLUMN, such as image=file,alignment=mos, not '{text}'.")
+        if role in roles:
+            raise InputError(f"--columns names {role} twice: {roles[role]} and {column}.")
+        roles[role] = column
+    return roles
 
 
 def dataset_source(spec: str) -> Source | None:

@@ -15,7 +15,7 @@ from models.name_registry import Registry
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
 from orchestrator.core.lookup import look_up
-from orchestrator.data.dataset import Dataset, normalize_prompt
+from orchestrator.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,13 +100,15 @@ def list_protocols() -> list[str]:
 def disjoint(dataset: Dataset, index: int) -> _Rows:
     """Divide by prompts: no prompt is in two parts, and the test prompts are the same for every index and every sweep.
 
+    Without prompts, or with a column of groups, those are divided: see `Dataset.groups`.
+
     Test: prompts whose hash is in the lowest 20 % of its range, so that a prompt keeps its part if others are added or
     removed. Validation: 20 % of the other prompts, chosen by the index.
 
     Raises:
         InputError: A part has fewer than two prompts.
     """
-    prompts = _normalised(dataset)
+    prompts = _groups(dataset)
     return _by_prompt(dataset, prompts, {prompt for prompt in prompts if _uniform(prompt) < TEST_SHARE}, index)
 
 
@@ -119,26 +121,26 @@ def random(dataset: Dataset, index: int) -> _Rows:
     Raises:
         InputError: A part has fewer than two prompts.
     """
-    prompts = _normalised(dataset)
+    prompts = _groups(dataset)
     order = sorted(set(prompts), key=lambda prompt: _sha256(f"test {index}:{prompt}"))
     return _by_prompt(dataset, prompts, set(order[: round(TEST_SHARE * len(order))]), index)
 
 
-def _normalised(dataset: Dataset) -> NDArray[np.object_]:
-    return np.array([normalize_prompt(prompt) for prompt in dataset.prompts], dtype=object)
+def _groups(dataset: Dataset) -> NDArray[np.object_]:
+    return np.array(dataset.groups, dtype=object)
 
 
 def _by_prompt(dataset: Dataset, prompts: NDArray[np.object_], test: set[str], index: int) -> _Rows:
     """Return the rows of train, validation and test; the index chooses the validation share of the other prompts."""
-    distinct = sorted(set(prompts))
+    distinct, noun = sorted(set(prompts)), dataset.group_noun
     rest = sorted((p for p in distinct if p not in test), key=lambda prompt: _sha256(f"{index}:{prompt}"))
     validation = set(rest[: round(VALIDATION_SHARE * len(rest))])
     train = set(rest) - validation
     for part, members in (("train", train), ("validation", validation), ("test", test)):
         if len(members) < MIN_PROMPTS:
             raise InputError(
-                f"{dataset.name} has {len(distinct)} prompts, which leaves {len(members)} for {part}; "
-                f"prompt-disjoint splits need at least {MIN_PROMPTS} in each part: add prompts, "
+                f"{dataset.name} has {len(distinct)} {noun}, which leaves {len(members)} for {part}; "
+                f"{noun[:-1]}-disjoint splits need at least {MIN_PROMPTS} in each part: add {noun}, "
                 "or choose --protocol paper."
             )
     return _rows_where(prompts, train), _rows_where(prompts, validation), _rows_where(prompts, test)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 
 from orchestrator.core.errors import LedgerUnavailable
@@ -21,6 +22,7 @@ from orchestrator.execution.sweep_callback import SweepCallback
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch
 from orchestrator.search.outcome import Outcome
+from orchestrator.search.unique_configurations import NoConfigurationLeft
 
 _SAME_FAILURES = 3
 """Number of trials after which the sweep stops if all of them failed with the same error."""
@@ -101,17 +103,17 @@ class SweepController:
         return share is not None and len(self._live) >= share
 
     def _new_job(self) -> Job | None:
-        open_arms = [arm for arm in self._arms.values() if self._may_ask(arm)]
-        if open_arms:
+        while open_arms := [arm for arm in self._arms.values() if self._may_ask(arm)]:
             arm = min(open_arms, key=lambda arm: arm.ledger.asked())
-            return self._arm_job(arm, arm.ledger.ask())
+            with suppress(NoConfigurationLeft):  # the arm may not ask again
+                return self._arm_job(arm, arm.ledger.ask())
         self._enqueue_confirm_runs()
         if self._confirm.waiting() and not self._confirm_runs_may_change():
             return self._confirm_job(self._confirm.ask())
         return None
 
     def _may_ask(self, arm: Arm) -> bool:
-        return arm.ledger.asked() < self.plan.trials and time.time() < self.plan.deadline
+        return arm.ledger.asked() < self.plan.trials and time.time() < self.plan.deadline and not arm.ledger.exhausted()
 
     def _enqueue_confirm_runs(self) -> None:
         due = self._confirm_runs_due()

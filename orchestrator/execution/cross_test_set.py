@@ -119,6 +119,7 @@ def prepare_cross_dataset(
     if not spec.confirm:
         raise InputError("--test-dataset is scored by the confirm runs, of which --confirm 0 leaves none.")
     from orchestrator.data import load_dataset
+    from orchestrator.data.validate import unlearnable_reason
 
     dataset = load_dataset(spec.test_dataset, spec.test_data_root, progress)
     known = tuple(target for target in targets if target in dataset.targets)
@@ -140,6 +141,8 @@ def prepare_cross_dataset(
             f"--test-dataset: {len(rows)} of {len(dataset)} images of {dataset.name} are left to score, too few: "
             f"{counts or 'there are no more'}{f' with what is trained on {trained_on.name}' if counts else ''}."
         )
+    if unlearnable := unlearnable_reason(dataset, known):
+        raise InputError(f"--test-dataset: {unlearnable}")
     missing = tuple(target for target in targets if target not in known)
     return CrossDataset(dataset, known, missing, rows, shared)
 
@@ -159,7 +162,8 @@ def unseen_rows(
     seen = trained_on.table.iloc[used]
     same_image = dataset.table["digest"].isin(set(seen["digest"])).to_numpy()
     prompts = dataset.table["prompt"].map(normalize_prompt)
-    same_prompt = prompts.isin(set(seen["prompt"].map(normalize_prompt))).to_numpy() & ~same_image
+    known = set(seen["prompt"].map(normalize_prompt)) - {""}  # without prompts, none is shared
+    same_prompt = prompts.isin(known).to_numpy() & ~same_image
     counts = {SHARED_IMAGE: int(same_image.sum()), SHARED_PROMPT: int(same_prompt.sum())}
     rows = np.flatnonzero(~same_image & ~same_prompt)
     return rows, {what: count for what, count in counts.items() if count}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,7 +114,29 @@ def make_plan(spec: SweepSpec, began: float) -> Plan:
     )
 
 
-def job_budget(spec: SweepSpec, arms: int) -> int:
-    """Return the largest number of jobs of a sweep with `arms` searches: trials, confirm runs and baselines."""
-    confirm = (arms * min(spec.confirm, spec.trials) + 1) * spec.splits if spec.confirm else 0
-    return arms * spec.trials + confirm
+def job_budget(spec: SweepSpec, arms: Sequence[Arm]) -> int:
+    """Return the largest number of jobs of a sweep with these searches: trials, confirm runs and baselines."""
+    trials = [trial_budget(arm, spec.trials) for arm in arms]
+    confirm = (sum(min(spec.confirm, count) for count in trials) + 1) * spec.splits if spec.confirm else 0
+    return sum(trials) + confirm
+
+
+def trial_budget(arm: Arm, trials: int) -> int:
+    """Return the largest number of trials of a search: the budget, or the configurations of its space if fewer.
+
+    Trials that an earlier version repeated count as well.
+    """
+    configurations = arm.ledger.configurations()
+    return trials if configurations is None else min(trials, max(configurations, arm.ledger.asked()))
+
+
+def exhausted_sentence(arm: Arm, trials: int) -> str | None:
+    """Return a sentence that says that a search ended before its budget since its space has no more configurations."""
+    asked = arm.ledger.asked()
+    if asked >= trials or not arm.ledger.exhausted():
+        return None
+    which = "of the control " if arm.study == "control" else ""
+    return (
+        f"The search {which}ended after {asked} of {trials} trials: its space has no more configurations, and none is "
+        "trained twice with one seed."
+    )

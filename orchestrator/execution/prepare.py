@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models import CONTROL
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins, load_plugins, share_plugins
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
+from orchestrator.execution.check_space import check_backbone, check_keys, check_models, check_training
 from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
+from orchestrator.execution.score_names import check_score_names
+from orchestrator.scoring.feature_distribution import FEATURES as DISTANCE_FEATURES
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, has_space, load_space
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.data import Dataset, FeatureSet, Split
+    from orchestrator.data.validate import RawDataset
     from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 
@@ -104,26 +109,33 @@ def prepare(
         from orchestrator.search.rdb_storage import check_database
 
         check_database(spec.ledger)
+    resumed = space is not None
     space = space or _space(spec)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
-    dataset, targets = _data(spec, progress)
+    dataset, targets = load_sweep_data(spec, progress)
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
-    _check_keys(space, spec, info.parameters)
-    _check_training(space, spec, dataset, targets)
+    _check_prompts(spec, dataset, targets, reads)
+    check_keys(space, spec, info.parameters)
+    check_training(space, spec, dataset, targets)
+    check_score_names(targets)
     if spec.backbone == "finetune":
         check_backbone(space, spec, encoders["image"], reads)
     from orchestrator.data import FeatureStore, check_searchable, make_split
+    from orchestrator.data.check_scores import check_parts
 
     if any(name.startswith("criteria.") for name in reads):
         _ = dataset.criteria
-    FeatureStore().shapes(encoders, reads)  # raises now if weights are missing
+    shapes = FeatureStore().shapes(encoders, reads)  # raises now if weights are missing
+    if not resumed:
+        check_models(space, spec, control_of(spec.variant, targets, space), shapes, len(targets))
     if spec.trials > 1:
         check_searchable(spec.protocol)
     count = spec.splits if spec.confirm else 0
     splits = {index: make_split(dataset, spec.protocol, index) for index in range(count + 1)}
+    check_parts(dataset, targets, splits.values())
     return PreparedSweep(
         spec=spec,
         dataset=dataset,
@@ -161,10 +173,17 @@ def _plugins(spec: SweepSpec, encoders: Mapping[str, str], space: SearchSpace) -
 
 
 def extract_features(prepared: PreparedSweep, progress: Progress) -> FeatureSet:
-    """Return the features that the sweep reads, and to fine-tune the images; compute them if missing."""
+    """Return the features that the sweep reads and measures distances in, and to fine-tune the images.
+
+    Missing ones are computed.
+    """
     from orchestrator.data import FeatureStore
 
-    return FeatureStore().get(prepared.dataset, prepared.encoders, _wanted(prepared), progress)
+    store, wanted = FeatureStore(), _wanted(prepared)
+    # Arrays that the encoders compute anyway; a plug-in's encoder may lack them.
+    given = store.shapes(prepared.encoders, prepared.reads)
+    measured = [name for name in DISTANCE_FEATURES.values() if name in given]
+    return store.get(prepared.dataset, prepared.encoders, (*wanted, *measured), progress)
 
 
 def extract_cross_test(prepared: PreparedSweep, progress: Progress) -> CrossDatasetEval | None:
@@ -205,32 +224,61 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
     return {**chosen, "criteria": chosen["prompt"]}
 
 
-def _data(spec: SweepSpec, progress: Progress) -> tuple[Dataset, tuple[str, ...]]:
-    from orchestrator.data import load_dataset
+def load_sweep_data(
+    spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Return a sweep's checked data set, with its criteria if it names some, and the scores that it learns.
+
+    Args:
+        spec: the sweep's settings.
+        progress: called while data is generated or verified.
+        data_root: folder of the data set, if it has moved.
+
+    Raises:
+        InputError: the data set cannot be read, or lacks scores or criteria.
+    """
+    from orchestrator.data.registry import read_dataset
+    from orchestrator.data.validate import check_dataset, written_targets
 
     _variant(spec.variant, None)
-    dataset = load_dataset(spec.dataset, spec.data_root, progress)
-    if spec.criteria:
+    raw = read_dataset(spec.dataset, data_root or spec.data_root, progress, spec.columns)
+    targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw)
+    dataset = check_dataset(raw, progress, targets)
+    if spec.criteria and dataset.has_prompts:
         from orchestrator.data.prompt_criteria import read_criteria
 
         dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
-    missing = [target for target in spec.targets if target not in dataset.targets]
-    if missing:
-        raise InputError(f"{dataset.name} has no score {' or '.join(missing)}; it has {', '.join(dataset.targets)}.")
-    return dataset, spec.targets or _default_targets(spec.variant, dataset)
+    return dataset, targets
 
 
-def _default_targets(variant: str, dataset: Dataset) -> tuple[str, ...]:
+def _default_targets(variant: str, raw: RawDataset) -> tuple[str, ...]:
+    from orchestrator.data.validate import missing_target
+
     meant_for = _variant(variant, None).targets
     if meant_for is None:
-        return dataset.targets[:1]
-    targets = tuple(target for target in dataset.targets if target in meant_for)
+        return raw.targets[:1]
+    targets = tuple(target for target in raw.targets if target.casefold() in meant_for)
     if not targets:
+        if unusable := [target for target in meant_for if target in raw.unusable]:
+            raise InputError(missing_target(raw, unusable[0]))
         raise InputError(
-            f"{variant} scores {' or '.join(meant_for)}, which {dataset.name} has not; it has "
-            f"{', '.join(dataset.targets)}: choose with --targets."
+            f"{variant} scores {' or '.join(meant_for)}, which {raw.name} has not; it has "
+            f"{', '.join(raw.targets)}: choose with --targets."
         )
     return targets
+
+
+def _check_prompts(spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...], reads: tuple[str, ...]) -> None:
+    """Raise InputError if the images have no prompts and the variant or a score needs them."""
+    if dataset.has_prompts:
+        return
+    advice = "add a column prompt, or name it with --columns prompt=COLUMN"
+    if any(target.casefold() == "alignment" for target in targets):
+        raise InputError(f"{dataset.name} has no prompts, and alignment is judged by the prompt: {advice}.")
+    if any(not name.startswith("image.") for name in reads):
+        raise InputError(
+            f"{spec.variant} reads prompts, and {dataset.name} has none: {advice}, or search image_hyper for quality."
+        )
 
 
 def _variant(name: str, of: str | None) -> Any:
@@ -240,66 +288,6 @@ def _variant(name: str, of: str | None) -> Any:
         return variant_info(name, of) if of else variant_info(name)
     except ValueError as error:
         raise InputError(str(error)) from error
-
-
-def _check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) -> None:
-    """Raise InputError for a key that the variant lacks."""
-    source = _source(spec)
-    known = {"model": set(parameters), "hypernet": set(parameters)}
-    for section, names in known.items():
-        for key in getattr(space, section):
-            if key not in names:
-                raise InputError(
-                    f"{source}: {section}.{key}: {unknown_name_message(f'parameter of {spec.variant}', key, names)}"
-                )
-
-
-def _check_training(space: SearchSpace, spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...]) -> None:
-    """Raise InputError for an unknown key, a value out of range, or a loss that needs what this data lacks."""
-    from orchestrator.training.losses import build_loss
-    from orchestrator.training.settings import FitSettings
-
-    for largest in (False, True):
-        for training in {repr(corner.training): corner.training for corner in space.corners(largest)}.values():
-            try:
-                settings = FitSettings.from_dict({**training, "epochs": spec.epochs})
-                settings.weights_of(targets)
-                build_loss(settings.loss).check_std(dataset.lacking_stds(targets))
-            except InputError as error:
-                raise InputError(f"{_source(spec)}: training: {error}") from error
-
-
-def _source(spec: SweepSpec) -> str:
-    return str(spec.space or f"The space of {spec.variant}")
-
-
-def check_backbone(space: SearchSpace, spec: SweepSpec, encoder: str, reads: tuple[str, ...]) -> None:
-    """Check that the variant has a backbone to fine-tune and that the space's section `backbone` fits it.
-
-    Raises:
-        InputError: what is wrong, in one sentence.
-    """
-    from models.encoders import build_encoder
-    from models.finetuned_model import Finetuning, trainable
-
-    if not any(name.startswith("image.") for name in reads):
-        raise InputError(f"--backbone finetune: {spec.variant} reads no image features, only {', '.join(reads)}.")
-    try:
-        parts = len(trainable(build_encoder(encoder)).load_backbone().parts())
-    except ValueError as error:
-        raise InputError(f"--backbone finetune: {error}.") from error
-    known = [field.name for field in fields(Finetuning)]
-    for key in space.backbone:
-        if key not in known:
-            raise InputError(
-                f"{_source(spec)}: backbone.{key}: {unknown_name_message('setting of a backbone', key, known)}"
-            )
-    for largest in (False, True):
-        for corner in space.corners(largest):
-            try:
-                Finetuning(**corner.backbone).check(parts, encoder)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"{_source(spec)}: backbone: {error}.") from error
 
 
 def _space(spec: SweepSpec) -> SearchSpace:

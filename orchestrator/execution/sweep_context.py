@@ -8,19 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from orchestrator.cluster.shared_features import open_features
 from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins
 from orchestrator.data.feature_store import PIXELS
 from orchestrator.execution.shared_trial_store import SharedTrialStore
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from orchestrator.data import Dataset, FeatureSet, Split
     from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
     from orchestrator.execution.trial_store import TrialStore
+    from orchestrator.scoring import FeatureDistribution
     from orchestrator.training.training_data import TrainingData
 
 
@@ -98,21 +100,38 @@ class SweepContext:
             stds=None if self.stds is None else torch.from_numpy(self.stds).float(),
         )
 
-    @cached_property
+    def feature_distributions(self, split: int) -> dict[str, FeatureDistribution]:
+        """Return the distribution of the training rows' features, for the kinds whose features are stored."""
+        from orchestrator.scoring import FeatureDistribution
+        from orchestrator.scoring.feature_distribution import FEATURES, thin_rows
+
+        rows = self.splits[split]
+        prompts = np.unique(self.prompt_ids[rows.train], return_index=True)[1]  # each counts once, as each image does
+        train = {"image": rows.train, "prompt": rows.train[prompts]}
+        found = {}
+        for kind, name in FEATURES.items():
+            if name in self.features.shapes:
+                parts = (self._opened[name][thin_rows(part)].numpy() for part in (train[kind], rows.validation))
+                found[kind] = FeatureDistribution.fit(kind, *parts)
+        return found
+
+    @property
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = open_features(self.features)
-        pixels = [PIXELS] if self.finetune else []
-        return {name: tensors[name] for name in (*self.reads, *pixels)}
+        return {name: self._opened[name] for name in (*self.reads, *([PIXELS] if self.finetune else []))}
+
+    @cached_property
+    def _opened(self) -> dict[str, Tensor]:
+        return open_features(self.features)
 
     def working_in(self, trials: Path) -> SweepContext:
         """Return the context with another folder and the features that this process has opened."""
         own = replace(self, trials=trials)
-        own.__dict__["_tensors"] = self._tensors
+        own.__dict__["_opened"] = self._opened
         return own
 
     def __getstate__(self) -> dict[str, Any]:
         # Opened features are memory maps of this process.
-        return {key: value for key, value in self.__dict__.items() if key != "_tensors"}
+        return {key: value for key, value in self.__dict__.items() if key != "_opened"}
 
 
 def make_context(

@@ -212,6 +212,7 @@ class TrainingJob:
                 ),
             ),
             self._training.model,
+            self._context.feature_distributions(self._job.split),
         )
 
 

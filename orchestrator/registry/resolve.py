@@ -88,6 +88,7 @@ def _from_mlflow(downloaded: DownloadedModel, store: ModelStore) -> ResolvedMode
     try:
         spec = json.loads(tags["spec"])
         about |= {key: spec[key] for key in ("dataset", "protocol")} | {"sweep": spec["name"]}
+        about |= {"columns": spec["columns"]} if spec.get("columns") else {}
     except (KeyError, ValueError, TypeError):
         pass
     return ResolvedModel(
@@ -116,7 +117,13 @@ def _from_sweep(reference: str, sweeps: Path) -> ResolvedModel:
             f"The sweep {workspace.name} has no confirmed configuration, so it has no model to score with."
         )
     spec = load_spec(workspace.spec)
-    about = {"sweep": workspace.name, "run_key": run, "dataset": spec.dataset, "protocol": spec.protocol}
+    about: dict[str, Any] = {
+        "sweep": workspace.name,
+        "run_key": run,
+        "dataset": spec.dataset,
+        "protocol": spec.protocol,
+    }
+    about |= {"columns": list(spec.columns)} if spec.columns else {}
     if workspace.identity.is_file():
         about["data_hash"] = json.loads(workspace.identity.read_text(encoding="utf-8")).get("data")
     predictions = workspace.trials / run / PREDICTIONS

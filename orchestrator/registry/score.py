@@ -52,10 +52,14 @@ def score_images(
     Raises:
         InputError: the model does not exist, images or prompt are missing, or the model does not read criteria.
     """
-    requests = read_requests(given, prompt, criteria)
+    requests = read_requests(given, prompt, criteria, optional_prompts=True)
+    for note in requests.notes:
+        Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
     with resolve_model(options.model, options.sweeps, options.tracking_uri) as model:
         scorer = load_found(model, chosen_device(options.device))
         name = model.name
+    if scorer.needs_prompts and requests.lacks_prompts:
+        raise InputError(requests.lacks_prompts)
     if scorer.needs_criteria and not all(requests.criteria):
         raise InputError(
             f"A model of {scorer.config.variant} reads criteria: give --criteria TEXT, or a column criteria."

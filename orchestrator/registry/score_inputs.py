@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
-
-_TABLES = {".csv", ".xlsx"}
+from orchestrator.data.tables.open_file import TABLE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -17,17 +16,23 @@ class ScoreInputs:
     """Images, each with its prompt.
 
     Attributes:
-        images: paths, (n,).
+        images: paths, (n,); URLs as they were written.
         prompts: (n,).
         criteria: (n,), "" if none were given.
+        notes: sentences about what was assumed to read them.
+        lacks_prompts: sentence about missing prompts, which a model that reads prompts needs; None if there are some.
     """
 
-    images: tuple[Path, ...]
+    images: tuple[Path | str, ...]
     prompts: tuple[str, ...]
     criteria: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    lacks_prompts: str | None = None
 
 
-def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | None) -> ScoreInputs:
+def read_requests(
+    given: Sequence[Path], prompt: str | None, criteria: str | None, optional_prompts: bool = False
+) -> ScoreInputs:
     """Read the arguments of the command.
 
     Args:
@@ -35,22 +40,25 @@ def read_requests(given: Sequence[Path], prompt: str | None, criteria: str | Non
             relative paths start at its folder.
         prompt: prompt of all images, also for a table without a column prompt.
         criteria: criteria of all images, likewise.
+        optional_prompts: return `lacks_prompts` instead of refusing; the prompts are "" then.
 
     Raises:
         InputError: images, prompt or a column of the table are missing.
     """
-    if len(given) == 1 and given[0].suffix.lower() in _TABLES:
-        return _from_table(given[0], prompt, criteria)
+    if len(given) == 1 and given[0].suffix.lower() in TABLE_SUFFIXES:
+        return _from_table(given[0], prompt, criteria, optional_prompts)
     images = [image for path in given for image in _images_of(path, alone=len(given) == 1)]
     if not images:
         raise InputError(
             "There is nothing to score: give images, a folder, or a CSV with the columns image and prompt."
         )
+    lacks = None
     if prompt is None:
-        raise InputError(
-            "Give --prompt TEXT, from which the images were generated, or a CSV with the columns image and prompt."
-        )
-    return ScoreInputs(tuple(images), (prompt,) * len(images), (criteria or "",) * len(images))
+        lacks = "Give --prompt TEXT, from which the images were generated, or a CSV with the columns image and prompt."
+        if not optional_prompts:
+            raise InputError(lacks)
+    count = len(images)
+    return ScoreInputs(tuple(images), (prompt or "",) * count, (criteria or "",) * count, lacks_prompts=lacks)
 
 
 def _images_of(path: Path, alone: bool) -> list[Path]:
@@ -83,17 +91,27 @@ def _inside(folder: Path) -> list[Path]:
     return images
 
 
-def _from_table(path: Path, prompt: str | None, criteria: str | None) -> ScoreInputs:
-    from orchestrator.data.read_table import read_table
+def _from_table(path: Path, prompt: str | None, criteria: str | None, optional_prompts: bool) -> ScoreInputs:
+    from orchestrator.data.image_paths import is_url, locate_images
+    from orchestrator.data.read_table import open_table
 
-    table = read_table(path, ["image"] if prompt is not None else ["image", "prompt"])
-    if table.empty:
+    table = open_table(path).require(["image"])
+    lacks = None
+    if prompt is None and not table.find("prompt"):
+        lacks = f"{path} lacks prompt; its columns are {table.column_names()}."
+        if not optional_prompts:
+            raise InputError(lacks)
+    for name, given in (("prompt", prompt), ("criteria", criteria)):
+        if given is not None and table.find(name):
+            raise InputError(f"{path} has a column {name}: omit --{name}.")
+    table = table.require([name for name in ("image", "prompt", "criteria") if table.find(name)])
+    cells = table.cells
+    if cells.empty:
         raise InputError(f"{path} has no rows.")
-    if prompt is not None and "prompt" in table:
-        raise InputError(f"{path} has a column prompt: omit --prompt.")
-    if criteria is not None and "criteria" in table:
-        raise InputError(f"{path} has a column criteria: omit --criteria.")
-    images = tuple(path.parent / image for image in table["image"])
-    prompts = tuple(table["prompt"]) if "prompt" in table else (str(prompt),) * len(images)
-    all_criteria = tuple(table["criteria"]) if "criteria" in table else (criteria or "",) * len(images)
-    return ScoreInputs(images, prompts, all_criteria)
+    located = locate_images(list(cells["image"]), path.parent)
+    images = tuple(image if is_url(image) else Path(image) for image in located.paths)
+    prompts = tuple(cells["prompt"]) if "prompt" in cells else (prompt or "",) * len(images)
+    all_criteria = tuple(cells["criteria"]) if "criteria" in cells else (criteria or "",) * len(images)
+    notes = [f"Read as: {', '.join(table.assumed)}."] if table.assumed else []
+    notes += [sentence] if (sentence := located.sentence()) else []
+    return ScoreInputs(images, prompts, all_criteria, tuple(notes), lacks)

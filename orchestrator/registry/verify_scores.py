@@ -142,7 +142,7 @@ def verify_scores(
     source = dataset or model.about.get("dataset")
     if not source:
         raise InputError(f"The model {model.name} does not record what it was tested on: give --dataset.")
-    raw = read_dataset(source, data_root, progress)
+    raw = read_dataset(source, data_root, progress, model.about.get("columns", ()))
     paths = dict(zip(raw.table["name"], raw.table["image"], strict=True))
     present = recorded[recorded["name"].isin(list(paths))].reset_index(drop=True)
     if present.empty:

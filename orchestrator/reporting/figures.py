@@ -10,10 +10,10 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.data.read_predictions import read_predictions
 from orchestrator.execution.plan import Arm
 from orchestrator.search.outcome import Outcome
 
@@ -127,7 +127,7 @@ def _predictions(summary: Summary, workspace: Workspace) -> None:
     best = summary.best("search")
     if best is None or best.representative is None:
         return
-    table = pd.read_csv(workspace.trials / best.representative / PREDICTIONS)
+    table = read_predictions(workspace.trials / best.representative / PREDICTIONS)
     table = table[table["part"] == "test"]
     targets = summary.prepared.targets
     figure, axes = plt.subplots(1, len(targets), figsize=(5 * len(targets), 4.4), layout="constrained", squeeze=False)

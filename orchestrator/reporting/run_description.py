@@ -48,7 +48,7 @@ def _describe_setup(prepared: PreparedSweep) -> list[str]:
     control = "; the control `plain_head` gets as many" if prepared.control_space else ""
     return [
         f"Search of **{spec.variant}** for **{' and '.join(prepared.targets)}** on **{dataset.name}** "
-        f"({len(dataset)} images, {len(set(dataset.prompts))} prompts{excluded}).",
+        f"({len(dataset)} images, {dataset.group_count} {dataset.group_noun}{excluded}).",
         f"**Searched**, by {spec.sampler} with pruner {spec.pruner}: {', '.join(searched)}. {spec.trials} trials of "
         f"at most {spec.epochs} epochs{control}.",
         f"**Split**, protocol {spec.protocol}: {len(split.train)} images train, {len(split.validation)} choose "

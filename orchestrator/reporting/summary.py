@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.data.read_predictions import read_predictions
+from orchestrator.data.read_table import read_table
 from orchestrator.execution.baselines_job import REASONS
 from orchestrator.execution.cross_dataset_eval import CROSS, CROSS_PREDICTIONS, cross_prefix
 from orchestrator.execution.job import job_key
 from orchestrator.execution.median_run import median_run
-from orchestrator.execution.plan import Arm
+from orchestrator.execution.plan import Arm, exhausted_sentence
 from orchestrator.reporting.aggregate import (
     Figures,
     bounds_json,
@@ -93,7 +95,12 @@ class PairedComparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """Results of a sweep. `confirmed` has the variant's configurations and then the control's, best first."""
+    """Results of a sweep.
+
+    Attributes:
+        confirmed: the variant's configurations and then the control's, best first.
+        exhausted: sentence for each search that ended before its budget since no configuration was left, by study.
+    """
 
     prepared: PreparedSweep
     confirmed: tuple[ConfirmedConfiguration, ...]
@@ -101,6 +108,7 @@ class Summary:
     comparisons: tuple[PairedComparison, ...]
     counts: dict[str, dict[str, int]]
     optimistic: bool
+    exhausted: dict[str, str] = field(default_factory=dict)
 
     def best(self, study: str) -> ConfirmedConfiguration | None:
         """Return the configuration of a study with the highest validation median; test does not affect the choice."""
@@ -159,6 +167,7 @@ class Summary:
             ],
             "counts": self.counts["search"],
             "control_counts": self.counts.get("control"),
+            "exhausted": list(self.exhausted),
         }
 
 
@@ -179,6 +188,7 @@ def summarise(prepared: PreparedSweep, arms: Sequence[Arm], confirm: Ledger, tri
         comparisons=tuple(_comparisons(confirmed, tables, trials, prepared.targets)),
         counts={arm.study: arm.ledger.counts() for arm in arms},
         optimistic=prepared.splits[0].optimistic,
+        exhausted={arm.study: told for arm in arms if (told := exhausted_sentence(arm, prepared.spec.trials))},
     )
 
 
@@ -214,7 +224,7 @@ def _baseline(
         cross = _cross(runs, trials, f"{name}.csv", f"{name}_{CROSS_PREDICTIONS}", prepared)
         return BaselineFigures(name, table_figures(tables, prepared.targets), None, cross)
     for run in runs:
-        reasons = pd.read_csv(trials / _key(run) / REASONS, index_col="baseline")["reason"]
+        reasons = read_table(trials / _key(run) / REASONS, ("baseline", "reason")).set_index("baseline")["reason"]
         if name in reasons:
             return BaselineFigures(name, None, str(reasons[name]))
     return BaselineFigures(name, None, "not computed")
@@ -228,7 +238,7 @@ def _comparisons(
 ) -> list[PairedComparison]:
     def test_rows(study: str) -> list[pd.DataFrame]:
         line = next((line for line in confirmed if line.study == study), None)
-        return rows_of([pd.read_csv(trials / key / PREDICTIONS) for key in line.runs]) if line else []
+        return rows_of([read_predictions(trials / key / PREDICTIONS) for key in line.runs]) if line else []
 
     own = test_rows("search")
     others = {"control": test_rows("control"), **{name: rows_of(runs) for name, runs in tables.items()}}
@@ -252,7 +262,7 @@ def _comparisons(
 def _tables(runs: list[LedgerTrial], trials: Path, file: str) -> list[pd.DataFrame]:
     ordered = sorted(runs, key=lambda run: run.attributes["split"])
     paths = [trials / _key(run) / file for run in ordered]
-    return [pd.read_csv(path) for path in paths if path.is_file()]
+    return [read_predictions(path) for path in paths if path.is_file()]
 
 
 def _cross(

@@ -132,7 +132,8 @@ def conclusions(summary: Summary) -> list[str]:
     """Return one sentence for each paired comparison and each baseline without figures."""
     best = summary.best("search")
     if best is None:
-        return ["No trial has a finite score, so there is nothing to report: see the outcomes above."]
+        none = "No trial has a finite score, so there is nothing to report: see the outcomes above."
+        return [none, *summary.exhausted.values()]
     sentences = []
     for comparison in summary.comparisons:
         name = "the control (plain_head)" if comparison.against == "control" else BASELINES[comparison.against]
@@ -150,7 +151,7 @@ def conclusions(summary: Summary) -> list[str]:
     for baseline in summary.baselines:
         if baseline.test is None:
             sentences.append(f"No figure for the {BASELINES[baseline.name]}: {baseline.reason}.")
-    return sentences
+    return [*sentences, *summary.exhausted.values()]
 
 
 def markdown_table(summary: Summary) -> str:

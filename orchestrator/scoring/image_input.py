@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from orchestrator.data.image_paths import URL_REASON, is_url
 from orchestrator.data.images import UnusableImage, decode_image, open_image, plain_image
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def _is_path(source: ImageInput) -> bool:
 
 
 def _from_text(text: str) -> Image.Image:
-    if text.startswith(("http://", "https://")):
-        raise UnusableImage("a URL, and URLs are not fetched")
+    if is_url(text):
+        raise UnusableImage(URL_REASON)
     content = _as_bytes(text)
     return open_image(text) if content is None else decode_image(content)
 

@@ -1,12 +1,14 @@
-"""Folder of a saved model: weights as safetensors, the configuration as JSON, and no other file."""
+"""Folder of a saved model: weights and feature distributions as safetensors, configuration as JSON, no other file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.scoring.feature_distribution import FeatureDistribution, load_distributions, save_distributions
 from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
 from orchestrator.scoring.model_plugins import check_plugins, name_plugins
 from orchestrator.scoring.scorer import Scorer
@@ -14,11 +16,20 @@ from orchestrator.scoring.scorer import Scorer
 if TYPE_CHECKING:
     from torch import nn
 
-CONFIG, WEIGHTS = "model.json", "model.safetensors"
+CONFIG, WEIGHTS, DISTRIBUTIONS = "model.json", "model.safetensors", "training_features.safetensors"
 
 
-def save_scorer(folder: Path, config: ModelConfig, model: nn.Module) -> None:
+def save_scorer(
+    folder: Path, config: ModelConfig, model: nn.Module, distributions: Mapping[str, FeatureDistribution] | None = None
+) -> None:
     """Write weights as safetensors and the configuration as JSON; no file of the folder contains code.
+
+    Args:
+        folder: folder to write to; created if missing.
+        config: the model's configuration.
+        model: the model with its trained weights.
+        distributions: "image" and "prompt" → distribution of the feature over the training rows, to mark inputs that
+            are unlike the training's. Inputs of a missing kind are not marked.
 
     Example:
         >>> import tempfile
@@ -39,13 +50,16 @@ def save_scorer(folder: Path, config: ModelConfig, model: nn.Module) -> None:
     if not content["plugins"]:
         del content["plugins"]  # the file of a built-in model stays as it always was
     (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if distributions:
+        save_distributions(distributions, folder / DISTRIBUTIONS)
 
 
 def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
     """Load a saved model.
 
     Args:
-        folder: contains `model.json` and `model.safetensors`; a folder with other files is rejected.
+        folder: contains `model.json`, `model.safetensors` and, except for models of earlier versions,
+            `training_features.safetensors`; a folder with other files is rejected.
         device: device that encoders and model run on.
 
     Raises:
@@ -78,6 +92,7 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
         config = read_config(folder)
         check_plugins(config)
         state = load_file(folder / WEIGHTS)
+        distributions = load_distributions(folder / DISTRIBUTIONS) if (folder / DISTRIBUTIONS).exists() else {}
         scoring = build_variant(config.variant, config.shapes, len(config.targets), **config.parameters)
         model: nn.Module = scoring
         if config.backbone is not None:
@@ -85,7 +100,7 @@ def load_scorer(folder: Path, device: str = "cpu") -> Scorer:
         model.load_state_dict(state)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelLoadError(f"{folder} holds no model that can be read: {' '.join(str(error).split())}") from error
-    return Scorer(config, model, device)
+    return Scorer(config, model, device, distributions)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -110,7 +125,8 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def _reject_extra_files(folder: Path) -> None:
-    """Raise ModelLoadError if there are files other than the two data files; such a file could be meant to be run."""
-    extra = sorted(path.name for path in folder.iterdir() if path.name not in {CONFIG, WEIGHTS} or not path.is_file())
+    """Raise ModelLoadError if there are files other than the data files; such a file could be meant to be run."""
+    known = {CONFIG, WEIGHTS, DISTRIBUTIONS}
+    extra = sorted(path.name for path in folder.iterdir() if path.name not in known or not path.is_file())
     if extra:
         raise ModelLoadError(f"{folder} holds {extra[0]}, which is not part of a model, so it is not loaded.")

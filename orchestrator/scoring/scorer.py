@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.data.progress import Progress, silent
+from orchestrator.scoring.feature_distribution import FEATURES, FeatureDistribution
 from orchestrator.scoring.image_input import image_name, open_image_input
 from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
-from orchestrator.scoring.percentiles import percentiles
+from orchestrator.scoring.scored_batch import ScoredBatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, Mapping[str, Tensor]]
     """Kind of encoder → array name → (B, …)."""
 
-REASON = "reason"
-"""Name of the column with the reason why an image has no scores."""
+EMPTY_PROMPT = "empty prompt"
+"""Reason of a row whose prompt is blank, for a model that reads prompts."""
 _PROMPT_BATCH = 32
 
 
@@ -34,6 +35,8 @@ class Scorer:
         config: the model's configuration.
         model: the model with its trained weights.
         device: device that encoders and model run on.
+        distributions: "image" and "prompt" → distribution of the feature over the training rows; inputs of a missing
+            kind are not marked.
 
     Raises:
         ModelLoadError: the installed encoders are not those of the training, or the configuration does not name the
@@ -53,7 +56,13 @@ class Scorer:
         [None, 'missing']
     """
 
-    def __init__(self, config: ModelConfig, model: nn.Module, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        model: nn.Module,
+        device: str = "cpu",
+        distributions: Mapping[str, FeatureDistribution] | None = None,
+    ) -> None:
         import torch
 
         from models.encoders import build_encoder
@@ -76,6 +85,14 @@ class Scorer:
                 raise ModelLoadError(
                     f"The {kind} encoder is not the one it was trained with: {installed}, {trained_with}."
                 )
+        # A fine-tuned image encoder is part of the model, and has other features than the frozen one.
+        self._distributions = {kind: one for kind, one in (distributions or {}).items() if kind in self._frozen}
+
+    @property
+    def needs_prompts(self) -> bool:
+        """True if the model reads the prompt, by itself or together with the image."""
+        reads: Any = self._model.reads
+        return any(name.startswith(("prompt.", "image_prompt.")) for name in reads)
 
     @property
     def needs_criteria(self) -> bool:
@@ -101,12 +118,12 @@ class Scorer:
         Returns:
             Table of n rows in the order of the images. Its columns are `image`, `prompt`, a score for each target,
             `<target>_percentile` within the training scores if the model contains them, and `reason`. The reason is
-            None for an image with scores.
+            None for an image with scores. The columns of `mark_columns` follow, except for those that the model has
+            no data for; they are nullable booleans, missing for an image without scores.
 
         Raises:
             ValueError: the lengths differ, or criteria are missing.
         """
-        import numpy as np
         import pandas as pd
 
         from orchestrator.data.extraction import batch_size
@@ -125,7 +142,7 @@ class Scorer:
         }
         embeddings = {kind: self._embed(kind, unique.texts) for kind, unique in texts.items()}
 
-        def score_rows(rows: slice) -> tuple[NDArray[np.float32], list[str | None]]:
+        def score_rows(rows: slice) -> ScoredBatch:
             text_arrays = {
                 kind: {name: array[unique.indices[rows]] for name, array in embeddings[kind].items()}
                 for kind, unique in texts.items()
@@ -134,14 +151,18 @@ class Scorer:
             return self._score(images[rows], prompts[rows], text_arrays)
 
         size = batch_size(self._encoders["image"] if "image" in self._encoders else next(iter(self._encoders.values())))
-        parts, reasons = [np.zeros((0, len(self.config.targets)), np.float32)], []
-        for scores, part_reasons in parallel_map(score_rows, size, range(count), self._threads):
-            parts.append(scores)
-            reasons += part_reasons
-            progress(len(reasons), count, "images scored")
+        batches = [ScoredBatch.unscored(0, len(self.config.targets))]
+        done = 0
+        for batch in parallel_map(score_rows, size, range(count), self._threads):
+            batches.append(batch)
+            progress(done := done + len(batch.reasons), count, "images scored")
         names = [image_name(image, row + 1) for row, image in enumerate(images)]
         table = pd.DataFrame({"image": names, "prompt": prompts})
-        return self._add_scores(table, np.concatenate(parts), reasons)
+        scored = ScoredBatch.concatenated(batches)
+        unlike = {"image": scored.unlike} if "image" in self._distributions else {}
+        if "prompt" in self._distributions:
+            unlike["prompt"] = self._unlike("prompt", embeddings["prompt"])[texts["prompt"].indices]
+        return scored.add_to(table, self.config, unlike)
 
     def predict(self, features: Mapping[str, Tensor]) -> NDArray[np.float32]:
         """Predict scores (n, T) in MOS units, the T targets in the order of the configuration.
@@ -159,16 +180,12 @@ class Scorer:
         rows = torch.arange(len(next(iter(features.values()))))
         return predict(self._model, features, rows, scale)
 
-    def _add_scores(self, table: pd.DataFrame, scores: NDArray[np.float32], reasons: list[str | None]) -> pd.DataFrame:
-        import pandas as pd
+    def _unlike(self, kind: str, arrays: Mapping[str, Tensor]) -> NDArray[np.bool_]:
+        """Return whether each row of a kind's arrays is unlike the training's, (n,)."""
+        import numpy as np
 
-        for column, target in enumerate(self.config.targets):
-            table[target] = scores[:, column]
-        for column, target in enumerate(self.config.targets):
-            if quantiles := self.config.mos_quantiles.get(target):
-                table[f"{target}_percentile"] = percentiles(scores[:, column], quantiles)
-        table[REASON] = pd.Series(reasons, dtype=object)
-        return table
+        array = arrays.get(FEATURES[kind].partition(".")[2])
+        return np.zeros(0, bool) if array is None else self._distributions[kind].unlike(array.numpy())
 
     def _embed(self, kind: str, texts: Sequence[str]) -> Mapping[str, Tensor]:
         """Encode the distinct prompts or criteria, each once for all of its images; return arrays (texts, …)."""
@@ -181,37 +198,36 @@ class Scorer:
         encoded = [encoder.encode(texts[start : start + _PROMPT_BATCH]) for start in starts]
         return {name: torch.cat([part[name] for part in encoded]).half() for name in encoded[0]}
 
-    def _score(
-        self, images: Sequence[ImageInput], prompts: Sequence[str], texts: Arrays
-    ) -> tuple[NDArray[np.float32], list[str | None]]:
-        """Return scores (B, T) of a batch, NaN for an image that cannot be read, and the reasons."""
-        import numpy as np
-
+    def _score(self, images: Sequence[ImageInput], prompts: Sequence[str], texts: Arrays) -> ScoredBatch:
+        """Return the scores of a batch; they are NaN for an image that cannot be read."""
         from orchestrator.data.images import UnusableImage
 
-        scores = np.full((len(images), len(self.config.targets)), np.nan, np.float32)
-        reasons: list[str | None] = [None] * len(images)
+        batch = ScoredBatch.unscored(len(images), len(self.config.targets))
         opened: dict[int, Image.Image] = {}
         for row, image in enumerate(images):
             try:
+                if self.needs_prompts and not prompts[row].strip():
+                    raise UnusableImage(EMPTY_PROMPT)
                 opened[row] = open_image_input(image)
             except UnusableImage as unusable:
-                reasons[row] = str(unusable)
+                batch.reasons[row] = str(unusable)
         if opened:
             rows = list(opened)
             readable = {kind: {name: array[rows] for name, array in arrays.items()} for kind, arrays in texts.items()}
-            features = self._features(list(opened.values()), [prompts[row] for row in rows], readable)
-            scores[rows] = self.predict(features)
-        return scores, reasons
+            arrays = self._encode(list(opened.values()), [prompts[row] for row in rows], readable)
+            batch.scores[rows] = self.predict(self._features(list(opened.values()), arrays))
+            if "image" in self._distributions:
+                batch.unlike[rows] = self._unlike("image", arrays["image"])
+        return batch
 
-    def _features(self, images: Sequence[Image.Image], prompts: Sequence[str], texts: Arrays) -> dict[str, Tensor]:
-        """Compute the features of a batch, rounded to float16 like those of the feature store; pixels stay uint8."""
+    def _encode(
+        self, images: Sequence[Image.Image], prompts: Sequence[str], texts: Arrays
+    ) -> dict[str, Mapping[str, Tensor]]:
+        """Compute the arrays of a batch, rounded to float16 like those of the feature store."""
         import numpy as np
         import torch
 
-        from models.crops import pixels_for
         from models.encoders import JointEncoder
-        from models.encoders.preprocessing import to_pixels
 
         def pixels(encoder: Any) -> Tensor:
             return torch.from_numpy(np.stack([encoder.preprocess(image) for image in images]))
@@ -228,6 +244,16 @@ class Scorer:
             else:
                 encoded = encoder.compose(arrays["image"], arrays["prompt"])
             arrays[kind] = {name: array.half() for name, array in encoded.items()}
+        return arrays
+
+    def _features(self, images: Sequence[Image.Image], arrays: Arrays) -> dict[str, Tensor]:
+        """Return a batch's arrays by feature name, and its pixels, uint8, for a fine-tuned image encoder."""
+        import numpy as np
+        import torch
+
+        from models.crops import pixels_for
+        from models.encoders.preprocessing import to_pixels
+
         features = {f"{kind}.{name}": array for kind, named in arrays.items() for name, array in named.items()}
         if self.config.backbone is not None:
             size = pixels_for(self._encoders["image"].size)

@@ -63,5 +63,5 @@ def _allowed(distribution: BaseDistribution, value: Any) -> tuple[Any] | None:
     try:
         internal = distribution.to_internal_repr(value)
         return (distribution.to_external_repr(internal),) if contains(distribution, internal) else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

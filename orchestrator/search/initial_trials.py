@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace
+from orchestrator.core.yaml_reader import read_yaml
+from orchestrator.search.enumeration import configuration_key
 from orchestrator.search.ledger_trial import best_of
 from orchestrator.search.read_ledger import read_studies
 from orchestrator.search.space import SearchSpace
@@ -67,23 +67,31 @@ def choose_initial_trials(
     """
     enqueued, notes = list(enqueued), []
     spaces = {"search": space, **({"control": control_space} if control_space else {})}
-    chosen = {study: [_restrict(own, params) for params in enqueued] for study, own in spaces.items()}
+    chosen = {study: _unique([_restrict(own, params) for params in enqueued]) for study, own in spaces.items()}
+    if repeated := len(enqueued) - len(chosen["search"]):
+        notes.append(f"{repeated} of the {len(enqueued)} enqueued configurations are there twice; each is tried once.")
     for folder in warm_start:
         earlier = Workspace(Path(folder))
         studies = _studies_of(earlier, variant)
         for study, own in spaces.items():
             best = [own.clamp(trial.params) for trial in best_of(studies.get(study, []), WARM_TRIALS)]
-            chosen[study] += [params for params, _ in best if params not in chosen[study]]
+            chosen[study] = _unique([*chosen[study], *(params for params, _ in best)])
             if replaced := sum(count for _, count in best):
                 notes.append(
                     f"{replaced} values of the {study}'s configurations of {earlier.name} are outside this space; "
                     "its defaults take their place."
                 )
     for study, own in spaces.items():
-        default = own.default_params()
-        if not warm_start or default not in chosen[study]:
-            chosen[study].append(default)
+        chosen[study] = _unique([*chosen[study], own.default_params()])
     return InitialTrials(tuple(chosen["search"]), tuple(chosen.get("control", ()))), notes
+
+
+def _unique(configurations: list[Params]) -> list[Params]:
+    """Return the configurations without those that are trained alike."""
+    found: dict[Any, Params] = {}
+    for params in configurations:
+        found.setdefault(configuration_key(params), params)
+    return list(found.values())
 
 
 def _restrict(space: SearchSpace, params: Params) -> Params:
@@ -139,11 +147,11 @@ def read_enqueued(path: Path | None, space: SearchSpace) -> tuple[Params, ...]:
 
 def _content(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
             return [_row(row) for row in csv.DictReader(text.splitlines())]
-        return json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError, csv.Error) as error:
+        return json.loads(text) if path.suffix.lower() == ".json" else read_yaml(text)
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
 
 

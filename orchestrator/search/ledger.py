@@ -17,6 +17,7 @@ from orchestrator.search.ledger_trial import LedgerTrial, best_epoch, best_of, r
 from orchestrator.search.optuna_internals import FIXED_PARAMS, require_study_attributes
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
+from orchestrator.search.unique_configurations import UniqueConfigurations
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -30,6 +31,8 @@ SCHEMA_VERSION = 2
 
 class Ledger:
     """Study of one search: asks for configurations, stores every epoch, decides on pruning, stores the outcome.
+
+    No configuration is started twice; see `UniqueConfigurations`.
 
     The time of `trial`, `report`, `finish`, `asked`, `waiting`, `running`, `terminal` and `counts` does not depend on
     the number of trials. `all`, `trials` and `best` read all of them.
@@ -69,6 +72,7 @@ class Ledger:
             load_if_exists=True,
         )
         require_study_attributes(self._study)
+        self._unique = UniqueConfigurations(self._study, self._storage, space) if space is not None else None
         self._study_id = self._storage.get_study_id_from_name(study)
         self._check_version()
         self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
@@ -86,13 +90,22 @@ class Ledger:
             self._study.enqueue_trial(dict(params), user_attrs=dict(attributes or {}))
 
     def ask(self) -> LedgerTrial:
-        """Start the next trial: the first enqueued one, else one from the sampler."""
+        """Start the next trial: the first enqueued one, else one from the sampler.
+
+        Raises:
+            NoConfigurationLeft: no configuration of the space is left that was not started.
+        """
         with self._lock:
-            with self._storage.draft():
-                trial = self._study.ask()
-                if self._space is not None:
-                    self._space.suggest(trial)
-            return self.trial(trial.number)
+            return self.trial(self._unique.ask() if self._unique else self._study.ask().number)
+
+    def exhausted(self) -> bool:
+        """Return whether no configuration of the space is left that was not started."""
+        with self._lock:
+            return self._unique is not None and self._unique.exhausted()
+
+    def configurations(self) -> int | None:
+        """Return the number of configurations of the space; None if there are too many to exhaust."""
+        return self._unique.count() if self._unique else None
 
     def waiting(self) -> int:
         """Return the number of enqueued trials that were not started yet."""
@@ -189,6 +202,8 @@ class Ledger:
                     self._tell(trial.number, Outcome(outcome))
                 elif self._space is not None:
                     self._space.suggest(self._optuna_trial(trial.number))
+            if self._unique:
+                self._unique.forget()
             return self.unfinished()
 
     def restore(self, params_by_number: Mapping[int, Mapping[str, Any]]) -> list[int]:

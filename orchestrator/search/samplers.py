@@ -69,4 +69,4 @@ def build_sampler(name: str, seed: int) -> BaseSampler:
     Raises:
         InputError: No sampler has that name.
     """
-    return look_up(SAMPLERS, name)(seed)
+    return look_up(SAMPLERS, name)(seed % 2**32)  # NumPy's generators take 32 bits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +9,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from orchestrator.core.errors import InputError
+from orchestrator.core.errors import InputError, reason
+from orchestrator.core.validation_reason import first_reason, shown
+from orchestrator.core.yaml_reader import read_yaml
+from orchestrator.search.conditions import check_conditions, without_removed
+from orchestrator.search.corners import corner_values
+from orchestrator.search.fixed_values import TAGS, TrainingValue, Value
 from orchestrator.search.optuna_internals import contains
-from orchestrator.search.parameters import AnyParameter, Fixed, FixedByName, Parameter, WidthsParameter
+from orchestrator.search.parameters import Parameter, WidthsParameter
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -48,17 +51,24 @@ class SearchSpace(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: dict[str, AnyParameter | Fixed] = {}
-    hypernet: dict[str, AnyParameter | Fixed] = {}
-    training: dict[str, AnyParameter | Fixed | FixedByName] = {}
-    backbone: dict[str, AnyParameter | Fixed] = {}
+    model: dict[str, Value] = {}
+    hypernet: dict[str, Value] = {}
+    training: dict[str, TrainingValue] = {}
+    backbone: dict[str, Value] = {}
+
+    @field_validator(*SECTIONS, mode="before")
+    @classmethod
+    def _named_by_text(cls, section: Any) -> Any:
+        for name in section if isinstance(section, Mapping) else ():
+            if not isinstance(name, str):
+                raise ValueError(
+                    f"the key {shown(name)} is not text: write it in quotes, as YAML reads on and yes as true"
+                )
+        return {} if section is None else section
 
     @model_validator(mode="after")
     def _consistent(self) -> SearchSpace:
-        searched = [(name, value) for name, value in self.items() if isinstance(value, Parameter)]
-        if not searched:
-            raise ValueError("the space is empty: every value is fixed, so there is nothing to search")
-        if sum(isinstance(value, WidthsParameter) for _, value in searched) > 1:
+        if sum(isinstance(value, WidthsParameter) for value in self.parameters().values()) > 1:
             raise ValueError("only one parameter of type widths is possible")
         seen: set[str] = set()
         flat: set[str] = set()
@@ -72,28 +82,42 @@ class SearchSpace(BaseModel):
             seen.add(name)
         return self
 
-    def items(self) -> Iterator[tuple[str, AnyParameter | Fixed | FixedByName]]:
-        """Yield every name and its parameter, in the order of the file."""
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Yield every name and its parameter or fixed value, in the order of the file."""
         for section in SECTIONS:
             yield from getattr(self, section).items()
 
+    def parameters(self) -> dict[str, Parameter]:
+        """Return the searched parameters by name, in the order of the file."""
+        return {name: value for name, value in self.items() if isinstance(value, Parameter)}
+
     def without_hypernet(self) -> SearchSpace:
-        """Return the control's space: the same without the keys of the hypernet."""
+        """Return the control's space: the same without the keys of the hypernet, and what exists only with them."""
         training = {key: value for key, value in self.training.items() if not key.startswith("hypernet_")}
-        return SearchSpace(model=self.model, training=training, backbone=self.backbone)
+        kept: dict[str, dict[str, Any]] = {"model": self.model, "training": training, "backbone": self.backbone}
+        removed = {*self.hypernet, *(set(self.training) - set(training))}
+        return SearchSpace(**without_removed(kept, removed))
 
     def finetuning(self, overlay: SearchSpace) -> SearchSpace:
-        """Return this space if it has a section `backbone`, else a copy whose values `overlay` overrides."""
+        """Return this space if it has a section `backbone`, else a copy whose values `overlay` overrides.
+
+        Raises:
+            InputError: a name is in two sections then.
+        """
         if self.backbone:
             return self
-        return SearchSpace(**{section: getattr(self, section) | getattr(overlay, section) for section in SECTIONS})
+        return _combined(**{section: getattr(self, section) | getattr(overlay, section) for section in SECTIONS})
 
     def frozen(self) -> SearchSpace:
         """Return the space without the section `backbone`."""
         return self.model_copy(update={"backbone": {}})
 
     def filled_from(self, shipped: SearchSpace) -> SearchSpace:
-        """Return this space with fixed values for all that only the shipped space names: the defaults there."""
+        """Return this space with fixed values for all that only the shipped space names: the defaults there.
+
+        Raises:
+            InputError: a name is in two sections then.
+        """
         named = {name for name, _ in self.items()}
         default = shipped.configuration(shipped.default_params())
         known = {**default.model, **default.training}
@@ -104,7 +128,7 @@ class SearchSpace(BaseModel):
             }
             for section in SECTIONS
         }
-        return SearchSpace.model_validate(sections)
+        return _combined(**sections)
 
     def suggest(self, trial: BaseTrial) -> Configuration:
         """Suggest every value from `trial`, an Optuna trial or a `FixedTrial` with known parameters."""
@@ -124,7 +148,7 @@ class SearchSpace(BaseModel):
             try:
                 with warnings.catch_warnings(action="ignore"):  # out of range is only a warning to Optuna
                     value = parameter.suggest(trial, name)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise InputError(f"These parameters do not fit the search space: {name}: {error}") from error
             for flat, distribution in trial.distributions.items():
                 if not contains(distribution, distribution.to_internal_repr(params[flat])):
@@ -164,12 +188,17 @@ class SearchSpace(BaseModel):
         return names
 
     def corners(self, largest: bool) -> Iterator[Configuration]:
-        """Yield candidates for the smallest or largest model: numbers at their bounds, all combinations of choices."""
-        names = [name for name, value in self.items() if isinstance(value, Parameter)]
-        ends = [value.ends()[largest] for _, value in self.items() if isinstance(value, Parameter)]
-        for combination in itertools.product(*ends):
-            values = dict(zip(names, combination, strict=True))
+        """Yield candidates for the smallest or largest model: numbers at their bounds, choices as `corner_values`."""
+        for values in corner_values(self.parameters(), self.default_choices(), largest):
             yield self._walk(lambda name, parameter, values=values: values[name])
+
+    def default_choices(self) -> dict[str, Any]:
+        """Return the default of every parameter by name, also of those that do not exist with the others' defaults."""
+        return {name: parameter.default for name, parameter in self.parameters().items()}  # type: ignore[attr-defined]
+
+    def configuration_of(self, values: Mapping[str, Any]) -> Configuration:
+        """Return the configuration of a value for every parameter by name, with widths as a list."""
+        return self._walk(lambda name, parameter: values[name])
 
     def _walk(self, choose: Any) -> Configuration:
         chosen: dict[str, Any] = {}
@@ -186,23 +215,40 @@ class SearchSpace(BaseModel):
         return Configuration({**parts["model"], **parts["hypernet"]}, parts["training"], parts["backbone"])
 
 
-def load_space(source: str | Path) -> SearchSpace:
+def load_space(source: str | Path, begun: bool = False) -> SearchSpace:
     """Load a space from a YAML file, or the shipped space of a variant by the variant's name.
+
+    Args:
+        source: the file or the name.
+        begun: the file is of a sweep that has begun with it, perhaps under a version that checked less.
 
     Raises:
         InputError: the file is missing or wrong; the message names the file, the key and the reason.
     """
     path = _locate(source)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"There is no search-space file {path}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise InputError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not readable as YAML: {reason(error)}.") from error
     try:
-        return SearchSpace.model_validate(content or {})
+        space = SearchSpace.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise InputError(f"{path}: {first_reason(error)}") from error
+        raise InputError(f"{path}: {_first_reason(error)}") from error
+    if not space.parameters():
+        raise InputError(f"{path}: the space is empty: every value is fixed, so there is nothing to search")
+    if not begun and (wrong := check_conditions({section: getattr(space, section) for section in SECTIONS})):
+        raise InputError(f"{path}: {wrong}")
+    return space
+
+
+def _combined(**sections: Any) -> SearchSpace:
+    """Return a space made of two, whose names may collide."""
+    try:
+        return SearchSpace(**sections)
+    except ValidationError as error:
+        raise InputError(f"The search space does not fit the variant's: {_first_reason(error)}.") from error
 
 
 def _locate(source: str | Path) -> Path:
@@ -224,11 +270,7 @@ def _next_to_variant(variant: str) -> Path | None:
     return variant_file(variant).with_name(f"{variant}.yaml") if variant in VARIANTS else None
 
 
-def first_reason(error: ValidationError) -> str:
-    """Return pydantic's first error as `key: reason` in one line."""
-    first = error.errors()[0]
-    inside_unions = {"float", "int", "categorical", "widths"}
-    inside = [part for part in first["loc"][2:] if part not in inside_unions and "[" not in str(part)]
-    key = ".".join(map(str, (*first["loc"][:2], *inside)))
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
+def _first_reason(error: ValidationError) -> str:
+    text = first_reason(error, skipped={*TAGS, "float", "int", "categorical", "widths"})
+    sections = f"a section; sections are {', '.join(SECTIONS)}"
+    return text.replace("is not a key here", f"is not {sections}") if len(error.errors()[0]["loc"]) == 1 else text

@@ -58,9 +58,7 @@ def monitored_controller(
     """Return the sweep's controller and progress, with live view, watchdog, heartbeat and slot sharing running."""
     prepared, slots, studies = records.prepared, records.slots, records.studies
     spec, workspace = prepared.spec, process.workspace
-    progress = SweepProgress(
-        budget=job_budget(spec, arms=1 + (prepared.control_space is not None)), epochs=spec.epochs, slots=slots
-    )
+    progress = SweepProgress(budget=job_budget(spec, studies.arms), epochs=spec.epochs, slots=slots)
     plan, stopping = make_plan(spec, process.began), process.signals.stopping
     controller = SweepController(plan, studies.arms, studies.confirm, stopping=stopping, slots=slots)
     view = LiveView(process.console, progress, _title(prepared))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from orchestrator.core.spec import load_spec
 from orchestrator.core.workspace import Workspace, running
+from orchestrator.reporting.claims import claims_of_result, print_claims
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps.state import State, SweepStatus, counts, standings
 
@@ -40,7 +42,7 @@ def print_list(out: Path, console: Console) -> None:
 
 
 def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
-    """Print the result of a finished sweep, or the progress of another one and the command that resumes it.
+    """Print result and claims of a finished sweep, or the progress of another one and the command that resumes it.
 
     Args:
         workspace: of the sweep.
@@ -53,6 +55,7 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
     if workspace.result.is_file():
         text = (workspace.report / "result.md").read_text(encoding="utf-8")
         console.print(text, soft_wrap=True, highlight=False, markup=False)
+        print_claims(console, claims_of_result(json.loads(workspace.result.read_text(encoding="utf-8"))))
         return
     spec, holder = load_spec(workspace.spec), running(workspace)
     lines = [f"{spec.name} is {f'running {holder}' if holder else 'not finished'}: {spec.variant} on {spec.dataset}."]

@@ -21,6 +21,7 @@ from orchestrator.core.workspace import Workspace, archive_of, find_sweep, lock_
 from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 
 if TYPE_CHECKING:
+    from orchestrator.data import Dataset
     from orchestrator.execution.prepare import PreparedSweep
 
 logger = logging.getLogger(__name__)
@@ -77,15 +78,17 @@ def resume_sweep(
         reference: name, id or folder of the sweep.
         out: folder of the sweeps' folders.
         trials: its new budget; None for the one it has.
-        given: settings of where and how fast that replace those of its start. A time limit is not kept.
+        given: settings that replace those of its start: where and how fast it runs, or more splits. A time limit is
+            not kept.
         as_json: print one JSON object on standard output, everything else on standard error.
         allow_changed: resume although code, data, splits or space changed.
 
     Raises:
-        InputError: the sweep does not exist, is running, has more trials than `trials`, or changed.
+        InputError: the sweep does not exist, is running, has more trials or splits than given, or changed.
         typer.Exit: 130 if interrupted; 1 if the sweep stopped itself.
     """
-    from orchestrator.sweeps.budget import check_budget, is_met, set_budget
+    from orchestrator.sweeps.budget import check_budget, check_splits, is_met, set_budget
+    from orchestrator.sweeps.fingerprint import add_splits
 
     console = make_console(sys.stderr if as_json else sys.stdout)
     workspace = find_sweep(reference, out)
@@ -95,12 +98,14 @@ def resume_sweep(
         if trials is not None:
             check_budget(workspace, trials)
         spec = before.changed({"max_hours": None, **given, "trials": before.trials if trials is None else trials})
-        if is_met(workspace, spec.trials):
+        check_splits(before, spec)
+        if is_met(workspace, spec.trials) and spec.splits == before.splits:
             result = _finished(workspace, spec, console, out)
         else:
             # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
             prepared = _prepare(spec, workspace, console, allow_changed)
-            set_budget(workspace, before, spec.trials)
+            add_splits(prepared, workspace)
+            set_budget(workspace, before, spec.trials, spec.splits)
             result = _run(spec, workspace, console, out, allow_changed, prepared)
     if as_json:
         print(json.dumps(result, allow_nan=False))
@@ -116,7 +121,7 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
     progress = FeatureProgress(console)
     resumed = workspace.spec.is_file()
     try:
-        space = load_space(workspace.space) if resumed else None
+        space = load_space(workspace.space, begun=True) if resumed else None
         prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
     finally:
         progress.close()
@@ -220,8 +225,10 @@ def _write_start(prepared: PreparedSweep, workspace: Workspace, console: Console
 
 def _print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
     """Print how to resume a search that `--max-hours` ended before its budget was met."""
+    from orchestrator.sweeps.budget import exhausted
+
     budget = result.get("budget", 0)
-    if budget and (done := sum(result["counts"].values())) < budget:
+    if budget and (done := sum(result["counts"].values())) < budget and "search" not in exhausted(result):
         console.print(
             f"\n--max-hours ended the search after {done} of {budget} trials. "
             f"Resume with:\n  {resume_command(spec, out)}",
@@ -295,6 +302,7 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
     finally:
         progress.close()
     prepared.first_trials()
+    _print_notes(console, prepared.dataset)
     estimate = dry_run(prepared)
     if as_json:
         print(json.dumps(estimate.as_dict()))
@@ -303,11 +311,22 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
 
 
 def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
-    """Print the images that are excluded from the data sets, by reason."""
+    """Print the images that are excluded from the data sets, by reason, and scores that MLflow shows otherwise."""
+    from orchestrator.execution.score_names import renamed_in_mlflow
+
+    for sentence in renamed_in_mlflow(prepared.targets):
+        console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
     cross = prepared.cross
     for dataset in (prepared.dataset, *([cross.dataset] if cross else [])):
+        _print_notes(console, dataset)
         for reason, names in dataset.quarantined_names().items():
             shown = ", ".join(names[:3])
             console.print(f"Excluded: {len(names)} × {reason} ({shown} …)", style="yellow", highlight=False)
     for sentence in cross.sentences() if cross else ():
         console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _print_notes(console: Console, dataset: Dataset) -> None:
+    """Print what was assumed to read a data set."""
+    for note in dataset.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)

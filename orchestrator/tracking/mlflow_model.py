@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 
+from orchestrator.scoring.marks import mark_columns
+from orchestrator.scoring.scored_batch import REASON
 from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import DIGEST, LOADER
 from orchestrator.tracking.wheel import write_wheel
@@ -109,7 +111,9 @@ def _signature(columns: list[str], targets: list[str]) -> Any:
     inputs = Schema([ColSpec(DataType.string, column) for column in columns])
     numbers = [*targets, *(f"{target}_percentile" for target in targets)]
     outputs = [ColSpec(DataType.double, name, required=False) for name in numbers]
-    return ModelSignature(inputs=inputs, outputs=Schema([*outputs, ColSpec(DataType.string, "reason", required=False)]))
+    outputs.append(ColSpec(DataType.string, REASON, required=False))
+    outputs += [ColSpec(DataType.boolean, name, required=False) for name in mark_columns(targets)]
+    return ModelSignature(inputs=inputs, outputs=Schema(outputs))
 
 
 def _example(columns: list[str]) -> pd.DataFrame:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from orchestrator.core.mlflow_names import mlflow_name
 from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.recorder import SWEEP
@@ -157,7 +157,7 @@ class MlflowSink:
             elif event.kind == "metrics":
                 metrics += self._points(key, event, histories)
         run_id = self._run_ids[key]
-        params = {name: value for name, value in params.items() if _allowed(name) not in unchangeable}
+        params = {name: value for name, value in params.items() if mlflow_name(name) not in unchangeable}
         self._log(run_id, params, tags, metrics)
         for event in events:
             self._send_files(run_id, event)
@@ -166,7 +166,7 @@ class MlflowSink:
 
     def _create_run(self, key: str, event: Event) -> None:
         tags = {
-            **{_allowed(name): _text(value, 8000) for name, value in event.data.get("tags", {}).items()},
+            **{mlflow_name(name): _text(value, 8000) for name, value in event.data.get("tags", {}).items()},
             MLFLOW_RUN_NAME: event.data["name"],
             MLFLOW_SOURCE_NAME: self._source,
             SWEEP_TAG: self._sweep_id,
@@ -189,7 +189,7 @@ class MlflowSink:
     def _points(self, key: str, event: Event, histories: dict[str, list[Metric]]) -> list[Metric]:
         """Return the points of an event; of a resent event, those that MLflow lacks under any time."""
         step = event.data["step"]
-        points = [Metric(_allowed(name), value, event.time, step) for name, value in event.data["metrics"].items()]
+        points = [Metric(mlflow_name(name), value, event.time, step) for name, value in event.data["metrics"].items()]
         if not event.data.get("retold"):
             return points
         for name in {point.key for point in points} - histories.keys():
@@ -201,8 +201,8 @@ class MlflowSink:
         ]
 
     def _log(self, run_id: str, params: dict[str, Any], tags: dict[str, Any], metrics: list[Metric]) -> None:
-        pending_params = [Param(_allowed(key), _text(value, 6000)) for key, value in params.items()]
-        pending_tags = [RunTag(_allowed(key), _text(value, 8000)) for key, value in tags.items()]
+        pending_params = [Param(mlflow_name(key), _text(value, 6000)) for key, value in params.items()]
+        pending_tags = [RunTag(mlflow_name(key), _text(value, 8000)) for key, value in tags.items()]
         while pending_params or pending_tags or metrics:
             self._client.log_batch(
                 run_id,
@@ -297,11 +297,6 @@ def _is_bad_request(error: Exception) -> bool:
 def _text(value: Any, length: int) -> str:
     """Return a value as text without NUL, which PostgreSQL does not store."""
     return str(value).replace("\x00", "")[:length]
-
-
-def _allowed(name: str) -> str:
-    """Return a name without characters that MLflow rejects; names of targets come from users' tables."""
-    return re.sub(r"[^\w.\- :]", "_", name)[:250]
 
 
 def _all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterable[Run]:

@@ -49,6 +49,7 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
         "seed": spec.seed,
         "device": device_name(training_device(spec.gpus)),
         "spec": public_settings(spec),
+        **({"data_notes": " ".join(dataset.notes)} if dataset.notes else {}),
         "budget": spec.trials,  # a tag, since a parameter could not change when the budget is raised
         "outcome": "running",
     }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from math import inf
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from orchestrator.core.errors import InputError
@@ -11,7 +11,12 @@ from orchestrator.core.lookup import unknown_name_message
 from orchestrator.training.losses import build_loss
 
 # Types of the fields that a search-space file can set wrongly, to a list or a mapping instead of a single value.
-_KINDS: dict[Any, type] = {int: Real, float: Real, str: str}
+_KINDS: dict[Any, tuple[type, str]] = {
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a name"),
+    bool: (int, "true or false"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,10 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            kind = _KINDS.get(field.type)
-            if kind and not isinstance(getattr(self, field.name), kind):
-                wanted = "a name" if kind is str else "a number"
-                raise InputError(f"{field.name} must be {wanted}, not {getattr(self, field.name)!r}.")
+            kind, wanted = _KINDS.get(field.type, (object, ""))
+            value = getattr(self, field.name)
+            if not isinstance(value, kind) or (isinstance(value, bool) and field.type in (int, float)):
+                raise InputError(f"{field.name} must be {wanted}, not {value!r}.")
         build_loss(self.loss)
         for name, valid, wanted in (
             ("epochs", self.epochs >= 1, "at least 1"),
@@ -72,7 +77,7 @@ class FitSettings:
             ("hypernet_lr_ratio", 0 <= self.hypernet_lr_ratio < float("inf"), "0 or above"),
             ("backbone_lr_ratio", 0 <= self.backbone_lr_ratio < float("inf"), "0 or above"),
             ("weight_decay", 0 <= self.weight_decay < float("inf"), "0 or above"),
-            ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("batch_size", 1 <= self.batch_size < 2**31, "from 1 to 2147483647"),
             ("warmup", 0 <= self.warmup < 1, "from 0 to below 1"),
             ("clip_norm", 0 <= self.clip_norm < float("inf"), "0 or above"),
             ("ema", 0 <= self.ema < 1, "from 0 to below 1"),

@@ -1,15 +1,18 @@
 """A sweep's settings: read, refused, saved, compared."""
 
+import math
 from datetime import UTC
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from pydantic import ValidationError
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import RESUMABLE_SETTINGS, SweepSpec, build_spec, load_spec, with_defaults
 from orchestrator.core.spec_migrations import MIGRATIONS, SCHEMA_VERSION
+from orchestrator.search.samplers import build_sampler, list_samplers
 
 
 def test_spec_is_the_same_after_saving_and_loading(tmp_path):
@@ -51,6 +54,54 @@ def test_wrong_setting_is_named_as_its_option(given):
     with pytest.raises(InputError, match=f"--{name.replace('_', '-')}") as caught:
         build_spec(given)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given, reason",
+    [
+        ({"trials": 0}, "must be at least 1, not 0"),
+        ({"trials": 10**9}, "must be at most 1000000, not 1000000000"),
+        ({"trials": "1e9"}, "must be a whole number, not '1e9'"),
+        ({"epochs": 0}, "must be at least 1, not 0"),
+        ({"splits": 10**9}, "must be at most 1000"),
+        ({"confirm": -1}, "must be at least 0"),
+        ({"concurrency": 0}, "must be at least 1"),
+        ({"cpus_per_trial": -1}, "must be above 0, not -1"),
+        ({"cpus_per_trial": math.nan}, "must be finite, not nan"),
+        ({"gpus_per_trial": math.inf}, "must be a number of at most 100000, a part of one GPU, or auto"),
+        ({"max_hours": math.inf}, "must be finite, not inf"),
+        ({"max_epoch_minutes": 0}, "must be above 0"),
+        ({"priority": math.nan}, "must be finite"),
+        ({"seed": -1}, "must be at least 0"),
+        ({"seed": 2**63}, "must be at most 9223372036854775807"),
+        ({"name": "ä b"}, "must begin with a letter or digit and have only letters, digits, '.', '_' and '-'"),
+        ({"keep": "best:0"}, "must be best:K, last, all or none, not 'best:0'"),
+        ({"keep_bytes": "1e400GB"}, "must be a size such as 500MB or 2GB"),
+        ({"targets": ("a", "b", "a")}, "a is there twice"),
+        ({"trails": 3}, "did you mean trials"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_in_one_sentence(given, reason):
+    with pytest.raises(InputError) as caught:
+        build_spec(given)
+    (name,) = given
+    message = str(caught.value)
+    assert message.startswith(f"--{name.replace('_', '-')}: ") and reason in message and message.endswith(".")
+    assert "\n" not in message and "Input should" not in message
+
+
+@pytest.mark.parametrize("seed", [2**31, 2**32 - 1, 2**40, 2**63 - 1])
+def test_a_seed_of_up_to_63_bits_is_valid_for_every_sampler(seed):
+    assert build_spec({"seed": seed}).seed == seed
+    for name in list_samplers():
+        build_sampler(name, seed + 5)
+    assert torch.manual_seed(seed + 1000)
+
+
+def test_a_setting_given_twice_in_the_config_is_refused(tmp_path):
+    (tmp_path / "config.yaml").write_text("trials: 5\nepochs: 2\ntrials: 6\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"config\.yaml cannot be read: the key trials is there twice, in lines"):
+        build_spec({}, tmp_path / "config.yaml")
 
 
 def test_differences_list_settings_that_decide_the_figures():

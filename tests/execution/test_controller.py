@@ -13,10 +13,11 @@ from orchestrator.execution import controller as controller_module
 from orchestrator.execution.controller import NoJob
 from orchestrator.execution.failures import Failure, FailureKind
 from orchestrator.execution.job import EpochReport
-from orchestrator.execution.plan import Plan
+from orchestrator.execution.plan import Plan, exhausted_sentence, job_budget
 from orchestrator.execution.slots import Slots
 from orchestrator.execution.tune_adapter import handle_result
 from orchestrator.search.outcome import Outcome
+from orchestrator.search.space import SearchSpace
 from tests.execution.fakes import FakeExecutor, FakeSweep, Watched, Work, epoch
 
 PLAN = Plan(trials=4, confirm=2, splits=2, seed=7, epochs=3)
@@ -448,3 +449,55 @@ class TestSharedCluster:
         controller.slots.limit(1)
         executor.run()
         assert watched.of("interrupted") == []
+
+
+class TestFewConfigurations:
+    """A search whose space has fewer configurations than its budget."""
+
+    SPACE = SearchSpace.model_validate(
+        {
+            "hypernet": {"rank": {"type": "int", "low": 1, "high": 2, "default": 1}},
+            "training": {"lr": {"type": "float", "low": 1e-3, "high": 3e-3, "step": 1e-3, "default": 1e-3}},
+        }
+    )
+
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr("tests.execution.fakes.SPACE", self.SPACE)
+
+    @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes"])
+    @pytest.mark.parametrize("slots", [1, 3, 50])
+    def test_each_arm_ends_with_its_space_and_is_confirmed(self, sampler, slots):
+        sweep = FakeSweep(replace(PLAN, trials=20), sampler=sampler)
+        controller, executor = run(sweep, slots=slots)
+        search, control = sweep.arms
+        assert (search.ledger.terminal(), control.ledger.terminal()) == (6, 3)
+        assert controller.finished() and len(sweep.confirm.all()) == (2 + 2 + 1) * 2
+        assert len(set(executor.work.trained)) == len(executor.work.trained), "nothing is trained twice"
+        assert "ended after 6 of 20 trials" in exhausted_sentence(search, 20)
+        assert "of the control ended after 3 of 20" in exhausted_sentence(control, 20)
+        assert exhausted_sentence(search, 6) is None
+
+    @pytest.mark.parametrize("events", [4, 7, 11])
+    def test_a_killed_sweep_resumes_and_ends_with_its_space(self, events):
+        sweep, work = FakeSweep(replace(PLAN, trials=20)), Work()
+        for _ in range(60):
+            executor = FakeExecutor(sweep.controller(), work, 2)
+            if executor.run(events):
+                break
+        assert executor.controller.finished()
+        assert [arm.ledger.terminal() for arm in sweep.arms] == [6, 3]
+        for arm in sweep.arms:
+            assert len({str(sorted(trial.params.items())) for trial in arm.ledger.all()}) == len(arm.ledger)
+
+    def test_repeats_are_not_counted_as_failed(self):
+        sweep = FakeSweep(replace(PLAN, trials=20))
+        run(sweep, Work({"trial-0001": ("failed", 1), "trial-0002": ("diverged", 2)}))
+        counts = sweep.arms[0].ledger.counts()
+        assert sum(counts.values()) == 6 and (counts["failed"], counts["diverged"]) == (1, 1)
+
+    def test_the_number_of_jobs_is_that_of_the_space(self):
+        sweep = FakeSweep(replace(PLAN, trials=20))
+        sweep.controller()
+        spec = SimpleNamespace(trials=20, confirm=2, splits=2)
+        assert job_budget(spec, sweep.arms) == 6 + 3 + (2 + 2 + 1) * 2

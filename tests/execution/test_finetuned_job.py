@@ -69,6 +69,9 @@ def test_exported_model_returns_the_measured_scores(context: SweepContext) -> No
     )
     np.testing.assert_allclose(scored["alignment"], table["predicted_alignment"], rtol=2e-3)
     assert table["predicted_alignment"].std() > 0
+    # The frozen image encoder runs for `conse`, so images are compared in its features.
+    assert scored["image_unlike_training"][table["part"] == "validation"].sum() == 0
+    assert scored["prompt_unlike_training"].notna().all()
 
     killed = move_context(context, root / "killed")
     TrainingJob(job(), killed).step()

@@ -1,6 +1,8 @@
 """Preparation of a sweep from its spec, and the sentences about what is wrong."""
 
 import json
+import re
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +10,19 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from rich.console import Console
 
 from models import list_variants
 from models.encoders import ImageEncoder
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec, load_spec
 from orchestrator.core.workspace import Workspace
+from orchestrator.execution import extreme_models
 from orchestrator.execution.prepare import prepare
 from orchestrator.execution.sweep_context import make_context
 from orchestrator.search.space import FINETUNE, load_space
 from orchestrator.sweeps.dry_run import dry_run
-from orchestrator.sweeps.fingerprint import check_unchanged, save_fingerprint
+from orchestrator.sweeps.fingerprint import add_splits, check_unchanged, save_fingerprint
 from orchestrator.training import FitSettings
 from tests.execution.contexts import MadeFeatures
 
@@ -146,6 +150,17 @@ def test_saved_sweep_is_prepared_with_the_same_identity(spec, tmp_path):
     assert saved["test"] == [prepared.dataset.names[row] for row in prepared.splits[1].test]
 
 
+def test_splits_are_added_to_a_saved_sweep_that_stays_unchanged(spec, tmp_path):
+    workspace = Workspace(tmp_path / "sweeps" / "mine")
+    save_fingerprint(prepare(spec()), workspace)
+    more = prepare(spec(splits=4))
+    check_unchanged(more, workspace)
+    add_splits(more, workspace)
+    assert json.loads(workspace.identity.read_text(encoding="utf-8"))["splits"] == more.identity()["splits"]
+    assert len(list(workspace.splits.iterdir())) == 5
+    check_unchanged(prepare(spec()), workspace)  # a kill before the spec was replaced
+
+
 def test_changed_part_of_the_identity_is_named(spec, csv, tmp_path):
     workspace = Workspace(tmp_path / "sweeps" / "mine")
     one = spec()
@@ -234,6 +249,120 @@ def test_wrong_key_is_named_with_file_section_and_near_matches(spec, tmp_path):
     with pytest.raises(InputError, match=r"mine\.yaml: hypernet\.condition_widht: .*condition_width") as caught:
         prepare(spec(space=tmp_path / "mine.yaml"))
     assert "\n" not in str(caught.value)
+
+
+ALL_CATEGORICAL = """
+training:
+  lr: {type: categorical, choices: [1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2], default: 1e-3}
+  batch_size: {type: categorical, choices: [8, 16, 24, 32, 40, 48, 56, 64], default: 16}
+  weight_decay: {type: categorical, choices: [0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.2], default: 0.0}
+  loss: {type: categorical, choices: [huber, mse, l1], default: huber}
+model:
+  dropout: {type: categorical, choices: [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], default: 0.0}
+  input_dropout: {type: categorical, choices: [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7], default: 0.0}
+hypernet:
+  rank: {type: categorical, choices: [1, 2, 3, 4, 5, 6, 7, 8], default: 1}
+  condition_width: {type: categorical, choices: [4, 8, 16, 24, 32, 48, 64], default: 16}
+  condition_dropout: {type: categorical, choices: [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], default: 0.0}
+"""
+
+
+class TestSpaces:
+    @pytest.fixture
+    def own(self, spec, tmp_path):
+        """Return a spec with a search space of these lines."""
+
+        def write(text, **given):
+            (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+            return spec(space=tmp_path / "own.yaml", **given)
+
+        return write
+
+    def test_millions_of_combinations_are_not_walked(self, own, monkeypatch):
+        built = []
+        count = extreme_models.count_parameters
+        monkeypatch.setattr(extreme_models, "count_parameters", lambda *given: built.append(1) or count(*given))
+        small, large = dry_run(prepare(own(ALL_CATEGORICAL))).corners
+        assert small.configuration["rank"] == 1 and small.configuration["condition_width"] == 4
+        assert large.configuration["rank"] == 8 and large.configuration["condition_width"] == 64
+        assert small.parameters < large.parameters and len(built) < 200
+
+    @pytest.mark.parametrize(
+        "old, new, named",
+        [
+            (
+                "choices: [huber, ",
+                "choices: [huber, hubr, ",
+                "hubr",
+            ),
+            ("choices: [8, 16,", "choices: [8.5, 16,", "training: batch_size must be a whole number, not 8.5"),
+            ("choices: [4, 8,", "choices: [x, 8,", "hypernet.condition_width of 'x': this makes a model that cannot"),
+            ("0.4, 0.5], default: 0.0}\n  input", "0.4, 1.5], default: 0.0}\n  input", "model.dropout of 1.5"),
+        ],
+    )
+    def test_every_choice_is_checked_before_anything_is_trained(self, own, old, new, named):
+        assert old in ALL_CATEGORICAL
+        with pytest.raises(InputError, match=rf"own\.yaml: .*{re.escape(named)}") as caught:
+            prepare(own(ALL_CATEGORICAL.replace(old, new)))
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "text, named",
+        [
+            ("hypernet: {rank: {type: int, low: -3, high: 8, default: 2}}", "hypernet.rank of -3"),
+            ("model: {activation: {type: categorical, choices: [gelu, swsh], default: gelu}}", "model.activation"),
+            ("model: {activation: swsh}\ntraining: {ema: {type: float, low: 0, high: 0.5, default: 0}}", "model, with"),
+            ("training: {lr: {type: float, low: 0, high: 1, default: 0.5}}", "training: lr must be above 0"),
+            (
+                "training: {ema: {type: float, low: 0, high: 1, default: 0.5}}",
+                "ema must be from 0 to below 1",
+            ),
+            ("training: {lr: {type: categorical, choices: [on, 0.1], default: 0.1}}", "lr must be a number, not True"),
+            (
+                "training: {batch_size: {type: float, low: 8, high: 16, default: 8}}",
+                "batch_size must be a whole number",
+            ),
+            ("training: {prompt_grouped: {type: categorical, choices: [y, n], default: y}}", "must be true or false"),
+        ],
+    )
+    def test_values_out_of_range_are_refused(self, own, text, named):
+        with pytest.raises(InputError, match=rf"own\.yaml: .*{re.escape(named)}"):
+            prepare(own(text))
+
+    def test_a_model_larger_than_the_memory_is_refused_by_the_dry_run(self, own):
+        widths = "{type: widths, min_depth: 1, max_depth: 3, low: 8, high: 1000000, default: [8]}"
+        with pytest.raises(InputError, match=r"own\.yaml: the largest model: its [0-9,]+ parameters need .* GB"):
+            dry_run(prepare(own(f"model: {{widths: {widths}}}")))
+
+    def test_a_width_of_one_works(self, own):
+        widths = "{type: widths, min_depth: 1, max_depth: 1, low: 1, high: 1, default: [1]}"
+        report = dry_run(prepare(own(f"model: {{widths: {widths}}}")))
+        assert report.corners[0].configuration["widths"] == [1] and not report.corners[0].diverges
+        assert report.few == tuple(
+            f"The space of the {study} has 1 configuration: it ends after 1 trial." for study in ("search", "control")
+        )
+
+    def test_the_dry_run_names_the_model_that_diverges(self, own):
+        report = dry_run(prepare(own("training: {lr: {type: float, low: 1e-3, high: 1e+30, default: 1.0, log: true}}")))
+        assert [corner.diverges for corner in report.corners] == [False, True]
+        console = Console(file=StringIO(), width=200)
+        report.show(console)
+        assert "The largest model diverges within two epochs" in console.file.getvalue()
+        assert "with lr 1e+30" in console.file.getvalue() and "smallest model diverges" not in console.file.getvalue()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "hypernet: {rank: {type: int, low: 1, high: 4, default: 2}}",
+            "hypernet: {rank: {type: int, low: 1, high: 2, default: 2}}\n"
+            "training: {ema: {type: float, low: 0, high: 0.5, default: 0, when: {rank: [1]}},"
+            " lr: {type: float, low: 0.1, high: 0.2, default: 0.1}}",
+        ],
+    )
+    def test_the_control_does_without_what_depends_on_the_hypernet(self, own, text):
+        prepared = prepare(own(text))
+        assert "ema" not in prepared.control_space.parameters() and "rank" not in prepared.control_space.parameters()
+        assert prepared.control_space.configuration(prepared.control_space.default_params())
 
 
 class TestFinetuning:

@@ -561,10 +561,10 @@ class TestScorer:
 
     def test_scorer_accepts_no_images(self, confirmed, made_encoders):
         scored = load_scorer(confirmed / "model")([], [])
-        assert (
-            list(scored.columns) == ["image", "prompt", "alignment", "alignment_percentile", "reason"]
-            and len(scored) == 0
-        )
+        columns = ["image", "prompt", "alignment", "alignment_percentile", "reason"]
+        marks = ["alignment_out_of_range", "prompt_unlike_training"]
+        marks.insert(1, "image_unlike_training")
+        assert list(scored.columns) == [*columns, *marks] and len(scored) == 0
 
     def test_scorer_refuses_unequal_numbers_of_prompts_and_images(self, confirmed, made_encoders):
         with pytest.raises(ValueError, match="1 images but 2 prompts"):

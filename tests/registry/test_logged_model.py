@@ -57,6 +57,7 @@ def test_artifact_has_data_and_a_wheel_and_no_pickle(artifact):
         "serving_input_example.json",
         "data/model/model.json",
         "data/model/model.safetensors",
+        "data/model/training_features.safetensors",
         wheel,
     }
     flavor = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))["flavors"]["python_function"]
@@ -149,6 +150,7 @@ def test_mlflow_server_scores_over_http(made, expected, tmp_path):
         status, answer = post(address, [*rows(made)[:1], *strange])
         assert status == 200 and "not JSON" not in json.dumps(answer)
         assert [row["alignment"] is None for row in answer["predictions"]] == [False, True, True]
+        assert [row["image_unlike_training"] for row in answer["predictions"]] == [True, None, None]
         reasons = [row["reason"] for row in answer["predictions"]]
         assert reasons == [None, "a URL, and URLs are not fetched", "missing"]
         status, answer = post(address, [{"image": "fox.png"}])

@@ -48,7 +48,9 @@ def test_score_reads_and_writes_a_table(made, elsewhere):
     done = run("--model", "text_hyper@champion", "--tracking-uri", made.uri, "in.csv", "--out", "to/scores.csv")
     assert done.exit_code == 0, done.output
     table = pd.read_csv("to/scores.csv", dtype={"prompt": str})
-    assert list(table) == ["image", "prompt", "alignment", "alignment_percentile", "reason"]
+    columns = ["image", "prompt", "alignment", "alignment_percentile", "reason"]
+    marks = ["alignment_out_of_range", "image_unlike_training", "prompt_unlike_training"]
+    assert list(table) == [*columns, *marks] and table[marks[1]].all()
     assert set(table["prompt"]) == {"007"} and len(table) == 10 and table["alignment"].is_monotonic_decreasing
 
 
@@ -70,7 +72,8 @@ def test_score_refuses_wrong_input_with_one_sentence(made, arguments, sentence):
 
 def test_export_contains_data_only_and_reproduces_its_scores(made, exported):
     files = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
-    assert files == {"README.md", "export.json", "predictions.csv", "model/model.json", "model/model.safetensors"}
+    model = {f"model/{name}" for name in ("model.json", "model.safetensors", "training_features.safetensors")}
+    assert files == {"README.md", "export.json", "predictions.csv", *model}
     about = json.loads((exported / "export.json").read_text(encoding="utf-8"))["about"]
     assert about["mlflow_run"] == made.run_id and about["dataset"] == "csv:ratings.csv"
     assert about["registered"] == "text_hyper/1"

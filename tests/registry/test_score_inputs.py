@@ -30,6 +30,14 @@ def test_read_requests_keeps_the_order_of_images_and_folders(folder):
     assert set(inputs.criteria) == {"red"}
 
 
+def test_read_requests_passes_over_an_empty_folder_among_others_and_says_so(folder):
+    (folder / "empty").mkdir()
+    inputs = read_requests([folder / "empty", folder / "b.png"], "a fox", None)
+    assert inputs.images == (folder / "b.png",) and inputs.notes == (f"The folder {folder / 'empty'} has no images.",)
+    with pytest.raises(InputError, match="nothing to score"):
+        read_requests([folder / "empty", folder / "empty"], "a fox", None)
+
+
 def test_read_requests_reads_a_table_as_text_with_paths_relative_to_its_folder(folder):
     table = folder / "list.csv"
     table.write_text("image,prompt,criteria\nb.png,007,red\n/elsewhere/x.png,null,\n", encoding="utf-8")
@@ -41,6 +49,30 @@ def test_read_requests_reads_a_table_as_text_with_paths_relative_to_its_folder(f
 def test_read_requests_uses_the_given_prompt_for_a_table_without_prompts(folder):
     (folder / "list.csv").write_text("image\nb.png\na.JPG\n", encoding="utf-8")
     assert read_requests([folder / "list.csv"], "a fox", None).prompts == ("a fox",) * 2
+
+
+def test_read_requests_may_leave_the_prompts_to_a_model_that_reads_none(folder):
+    inputs = read_requests([folder / "b.png"], None, None, optional_prompts=True)
+    assert inputs.prompts == ("",) and "Give --prompt" in inputs.lacks_prompts
+    (folder / "list.csv").write_text("image\nb.png\n", encoding="utf-8")
+    inputs = read_requests([folder / "list.csv"], None, None, optional_prompts=True)
+    assert inputs.prompts == ("",) and "lacks prompt" in inputs.lacks_prompts
+
+
+def test_read_requests_reads_a_table_as_excel_exports_it_and_says_so(folder):
+    table = folder / "list.csv"
+    table.write_bytes("Image;PROMPT;Criteria\r\n.\\b.png;ein grünes Haus;x\r\n;;\r\n".encode("cp1252"))
+    inputs = read_requests([table], None, None)
+    assert inputs.images == (folder / "b.png",) and inputs.prompts == ("ein grünes Haus",)
+    assert inputs.notes[0] == 'Read as: separator ";", latin-1.' and "b.png as b.png" in inputs.notes[1]
+
+
+def test_read_requests_keeps_a_url_as_it_is_written(folder):
+    (folder / "list.csv").write_text("image,prompt\nhttps://example.com/x.png,a\nfile:///x/a.png,a\n", encoding="utf-8")
+    assert read_requests([folder / "list.csv"], None, None).images == (
+        "https://example.com/x.png",
+        "file:///x/a.png",
+    )
 
 
 def test_read_requests_refuses_criteria_for_a_table_with_criteria(folder):

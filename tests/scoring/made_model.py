@@ -6,13 +6,13 @@ from PIL import Image
 
 from models import build_variant
 from models.encoders import build_encoder
-from orchestrator.scoring import ModelConfig, save_scorer
+from orchestrator.scoring import FeatureDistribution, ModelConfig, save_scorer
 
 ENCODERS = {"image": "efficientnet_lite0", "prompt": "minilm", "image_prompt": "conse"}
 QUANTILES = {"alignment": tuple(1 + 4 * place / 100 for place in range(101))}
 
 
-def save_model(folder, quantiles=QUANTILES):
+def save_model(folder, quantiles=QUANTILES, distributions=True):
     encoders = {kind: build_encoder(name) for kind, name in ENCODERS.items()}
     image, prompt = encoders["image"].shapes, encoders["prompt"].shapes
     arrays = {"image": image, "prompt": prompt, "image_prompt": encoders["image_prompt"].shapes_for(image, prompt)}
@@ -28,7 +28,12 @@ def save_model(folder, quantiles=QUANTILES):
     config = ModelConfig(
         "text_hyper", parameters, ("alignment",), (3.0,), (1.0,), ENCODERS, identities, read, mos_quantiles=quantiles
     )
-    save_scorer(folder, config, model)
+    random = np.random.default_rng(0)
+    statistics = np.abs(random.normal(size=(60, *shapes["image.statistics"])))
+    embeddings = random.normal(size=(60, *shapes["prompt.embedding"])) / shapes["prompt.embedding"][0] ** 0.5
+    made = {"image": statistics, "prompt": embeddings} if distributions else {}
+    fitted = {kind: FeatureDistribution.fit(kind, rows[:40], rows[40:]) for kind, rows in made.items()}
+    save_scorer(folder, config, model, fitted)
     return folder
 
 

@@ -1,12 +1,15 @@
 import json
 import pickle
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
-from orchestrator.scoring import ModelLoadError, load_scorer
+from orchestrator.scoring import FeatureDistribution, ModelLoadError, load_scorer
 from tests.scoring.made_model import save_images, save_model
 
 
@@ -48,6 +51,14 @@ def test_images_in_any_form_and_one_prompt_for_all(scorer, tmp_path):
         table = scorer([path, str(path), path.read_bytes(), image, np.asarray(image)], "a fox")
     assert table["alignment"].nunique() == 1 and set(table["prompt"]) == {"a fox"}
     assert list(table["image"]) == [str(path), str(path), "image 3", "image 4", "image 5"]
+
+
+def test_a_url_and_a_blank_prompt_are_rows_with_a_reason(scorer, tmp_path):
+    (image,) = save_images(tmp_path, 1)
+    urls = ["https://example.com/x.png", "file:///x/a.png"]
+    table = scorer([*urls, image, image], ["a", "a", " ", "a fox"])
+    assert table["image"].tolist()[:2] == urls and table["alignment"].notna().tolist() == [False, False, False, True]
+    assert table["reason"].tolist() == ["a URL, and URLs are not fetched"] * 2 + ["empty prompt", None]
 
 
 def test_a_prompt_counts_and_is_encoded_once(scorer, tmp_path, monkeypatch):
@@ -111,4 +122,60 @@ def test_configuration_without_quantiles_scores_without_percentiles(copied, scor
     (copied / "model.json").write_text(json.dumps(card), encoding="utf-8")
     images = save_images(tmp_path / "images")
     table = load_scorer(copied)(images, "a fox")
-    pd.testing.assert_frame_equal(table, scorer(images, "a fox").drop(columns="alignment_percentile"))
+    known = ["alignment_percentile", "alignment_out_of_range"]
+    pd.testing.assert_frame_equal(table, scorer(images, "a fox").drop(columns=known))
+
+
+def test_model_of_an_earlier_version_has_no_marks_of_inputs(copied):
+    (copied / "training_features.safetensors").unlink()
+    columns = list(load_scorer(copied)([], []).columns)
+    assert columns == [
+        "image",
+        "prompt",
+        "alignment",
+        "alignment_percentile",
+        "reason",
+        "alignment_out_of_range",
+    ]
+
+
+def test_marks_follow_the_other_columns_and_are_missing_without_scores(scorer, tmp_path):
+    table = scorer([*save_images(tmp_path / "images"), tmp_path / "gone.png"], "a fox")
+    marks = ["alignment_out_of_range", "image_unlike_training", "prompt_unlike_training"]
+    assert list(table)[-4:] == ["reason", *marks]
+    assert table[marks].notna().all(axis=1).tolist() == [True, True, True, False]
+    # Real images are unlike the made features that the distribution was fitted to.
+    assert len(table[table["image_unlike_training"]]) == 3
+
+
+def test_inputs_far_from_the_training_features_are_marked(scorer):
+    """Fit distributions to images of noise and to short prompts; a flat image and a line of code are unlike them."""
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(12)]
+    prompts = [f"a {colour} {animal}" for colour in ("red", "blue", "white") for animal in ("fox", "dog", "cat", "owl")]
+    image, prompt = scorer._encoders["image"], scorer._encoders["prompt"]
+    pixels = torch.from_numpy(np.stack([image.preprocess(Image.fromarray(array)) for array in noise]))
+    features = {"image": image.encode(pixels)["statistics"], "prompt": prompt.encode(prompts)["embedding"]}
+    fitted = {kind: FeatureDistribution.fit(kind, rows.numpy(), rows.numpy()) for kind, rows in features.items()}
+    changed = copy(scorer)
+    changed._distributions = fitted
+    flat = np.full((64, 64, 3), 200, np.uint8)
+    table = changed([*noise, flat, noise[0]], [*prompts, prompts[0], "SELECT 1;"])
+    assert table["image_unlike_training"].tolist() == [False] * 12 + [True, False]
+    assert table["prompt_unlike_training"].tolist() == [False] * 12 + [False, True]
+
+
+def test_scores_outside_the_training_range_are_marked(scorer, tmp_path):
+    images = save_images(tmp_path / "images")
+    scores = scorer(images, "a fox")["alignment"]
+    changed = copy(scorer)
+    quantiles = {"alignment": (float(scores.min()) - 1, float(scores.median()))}
+    changed.config = replace(scorer.config, mos_quantiles=quantiles)
+    marked = changed(images, "a fox")["alignment_out_of_range"]
+    assert marked.tolist() == (scores > scores.median()).tolist() and marked.sum() == 1
+
+
+def test_damaged_training_features_are_refused_in_a_sentence(copied):
+    (copied / "training_features.safetensors").write_bytes(b"torn")
+    with pytest.raises(ModelLoadError, match="holds no model that can be read"):
+        load_scorer(copied)

@@ -11,7 +11,7 @@ from orchestrator.core.workspace import Workspace
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome
-from orchestrator.sweeps.budget import check_budget, is_met, set_budget
+from orchestrator.sweeps.budget import check_budget, check_splits, is_met, set_budget
 from tests.execution.fakes import SPACE
 
 
@@ -81,3 +81,17 @@ def test_a_spec_is_replaced_whole(workspace, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         load_spec(workspace.spec).model_copy(update={"trials": 99}).save(workspace.spec)
     assert workspace.spec.read_text(encoding="utf-8") == before
+
+
+def test_splits_are_raised_and_never_reduced(workspace):
+    finish(workspace, 12, 12)
+    before = load_spec(workspace.spec)
+    set_budget(workspace, before, 12, before.splits + 2)
+    assert load_spec(workspace.spec) == before.model_copy(update={"splits": before.splits + 2})
+    assert not workspace.result.exists() and workspace.earlier_result(12).exists()
+    check_splits(before, load_spec(workspace.spec))
+    with pytest.raises(InputError, match=r"confirms on 7 splits already: --splits 5 is fewer"):
+        check_splits(load_spec(workspace.spec), before)
+    with pytest.raises(InputError, match="--confirm 0"):
+        unconfirmed = before.model_copy(update={"confirm": 0})
+        check_splits(unconfirmed, unconfirmed.model_copy(update={"splits": 9}))

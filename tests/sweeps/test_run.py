@@ -11,7 +11,7 @@ import typer
 
 from orchestrator.core.cli import FAILED, INTERRUPTED
 from orchestrator.core.errors import InputError, LedgerUnavailable
-from orchestrator.core.spec import build_spec
+from orchestrator.core.spec import build_spec, load_spec
 from orchestrator.core.workspace import Workspace
 from orchestrator.execution import sweep_context
 from orchestrator.search.ledger import Ledger
@@ -160,6 +160,47 @@ def test_time_limit_ends_the_search_and_its_trials_are_confirmed(simulated_tune,
     assert sum(result["counts"].values()) == 0 and result["best"] is None
 
 
+class TestFewConfigurations:
+    """A sweep whose space has two configurations, and a budget of five trials."""
+
+    @pytest.fixture
+    def space(self, tmp_path):
+        path = tmp_path / "space.yaml"
+        path.write_text("training: {batch_size: {type: categorical, choices: [16, 32], default: 16}}", encoding="utf-8")
+        return path
+
+    def test_it_trains_each_once_says_so_and_is_finished(self, start, simulated_tune, out, space, capfd, monkeypatch):
+        monkeypatch.setattr("orchestrator.sweeps.start._upload_pending", lambda *arguments: None)
+        (out.parent / "first.yaml").write_text("- {batch_size: 32}\n- {batch_size: 32}\n", encoding="utf-8")
+        start(space=space, trials=5, enqueue=out.parent / "first.yaml")
+        printed = capfd.readouterr().out
+        assert "1 of the 2 enqueued configurations are there twice" in printed
+        for arm in ("search", "search of the control"):
+            assert f"The {arm} ended after 2 of 5 trials: its space has no more configurations" in printed
+        workspace = Workspace(out / "made")
+        result = json.loads(workspace.result.read_text(encoding="utf-8"))
+        assert result["exhausted"] == ["search", "control"] and result["budget"] == 5
+        assert result["counts"]["complete"] == result["control_counts"]["complete"] == 2
+        assert "no more configurations" in (workspace.report / "result.md").read_text(encoding="utf-8")
+        assert "--max-hours" not in printed
+        assert max(Counter(simulated_tune.steps).values()) == EPOCHS, "nothing is trained twice"
+        steps = len(simulated_tune.steps)
+        for trials in (None, 9):
+            resume_sweep("made", out, trials=trials, given={}, as_json=False, allow_changed=False)
+            assert "no more configurations" in capfd.readouterr().err
+        assert len(simulated_tune.steps) == steps and json.loads(workspace.result.read_text(encoding="utf-8")) == result
+
+    def test_it_resumes_after_an_interruption(self, start, simulated_tune, out, space):
+        at_step(simulated_tune, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(typer.Exit):
+            start(space=space, trials=5)
+        resume(out)
+        studies = read_studies(Workspace(out / "made"))
+        for study in ("search", "control"):
+            assert sorted(trial.params["batch_size"] for trial in studies[study]) == [16, 32]
+            assert {str(trial.outcome) for trial in studies[study]} == {"complete"}
+
+
 @pytest.mark.parametrize("place", ["reporting.tables.print_result", "sweeps.background_services.report_pending"])
 def test_neither_printing_nor_cleanup_undoes_a_finished_sweep(simulated_tune, start, out, monkeypatch, place):
     def fail(*arguments, **options):
@@ -187,3 +228,18 @@ def test_a_refused_sweep_leaves_no_folder(start, out, setting, value, sentence):
     with pytest.raises(InputError, match=sentence):
         start(**{setting: value})
     assert not out.exists()
+
+
+def test_finished_sweep_is_confirmed_on_more_splits(simulated_tune, start, out):
+    start()
+    simulated_tune.steps.clear()
+    workspace = Workspace(out / "made")
+    before = (workspace.trials / "confirm-0001" / "predictions.csv").read_bytes()
+    resume_sweep("made", out, trials=None, given={"splits": 3}, as_json=False, allow_changed=False)
+    assert all(key.startswith("confirm-") for key in simulated_tune.steps) and len(simulated_tune.steps) == 10
+    assert len(read_studies(workspace)["confirm"]) == 9 and workspace.earlier_result(2).is_file()
+    assert "medians over 3 splits" in (workspace.report / "result.md").read_text(encoding="utf-8")
+    assert (workspace.trials / "confirm-0001" / "predictions.csv").read_bytes() == before
+    assert json.loads(sweep_run(out).tags["spec"])["splits"] == 3 == load_spec(workspace.spec).splits
+    with pytest.raises(InputError, match="--splits 2 is fewer"):
+        resume_sweep("made", out, trials=None, given={"splits": 2}, as_json=False, allow_changed=False)

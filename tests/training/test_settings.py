@@ -36,7 +36,7 @@ def test_weights_follow_the_targets() -> None:
         ({"loss": "hubr"}, "huber"),
         ({"momentum": 0.9}, "momentum"),
         ({"lr": {"low": 0.1}}, "lr must be a number"),
-        ({"batch_size": [8, 16]}, "batch_size must be a number"),
+        ({"batch_size": [8, 16]}, "batch_size must be a whole number"),
         ({"loss": ["huber"]}, "loss must be a name"),
         ({"target_weights": [1.0, 0.0]}, "target_weights must be numbers above 0"),
         ({"target_weights": {"quality": float("nan")}}, "target_weights must be numbers above 0"),

@@ -1,17 +1,17 @@
-"""Choice of the run to promote, by validation only."""
+"""Candidates for promotion: a confirmed configuration with the run that stands for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from models import CONTROL
 from orchestrator.core.errors import InputError
-from orchestrator.data.splits import keeps_test_apart
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.execution.median_run import median_run
 from orchestrator.registry.promotion.sweep_results import SweepResults, targets_of
 from orchestrator.tracking.mlflow_sink import KEY_TAG
@@ -19,6 +19,12 @@ from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+
+
+Arm = Literal["search", "control"]
+"""Search of a sweep whose configurations are meant: the variant's or its control's."""
+
+STUDIES: tuple[Arm, ...] = ("search", "control")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Candidate:
         run: run whose model is promoted.
         validation: median of the configuration's validation metric.
         named: whether the run was given by `--run`, not chosen by validation.
+        compared: comparison with the best of other sweeps, in a sentence; empty if there was none.
     """
 
     results: SweepResults
@@ -40,6 +47,12 @@ class Candidate:
     run: Run
     validation: float
     named: bool = False
+    compared: str = ""
+
+    @property
+    def variant(self) -> str:
+        """Variant of the model: the sweep's, or `plain_head` for a configuration of its control."""
+        return CONTROL if self.source.startswith(KEY_PREFIX["control"]) else self.results.spec.variant
 
     @property
     def name(self) -> str:
@@ -72,40 +85,39 @@ class Candidate:
         return targets_of(self.table)
 
 
-def choose(sweeps: Iterable[SweepResults], metric: Metric) -> Candidate | None:
-    """Return the best configuration by its validation median, with the run of median validation score.
+def candidates_of(results: SweepResults, metric: Metric, study: Arm = "search") -> list[Candidate]:
+    """Return the confirmed configurations of a sweep, each with the run of median validation that stands for it.
 
-    If test images are part of validation, its score is too high and would win. Sweeps under such a protocol are used
-    only if there is no other; a gate then refuses them with the reason.
+    Configurations whose confirm runs lack a split are returned only if all of them do, for the gate that refuses them.
     """
-    candidates = list(sweeps)
-    separate = [results for results in candidates if keeps_test_apart(results.spec.protocol)]
-    return _best(separate, metric) or _best(candidates, metric)
-
-
-def _best(sweeps: Iterable[SweepResults], metric: Metric) -> Candidate | None:
-    candidates = [
+    found = [
         candidate
-        for results in sweeps
-        for source, runs in results.configurations().items()
+        for source, runs in results.configurations(KEY_PREFIX[study]).items()
         if (candidate := _candidate(results, source, runs, metric)) is not None
     ]
-    return max(candidates, key=lambda candidate: candidate.validation, default=None)
+    complete = [one for one in found if len({run.data.tags["split"] for run in one.runs}) >= results.spec.splits]
+    return complete or found
 
 
-def candidate_of(results: SweepResults, run: Run, metric: Metric) -> Candidate:
+def best_of(results: SweepResults, metric: Metric, study: Arm = "search") -> Candidate | None:
+    """Return the best configuration of one sweep by its validation median; its configurations share their splits."""
+    return max(candidates_of(results, metric, study), key=lambda one: one.validation, default=None)
+
+
+def candidate_of(results: SweepResults, run: Run, metric: Metric, study: Arm = "search") -> Candidate:
     """Return the candidate of a given run.
 
     Raises:
-        InputError: it is not a complete confirm run of the variant.
+        InputError: it is not a complete confirm run of the variant, or of its control.
     """
-    for source, runs in results.configurations().items():
+    for source, runs in results.configurations(KEY_PREFIX[study]).items():
         if any(other.info.run_id == run.info.run_id for other in runs):
             candidate = _candidate(results, source, runs, metric, run)
             if candidate is not None:
                 return candidate
+    variant = results.spec.variant if study == "search" else CONTROL
     raise InputError(
-        f"{run.info.run_name!r} of {results.name} is not a complete confirm run of {results.spec.variant}: only "
+        f"{run.info.run_name!r} of {results.name} is not a complete confirm run of {variant}: only "
         "those were evaluated on test, once, and have a model."
     )
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from orchestrator.core.errors import InputError
 from orchestrator.execution.prediction_metrics import evaluate_table
+from orchestrator.registry.promotion.common_ground import CommonGround, common_ground, difference
 from orchestrator.registry.promotion.compared_model import ComparedModel
 from orchestrator.registry.promotion.gates.format import bounds
 from orchestrator.registry.promotion.paired_bootstrap import paired_difference, shared_targets
@@ -60,6 +61,7 @@ class ModelComparison:
         excluded: number of test images that only one of them has scored.
         targets: comparison in each score that both predict.
         rows: the shared images with columns `<target>`, `first_<target>`, `second_<target>`.
+        validation: validation SRCC of both configurations on common ground, by which `promote` chooses; None without.
     """
 
     first: str
@@ -69,6 +71,7 @@ class ModelComparison:
     excluded: int
     targets: tuple[TargetComparison, ...]
     rows: pd.DataFrame
+    validation: CommonGround | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison for JSON; None for NaN in figures."""
@@ -78,6 +81,7 @@ class ModelComparison:
             "images": self.images,
             "prompts": self.prompts,
             "left_out": self.excluded,
+            "validation": self.validation.as_dict() if self.validation else None,
             "targets": {compared.target: _target_json(compared) for compared in self.targets},
         }
 
@@ -86,12 +90,16 @@ class ModelComparison:
         console.print(f"A  {escape(self.first)}\nB  {escape(self.second)}", highlight=False, soft_wrap=True)
         excluded = f"; {self.excluded} that only one has scored are excluded" if self.excluded else ""
         console.print(f"{self.images} test images of {self.prompts} prompts{excluded}\n", highlight=False)
+        if self.validation:
+            first, second = self.validation.values
+            what = f"Validation SRCC {self.validation.description}"
+            console.print(f"{what}: A {first:.4f}, B {second:.4f}\n", highlight=False, soft_wrap=True)
         for compared in self.targets:
             table = Table(compared.target, "A", "B", "A − B", "", box=None, pad_edge=False)
-            for metric, (first, second) in compared.figures.items():
+            for metric, (a, b) in compared.figures.items():
                 interval = compared.differences.get(metric)
                 shown = bounds(interval) if interval and interval.reason is None else ""
-                table.add_row(METRICS[metric], _number(first), _number(second), _signed(first - second), shown)
+                table.add_row(METRICS[metric], _number(a), _number(b), _signed(a - b), shown)
             console.print(table, highlight=False)
             furthest = Table("furthest apart", compared.target, "A", "B", "rank A", "rank B", box=None, pad_edge=False)
             for row in compared.furthest.itertuples():
@@ -134,7 +142,16 @@ def compare(first: ComparedModel, second: ComparedModel, confidence: float = 0.9
         excluded=len(first_rows) + len(second_rows) - 2 * len(rows),
         targets=tuple(_compare_target(tables[0], tables[1], rows, target, confidence) for target in targets),
         rows=rows,
+        validation=_validation(first, second),
     )
+
+
+def _validation(first: ComparedModel, second: ComparedModel) -> CommonGround | None:
+    """Return what `promote` would choose by; None if it would not compare the two."""
+    one, other = first.candidate, second.candidate
+    if one is None or other is None or difference(one.results, other.results):
+        return None
+    return common_ground([one, other], "srcc")
 
 
 def _only(table: pd.DataFrame, names: set[str]) -> pd.DataFrame:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.registry.mlflow_lookup import find_run, find_version
-from orchestrator.registry.promotion.sweep_results import results_of_run
+from orchestrator.registry.promotion.candidate import STUDIES, Candidate, candidate_of
+from orchestrator.registry.promotion.sweep_results import SweepResults, results_of_run
 from orchestrator.registry.version_reference import parse_version
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,12 @@ class ComparedModel:
     Attributes:
         name: its reference, with the run it stands for.
         table: true and predicted scores of its validation and test images.
+        candidate: its configuration, with the confirm runs on other splits; None if it is not a complete one.
     """
 
     name: str
     table: pd.DataFrame
+    candidate: Candidate | None = None
 
 
 def find_compared(client: MlflowClient, reference: str, out: Path, scratch: Path) -> ComparedModel:
@@ -52,4 +60,11 @@ def find_compared(client: MlflowClient, reference: str, out: Path, scratch: Path
             f"{reference} is {results.name}/{key}, which has no predictions. Confirm runs have them, unless both "
             "their folder and their files in MLflow were deleted."
         )
-    return ComparedModel(f"{title} ({results.name}/{key})", table)
+    return ComparedModel(f"{title} ({results.name}/{key})", table, _configuration(results, run))
+
+
+def _configuration(results: SweepResults, run: Run) -> Candidate | None:
+    for study in STUDIES:
+        with suppress(InputError):
+            return candidate_of(results, run, "srcc", study)
+    return None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from orchestrator.registry.promotion.candidate import Candidate
+from orchestrator.registry.promotion.opponents import OpponentDifference, opponent_differences
 from orchestrator.registry.promotion.rescore import ScoreCheck
+from orchestrator.reporting.claims import MARGIN
 from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:
@@ -23,11 +26,13 @@ class GateThresholds:
         metric: correlation that is compared.
         min_gain: value that the interval's lower end must exceed, against the champion.
         confidence: level of the intervals, in (0, 1).
+        margin: difference to the control up to which a model counts as not inferior to it.
     """
 
     metric: Metric = "srcc"
     min_gain: float = 0.0
     confidence: float = 0.95
+    margin: float = MARGIN
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,8 @@ class GateInputs:
     champion: Champion | None
     score_check: ScoreCheck
     thresholds: GateThresholds
+
+    @cached_property
+    def differences(self) -> dict[str, OpponentDifference]:
+        """Differences to the control and the baselines, computed once for gates and claims."""
+        return opponent_differences(self.candidate, self.thresholds.metric, self.thresholds.confidence)

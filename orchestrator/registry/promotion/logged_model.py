@@ -61,9 +61,9 @@ def saved_model(client: MlflowClient, candidate: Candidate, scratch: Path, dry_r
         spec = candidate.results.spec
         data: dict[str, Any] = {
             "path": str(folder),
-            "name": f"{spec.variant}-{candidate.source}",
+            "name": f"{candidate.variant}-{candidate.source}",
             "targets": list(candidate.targets),
-            "criteria": spec.criteria is not None,
+            "criteria": spec.criteria is not None and candidate.variant == spec.variant,
         }
         log_model(client, run.info.run_id, run.info.experiment_id, data)
         found = logged_model(client, run)

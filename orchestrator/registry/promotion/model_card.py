@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from orchestrator.data.splits import is_optimistic
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.registry.promotion.candidate import Candidate
 from orchestrator.registry.promotion.gates import GateResult
 from orchestrator.registry.promotion.licences import licence_of
 from orchestrator.registry.promotion.sweep_results import rows_of_test
 from orchestrator.reporting.aggregate import Figures, table_figures
+from orchestrator.reporting.claims import Claim
 
 _METRICS = {
     "srcc": "SRCC",
@@ -24,27 +26,41 @@ _METRICS = {
 }
 
 
-def model_card(candidate: Candidate, results: Sequence[GateResult], encoders: dict[str, str], outcome: str) -> str:
+def model_card(
+    candidate: Candidate,
+    results: Sequence[GateResult],
+    claims: Sequence[Claim],
+    encoders: dict[str, str],
+    outcome: str,
+    better_control: str = "",
+) -> str:
     """Return the model card.
 
     Args:
         candidate: run that trained the model.
         results: results of the gates.
+        claims: claims with what their intervals say.
         encoders: kind → name of each encoder of the model.
         outcome: result of the promotion, in a sentence.
+        better_control: sentence about a control that is better by validation; empty if it is not.
     """
     spec, tags = candidate.results.spec, candidate.run.data.tags
     test = rows_of_test(candidate.table)
     sweep_tags = candidate.results.sweep.data.tags
     figures = table_figures([candidate.table], candidate.targets)
+    of = f", the control of {spec.variant}" if candidate.variant != spec.variant else ""
     lines = [
         # MLflow's list of versions shows the beginning of this, as plain text.
         f"Test SRCC {figures.metrics['srcc']:.4f} on {spec.dataset}. {outcome}",
         "",
-        f"The model is of **{spec.variant}**, run `{candidate.name}` ({candidate.run.info.run_name}).",
+        f"The model is of **{candidate.variant}**{of}, run `{candidate.name}` ({candidate.run.info.run_name}).",
         "",
         "### Gates",
         *(f"- {_word(result)} **{result.gate}**: {_line(result.sentence)}" for result in results),
+        "",
+        "### Claims",
+        *(f"- {claim.status}: **{claim.name}**: {_line(claim.sentence)}" for claim in claims),
+        *(["", better_control] if better_control else []),
         "",
         "### Data and protocol",
         f"`{spec.dataset}`, {' and '.join(candidate.targets)}; data `{candidate.results.data_hash[:12]}`, split "
@@ -82,17 +98,15 @@ def _evaluated_on(protocol: str, test: pd.DataFrame) -> str:
 def _chosen(candidate: Candidate) -> str:
     if candidate.named:
         return "Given by `--run`."
-    configurations, runs = len(candidate.results.configurations()), len(candidate.runs)
+    title = KEY_PREFIX["control" if candidate.source.startswith(KEY_PREFIX["control"]) else "search"]
+    configurations, runs = len(candidate.results.configurations(title)), len(candidate.runs)
     best = (
         "The only confirmed configuration"
         if configurations == 1
         else (f"Of {configurations} confirmed configurations the best by validation")
     )
-    return (
-        f"{best}, its only run."
-        if runs == 1
-        else (f"{best}, of its {runs} runs the one with the median validation score.")
-    )
+    run = "its only run." if runs == 1 else f"of its {runs} runs the one with the median validation score."
+    return f"{best}, {run}{f' {candidate.compared}' if candidate.compared else ''}"
 
 
 def _metrics(figures: Figures, targets: tuple[str, ...]) -> list[str]:

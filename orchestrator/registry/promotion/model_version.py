@@ -12,6 +12,7 @@ from orchestrator.registry.promotion.candidate import Candidate
 from orchestrator.registry.promotion.gates import GateResult
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles
 from orchestrator.registry.promotion.sweep_results import hash_of_test
+from orchestrator.reporting.claims import Claim, Status
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
 from orchestrator.tracking.pyfunc import DIGEST
@@ -89,11 +90,13 @@ def identity_tags(candidate: Candidate, model: LoggedModelFiles, dataset: Datase
         "configuration": candidate.source,
         KEY_TAG: run.data.tags[KEY_TAG],
         SWEEP_TAG: run.data.tags[SWEEP_TAG],
-        "variant": spec.variant,
+        "variant": candidate.variant,
         "data_hash": candidate.results.data_hash,
         "test_hash": hash_of_test(candidate.table),
         DIGEST: model.digest,
     }
+    if candidate.variant != spec.variant:
+        tags["control_of"] = spec.variant
     if dataset is not None:
         tags["mos_quantiles"] = json.dumps(training_quantiles(dataset, candidate))
     return tags
@@ -122,9 +125,18 @@ def decision_tags(refusals: Sequence[GateResult], forced: str | None) -> dict[st
     }
 
 
-def gates_tag(results: Sequence[GateResult]) -> dict[str, str]:
-    """Return every gate with its figures as JSON; the description has them as text."""
-    return {"gates": json.dumps([_finite(result.as_dict()) for result in results])}
+def claim_tags(claims: Sequence[Claim]) -> dict[str, str]:
+    """Return the names of the claims in the tags `claims_shown`, `claims_not_shown` and `claims_refuted`."""
+    return {
+        f"claims_{status.replace(' ', '_')}": ", ".join(claim.name for claim in claims if claim.status is status)
+        for status in Status
+    }
+
+
+def gates_tag(results: Sequence[GateResult], claims: Sequence[Claim]) -> dict[str, str]:
+    """Return every gate and every claim with its figures as JSON; the description has them as text."""
+    listed = {"gates": [one.as_dict() for one in results], "claims": [one.as_dict() for one in claims]}
+    return {name: json.dumps([_finite(one) for one in found]) for name, found in listed.items()}
 
 
 def _finite(value: Any) -> Any:

@@ -14,17 +14,18 @@ from orchestrator.core.cli import FAILED
 from orchestrator.core.errors import InputError
 from orchestrator.registry.promotion.alias import AliasMoved, move_alias, read_history
 from orchestrator.registry.promotion.alias_history import Move
-from orchestrator.registry.promotion.evaluate_gates import (
-    CHAMPION,
+from orchestrator.registry.promotion.evaluate_gates import CHAMPION, GateResults, evaluate_gates
+from orchestrator.registry.promotion.find_candidate import (
     CandidateQuery,
-    GateResults,
-    evaluate_gates,
+    better_control,
+    control_command,
     find_candidate,
 )
 from orchestrator.registry.promotion.gate_inputs import GateThresholds
 from orchestrator.registry.promotion.model_card import model_card
 from orchestrator.registry.promotion.model_version import (
     alias_version,
+    claim_tags,
     decision_tags,
     describe,
     gates_tag,
@@ -32,7 +33,14 @@ from orchestrator.registry.promotion.model_version import (
     register,
     versions,
 )
-from orchestrator.registry.promotion.show import show_gates, show_history
+from orchestrator.registry.promotion.show import (
+    show_choice,
+    show_claims_line,
+    show_gates,
+    show_history,
+    show_refusal,
+)
+from orchestrator.reporting.claims import claims_line
 from orchestrator.reporting.live_view import FeatureProgress
 from orchestrator.tracking.mlflow_client import MlflowClient
 
@@ -51,11 +59,13 @@ class PromotionOptions:
         alias: alias to move.
         dry_run: evaluate the gates and change nothing.
         forced_because: reason to move it although gates failed; None not to.
+        require_claims: refuse a candidate with a claim that is not shown.
     """
 
     alias: str = "champion"
     dry_run: bool = False
     forced_because: str | None = None
+    require_claims: bool = False
 
 
 def promote_best(
@@ -76,65 +86,56 @@ def promote_best(
     """
     progress = FeatureProgress(console)
     try:
-        candidate = find_candidate(client, query, out, scratch)
-        metric = thresholds.metric.upper()
-        console.print(
-            f"{candidate.name}: {candidate.source} of {query.variant}, validation {metric} {candidate.validation:.4f} "
-            f"(median of {len(candidate.runs)} runs)",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        choice = find_candidate(client, query, out, scratch)
+        candidate, alias = choice.candidate, options.alias
         evaluated = evaluate_gates(
-            client, candidate, options.alias, thresholds, out, scratch, data_root, progress, options.dry_run
+            client,
+            candidate,
+            alias,
+            thresholds,
+            out,
+            scratch,
+            data_root,
+            progress,
+            dry_run=options.dry_run,
+            require_claims=options.require_claims,
         )
     finally:
         progress.close()
-    show_gates(console, evaluated.results, evaluated.required)
-    refused = bool(evaluated.refusals) and options.forced_because is None
-    current = evaluated.current
+    name, current = candidate.variant, evaluated.current
     was = f"version {current.version}" if current else "no version"
     if current is not None and current.run_id == candidate.run.info.run_id:
-        console.print(
-            f"{query.variant}@{options.alias} is this model already (version {current.version}).", highlight=False
-        )
+        show_choice(console, choice, thresholds.metric)
+        console.print(f"{name}@{alias} is this model already (version {current.version}).", highlight=False)
         return 0
+    refused = bool(evaluated.refusals) and options.forced_because is None
+    if evaluated.refusals:
+        show_refusal(console, evaluated.refusals)
+    show_choice(console, choice, thresholds.metric)
+    show_gates(console, evaluated.results, evaluated.claims, evaluated.required)
+    if hint := better_control(candidate, thresholds.metric):
+        hint_line = f"{hint} Promote it with: {control_command(candidate)}"
+        console.print(hint_line, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if options.dry_run:
-        if evaluated.refusals:
-            _print_refusals(console, evaluated)
-        else:
-            console.print(f"{_passed(options.alias)}; nothing was changed.", highlight=False)
+        if not evaluated.refusals:
+            console.print(f"{_passed(alias)}; nothing was changed.", highlight=False)
+            show_claims_line(console, evaluated.claims)
         return FAILED if refused else 0
-    if not refused and not confirm(f"Move {query.variant}@{options.alias} from {was} to {candidate.name}?"):
+    if not refused and not confirm(f"Move {name}@{alias} from {was} to {candidate.name}?"):
         console.print("Nothing was changed.")
         return FAILED
-    version = register(client, query.variant, candidate, evaluated.model)
-    outcome = _outcome(evaluated, options, refused)
-    encoders = _encoders(evaluated.model.folder)
-    # MLflow's list of versions shows tags in the order in which they were written.
-    tags = decision_tags(evaluated.refusals, options.forced_because)
-    tags |= identity_tags(candidate, evaluated.model, evaluated.data.dataset)
-    tags |= gates_tag(evaluated.results)
-    if evaluated.data.dataset is None:
-        console.print(f"No percentiles for the scores: {evaluated.data.reason}.", style="yellow", markup=False)
-    other_aliases = _other_aliases(client, version, options.alias)
-    # The description belongs to the evaluation that set the other alias, unless it now becomes the champion.
-    kept = bool(other_aliases) and (refused or CHAMPION in other_aliases)
-    if kept:
-        console.print(f"Its description stays that of {', '.join(other_aliases)}.", highlight=False, markup=False)
-    else:
-        describe(client, version, tags, model_card(candidate, evaluated.results, encoders, outcome))
+    version = register(client, name, candidate, evaluated.model)
+    kept = _describe(client, version, evaluated, options, refused, console)
     if refused:
-        _print_refusals(console, evaluated)
         console.print(
-            f"It is version {version.version} of {query.variant}, without the alias; {options.alias} stays on {was}.",
+            f"It is version {version.version} of {name}, without the alias; {alias} stays on {was}.",
             highlight=False,
         )
         return FAILED
     why = (
         options.forced_because
         if evaluated.refusals
-        else f"every gate that {options.alias} requires passed, from sweep {candidate.results.name}"
+        else f"every gate that {alias} requires passed, from sweep {candidate.results.name}"
     )
     move = Move(
         "promote",
@@ -144,17 +145,44 @@ def promote_best(
         forced=bool(evaluated.refusals),
     )
     try:
-        move_alias(client, query.variant, options.alias, move)
+        move_alias(client, name, alias, move)
     except AliasMoved as error:
-        current = alias_version(client, query.variant, options.alias)
+        current = alias_version(client, name, alias)
         if not kept and (current is None or current.version != version.version):
             client.set_model_version_tag(version.name, version.version, "verdict", "not moved")
         console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         return FAILED
-    console.print(
-        f"{query.variant}@{options.alias} is version {version.version} now; before it was {was}.", highlight=False
-    )
+    console.print(f"{name}@{alias} is version {version.version} now; before it was {was}.", highlight=False)
+    show_claims_line(console, evaluated.claims)
     return 0
+
+
+def _describe(
+    client: MlflowClient,
+    version: ModelVersion,
+    evaluated: GateResults,
+    options: PromotionOptions,
+    refused: bool,
+    console: Console,
+) -> bool:
+    """Write tags and model card of a version; return True if those of another alias's evaluation were kept."""
+    candidate = evaluated.inputs.candidate
+    # MLflow's list of versions shows tags in the order in which they were written.
+    tags = decision_tags(evaluated.refusals, options.forced_because) | claim_tags(evaluated.claims)
+    tags |= identity_tags(candidate, evaluated.model, evaluated.data.dataset)
+    tags |= gates_tag(evaluated.results, evaluated.claims)
+    if evaluated.data.dataset is None:
+        console.print(f"No percentiles for the scores: {evaluated.data.reason}.", style="yellow", markup=False)
+    others = _other_aliases(client, version, options.alias)
+    # The description belongs to the evaluation that set the other alias, unless it now becomes the champion.
+    kept = bool(others) and (refused or CHAMPION in others)
+    if kept:
+        console.print(f"Its description stays that of {', '.join(others)}.", highlight=False, markup=False)
+        return True
+    hint = better_control(candidate, evaluated.inputs.thresholds.metric)
+    encoders, outcome = _encoders(evaluated.model.folder), _outcome(evaluated, options, refused)
+    describe(client, version, tags, model_card(candidate, evaluated.results, evaluated.claims, encoders, outcome, hint))
+    return False
 
 
 def roll_back(
@@ -198,7 +226,7 @@ def _outcome(evaluated: GateResults, options: PromotionOptions, refused: bool) -
         return (
             f"Made `{options.alias}` by force, although these gates failed: {gates}. Reason: {options.forced_because}"
         )
-    return f"{_passed(f'`{options.alias}`')}."
+    return f"{_passed(f'`{options.alias}`')}. {claims_line(evaluated.claims)}."
 
 
 def _passed(alias: str) -> str:
@@ -213,14 +241,3 @@ def _other_aliases(client: MlflowClient, version: ModelVersion, alias: str) -> l
 def _encoders(folder: Path) -> dict[str, str]:
     config: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     return {str(kind): str(name) for kind, name in config["encoders"].items()}
-
-
-def _print_refusals(console: Console, evaluated: GateResults) -> None:
-    for result in evaluated.refusals:
-        console.print(
-            f"Refused by “{result.gate}”: {result.sentence}.",
-            style="red",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )

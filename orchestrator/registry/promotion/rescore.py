@@ -117,7 +117,7 @@ def score_rows(folder: Path, dataset: Dataset, names: Sequence[str], progress: P
         CannotScore: the model cannot be loaded, or an image cannot be read.
     """
     from orchestrator.scoring import ModelLoadError, load_scorer
-    from orchestrator.scoring.scorer import REASON
+    from orchestrator.scoring.scored_batch import REASON
 
     by_name = dataset.table.assign(prompt_id=dataset.prompt_ids).set_index("name")
     missing = [name for name in names if name not in by_name.index]

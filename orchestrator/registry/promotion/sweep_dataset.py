@@ -32,14 +32,11 @@ def load_sweep_dataset(
         data_root: folder of the data set, if it has moved.
         progress: receives the number of images verified.
     """
-    from orchestrator.data import load_dataset
-    from orchestrator.data.prompt_criteria import read_criteria
+    from orchestrator.execution.prepare import load_sweep_data
 
     spec = results.spec
     try:
-        dataset = load_dataset(spec.dataset, data_root or spec.data_root, progress)
-        if spec.criteria:
-            dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
+        dataset, _ = load_sweep_data(spec, progress, data_root)
     except InputError as error:
         return AvailableDataset(None, f"the images of {spec.dataset} are not on this machine: {error}")
     if dataset.data_hash != results.data_hash:

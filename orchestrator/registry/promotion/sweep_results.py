@@ -15,6 +15,7 @@ from orchestrator.core.errors import InputError, reason
 from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.core.spec import SweepSpec, parse_spec
 from orchestrator.core.workspace import Workspace, list_sweeps
+from orchestrator.data.read_predictions import read_predictions
 from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
@@ -59,6 +60,12 @@ class SweepResults:
         """Hash of the data set that it ran on."""
         return str(self.sweep.data.tags["data_hash"])
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the scores that it learned."""
+        named = str(self.sweep.data.params.get("targets", ""))
+        return tuple(name for name in named.split(",") if name) or tuple(self.spec.targets)
+
     def configurations(self, title: str = KEY_PREFIX["search"]) -> dict[str, list[Run]]:
         """Return key of the searched trial → its complete confirm runs by split; `title` chooses search or control."""
         configurations: dict[str, list[Run]] = {}
@@ -95,7 +102,7 @@ class SweepResults:
         if path is None:
             return None
         try:
-            return pd.read_csv(path, dtype={"name": str, "generator": str})
+            return read_predictions(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is not a table of predictions: {reason(error)}.") from error
 

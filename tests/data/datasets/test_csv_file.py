@@ -68,7 +68,6 @@ def test_a_name_column_names_images_and_an_absolute_path_stays(write_csv: WriteC
 @pytest.mark.parametrize(
     "columns, message",
     [
-        ({"prompt": None}, "lacks prompt; its columns are image, quality"),
         ({"image": None}, "lacks image; its columns are prompt, quality"),
         ({"quality": None, "note": "good"}, "has no score: .* found only image, prompt, note"),
         ({"mos_quality": 1.5}, "quality and mos_quality both hold the score 'quality'"),

@@ -30,7 +30,7 @@ def predictions(noise, seed=0, scale=1.0):
 
 
 def run(key, split, source=None, **metrics):
-    tags = {"run_key": key, "split": str(split), "split_hash": "s" * 64, "sweep_id": "made"}
+    tags = {"run_key": key, "split": str(split), "split_hash": f"{split}" * 64, "sweep_id": "made"}
     if source:
         tags["source"] = source
     return SimpleNamespace(
@@ -42,7 +42,7 @@ def run(key, split, source=None, **metrics):
 class MadeSweepResults:
     """Two splits of one configuration, with control and baselines on the splits `control_splits`."""
 
-    name, data_hash = "made", "d" * 64
+    name, data_hash, targets = "made", "d" * 64, ("alignment",)
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class MadeSweepResults:
         splits=2,
         control_splits=(1, 2),
         own_splits=(1, 2),
+        control_validation=0.4,
         **test,
     ):
         metrics = {"best_val_srcc": 0.5, "test_srcc": 0.5, **test}
@@ -64,7 +65,10 @@ class MadeSweepResults:
         self._runs = [
             run(key, split, "trial-0001", **metrics) for split, key in zip(own_splits, self._own, strict=True)
         ]
-        self._control_runs = [run(key, split, "control-0001") for split, key in enumerate(self._control, 1)]
+        self._control_runs = [
+            run(key, split, "control-0001", best_val_srcc=control_validation)
+            for split, key in zip(control_splits, self._control, strict=False)
+        ]
 
     def configurations(self, title="trial"):
         runs = self._runs if title == "trial" else self._control_runs

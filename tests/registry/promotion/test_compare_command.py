@@ -19,7 +19,7 @@ def compared(monkeypatch):
     tables["a"].loc[tables["a"].index[-1], "predicted_alignment"] = float("nan")
 
     def find(client, name, *rest):
-        return SimpleNamespace(name=name, table=tables[name])
+        return SimpleNamespace(name=name, table=tables[name], candidate=None)
 
     monkeypatch.setattr("orchestrator.registry.promotion.cli.connect", lambda uri: None)
     monkeypatch.setattr("orchestrator.registry.promotion.compared_model.find_compared", find)

@@ -10,8 +10,8 @@ from orchestrator.registry.promotion.gates import GATES
 from orchestrator.registry.promotion.gates.better import BetterThanChampion
 from orchestrator.registry.promotion.gates.comparable import Comparable
 from orchestrator.registry.promotion.gates.confirmed import Confirmed
-from orchestrator.registry.promotion.gates.control import BeatsControl
-from orchestrator.registry.promotion.gates.no_pixel import BeatsNoPixel
+from orchestrator.registry.promotion.gates.control import NotWorseThanControl
+from orchestrator.registry.promotion.gates.no_pixel import AboveNoPixel
 from orchestrator.registry.promotion.gates.predictions import UsablePredictions
 from orchestrator.registry.promotion.gates.reproduces import Reproduces
 from orchestrator.registry.promotion.rescore import ScoreCheck
@@ -49,11 +49,14 @@ PASSING = [
     (Comparable(), {"champion": champion(predictions(1.0))}, "version 3"),
     (BetterThanChampion(), {}, "no champion"),
     (BetterThanChampion(), {"champion": champion(predictions(1.5, 3))}, "to version 3"),
-    (BeatsControl(), {"control": predictions(1.5, 3)}, "SRCC +"),
-    (BeatsControl(), {"variant": "plain_head"}, "plain_head itself"),
-    (BeatsNoPixel(), {"baselines": good_baselines()}, "the generator's mean"),
-    (BeatsNoPixel(), {"baselines": {}}, "none of them can rank"),
-    (BeatsNoPixel(), {"baselines": {"generator_mean": broken(3.0)}}, "none of them can rank"),
+    (NotWorseThanControl(), {"control": predictions(1.5, 3)}, "SRCC +"),
+    (NotWorseThanControl(), {"control": predictions(0.47, 4)}, "SRCC -0.00"),
+    (NotWorseThanControl(), {"control": predictions(0.45, 3), "thresholds": GateThresholds(margin=0.03)}, "SRCC -0.02"),
+    (NotWorseThanControl(), {"variant": "plain_head"}, "plain_head itself"),
+    (AboveNoPixel(), {"baselines": good_baselines()}, "the generator's mean"),
+    (AboveNoPixel(), {"baselines": good_baselines(0.6)}, "SRCC +0.0"),
+    (AboveNoPixel(), {"baselines": {}}, "none of them can rank"),
+    (AboveNoPixel(), {"baselines": {"generator_mean": broken(3.0)}}, "none of them can rank"),
 ]
 REFUSING = [
     (Confirmed(), {"protocol": "paper"}, "optimistic"),
@@ -80,15 +83,16 @@ REFUSING = [
         {"champion": champion(predictions(0.5).assign(name="other.png"))},
         "no image that both have scored",
     ),
-    (BeatsControl(), {"control": predictions(0.3, 3)}, "short of zero"),
-    (BeatsControl(), {}, "confirmed no control"),
-    (BeatsControl(), {"control": predictions(1.5, 3), "control_splits": (1,)}, "only 1 of the 2"),
-    (BeatsNoPixel(), {"baselines": good_baselines(), "control_splits": (2,)}, "1 of the 2 splits"),
-    (BeatsNoPixel(), {"baselines": good_baselines(0.2)}, "short of zero"),
-    (BeatsNoPixel(), {"baselines": {**good_baselines(), "prompt_mean": predictions(0.2, 5)}}, "the prompt's mean"),
-    (BeatsNoPixel(), {}, "no run of the baselines"),
+    (NotWorseThanControl(), {"control": predictions(0.2, 3)}, "it is worse than plain_head"),
+    (NotWorseThanControl(), {"control": predictions(0.45, 3)}, "further below plain_head than 0.02"),
+    (NotWorseThanControl(), {}, "confirmed no control"),
+    (NotWorseThanControl(), {"control": predictions(1.5, 3), "control_splits": (1,)}, "only 1 of the 2"),
+    (AboveNoPixel(), {"baselines": good_baselines(), "control_splits": (2,)}, "1 of the 2 splits"),
+    (AboveNoPixel(), {"baselines": good_baselines(0.2)}, "which sees no pixel, is as good or better"),
+    (AboveNoPixel(), {"baselines": {**good_baselines(), "prompt_mean": predictions(0.2, 5)}}, "the prompt's mean"),
+    (AboveNoPixel(), {}, "no run of the baselines"),
     (
-        BeatsNoPixel(),
+        AboveNoPixel(),
         {"baselines": {**good_baselines(), "prompt_mean": None}},
         "the prompt's mean of baselines-1 are missing",
     ),

@@ -1,10 +1,12 @@
 """Command lines that are refused before MLflow is contacted."""
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from orchestrator.promote import promote
 from orchestrator.registry.promotion import cli
+from orchestrator.reporting.claims import MARGIN
 from orchestrator.rollback import rollback
 
 
@@ -31,9 +33,19 @@ WHICH = ("--variant", "text_hyper", "--yes")
         (promote, (*WHICH, "--alias", "Latest"), "name that MLflow reserves"),
         (promote, (*WHICH, "--history", "--alias", "v3"), "name that MLflow reserves"),
         (rollback, (*WHICH, "--alias", "v3"), "name that MLflow reserves"),
+        (promote, (*WHICH, "--margin", "-0.1"), "--margin"),
+        (promote, (*WHICH, "--margin", "nan"), "--margin"),
+        (promote, ("--yes",), "Give --variant, or --sweep or --run"),
+        (promote, (*WHICH, "--control"), "--control needs --sweep or --run"),
+        (promote, ("--sweep", "s", "--history"), "--history needs --variant"),
         (promote, (*WHICH, "--json"), "--json goes with --history"),
     ],
 )
 def test_command_refuses_wrong_options_before_it_connects(command, arguments, message):
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 2 and message in done.output
+
+
+def test_margin_has_the_default_of_the_claims():
+    defaults = {option.name: option.default for option in typer.main.get_command(promote).params}
+    assert defaults["margin"] == MARGIN

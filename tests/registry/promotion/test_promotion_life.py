@@ -87,6 +87,15 @@ def test_commands_promote_compare_and_roll_back(folder):
     assert [(move["of"], move["to"], move["forced"]) for move in moves] == [(None, 1, True), (1, 2, True)]
     assert {move["why"] for move in moves} == {"to try it | *here*"}
 
+    output(folder, "promote", "--sweep", "made", "--control", *FORCE)
+    control = client(folder).get_model_version_by_alias("plain_head", "champion")
+    assert control.run_id == result["control"]["mlflow_run_id"] and control.tags["control_of"] == "text_hyper"
+    assert "the control of text_hyper" in control.description and "it is plain_head itself" in control.description
+    scored = output(folder, "score", "--model", "plain_head@champion", "--prompt", "a scene", "00.png", "01.png")
+    assert scored.count(".png") == 2
+    against = json.loads(output(folder, "compare", "text_hyper@champion", "plain_head@champion", "--json"))
+    assert against["images"] == compared["images"]
+
     assert "from version 2 to version 1" in output(folder, "rollback", "--variant", "text_hyper", "--dry-run")
     output(folder, "rollback", "--variant", "text_hyper", "--yes", "--reason", "enough")
     assert client(folder).get_model_version_by_alias("text_hyper", "champion").version == first.version

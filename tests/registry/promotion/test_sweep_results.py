@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec
-from orchestrator.registry.promotion import evaluate_gates
+from orchestrator.registry.promotion import find_candidate
 from orchestrator.registry.promotion.sweep_results import SweepResults
 from tests.registry.promotion.made import run
 
@@ -64,9 +64,9 @@ def test_baselines_excludes_failed_runs(tmp_path):
 )
 def test_find_candidate_refuses_an_incomplete_run_or_sweep(tmp_path, monkeypatch, outcome, message):
     found = sweep_results(Store(), tmp_path, outcome=outcome)
-    monkeypatch.setattr(evaluate_gates, "find_run", lambda *args: run("confirm-1", 1))
-    monkeypatch.setattr(evaluate_gates, "results_of_run", lambda *args: found)
+    monkeypatch.setattr(find_candidate, "find_run", lambda *args: run("confirm-1", 1))
+    monkeypatch.setattr(find_candidate, "results_of_run", lambda *args: found)
     with pytest.raises(InputError, match=message):
-        evaluate_gates.find_candidate(
-            None, evaluate_gates.CandidateQuery("text_hyper", run="made/confirm-1"), tmp_path, tmp_path
+        find_candidate.find_candidate(
+            None, find_candidate.CandidateQuery("text_hyper", run="made/confirm-1"), tmp_path, tmp_path
         )

@@ -3,9 +3,9 @@
 from orchestrator.registry.promotion.gates.better import BetterThanChampion
 from orchestrator.registry.promotion.gates.comparable import Comparable
 from orchestrator.registry.promotion.gates.confirmed import Confirmed
-from orchestrator.registry.promotion.gates.control import BeatsControl
+from orchestrator.registry.promotion.gates.control import NotWorseThanControl
 from orchestrator.registry.promotion.gates.gate import Gate, GateResult
-from orchestrator.registry.promotion.gates.no_pixel import BeatsNoPixel
+from orchestrator.registry.promotion.gates.no_pixel import AboveNoPixel
 from orchestrator.registry.promotion.gates.predictions import UsablePredictions
 from orchestrator.registry.promotion.gates.reproduces import Reproduces
 
@@ -17,6 +17,6 @@ GATES: tuple[Gate, ...] = (
     Reproduces(),
     Comparable(),
     BetterThanChampion(),
-    BeatsControl(),
-    BeatsNoPixel(),
+    NotWorseThanControl(),
+    AboveNoPixel(),
 )

@@ -1,0 +1,1 @@
+"""Tables as people export them: text, workbooks, Parquet and JSON lines, normalised to named columns of text."""

@@ -74,9 +74,9 @@ def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path)
 
 def _store(tracking_uri: str | None, scratch: Path) -> ModelStore:
     from orchestrator.registry.mlflow_models import ModelStore
-    from orchestrator.tracking.destination import resolve_tracking_uri
+    from orchestrator.tracking.destination import resolve_existing_tracking_uri
 
-    return ModelStore(resolve_tracking_uri(tracking_uri), scratch)
+    return ModelStore(resolve_existing_tracking_uri(tracking_uri), scratch)
 
 
 def _from_mlflow(downloaded: DownloadedModel, store: ModelStore) -> ResolvedModel:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
+from orchestrator.core.errors import InputError
 from orchestrator.core.service_addresses import find_setting
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.sqlite_url import sqlite_url
+from orchestrator.core.sqlite_url import sqlite_file, sqlite_url
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.uploader import Sink
@@ -58,6 +59,26 @@ def resolve_tracking_uri(uri: str | None) -> str:
     """
     found = find_tracking_uri(uri)
     check_tracking_uri(found)
+    return found
+
+
+def resolve_existing_tracking_uri(uri: str | None) -> str:
+    """Return what `resolve_tracking_uri` does, for a command that only reads what is there.
+
+    Raises:
+        InputError: as there, or the URI is of a database that does not exist or does not answer.
+    """
+    found = resolve_tracking_uri(uri)
+    file = sqlite_file(found)
+    if file is not None and not file.is_file():  # MLflow would create it
+        raise InputError(f"There is no MLflow database {file}: run a sweep, or choose another with --tracking-uri.")
+    if found.startswith("postgresql"):
+        from orchestrator.search.rdb_storage import check_database
+
+        try:
+            check_database(found)  # MLflow itself would try for minutes
+        except InputError as error:
+            raise InputError(str(error).replace("The ledger", "MLflow's database")) from error
     return found
 
 

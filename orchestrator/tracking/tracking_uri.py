@@ -30,7 +30,10 @@ def check_tracking_uri(uri: str) -> None:
         orchestrator.core.errors.InputError: MLflow's address localhost:5000 has no scheme: write http://localhost:5000.
     """
     shown = without_passwords(uri)
-    scheme = urlsplit(uri).scheme
+    try:
+        scheme = urlsplit(uri).scheme
+    except ValueError:
+        raise InputError(f"MLflow's address {shown} is not valid: write http://HOST:PORT.") from None
     if scheme in {"http", "https"}:
         _check_server(uri, shown)
     elif scheme == "sqlite":
@@ -69,7 +72,7 @@ def _check_sqlite(uri: str, shown: str) -> None:
 def _refuse_folder(uri: str, shown: str) -> None:
     if os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in {"true", "1"}:
         return
-    better = sqlite_url(Path(uri.removeprefix("file://")).absolute().with_name("mlflow.db"))
+    better = sqlite_url(Path(uri.removeprefix("file://")).absolute().parent / "mlflow.db")
     raise InputError(f"MLflow no longer keeps runs in a folder such as {shown}: write {better}.")
 
 

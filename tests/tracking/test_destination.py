@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
-from orchestrator.tracking.destination import choose_destination, stored_destination
+from orchestrator.tracking.destination import choose_destination, resolve_existing_tracking_uri, stored_destination
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Event, Spool
 
@@ -76,3 +77,14 @@ def test_an_unreadable_destination_counts_as_missing(spool, content):
     spool.folder.mkdir()
     (spool.folder / "target.json").write_text(content, encoding="utf-8")
     assert stored_destination(spool) is None and uri(spool)
+
+
+def test_a_command_that_only_reads_makes_no_database(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="There is no MLflow database .*mlflow.db: run a sweep"):
+        resolve_existing_tracking_uri(None)
+    with pytest.raises(InputError, match="no MLflow database"):
+        resolve_existing_tracking_uri("sqlite:///absent/x.db")
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(InputError, match="^MLflow's database .*127.0.0.1"):
+        resolve_existing_tracking_uri("postgresql://127.0.0.1:1/x")

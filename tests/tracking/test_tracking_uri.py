@@ -13,6 +13,11 @@ from orchestrator.tracking.tracking_uri import check_tracking_uri
         ("127.0.0.1:5000/mlflow", "has no scheme: write http://127.0.0.1:5000/mlflow."),
         ("./mlruns", "no longer keeps runs in a folder such as ./mlruns: write sqlite:////"),
         ("file:///data/mlruns", "write sqlite:////data/mlflow.db."),
+        ("/", "write sqlite:////mlflow.db."),
+        ("file://", "write sqlite:////"),
+        ("http://[", "is not valid"),
+        ("x", "no longer keeps runs in a folder such as x"),
+        (":", "no longer keeps runs in a folder"),
         ("http:/localhost:5000", "has no valid host and port: write http://HOST:PORT."),
         ("http://", "has no valid host and port"),
         ("http://host:port", "has no valid host and port"),
@@ -29,7 +34,7 @@ def test_an_address_that_can_never_work_is_refused_with_the_right_one(uri, sente
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
     with pytest.raises(InputError) as refused:
         check_tracking_uri(uri)
-    assert sentence in str(refused.value) and len(str(refused.value).split()) <= 25
+    assert sentence in str(refused.value) and len(str(refused.value).split()) <= 25 and str(refused.value).endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.tracking.destination import resolve_tracking_uri
+from orchestrator.tracking.destination import resolve_existing_tracking_uri
 from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 
 _ALIAS_LENGTH = 100
@@ -29,7 +29,7 @@ def connect(tracking_uri: str | None) -> MlflowClient:
     # The defaults of MLflow's client retry for minutes, which is too long for a command line.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    uri = resolve_tracking_uri(tracking_uri)
+    uri = resolve_existing_tracking_uri(tracking_uri)
     client = MlflowClient(tracking_uri=uri)
     try:
         client.search_experiments(max_results=1)

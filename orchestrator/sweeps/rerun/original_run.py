@@ -148,12 +148,12 @@ def _told(history: Path, trial: LedgerTrial) -> Curve:
 
 
 def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path) -> OriginalRun:
-    from orchestrator.tracking.destination import resolve_tracking_uri
+    from orchestrator.tracking.destination import resolve_existing_tracking_uri
     from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
     from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
     from orchestrator.tracking.recorder import SWEEP
 
-    uri = resolve_tracking_uri(tracking_uri)
+    uri = resolve_existing_tracking_uri(tracking_uri)
     client = MlflowClient(tracking_uri=uri)
     try:
         run = client.get_run(run_id)

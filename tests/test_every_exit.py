@@ -159,16 +159,23 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wrong_lines(command: str) -> Iterator[list[str]]:
-    """Yield command lines with one wrong value each, and one with an unknown option."""
+    """Yield a command line with an unknown option, and some with one wrong value each.
+
+    Each value is given to some parameter and each parameter gets some values: all of one with all of the other are
+    thousands of lines.
+    """
     found = typer.main.get_command(application(command))
     for name, sub in getattr(found, "commands", {"": found}).items():
         base = BASE[f"{command} {name}".strip()]
         yield [*base, "--nonsense"]
-        for parameter in sub.params:
-            if parameter.param_type_name == "option" and not parameter.is_flag:
-                yield from ([*base, parameter.opts[-1], value] for value in values(parameter.name))
-            elif parameter.param_type_name == "argument":
-                yield from ([*base[: len(name.split())], value] for value in values(parameter.name))
+        parameters = [parameter for parameter in sub.params if not getattr(parameter, "is_flag", False)]
+        places = [(parameter, value) for parameter in parameters for value in values(parameter.name)]
+        step = max(1, len(parameters) - 1)  # a new parameter and a new value each time
+        for parameter, value in places[::step]:
+            if parameter.param_type_name == "option":
+                yield [*base, parameter.opts[-1], value]
+            else:
+                yield [*base[: len(name.split())], value]
 
 
 def values(parameter: str) -> list[str]:

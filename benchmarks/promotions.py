@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from orchestrator.core.errors import InputError
-from orchestrator.registry.promotion.cli import connect, silence_libraries
+from orchestrator.registry.promotion.command_helpers import connect, silence_libraries
 from orchestrator.registry.promotion.evaluate_gates import CHAMPION, GateResults, evaluate_gates
 from orchestrator.registry.promotion.find_candidate import CandidateQuery, better_control, find_candidate
 from orchestrator.registry.promotion.gate_inputs import GateThresholds

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import find_sweep
+from orchestrator.core.sweep_folder import find_sweep
 from orchestrator.execution.prepare import prepare
 from orchestrator.reporting.summary import summarise
 from orchestrator.reporting.tables import print_pointers, print_result

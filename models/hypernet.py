@@ -5,8 +5,8 @@ from math import prod, sqrt
 
 from torch import Tensor, nn
 
-from models.conditioning import Condition, ConditioningTrunk, MapTrunk, VectorTrunk
 from models.generated_layer import FullLayer, GeneratedLayer, LowRankLayer
+from models.hypernet_trunks import Condition, ConditioningTrunk, MapTrunk, VectorTrunk
 from models.standardize import Standardizer
 from models.unknown_name import UnknownNameError
 

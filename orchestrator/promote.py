@@ -101,12 +101,12 @@ def promote(
     from orchestrator.core.lookup import look_up
     from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.promotion.alias import read_history
-    from orchestrator.registry.promotion.cli import check_alias, connect, question, silence_libraries
+    from orchestrator.registry.promotion.command_helpers import check_alias, connect, question, silence_libraries
     from orchestrator.registry.promotion.find_candidate import CandidateQuery
     from orchestrator.registry.promotion.gate_inputs import GateThresholds
     from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
     from orchestrator.registry.promotion.show import show_history
-    from orchestrator.sweeps.start import make_console
+    from orchestrator.sweeps.start_or_resume import make_console
 
     console = make_console(sys.stdout)
     check_alias(alias)

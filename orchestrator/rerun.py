@@ -46,7 +46,7 @@ def rerun(
     from orchestrator.sweeps.rerun.log_run import log_rerun
     from orchestrator.sweeps.rerun.original_run import find_origin
     from orchestrator.sweeps.rerun.retrain import retrain
-    from orchestrator.sweeps.start import make_console
+    from orchestrator.sweeps.start_or_resume import make_console
 
     console = make_console(sys.stderr if json else sys.stdout)
     with TemporaryDirectory(prefix="rerun-") as scratch:

@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.core.cli import command, examples
 from orchestrator.core.cli_options import SWEEPS, Debug, flag, takes_settings
-from orchestrator.core.setting_options import OUTPUT_PANEL, SWEEP_PANEL, setting_options
+from orchestrator.core.option_metadata import OUTPUT_PANEL, SWEEP_PANEL, setting_options
 from orchestrator.core.spec import SweepSpec
 
 
@@ -31,7 +31,7 @@ def resume(
 
     A setting that is not given stays as the sweep has it, except --max-hours.
     """
-    from orchestrator.sweeps.start import resume_sweep
+    from orchestrator.sweeps.start_or_resume import resume_sweep
 
     trials = settings.pop("trials", None)
     resume_sweep(sweep, out, trials, settings, as_json=json, allow_changed=allow_changed)

@@ -11,7 +11,7 @@ from orchestrator.core.cli_options import PLACES_PANEL, SWEEPS, Debug, Json, Out
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from orchestrator.sweeps.running import RunningSweep
+    from orchestrator.sweeps.running_sweeps import RunningSweep
 
 
 @command
@@ -29,8 +29,8 @@ def status(
 
     from orchestrator.cluster.inspect import inspect_cluster, totals
     from orchestrator.cluster.process_registry import cluster_address
-    from orchestrator.sweeps.running import running_sweeps
-    from orchestrator.sweeps.start import make_console
+    from orchestrator.sweeps.running_sweeps import running_sweeps
+    from orchestrator.sweeps.start_or_resume import make_console
 
     where = cluster_address(address)
     view = inspect_cluster(where) if where else None

@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.core.cli import command, examples, is_given
 from orchestrator.core.cli_options import SWEEPS, Debug, flag, takes_settings
-from orchestrator.core.setting_options import OUTPUT_PANEL, SWEEP_PANEL, setting_options
+from orchestrator.core.option_metadata import OUTPUT_PANEL, SWEEP_PANEL, setting_options
 from orchestrator.core.spec import SweepSpec
 
 
@@ -36,7 +36,7 @@ def sweep(
         _print_overview()
         return
     from orchestrator.core.spec import build_spec
-    from orchestrator.sweeps.start import start_or_resume
+    from orchestrator.sweeps.start_or_resume import start_or_resume
 
     start_or_resume(build_spec(settings, config), out, dry_run=dry_run, as_json=json, allow_changed=allow_changed)
 

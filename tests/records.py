@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial

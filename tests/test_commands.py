@@ -150,7 +150,7 @@ def test_unexpected_error_is_exit_code_1(monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("the moon is full")
 
-    monkeypatch.setattr("orchestrator.sweeps.start.start_or_resume", broken)
+    monkeypatch.setattr("orchestrator.sweeps.start_or_resume.start_or_resume", broken)
     found = CliRunner().invoke(sweep, ["--seed", "0"])
     assert found.exit_code == 1 and "the moon is full" in found.stderr and "--debug" in found.stderr
 
@@ -159,7 +159,7 @@ def test_interrupt_is_exit_code_130(monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.sweeps.start.start_or_resume", interrupted)
+    monkeypatch.setattr("orchestrator.sweeps.start_or_resume.start_or_resume", interrupted)
     found = CliRunner().invoke(sweep, ["--seed", "0"])
     assert found.exit_code == 130 and "Traceback" not in found.stderr
 

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from PIL import Image
 from safetensors.numpy import load_file
 
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from tests.commands import invoke, run
 from tests.mlflow_database import copy_database
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.search.read_ledger import read_studies
 from tests.commands import run
 from tests.mlflow_database import copy_database

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import open_storage
 from orchestrator.search.space import load_space

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.data.read_predictions import read_predictions
 from tests.commands import invoke
 from tests.ratings import make_ratings

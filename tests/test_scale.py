@@ -19,7 +19,7 @@ from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from tests.execution.fakes import SPACE
 
 PLAN = Plan(trials=200, confirm=3, splits=2, seed=0, epochs=9)

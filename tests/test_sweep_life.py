@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.prepare import prepare
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies

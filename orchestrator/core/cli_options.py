@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.core.cli import CONTEXT, is_given, with_parameters
+from orchestrator.core.option_metadata import OUTPUT_PANEL as OUTPUT_PANEL
+from orchestrator.core.option_metadata import SERVICES_PANEL, SettingOption
 from orchestrator.core.service_addresses import VARIABLES
-from orchestrator.core.setting_options import OUTPUT_PANEL as OUTPUT_PANEL
-from orchestrator.core.setting_options import SERVICES_PANEL, SettingOption
 
 MODEL_PANEL = "Model"
 DATA_PANEL = "Data"

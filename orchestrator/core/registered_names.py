@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from orchestrator.core.sys_path import ROOT
+from orchestrator.core.import_order import ROOT
 
 REGISTRIES = {
     "variant": "models/variants",

@@ -10,9 +10,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.core.credentials import holds_password
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.url_passwords import holds_password
 
 VARIABLES = {
     "address": "RAY_ADDRESS",

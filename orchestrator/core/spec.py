@@ -13,11 +13,9 @@ import yaml
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
 from orchestrator.core.atomic_files import write_file
-from orchestrator.core.credentials import refuse_password, without_passwords
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.ledger_url import ledger_url
-from orchestrator.core.service_addresses import VARIABLES, find_setting
-from orchestrator.core.setting_options import (
+from orchestrator.core.option_metadata import (
     CHECKPOINTS_PANEL,
     CONFIRM_PANEL,
     DATA_PANEL,
@@ -28,8 +26,10 @@ from orchestrator.core.setting_options import (
     Option,
     setting_options,
 )
+from orchestrator.core.service_addresses import VARIABLES, find_setting
 from orchestrator.core.setting_reason import setting_reason
 from orchestrator.core.spec_migrations import SCHEMA_VERSION, migrate
+from orchestrator.core.url_passwords import refuse_password, without_passwords
 from orchestrator.core.validation_reason import first_reason
 from orchestrator.core.yaml_reader import read_yaml
 

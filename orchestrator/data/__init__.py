@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.data.cache import cache_dir
+    from orchestrator.data.cache_folder import cache_dir
     from orchestrator.data.dataset import Dataset, Quarantine
     from orchestrator.data.feature_set import FeatureSet
     from orchestrator.data.feature_store import FeatureStore

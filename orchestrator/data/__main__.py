@@ -46,7 +46,7 @@ def check(
     """Report usable and missing images and how the data split; exit code 1 if a sweep would refuse them."""
     from rich.console import Console
 
-    from orchestrator.core.setting_options import names as split_names
+    from orchestrator.core.option_metadata import names as split_names
     from orchestrator.data.print_report import print_report
     from orchestrator.data.report import report_dataset
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
-from orchestrator.data.cache import make_cache_dir
+from orchestrator.data.cache_folder import make_cache_dir
 from orchestrator.data.progress import Progress
 
 if TYPE_CHECKING:

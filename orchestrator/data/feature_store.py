@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.array_files import ArrayFolder, Produce, StoredArray
-from orchestrator.data.cache import cache_dir
+from orchestrator.data.cache_folder import cache_dir
 from orchestrator.data.dataset import Dataset
 from orchestrator.data.extraction import compose, decode_images, encode_images, encode_pairs, encode_prompts
 from orchestrator.data.feature_set import Feature, FeatureSet

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import reason
-from orchestrator.data.cache import cache_dir
+from orchestrator.data.cache_folder import cache_dir
 from orchestrator.data.image_file import UnusableFile, UnusableImage, read_image_file
 from orchestrator.data.images import decode_image, decoder_identity, image_digest
 from orchestrator.data.progress import Progress, silent

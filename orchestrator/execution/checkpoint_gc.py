@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.core.disk_space import format_bytes
 from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.locked_trial_dir import ASIDE
 from orchestrator.execution.median_run import median_run

@@ -13,12 +13,12 @@ from contextlib import suppress
 from enum import Enum, auto
 
 from orchestrator.core.errors import LedgerUnavailable
+from orchestrator.execution.callback_interface import SweepCallback
 from orchestrator.execution.failures import Failure, FailureKind, outcome_of
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.plan import Arm, Plan, confirm_job, searched_job
 from orchestrator.execution.retry_policy import RetryDecision
 from orchestrator.execution.slots import Slots
-from orchestrator.execution.sweep_callback import SweepCallback
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch
 from orchestrator.search.outcome import Outcome

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from orchestrator.core.atomic_files import is_draft, write_file
 from orchestrator.core.object_store import ObjectStore
-from orchestrator.data.cache import cache_dir
+from orchestrator.data.cache_folder import cache_dir
 from orchestrator.execution.locked_trial_dir import JOB, TrialDirLocked, WorkerInfo
 from orchestrator.execution.retention import Kept
 from orchestrator.execution.trial_manifest import MANIFEST, Manifest, StoredFile, part_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.object_trial_store import ObjectTrialStore
 from orchestrator.execution.shared_trial_store import SharedTrialStore
 from orchestrator.execution.trial_store import TrialStore

@@ -245,7 +245,7 @@ def load_sweep_data(
     targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw)
     dataset = check_dataset(raw, progress, targets)
     if spec.criteria and dataset.has_prompts:
-        from orchestrator.data.prompt_criteria import read_criteria
+        from orchestrator.data.read_criteria import read_criteria
 
         dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
     return dataset, targets

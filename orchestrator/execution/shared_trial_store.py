@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.cluster.node_errors import TrialDirNotVisible
 from orchestrator.core.disk_space import free_bytes
 from orchestrator.core.object_store import ObjectStore
-from orchestrator.core.run_files import MODEL
+from orchestrator.core.training_files import MODEL
 from orchestrator.execution.locked_trial_dir import WorkerInfo, read_worker
 from orchestrator.execution.retention import Kept
 from orchestrator.execution.trial_store import TrialFolder, TrialStore, all_files

@@ -17,7 +17,7 @@ from typing import Any
 from orchestrator.cluster.inspect import NAMESPACE
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
 

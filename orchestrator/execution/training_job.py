@@ -15,7 +15,7 @@ from models import build_variant, encoders
 from models.finetuned_model import FinetunedModel, Finetuning, finetuned
 from models.scoring_model import ScoringModel
 from orchestrator.core.disk_space import format_bytes, free_bytes, is_disk_full
-from orchestrator.core.run_files import EPOCHS, MODEL, PREDICTIONS
+from orchestrator.core.training_files import EPOCHS, MODEL, PREDICTIONS
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.gpu_memory_limit import limit_gpu_memory

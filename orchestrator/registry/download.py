@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import LOADER
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 
 def fetch_logged(client: MlflowClient, model_id: str, title: str, folder: Path) -> Path:

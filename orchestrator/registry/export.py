@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.run_files import MODEL, PREDICTIONS
+from orchestrator.core.training_files import MODEL, PREDICTIONS
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.registry.resolved_model import EXPORT, README, ResolvedModel
 from orchestrator.scoring import ModelConfig
 from orchestrator.scoring.save_load import read_config

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.lookup import unknown_name_message
-from orchestrator.core.workspace import find_sweep
+from orchestrator.core.sweep_folder import find_sweep
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.registry.version_reference import VersionReference
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 from orchestrator.tracking.recorder import SWEEP
-from orchestrator.tracking.run_id import is_run_id
+from orchestrator.tracking.run_id_format import is_run_id
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.run_files import MODEL, PREDICTIONS
+from orchestrator.core.training_files import MODEL, PREDICTIONS
 from orchestrator.registry.resolved_model import EXPORT, ResolvedModel, from_export, unpack
 from orchestrator.registry.version_reference import parse_version
-from orchestrator.tracking.run_id import is_run_id
+from orchestrator.tracking.run_id_format import is_run_id
 
 if TYPE_CHECKING:
-    from orchestrator.registry.mlflow_models import DownloadedModel, ModelStore
+    from orchestrator.registry.download_models import DownloadedModel, ModelStore
     from orchestrator.scoring import Scorer
 
 
@@ -73,7 +73,7 @@ def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path)
 
 
 def _store(tracking_uri: str | None, scratch: Path) -> ModelStore:
-    from orchestrator.registry.mlflow_models import ModelStore
+    from orchestrator.registry.download_models import ModelStore
     from orchestrator.tracking.destination import resolve_existing_tracking_uri
 
     return ModelStore(resolve_existing_tracking_uri(tracking_uri), scratch)
@@ -104,7 +104,7 @@ def _from_mlflow(downloaded: DownloadedModel, store: ModelStore) -> ResolvedMode
 
 def _from_sweep(reference: str, sweeps: Path) -> ResolvedModel:
     from orchestrator.core.spec import load_spec
-    from orchestrator.core.workspace import find_sweep
+    from orchestrator.core.sweep_folder import find_sweep
 
     workspace = find_sweep(reference, sweeps)
     if not workspace.result.is_file():

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.run_files import MODEL, PREDICTIONS
+from orchestrator.core.training_files import MODEL, PREDICTIONS
 from orchestrator.tracking.model_digest import folder_digest
 
 _UNPACKING = (OSError, EOFError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)

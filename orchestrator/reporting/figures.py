@@ -12,13 +12,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.data.read_predictions import read_predictions
 from orchestrator.execution.plan import Arm
 from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:
-    from orchestrator.core.workspace import Workspace
+    from orchestrator.core.sweep_folder import Workspace
     from orchestrator.reporting.summary import Summary
 
 _COLOURS = {"search": "#3465a4", "control": "#888a85", "baselines": "#c4a000"}

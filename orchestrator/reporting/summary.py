@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.data.read_predictions import read_predictions
 from orchestrator.data.read_table import read_table
 from orchestrator.execution.baselines_job import REASONS

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.core.sqlite_url import sqlite_url
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.aggregate import Figures
 from orchestrator.reporting.columns import CROSS_HEADER, HEADER, cross_cells, result_cells

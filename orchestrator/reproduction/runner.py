@@ -15,12 +15,12 @@ import yaml
 from orchestrator.core.errors import InputError
 from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec, build_spec, load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reproduction.paper_claims import PaperClaim, choose_claims
 from orchestrator.reproduction.report import collect_rows, print_rows, write_report
 from orchestrator.reproduction.rows import Conditions
 from orchestrator.search.space import load_space
-from orchestrator.sweeps.start import make_console, start_or_resume
+from orchestrator.sweeps.start_or_resume import make_console, start_or_resume
 
 OWN, RANDOM = "own", "random"
 PAPER, SHIPPED = "paper", "shipped"

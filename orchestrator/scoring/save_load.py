@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.scoring.feature_distribution import FeatureDistribution, load_distributions, save_distributions
 from orchestrator.scoring.model_config import ModelConfig, ModelLoadError
-from orchestrator.scoring.model_plugins import check_plugins, name_plugins
+from orchestrator.scoring.required_plugins import check_plugins, name_plugins
 from orchestrator.scoring.scorer import Scorer
 
 if TYPE_CHECKING:

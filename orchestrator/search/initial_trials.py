@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.core.yaml_reader import read_yaml
 from orchestrator.search.enumeration import configuration_key
 from orchestrator.search.ledger_trial import best_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.search.ledger_trial import LedgerTrial, read_trial
 from orchestrator.search.open_storage import open_storage, study_name
 

@@ -37,8 +37,8 @@ def list_(
     import sys
 
     from orchestrator.sweeps.listing import print_list
-    from orchestrator.sweeps.start import make_console
-    from orchestrator.sweeps.state import standings
+    from orchestrator.sweeps.start_or_resume import make_console
+    from orchestrator.sweeps.sweep_status import standings
 
     if json:
         print(json_format.dumps([one.as_dict() for one in standings(out)]))
@@ -52,10 +52,10 @@ def show(sweep: Sweep, out: Out = SWEEPS, debug: Debug = False) -> None:
     import sys
 
     from orchestrator.core.spec import load_spec
-    from orchestrator.core.workspace import find_sweep
+    from orchestrator.core.sweep_folder import find_sweep
     from orchestrator.sweeps.listing import print_sweep
     from orchestrator.sweeps.resume_hint import resume_command
-    from orchestrator.sweeps.start import make_console
+    from orchestrator.sweeps.start_or_resume import make_console
 
     workspace = find_sweep(sweep, out)
     print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
@@ -75,7 +75,7 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write settings, ledger, report and best model of a sweep into one file or folder."""
-    from orchestrator.core.workspace import find_sweep
+    from orchestrator.core.sweep_folder import find_sweep
     from orchestrator.sweeps.export import export_sweep
 
     workspace = find_sweep(sweep, out)
@@ -90,7 +90,7 @@ def archive(
     debug: Debug = False,
 ) -> None:
     """Compress a sweep's folder into the archive and remove it."""
-    from orchestrator.core.workspace import find_sweep
+    from orchestrator.core.sweep_folder import find_sweep
     from orchestrator.sweeps.archive import archive_sweep
 
     workspace = find_sweep(sweep, out)
@@ -115,7 +115,7 @@ def restore(
 def gc(sweep: Sweep, out: Out = SWEEPS, debug: Debug = False) -> None:
     """Remove the checkpoints that the sweep's --keep and --keep-bytes do not keep, and files set aside."""
     from orchestrator.core.disk_space import format_bytes
-    from orchestrator.core.workspace import find_sweep, lock_sweep
+    from orchestrator.core.sweep_folder import find_sweep, lock_sweep
     from orchestrator.execution.checkpoint_gc import collect_garbage
 
     workspace = find_sweep(sweep, out)
@@ -136,7 +136,7 @@ def delete(
 ) -> None:
     """Delete a sweep's folder: trials, checkpoints, models, result."""
     from orchestrator.core.errors import InputError
-    from orchestrator.core.workspace import find_sweep
+    from orchestrator.core.sweep_folder import find_sweep
     from orchestrator.sweeps.delete import delete_sweep
 
     workspace = find_sweep(sweep, out)

@@ -13,7 +13,7 @@ from orchestrator.core.atomic_files import replacing
 from orchestrator.core.errors import InputError, reason
 from orchestrator.core.lookup import unknown_name_message
 from orchestrator.core.spec import SweepSpec, parse_spec
-from orchestrator.core.workspace import Workspace, archive_of, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, archive_of, lock_sweep
 
 _LEFT_OUT = {"tune", ".lease", ".holder.json"}
 """Ray's own files, which are never read, and who holds the folder."""

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.core.object_store import ObjectStoreUnavailable
+from orchestrator.execution.callback_interface import order_callbacks
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import job_budget, make_plan
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slot_sharing import SlotSharing
-from orchestrator.execution.sweep_callback import order_callbacks
 from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher, read_heartbeats
 from orchestrator.execution.watchdog import HangWatchdog
 from orchestrator.reporting.live_view import LiveView
-from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.orphaned_runs import close_orphans
 from orchestrator.tracking.recorder import SWEEP

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 
 SEARCHES = ("search", "control")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.workspace import Workspace, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, lock_sweep
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.search.open_storage import delete_studies
 from orchestrator.sweeps.archive import remove_folder
@@ -55,8 +55,8 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
 
 
 def _delete_runs(spec: SweepSpec, tracking_uri: str) -> int:
-    from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
     from orchestrator.tracking.mlflow_sink import SWEEP_TAG
+    from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
     client = MlflowClient(tracking_uri=tracking_uri)
     try:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
-from orchestrator.core.run_files import MODEL
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
+from orchestrator.core.training_files import MODEL
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.search.read_ledger import read_studies
 
 if TYPE_CHECKING:

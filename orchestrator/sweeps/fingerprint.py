@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 
 if TYPE_CHECKING:
     from orchestrator.execution.prepare import PreparedSweep

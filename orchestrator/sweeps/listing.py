@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace, running
+from orchestrator.core.sweep_folder import Workspace, running
 from orchestrator.reporting.claims import claims_of_result, print_claims
 from orchestrator.search.outcome import Outcome
-from orchestrator.sweeps.state import State, SweepStatus, counts, standings
+from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, standings
 
 
 def print_list(out: Path, console: Console) -> None:

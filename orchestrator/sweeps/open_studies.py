@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models import CONTROL
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import Study
 from orchestrator.execution.plan import Arm
 from orchestrator.execution.prepare import PreparedSweep
@@ -17,7 +17,7 @@ from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import open_storage, study_name
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
-from orchestrator.tracking.spool_index import SpoolIndex
+from orchestrator.tracking.spooled_runs import SpoolIndex
 
 logger = logging.getLogger(__name__)
 

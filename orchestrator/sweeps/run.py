@@ -13,7 +13,7 @@ from orchestrator.core.code_digest import code_digest
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.prepare import PreparedSweep
@@ -22,10 +22,10 @@ from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
 from orchestrator.sweeps.background_services import monitored_controller, upload_services
 from orchestrator.sweeps.conclude import conclude
-from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords, distribute, open_records, read_data
 from orchestrator.sweeps.signals import SignalHandler
-from orchestrator.tracking.reconcile_spool import reconcile
+from orchestrator.tracking.reconcile_with_ledger import reconcile
 
 
 def execute_sweep(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.code_digest import code_digest
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.machine_tags import training_device
@@ -26,7 +26,7 @@ from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.tracking.destination import TrackingDestination, choose_destination
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from orchestrator.tracking.staged_artifacts import remove_stale
 from orchestrator.tracking.sweep_run import job_tags, log_sweep_start
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.core.atomic_files import write_file
-from orchestrator.core.credentials import refuse_password
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import SweepLocked, Workspace, find_sweep, lock_sweep
+from orchestrator.core.sweep_folder import SweepLocked, Workspace, find_sweep, lock_sweep
+from orchestrator.core.url_passwords import refuse_password
 from orchestrator.tracking.destination import (
     TrackingDestination,
     choose_destination,

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.sqlite_url import sqlite_file
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.tracking.failure_kind import permanent_reason
 from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.tracking_variables import IGNORED, quick_requests
@@ -98,7 +98,7 @@ def _experiment_in_file(file: Path, experiment: str) -> tuple[str, str] | None:
 
 def _experiment_on_server(uri: str, name: str) -> tuple[str, str] | None:
     """Return state and artifact location of an experiment on a server, after checking the right to write."""
-    from orchestrator.tracking.mlflow_client import EXPERIMENT_KIND, MlflowClient, MlflowException
+    from orchestrator.tracking.quiet_mlflow import EXPERIMENT_KIND, MlflowClient, MlflowException
 
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name(name)

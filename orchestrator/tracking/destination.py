@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
-from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.service_addresses import find_setting
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sqlite_url import sqlite_file, sqlite_url
+from orchestrator.core.url_passwords import move_to_environment, refuse_password, without_passwords
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.uploader import Sink

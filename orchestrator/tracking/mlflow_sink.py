@@ -27,7 +27,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 from mlflow.entities import Metric, Param, Run, RunTag, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
-from orchestrator.tracking.mlflow_client import EXPERIMENT_KIND, MlflowClient, MlflowException
+from orchestrator.tracking.quiet_mlflow import EXPERIMENT_KIND, MlflowClient, MlflowException
 
 logger = logging.getLogger(__name__)
 

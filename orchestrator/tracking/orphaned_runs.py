@@ -8,12 +8,12 @@ import socket
 import threading
 from pathlib import Path
 
-from orchestrator.core.workspace import SweepLocked, Workspace, lock_sweep
+from orchestrator.core.sweep_folder import SweepLocked, Workspace, lock_sweep
 from orchestrator.tracking.destination import stored_destination
 from orchestrator.tracking.event import NewerSpool
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Event, Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from orchestrator.tracking.uploader import SpoolUploader
 
 logger = logging.getLogger(__name__)

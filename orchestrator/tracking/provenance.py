@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.core.credentials import without_passwords
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.execution.machine_tags import device_name
 
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ def _registered_digest(file: Path) -> str | None:
         return None
     from orchestrator.core.errors import reason
     from orchestrator.scoring import ModelLoadError
-    from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
+    from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
     try:
         return MlflowClient().get_model_version(name, str(number)).tags.get(DIGEST, "")

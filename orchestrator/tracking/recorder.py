@@ -13,7 +13,7 @@ from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.event import Event
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import SpooledRun, SpoolIndex
+from orchestrator.tracking.spooled_runs import SpooledRun, SpoolIndex
 from orchestrator.tracking.staged_artifacts import files_to_upload
 
 logger = logging.getLogger(__name__)

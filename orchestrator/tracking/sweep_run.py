@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from orchestrator.core.credentials import without_passwords
-from orchestrator.core.run_files import MODEL
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
+from orchestrator.core.training_files import MODEL
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.tracking.destination import experiment_name
 from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms

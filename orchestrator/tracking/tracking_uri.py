@@ -8,9 +8,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.sqlite_url import sqlite_file, sqlite_url
+from orchestrator.core.url_passwords import without_passwords
 
 DATABASES = {"postgresql", "mysql", "mssql"}
 _OTHERS = {"databricks", "databricks-uc", "uc"}

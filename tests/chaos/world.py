@@ -13,7 +13,7 @@ import psutil
 import requests
 import yaml
 
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.read_ledger import read_studies
 

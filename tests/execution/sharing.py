@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.cluster.session import ray_session
 from orchestrator.core.spec import build_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Plan

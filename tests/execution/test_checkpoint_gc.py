@@ -10,7 +10,7 @@ from optuna.storages import InMemoryStorage
 
 from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable
 from orchestrator.core.spec import build_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, RetentionLimits, collect_garbage
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job
 from orchestrator.execution.object_trial_store import ObjectTrialStore, TrialSync

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.execution import cross_dataset_eval
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossDatasetEval
 from orchestrator.execution.sweep_context import SweepContext

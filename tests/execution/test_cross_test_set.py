@@ -10,7 +10,7 @@ from PIL import Image
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.prepare import extract_cross_test, extract_features, prepare
 from orchestrator.sweeps.dry_run import dry_run
 from orchestrator.sweeps.fingerprint import check_unchanged, save_fingerprint

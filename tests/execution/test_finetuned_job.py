@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.core.spec import build_spec
+from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.execution.cross_dataset_eval import CROSS_PREDICTIONS, CrossDatasetEval
 from orchestrator.execution.job import Job
 from orchestrator.execution.prepare import extract_features, prepare

@@ -16,7 +16,7 @@ from models import list_variants
 from models.encoders import ImageEncoder
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec, load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution import extreme_models
 from orchestrator.execution.prepare import prepare
 from orchestrator.execution.sweep_context import make_context

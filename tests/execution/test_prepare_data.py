@@ -9,7 +9,7 @@ from PIL import Image
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.prepare import load_sweep_data, prepare
 from orchestrator.sweeps.fingerprint import check_unchanged, save_fingerprint
 

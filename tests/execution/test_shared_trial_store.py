@@ -9,7 +9,7 @@ import pytest
 from orchestrator.cluster.node_errors import TrialDirNotVisible
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.core.spec import build_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.object_trial_store import ObjectTrialStore
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.shared_trial_store import SharedTrialStore

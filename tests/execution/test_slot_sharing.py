@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core.spec import build_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slot_sharing import STALE_SECONDS, SlotSharing

@@ -7,7 +7,7 @@ import pytest
 from ray.experimental import internal_kv
 
 from orchestrator.core.spec import build_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress

@@ -17,7 +17,7 @@ from scipy import stats
 
 from models.encoders import MissingWeightsError
 from models.encoders.base import ComposedEncoder, ImageEncoder, JointEncoder, PromptEncoder
-from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.execution import trainable as worker_module
 from orchestrator.execution import training_job
 from orchestrator.execution.baselines_job import REASONS

@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore, ObjectStoreUnavailable, storage_url
-from orchestrator.core.run_files import MODEL, PREDICTIONS
-from orchestrator.data.cache import cache_dir
+from orchestrator.core.training_files import MODEL, PREDICTIONS
+from orchestrator.data.cache_folder import cache_dir
 from orchestrator.execution.locked_trial_dir import TrialDirLocked
 from orchestrator.execution.object_trial_store import ObjectTrialStore, TrialSync
 from orchestrator.execution.synced_job import SyncedJob

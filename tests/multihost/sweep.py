@@ -14,7 +14,7 @@ import yaml
 from optuna.trial import TrialState
 
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.ledger_trial import LedgerTrial, read_trial
 from orchestrator.search.open_storage import open_storage, study_name

@@ -10,7 +10,7 @@ import pytest
 
 from models import variant_info
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.data import Dataset
 from orchestrator.execution.cross_test_set import CrossDataset
 from orchestrator.execution.job import Job

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from orchestrator.core.run_files import PREDICTIONS
+from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.reporting.summary import BASELINES
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.logistic_fit import FittedPlcc, fit_logistic

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.search.initial_trials import WARM_TRIALS, InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger

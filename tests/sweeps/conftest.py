@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome

@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.workspace import archive_of, find_sweep, lock_sweep
+from orchestrator.core.sweep_folder import archive_of, find_sweep, lock_sweep
 from orchestrator.sweeps import archive as module
 from orchestrator.sweeps.archive import archive_sweep, restore_sweep
 

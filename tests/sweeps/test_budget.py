@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.outcome import Outcome

@@ -5,7 +5,7 @@ from mlflow import MlflowClient
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import lock_sweep
+from orchestrator.core.sweep_folder import lock_sweep
 from orchestrator.sweeps.delete import delete_sweep
 from orchestrator.tracking.destination import choose_destination
 from orchestrator.tracking.event import Event

@@ -6,7 +6,7 @@ from io import StringIO
 from rich.console import Console
 
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.sweeps.listing import print_sweep
 
 

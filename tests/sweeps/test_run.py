@@ -12,14 +12,14 @@ import typer
 from orchestrator.core.cli import FAILED, INTERRUPTED
 from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.core.spec import build_spec, load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution import sweep_context
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.read_ledger import read_studies
-from orchestrator.sweeps.start import resume_sweep, start_or_resume
+from orchestrator.sweeps.start_or_resume import resume_sweep, start_or_resume
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from tests.ratings import make_ratings
 
 EPOCHS = 2
@@ -94,7 +94,7 @@ def test_sweep_searches_confirms_and_writes_its_result(simulated_tune, start, ou
 def test_finished_sweep_prints_its_result_without_a_job(simulated_tune, start, out, capsys, monkeypatch):
     start()
     simulated_tune.steps.clear()
-    monkeypatch.setattr("orchestrator.sweeps.start._upload_pending", lambda *arguments: None)
+    monkeypatch.setattr("orchestrator.sweeps.start_or_resume._upload_pending", lambda *arguments: None)
     resume(out)
     assert simulated_tune.steps == [] and "is finished" in capsys.readouterr().err
 
@@ -170,7 +170,7 @@ class TestFewConfigurations:
         return path
 
     def test_it_trains_each_once_says_so_and_is_finished(self, start, simulated_tune, out, space, capfd, monkeypatch):
-        monkeypatch.setattr("orchestrator.sweeps.start._upload_pending", lambda *arguments: None)
+        monkeypatch.setattr("orchestrator.sweeps.start_or_resume._upload_pending", lambda *arguments: None)
         (out.parent / "first.yaml").write_text("- {batch_size: 32}\n- {batch_size: 32}\n", encoding="utf-8")
         start(space=space, trials=5, enqueue=out.parent / "first.yaml")
         printed = capfd.readouterr().out

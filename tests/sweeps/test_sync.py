@@ -8,12 +8,12 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, lock_sweep
 from orchestrator.sync import sync
 from orchestrator.tracking.destination import TrackingDestination, choose_destination
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep
 
 

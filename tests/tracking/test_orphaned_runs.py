@@ -7,18 +7,18 @@ import sys
 
 import pytest
 
-from orchestrator.core.workspace import Workspace, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, lock_sweep
 from orchestrator.tracking.destination import TrackingDestination, store_destination
 from orchestrator.tracking.orphaned_runs import close_open_runs, close_orphans, find_killed_sweeps
 from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_trial
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.core.workspace import Workspace, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, lock_sweep
 with lock_sweep(Workspace(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)

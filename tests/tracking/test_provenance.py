@@ -3,8 +3,8 @@
 import json
 from dataclasses import replace
 
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.execution.job import Job
 from orchestrator.tracking.provenance import TAG_LIMIT, provenance, run_tags
 

@@ -9,7 +9,7 @@ from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import STATUS, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 
 TRIAL = Job("search", 3, "text_hyper", None, {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.1, "depth": 2})
 CONTROL = Job("control", 1, "plain_head", "text_hyper", {}, {"epochs": 2}, 0, 7, False, params={"lr": 0.2})

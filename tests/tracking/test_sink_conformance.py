@@ -9,7 +9,7 @@ import pytest
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import SWEEP, Recorder
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from orchestrator.tracking.uploader import SpoolUploader
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_sweep, record_trial, wait_for
 

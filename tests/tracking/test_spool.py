@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.tracking.event import NewerSpool, encode
 from orchestrator.tracking.spool import Event, Spool
-from orchestrator.tracking.spool_index import index_spool
+from orchestrator.tracking.spooled_runs import index_spool
 from orchestrator.tracking.staged_artifacts import remove_stale
 
 

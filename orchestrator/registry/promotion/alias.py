@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.core.errors import InputError
 from orchestrator.registry.promotion.alias_history import AliasHistory, Move
 from orchestrator.registry.promotion.model_version import alias_version
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 HISTORY_TAG = "history"
 

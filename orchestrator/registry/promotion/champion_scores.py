@@ -15,9 +15,9 @@ from orchestrator.registry.promotion.gate_inputs import Champion
 from orchestrator.registry.promotion.rescore import CannotScore, score_rows
 from orchestrator.registry.promotion.sweep_dataset import AvailableDataset
 from orchestrator.registry.promotion.sweep_results import hash_of_test, results_of_run, rows_of_test
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import DIGEST
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

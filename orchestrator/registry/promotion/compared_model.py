@@ -14,8 +14,8 @@ from orchestrator.registry.mlflow_lookup import find_run, find_version
 from orchestrator.registry.promotion.candidate import STUDIES, Candidate, candidate_of
 from orchestrator.registry.promotion.sweep_results import SweepResults, results_of_run
 from orchestrator.registry.version_reference import parse_version
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

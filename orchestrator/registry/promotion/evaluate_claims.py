@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.registry.promotion.gate_inputs import GateInputs
 from orchestrator.registry.promotion.gates import GateResult
-from orchestrator.registry.promotion.gates.format import bounds, difference, interval_figures
+from orchestrator.registry.promotion.gates.format_intervals import bounds, difference, interval_figures
 from orchestrator.reporting.claims import Claim, Status, names_of_claims, status_of
 
 

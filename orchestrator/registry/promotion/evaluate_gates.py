@@ -17,7 +17,7 @@ from orchestrator.registry.promotion.model_version import alias_version
 from orchestrator.registry.promotion.rescore import check_scores
 from orchestrator.registry.promotion.sweep_dataset import AvailableDataset, load_sweep_dataset
 from orchestrator.reporting.claims import Claim
-from orchestrator.tracking.mlflow_client import MlflowClient
+from orchestrator.tracking.quiet_mlflow import MlflowClient
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

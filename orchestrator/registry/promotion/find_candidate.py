@@ -7,13 +7,13 @@ from pathlib import Path
 from statistics import median
 
 from models import CONTROL
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.registry.mlflow_lookup import find_run, sweep_condition
 from orchestrator.registry.promotion.candidate import Arm, Candidate, best_of, candidate_of
 from orchestrator.registry.promotion.choose_candidate import Choice, choose
 from orchestrator.registry.promotion.sweep_results import find_sweep_results, results_of_run
-from orchestrator.tracking.mlflow_client import MlflowClient
+from orchestrator.tracking.quiet_mlflow import MlflowClient
 from orchestrator.training.bootstrap import Metric
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.run_files import MODEL
+from orchestrator.core.training_files import MODEL
 from orchestrator.registry.download import fetch_logged
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.tracking.mlflow_sink import KEY_TAG
 from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import DIGEST
+from orchestrator.tracking.quiet_mlflow import MlflowClient
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

@@ -13,9 +13,9 @@ from orchestrator.registry.promotion.gates import GateResult
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles
 from orchestrator.registry.promotion.sweep_results import hash_of_test
 from orchestrator.reporting.claims import Claim, Status
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
 from orchestrator.tracking.pyfunc import DIGEST
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -42,7 +42,7 @@ from orchestrator.registry.promotion.show import (
 )
 from orchestrator.reporting.claims import claims_line
 from orchestrator.reporting.live_view import FeatureProgress
-from orchestrator.tracking.mlflow_client import MlflowClient
+from orchestrator.tracking.quiet_mlflow import MlflowClient
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

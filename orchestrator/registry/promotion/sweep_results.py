@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestrator.core.credentials import without_passwords
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.run_files import PREDICTIONS
 from orchestrator.core.spec import SweepSpec, parse_spec
-from orchestrator.core.workspace import Workspace, list_sweeps
+from orchestrator.core.sweep_folder import Workspace, list_sweeps
+from orchestrator.core.training_files import PREDICTIONS
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.data.read_predictions import read_predictions
 from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 from orchestrator.tracking.recorder import SWEEP
 
 if TYPE_CHECKING:

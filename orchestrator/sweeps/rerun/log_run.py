@@ -8,8 +8,8 @@ import time
 from orchestrator.sweeps.rerun.compare_curves import CurveComparison
 from orchestrator.sweeps.rerun.original_run import OriginalRun
 from orchestrator.tracking.destination import experiment_name, resolve_tracking_uri
-from orchestrator.tracking.mlflow_client import MlflowClient
 from orchestrator.tracking.provenance import provenance
+from orchestrator.tracking.quiet_mlflow import MlflowClient
 
 
 def log_rerun(origin: OriginalRun, comparison: CurveComparison, tracking_uri: str | None) -> str:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from models import CONTROL
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.run_files import EPOCHS
 from orchestrator.core.spec import SweepSpec, load_spec, parse_spec
-from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps
+from orchestrator.core.sweep_folder import Workspace, find_sweep, list_sweeps
+from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.job import KEY_PREFIX, Job, Study
 from orchestrator.execution.plan import Plan, confirm_job, searched_job
 from orchestrator.execution.prepare import PreparedSweep, control_of
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies
-from orchestrator.tracking.run_id import is_run_id
+from orchestrator.tracking.run_id_format import is_run_id
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -149,8 +149,8 @@ def _told(history: Path, trial: LedgerTrial) -> Curve:
 
 def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path) -> OriginalRun:
     from orchestrator.tracking.destination import resolve_existing_tracking_uri
-    from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
     from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
+    from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
     from orchestrator.tracking.recorder import SWEEP
 
     uri = resolve_existing_tracking_uri(tracking_uri)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.registry.promotion.candidate import candidate_of
 from orchestrator.registry.promotion.choose_candidate import choose
 from orchestrator.registry.promotion.compare import compare

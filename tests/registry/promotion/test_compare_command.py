@@ -21,7 +21,7 @@ def compared(monkeypatch):
     def find(client, name, *rest):
         return SimpleNamespace(name=name, table=tables[name], candidate=None)
 
-    monkeypatch.setattr("orchestrator.registry.promotion.cli.connect", lambda uri: None)
+    monkeypatch.setattr("orchestrator.registry.promotion.command_helpers.connect", lambda uri: None)
     monkeypatch.setattr("orchestrator.registry.promotion.compared_model.find_compared", find)
     return lambda *arguments: CliRunner().invoke(compare, ["a", "b", *map(str, arguments)])
 

@@ -9,7 +9,7 @@ from orchestrator.registry.promotion.gate_inputs import Champion, GateThresholds
 from orchestrator.registry.promotion.gates import GATES
 from orchestrator.registry.promotion.gates.better import BetterThanChampion
 from orchestrator.registry.promotion.gates.comparable import Comparable
-from orchestrator.registry.promotion.gates.confirmed import Confirmed
+from orchestrator.registry.promotion.gates.confirmed_on_test import Confirmed
 from orchestrator.registry.promotion.gates.control import NotWorseThanControl
 from orchestrator.registry.promotion.gates.no_pixel import AboveNoPixel
 from orchestrator.registry.promotion.gates.predictions import UsablePredictions

@@ -7,7 +7,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.run_files import MODEL
+from orchestrator.core.training_files import MODEL
 from orchestrator.registry.promotion import champion_scores, logged_model
 from orchestrator.registry.promotion.champion_scores import champion_on_candidate_test
 from orchestrator.registry.promotion.logged_model import LoggedModelFiles

@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from orchestrator.promote import promote
-from orchestrator.registry.promotion import cli
+from orchestrator.registry.promotion import command_helpers
 from orchestrator.reporting.claims import MARGIN
 from orchestrator.rollback import rollback
 
@@ -15,7 +15,7 @@ def no_connection(monkeypatch):
     def connect(uri):
         raise AssertionError("MLflow was contacted")
 
-    monkeypatch.setattr(cli, "connect", connect)
+    monkeypatch.setattr(command_helpers, "connect", connect)
 
 
 WHICH = ("--variant", "text_hyper", "--yes")

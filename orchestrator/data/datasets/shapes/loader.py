@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
-from orchestrator.data.cache import cache_dir, make_cache_dir
+from orchestrator.data.cache_folder import cache_dir, make_cache_dir
 from orchestrator.data.progress import Progress
 from orchestrator.data.registry import register_dataset
 from orchestrator.data.validate import RawDataset

@@ -2,7 +2,7 @@
 
 from orchestrator.registry.promotion.gates.better import BetterThanChampion
 from orchestrator.registry.promotion.gates.comparable import Comparable
-from orchestrator.registry.promotion.gates.confirmed import Confirmed
+from orchestrator.registry.promotion.gates.confirmed_on_test import Confirmed
 from orchestrator.registry.promotion.gates.control import NotWorseThanControl
 from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 from orchestrator.registry.promotion.gates.no_pixel import AboveNoPixel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.registry.promotion.gate_inputs import GateInputs
-from orchestrator.registry.promotion.gates.format import bounds, difference, interval_figures
+from orchestrator.registry.promotion.gates.format_intervals import bounds, difference, interval_figures
 from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 from orchestrator.registry.promotion.paired_bootstrap import paired_difference, shared_targets
 

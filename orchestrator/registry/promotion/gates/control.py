@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models import CONTROL
 from orchestrator.registry.promotion.gate_inputs import GateInputs
-from orchestrator.registry.promotion.gates.format import bounds, difference, interval_figures
+from orchestrator.registry.promotion.gates.format_intervals import bounds, difference, interval_figures
 from orchestrator.registry.promotion.gates.gate import Gate, GateResult
 
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from orchestrator.core.workspace import lock_sweep
+from orchestrator.core.sweep_folder import lock_sweep
 from orchestrator.sweeps.archive import archive_sweep
 from orchestrator.sweeps.listing import print_list
-from orchestrator.sweeps.state import State, standings
+from orchestrator.sweeps.sweep_status import State, standings
 
 
 def by_name(out):

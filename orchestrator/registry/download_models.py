@@ -12,8 +12,8 @@ from orchestrator.core.errors import InputError, reason
 from orchestrator.registry.download import fetch_logged, fetch_version
 from orchestrator.registry.mlflow_lookup import find_version
 from orchestrator.registry.version_reference import VersionReference
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
 from orchestrator.tracking.pyfunc import DIGEST
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 QUANTILES = "mos_quantiles"
 """Tag of a registered version: JSON, target → quantiles of the training scores."""
@@ -119,6 +119,6 @@ class ModelStore:
 
     @property
     def _shown(self) -> str:
-        from orchestrator.core.credentials import without_passwords
+        from orchestrator.core.url_passwords import without_passwords
 
         return without_passwords(self._uri)

@@ -17,7 +17,7 @@ from orchestrator.core.disk_space import format_bytes, free_bytes, is_disk_full
 from orchestrator.core.errors import InputError
 from orchestrator.core.logging_setup import send_logs_to
 from orchestrator.core.spec import SweepSpec, load_spec, sources, with_defaults
-from orchestrator.core.workspace import Workspace, archive_of, find_sweep, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, archive_of, find_sweep, lock_sweep
 from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _run(
     """Run a new or unfinished sweep; exit if it is interrupted or stops."""
     from orchestrator.core.output_capture import redirect_output
     from orchestrator.sweeps.fingerprint import save_fingerprint
-    from orchestrator.sweeps.interruption import SweepInterrupted, SweepStopped
+    from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
     from orchestrator.sweeps.run import execute_sweep
     from orchestrator.sweeps.signals import SignalHandler
 

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from orchestrator.core.credentials import move_to_environment, refuse_password, without_passwords
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.workspace import Workspace
+from orchestrator.core.sweep_folder import Workspace
+from orchestrator.core.url_passwords import move_to_environment, refuse_password, without_passwords
 from orchestrator.resume import resume
 from orchestrator.sweep import sweep
 from orchestrator.tracking.destination import choose_destination, resolve_tracking_uri, stored_destination

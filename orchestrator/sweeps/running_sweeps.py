@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.spec import SweepSpec, load_spec
-from orchestrator.core.workspace import Workspace, running, scan
+from orchestrator.core.sweep_folder import Workspace, running, scan
 from orchestrator.execution.sweep_heartbeat import Heartbeat, owner, register
-from orchestrator.sweeps.state import State, sweep_status
+from orchestrator.sweeps.sweep_status import State, sweep_status
 
 _GONE = 600.0
 """Seconds after which a sweep that has not said a word to its cluster is listed no more."""

@@ -8,14 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.core.spec import load_spec
-from orchestrator.core.workspace import lock_sweep
+from orchestrator.core.sweep_folder import lock_sweep
 from orchestrator.execution.job import Job
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
 from orchestrator.execution.sweep_heartbeat import Heartbeat, HeartbeatPublisher, owner, register
 from orchestrator.search.outcome import Outcome
 from orchestrator.status import status
-from orchestrator.sweeps.running import running_sweeps
+from orchestrator.sweeps.running_sweeps import running_sweeps
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.core.run_files import EPOCHS
+from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.recorder import STATUS, Recorder, finite_metrics
-from orchestrator.tracking.spool_index import SpooledRun
+from orchestrator.tracking.spooled_runs import SpooledRun
 
 
 def reconcile(recorder: Recorder, known: Iterable[tuple[Job, LedgerTrial]], trials: Path) -> int:

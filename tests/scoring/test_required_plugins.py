@@ -114,7 +114,7 @@ def test_wrong_plugins_in_the_file_are_refused(saved, plugins: object) -> None:
 
 
 def test_plugin_of_the_compared_variant_of_a_control_is_named(saved) -> None:
-    from orchestrator.scoring.model_plugins import name_plugins
+    from orchestrator.scoring.required_plugins import name_plugins
 
     folder, register = saved
     register()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.tracking.destination import resolve_existing_tracking_uri
-from orchestrator.tracking.mlflow_client import MlflowClient, MlflowException
+from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 _ALIAS_LENGTH = 100
 _ALIAS = re.compile(rf"[\w-]{{1,{_ALIAS_LENGTH}}}")

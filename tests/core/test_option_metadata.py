@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from orchestrator.core.cli import command
 from orchestrator.core.cli_options import takes_settings
-from orchestrator.core.setting_options import SEARCH_PANEL, Option, setting_options
+from orchestrator.core.option_metadata import SEARCH_PANEL, Option, setting_options
 from orchestrator.core.spec import RESUMABLE_SETTINGS, SweepSpec
 
 

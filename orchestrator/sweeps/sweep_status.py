@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import LockOwner, Workspace, running, scan
+from orchestrator.core.sweep_folder import LockOwner, Workspace, running, scan
 from orchestrator.search.outcome import Outcome
 
 

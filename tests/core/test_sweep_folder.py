@@ -11,12 +11,12 @@ import pytest
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.workspace import Workspace, find_sweep, list_sweeps, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, find_sweep, list_sweeps, lock_sweep
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.core.workspace import Workspace, lock_sweep
+from orchestrator.core.sweep_folder import Workspace, lock_sweep
 with lock_sweep(Workspace(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.data.cache import cache_dir, make_cache_dir
+from orchestrator.data.cache_folder import cache_dir, make_cache_dir
 
 
 def test_the_environment_chooses_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

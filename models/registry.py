@@ -42,6 +42,7 @@ class VariantInfo:
         targets: The scores it is made for, or None for any.
         summary: First line of its description.
         parameters: Its keyword parameters with their defaults.
+        all_scores: Whether it learns every score of a data set if none is chosen; others learn the first.
 
     Example:
         >>> variant_info("text_hyper").reads
@@ -54,6 +55,7 @@ class VariantInfo:
     targets: tuple[str, ...] | None
     summary: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    all_scores: bool = False
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ def register_variant(
     hypernet_sees: tuple[str, ...],
     target_net_sees: tuple[str, ...],
     targets: tuple[str, ...] | None,
+    all_scores: bool = False,
     **defaults: Any,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated function under its own name.
@@ -109,6 +112,7 @@ def register_variant(
         hypernet_sees: The feature that conditions the hypernet; empty for a variant without a hypernet.
         target_net_sees: Features that the stem, or the model, may read.
         targets: The scores it is made for, or None for any.
+        all_scores: Learn every score of a data set if none is chosen; without it the first, if `targets` is None.
         defaults: Default values of parameters; the paper's sizes if the paper gives them.
 
     Raises:
@@ -134,7 +138,7 @@ def register_variant(
         if unknown := set(defaults) - set(own):
             raise ValueError(f"variant '{name}' has no parameter {' or '.join(sorted(unknown))}")
         summary = (inspect.getdoc(builder) or "").partition("\n")[0]
-        info = VariantInfo(name, hypernet_sees, target_net_sees, targets, summary, {**own, **defaults})
+        info = VariantInfo(name, hypernet_sees, target_net_sees, targets, summary, {**own, **defaults}, all_scores)
         VARIANTS.add(name, _Variant(info, builder), builder.__module__)
         return builder
 

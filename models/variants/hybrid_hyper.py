@@ -12,6 +12,7 @@ from models.variants.semantic_hyper import semantic_hyper
     hypernet_sees=("image.map",),
     target_net_sees=(*LocalDistortion.levels, LocalDistortion.statistics, "image_prompt.embedding"),
     targets=None,
+    all_scores=True,
     **HYPERIQA,
 )
 def hybrid_hyper(

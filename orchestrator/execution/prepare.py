@@ -114,7 +114,9 @@ def prepare(
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
-    dataset, targets = load_sweep_data(spec, progress)
+    dataset, targets = load_sweep_data(spec, progress, new=not resumed)
+    if _variant(spec.variant, None).all_scores:  # stored, since an earlier version learned the first score only
+        spec = spec.model_copy(update={"targets": targets})
     info = _variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
     _check_prompts(spec, dataset, targets, reads)
@@ -225,7 +227,7 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
 
 
 def load_sweep_data(
-    spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None
+    spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None, new: bool = False
 ) -> tuple[Dataset, tuple[str, ...]]:
     """Return a sweep's checked data set, with its criteria if it names some, and the scores that it learns.
 
@@ -233,6 +235,7 @@ def load_sweep_data(
         spec: the sweep's settings.
         progress: called while data is generated or verified.
         data_root: folder of the data set, if it has moved.
+        new: whether the sweep has not begun; a variant for all scores then learns all if none is chosen.
 
     Raises:
         InputError: the data set cannot be read, or lacks scores or criteria.
@@ -242,7 +245,7 @@ def load_sweep_data(
 
     _variant(spec.variant, None)
     raw = read_dataset(spec.dataset, data_root or spec.data_root, progress, spec.columns)
-    targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw)
+    targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw, new)
     dataset = check_dataset(raw, progress, targets)
     if spec.criteria and dataset.has_prompts:
         from orchestrator.data.read_criteria import read_criteria
@@ -251,12 +254,13 @@ def load_sweep_data(
     return dataset, targets
 
 
-def _default_targets(variant: str, raw: RawDataset) -> tuple[str, ...]:
+def _default_targets(variant: str, raw: RawDataset, new: bool) -> tuple[str, ...]:
     from orchestrator.data.validate import missing_target
 
-    meant_for = _variant(variant, None).targets
+    info = _variant(variant, None)
+    meant_for = info.targets
     if meant_for is None:
-        return raw.targets[:1]
+        return raw.targets if info.all_scores and new else raw.targets[:1]
     targets = tuple(target for target in raw.targets if target.casefold() in meant_for)
     if not targets:
         if unusable := [target for target in meant_for if target in raw.unusable]:

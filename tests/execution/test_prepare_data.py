@@ -91,3 +91,11 @@ def test_what_was_assumed_is_kept_with_the_identity_and_does_not_hinder_a_resume
     save_fingerprint(prepared, workspace)
     assert "decimal comma in quality" in workspace.identity.read_text(encoding="utf-8")
     check_unchanged(prepared, workspace)
+
+
+def test_a_model_for_all_scores_learns_all_and_an_earlier_sweep_keeps_its_first(spec):
+    settings = spec(variant="hybrid_hyper")
+    prepared = prepare(settings)
+    assert prepared.targets == prepared.spec.targets == ("quality", "alignment")
+    assert prepare(settings.model_copy(update={"targets": ("alignment",)})).targets == ("alignment",)
+    assert prepare(settings, space=prepared.space).targets == ("quality",), "as an earlier version began it"

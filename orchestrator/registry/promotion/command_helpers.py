@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from orchestrator.core.errors import InputError, reason
+from orchestrator.core.url_passwords import without_passwords
 from orchestrator.tracking.destination import resolve_existing_tracking_uri
 from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 
@@ -31,6 +32,8 @@ def connect(tracking_uri: str | None) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     uri = resolve_existing_tracking_uri(tracking_uri)
     client = MlflowClient(tracking_uri=uri)
+    if registry := os.environ.get("MLFLOW_REGISTRY_URI"):
+        print(f"Registry of models: {without_passwords(registry)} (MLFLOW_REGISTRY_URI).", file=sys.stderr)
     try:
         client.search_experiments(max_results=1)
     except (MlflowException, OSError) as error:

@@ -6,15 +6,11 @@ import math
 import os
 from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.data.feature_store import PIXELS
 from orchestrator.search.corners import corner_values
 from orchestrator.search.space import Configuration, SearchSpace
-
-if TYPE_CHECKING:
-    from orchestrator.execution.prepare import PreparedSweep
 
 MOST_BUILT = 200
 """Number of models of a space that are built, without memory, to check and to compare them."""
@@ -23,21 +19,6 @@ BYTES_PER_PARAMETER = 4 * 5
 """Memory of a parameter in training: weight, gradient, Adam's two moments, the best epoch's copy."""
 
 _Shapes = Mapping[str, tuple[int, ...]]
-
-
-def feature_shapes(prepared: PreparedSweep) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the features that the sweep reads, without encoding anything."""
-    from orchestrator.data import FeatureStore
-
-    shapes = FeatureStore().shapes(prepared.encoders, prepared.reads)
-    if prepared.finetune:
-        from models.crops import pixels_for
-        from models.encoders import build_encoder
-
-        encoder: Any = build_encoder(prepared.encoders["image"])
-        size = pixels_for(encoder.size)
-        shapes[PIXELS] = (3, size, size)
-    return shapes
 
 
 def extreme_model(

@@ -305,3 +305,19 @@ def _space(spec: SweepSpec) -> SearchSpace:
         return own.filled_from(load_space(spec.variant)) if has_space(spec.variant) else own
     _variant(of, None)
     return own.filled_from(load_space(of).without_hypernet())
+
+
+def feature_shapes(prepared: PreparedSweep) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the features that the sweep reads, without encoding anything."""
+    from orchestrator.data import FeatureStore
+    from orchestrator.data.feature_store import PIXELS
+
+    shapes = FeatureStore().shapes(prepared.encoders, prepared.reads)
+    if prepared.finetune:
+        from models.crops import pixels_for
+        from models.encoders import build_encoder
+
+        encoder: Any = build_encoder(prepared.encoders["image"])
+        size = pixels_for(encoder.size)
+        shapes[PIXELS] = (3, size, size)
+    return shapes

@@ -13,8 +13,8 @@ from rich.console import Console
 from orchestrator.core.errors import InputError
 from orchestrator.data.feature_store import PIXELS
 from orchestrator.execution.check_space import source_of
-from orchestrator.execution.extreme_models import BYTES_PER_PARAMETER, extreme_model, feature_shapes
-from orchestrator.execution.prepare import PreparedSweep
+from orchestrator.execution.extreme_models import BYTES_PER_PARAMETER, extreme_model
+from orchestrator.execution.prepare import PreparedSweep, feature_shapes
 from orchestrator.search.enumeration import all_configurations
 from orchestrator.search.space import Configuration, SearchSpace
 

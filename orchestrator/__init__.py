@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.core.import_order import put_project_first
+from orchestrator.core.module_shadowing import put_project_first
 
 put_project_first()
 

@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 
 from orchestrator import __version__
 from orchestrator.core.cli import CommandGroup
-from orchestrator.core.import_order import ROOT
+from orchestrator.core.module_shadowing import ROOT
 
 COMMANDS = {
     "Search": ("sweep", "resume", "reproduce"),

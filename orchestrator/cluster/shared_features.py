@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.cluster.node_errors import TrialDirNotVisible
+from orchestrator.cluster.unfit_node_errors import TrialDirNotVisible
 from orchestrator.data.array_files import StoredArray
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from orchestrator.core.import_order import PACKAGES
+from orchestrator.core.module_shadowing import PACKAGES
 
 
 def source_files() -> dict[str, Path]:

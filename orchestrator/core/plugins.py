@@ -19,7 +19,7 @@ from pathlib import Path
 from models.name_registry import PluginError, import_plugin, registered_plugins, top_package
 from orchestrator.core.code_digest import digest_of
 from orchestrator.core.errors import InputError
-from orchestrator.core.import_order import PACKAGES
+from orchestrator.core.module_shadowing import PACKAGES
 
 GROUPS = ("hyperassess.variants", "hyperassess.encoders", "hyperassess.datasets", "hyperassess.losses")
 """Entry-point groups of plug-ins."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from orchestrator.core.import_order import ROOT
+from orchestrator.core.module_shadowing import ROOT
 
 REGISTRIES = {
     "variant": "models/variants",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrator.data.cache_folder import cache_dir
     from orchestrator.data.dataset import Dataset, Quarantine
+    from orchestrator.data.decode_image import open_image
     from orchestrator.data.feature_set import FeatureSet
     from orchestrator.data.feature_store import FeatureStore
-    from orchestrator.data.images import open_image
     from orchestrator.data.registry import list_datasets, load_dataset, register_dataset
     from orchestrator.data.splits import Split, check_searchable, list_protocols, load_split, make_split, save_split
 

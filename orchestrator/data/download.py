@@ -7,8 +7,8 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from orchestrator.core.errors import InputError, reason
+from orchestrator.data.publisher import Source
 from orchestrator.data.registry import dataset_source
-from orchestrator.data.source import Source
 
 Snapshot = Callable[[str, Path], None]
 

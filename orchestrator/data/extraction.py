@@ -10,8 +10,8 @@ import numpy as np
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.array_files import CHUNK_ROWS, Block
+from orchestrator.data.decode_image import UnusableImage, open_image
 from orchestrator.data.feature_set import Feature
-from orchestrator.data.images import UnusableImage, open_image
 from orchestrator.data.parallel_map import parallel_map
 
 if TYPE_CHECKING:

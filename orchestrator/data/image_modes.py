@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.data.image_file import UnusableImage
+from orchestrator.data.image_bytes import UnusableImage
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.lookup import unknown_name_message
-from orchestrator.data.tables.open_file import TABLE_SUFFIXES as TABLE_SUFFIXES
-from orchestrator.data.tables.open_file import read_records
-from orchestrator.data.tables.open_file import what_is_in as what_is_in
+from orchestrator.data.tables.detect_format import TABLE_SUFFIXES as TABLE_SUFFIXES
+from orchestrator.data.tables.detect_format import read_records
+from orchestrator.data.tables.detect_format import what_is_in as what_is_in
 from orchestrator.data.tables.parse_numbers import parse_numbers
 
 if TYPE_CHECKING:

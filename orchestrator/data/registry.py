@@ -12,7 +12,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.lookup import look_up
 from orchestrator.data.dataset import Dataset
 from orchestrator.data.progress import Progress, silent
-from orchestrator.data.source import Source
+from orchestrator.data.publisher import Source
 from orchestrator.data.validate import RawDataset, check_dataset
 
 Loader = Callable[..., RawDataset]

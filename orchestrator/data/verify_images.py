@@ -14,8 +14,8 @@ from pathlib import Path
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import reason
 from orchestrator.data.cache_folder import cache_dir
-from orchestrator.data.image_file import UnusableFile, UnusableImage, read_image_file
-from orchestrator.data.images import decode_image, decoder_identity, image_digest
+from orchestrator.data.decode_image import decode_image, decoder_identity, image_digest
+from orchestrator.data.image_bytes import UnusableFile, UnusableImage, read_image_file
 from orchestrator.data.progress import Progress, silent
 
 logger = logging.getLogger(__name__)

@@ -200,7 +200,7 @@ def extract_cross(
 
 
 def _with_criteria(dataset: Dataset, spec: SweepSpec) -> Dataset:
-    from orchestrator.data.read_criteria import read_criteria
+    from orchestrator.data.criteria_file import read_criteria
 
     assert spec.criteria is not None, "the data set that is trained on has criteria, or it would have been refused"
     try:

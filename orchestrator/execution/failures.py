@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
+from orchestrator.cluster.unfit_node_errors import CodeMismatch, TrialDirNotVisible
 from orchestrator.core.disk_space import is_disk_full
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.search.outcome import Outcome

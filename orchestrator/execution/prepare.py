@@ -11,9 +11,9 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins, load_plugins, share_plugins
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
+from orchestrator.execution.check_score_names import check_score_names
 from orchestrator.execution.check_space import check_backbone, check_keys, check_models, check_training
 from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
-from orchestrator.execution.score_names import check_score_names
 from orchestrator.scoring.feature_distribution import FEATURES as DISTANCE_FEATURES
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
@@ -248,7 +248,7 @@ def load_sweep_data(
     targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw, new)
     dataset = check_dataset(raw, progress, targets)
     if spec.criteria and dataset.has_prompts:
-        from orchestrator.data.read_criteria import read_criteria
+        from orchestrator.data.criteria_file import read_criteria
 
         dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
     return dataset, targets

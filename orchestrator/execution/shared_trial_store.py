@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from orchestrator.cluster.node_errors import TrialDirNotVisible
+from orchestrator.cluster.unfit_node_errors import TrialDirNotVisible
 from orchestrator.core.disk_space import free_bytes
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.core.training_files import MODEL

@@ -14,7 +14,7 @@ from typing import IO, Any
 import ray
 from ray import tune
 
-from orchestrator.cluster.node_errors import CodeMismatch
+from orchestrator.cluster.unfit_node_errors import CodeMismatch
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.errors import InputError
 from orchestrator.execution.failures import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.data.tables.open_file import TABLE_SUFFIXES
+from orchestrator.data.tables.detect_format import TABLE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _images_of(path: Path, alone: bool) -> list[Path]:
 
 def _inside(folder: Path) -> list[Path]:
     """Return the images in a folder, sorted by name."""
-    from orchestrator.data.images import readable_suffixes
+    from orchestrator.data.decode_image import readable_suffixes
 
     known = readable_suffixes()
     try:

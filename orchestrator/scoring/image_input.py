@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from orchestrator.data.decode_image import UnusableImage, decode_image, open_image, plain_image
 from orchestrator.data.image_paths import URL_REASON, is_url
-from orchestrator.data.images import UnusableImage, decode_image, open_image, plain_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def open_image_input(source: ImageInput) -> Image.Image:
         >>> open_image_input("missing.png")
         Traceback (most recent call last):
         ...
-        orchestrator.data.image_file.UnusableFile: missing
+        orchestrator.data.image_bytes.UnusableFile: missing
     """
     from PIL import Image
 

@@ -200,7 +200,7 @@ class Scorer:
 
     def _score(self, images: Sequence[ImageInput], prompts: Sequence[str], texts: Arrays) -> ScoredBatch:
         """Return the scores of a batch; they are NaN for an image that cannot be read."""
-        from orchestrator.data.images import UnusableImage
+        from orchestrator.data.decode_image import UnusableImage
 
         batch = ScoredBatch.unscored(len(images), len(self.config.targets))
         opened: dict[int, Image.Image] = {}

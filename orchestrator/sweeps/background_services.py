@@ -13,8 +13,8 @@ from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import job_budget, make_plan
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
-from orchestrator.execution.slot_sharing import SlotSharing
 from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher, read_heartbeats
+from orchestrator.execution.sweep_slot_sharing import SlotSharing
 from orchestrator.execution.watchdog import HangWatchdog
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped

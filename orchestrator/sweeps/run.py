@@ -25,7 +25,7 @@ from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords, distribute, open_records, read_data
 from orchestrator.sweeps.signals import SignalHandler
-from orchestrator.tracking.reconcile_with_ledger import reconcile
+from orchestrator.tracking.reconcile_spool_with_ledger import reconcile
 
 
 def execute_sweep(

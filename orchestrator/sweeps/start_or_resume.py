@@ -312,7 +312,7 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
 
 def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:
     """Print the images that are excluded from the data sets, by reason, and scores that MLflow shows otherwise."""
-    from orchestrator.execution.score_names import renamed_in_mlflow
+    from orchestrator.execution.check_score_names import renamed_in_mlflow
 
     for sentence in renamed_in_mlflow(prepared.targets):
         console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.data.images import UnusableImage, decode_image
+from orchestrator.data.decode_image import UnusableImage, decode_image
 
 ROUNDS = 40
 

@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from models.encoders.preprocessing import to_pixels
 from orchestrator.core.errors import InputError
+from orchestrator.data.decode_image import UnusableImage
 from orchestrator.data.extraction import decode_images
-from orchestrator.data.images import UnusableImage
 from orchestrator.data.verify_images import verify_images
 from orchestrator.scoring.image_input import open_image_input
 

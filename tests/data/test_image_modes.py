@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.data.images import UnusableImage, decode_image, plain_image
+from orchestrator.data.decode_image import UnusableImage, decode_image, plain_image
 
 
 def _grey(values: np.ndarray, kind: str = "TIFF", **options: object) -> list[int]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from models.encoders.preprocessing import to_cropped_pixels, to_pixels
-from orchestrator.data.images import decode_image
+from orchestrator.data.decode_image import decode_image
 
 
 def _pattern(channels: int, dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:

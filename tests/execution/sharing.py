@@ -12,8 +12,8 @@ from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
-from orchestrator.execution.slot_sharing import SlotSharing
 from orchestrator.execution.slots import Slots
+from orchestrator.execution.sweep_slot_sharing import SlotSharing
 from orchestrator.execution.trainable import JobTrainable
 from orchestrator.execution.tune_runner import run_jobs
 from tests.execution.contexts import make_sweep_context

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from orchestrator.cluster.node_errors import CodeMismatch, TrialDirNotVisible
+from orchestrator.cluster.unfit_node_errors import CodeMismatch, TrialDirNotVisible
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.plugins import SharedPlugins

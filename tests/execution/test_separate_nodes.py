@@ -13,9 +13,9 @@ import pytest
 
 from orchestrator.cluster import data_placement
 from orchestrator.cluster.data_placement import NodeProbe, check, distribute_features, probe_nodes
-from orchestrator.cluster.node_errors import TrialDirNotVisible
 from orchestrator.cluster.session import ray_session, slots_on
 from orchestrator.cluster.shared_features import FeatureSharer, SharedArray, files_of
+from orchestrator.cluster.unfit_node_errors import TrialDirNotVisible
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStore

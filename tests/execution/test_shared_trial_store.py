@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from orchestrator.cluster.node_errors import TrialDirNotVisible
+from orchestrator.cluster.unfit_node_errors import TrialDirNotVisible
 from orchestrator.core.object_store import ObjectStore
 from orchestrator.core.spec import build_spec
 from orchestrator.core.sweep_folder import Workspace

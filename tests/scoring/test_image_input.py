@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.data.images import UnusableImage
+from orchestrator.data.decode_image import UnusableImage
 from orchestrator.scoring.image_input import image_name, open_image_input
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from orchestrator.core.errors import InputError
 from orchestrator.data.find_images import find_images
 from orchestrator.data.progress import Progress
+from orchestrator.data.publisher import Source
 from orchestrator.data.read_table import choose_column, first_file, numbers, read_table
 from orchestrator.data.registry import register_dataset
-from orchestrator.data.source import Source
 from orchestrator.data.validate import RawDataset
 
 _TABLES = ("AIGC_MOS_Zscore.xlsx", "AIGC_MOS_Zscore.csv")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from orchestrator.core.errors import InputError, reason
 from orchestrator.data.find_images import find_images
 from orchestrator.data.progress import Progress
+from orchestrator.data.publisher import Source
 from orchestrator.data.read_table import numbers, read_table, what_is_in
 from orchestrator.data.registry import register_dataset
-from orchestrator.data.source import Source
 from orchestrator.data.validate import RawDataset
 
 if TYPE_CHECKING:

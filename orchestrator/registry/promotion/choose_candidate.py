@@ -10,7 +10,7 @@ from orchestrator.core.cli_options import SWEEPS
 from orchestrator.core.errors import InputError
 from orchestrator.data.splits import keeps_test_apart
 from orchestrator.registry.promotion.candidate import Arm, Candidate, best_of
-from orchestrator.registry.promotion.common_ground import common_ground, common_splits, difference
+from orchestrator.registry.promotion.compare_on_common_splits import common_ground, common_splits, difference
 from orchestrator.registry.promotion.sweep_results import SweepResults
 from orchestrator.training.bootstrap import Metric
 

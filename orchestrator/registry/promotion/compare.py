@@ -13,7 +13,7 @@ from rich.table import Table
 
 from orchestrator.core.errors import InputError
 from orchestrator.execution.prediction_metrics import evaluate_table
-from orchestrator.registry.promotion.common_ground import CommonGround, common_ground, difference
+from orchestrator.registry.promotion.compare_on_common_splits import CommonGround, common_ground, difference
 from orchestrator.registry.promotion.compared_model import ComparedModel
 from orchestrator.registry.promotion.gates.format_intervals import bounds
 from orchestrator.registry.promotion.paired_bootstrap import paired_difference, shared_targets

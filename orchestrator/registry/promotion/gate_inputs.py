@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from orchestrator.registry.promotion.candidate import Candidate
-from orchestrator.registry.promotion.opponents import OpponentDifference, opponent_differences
+from orchestrator.registry.promotion.opponent_differences import OpponentDifference, opponent_differences
 from orchestrator.registry.promotion.rescore import ScoreCheck
 from orchestrator.reporting.claims import MARGIN
 from orchestrator.training.bootstrap import Metric

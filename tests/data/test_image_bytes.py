@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.data.image_file import UnusableFile, other_content, read_image_file
+from orchestrator.data.image_bytes import UnusableFile, other_content, read_image_file
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from mlflow.utils.validation import path_not_unique, validate_param_and_metric_n
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.mlflow_names import mlflow_name
-from orchestrator.execution.score_names import check_score_names, renamed_in_mlflow
+from orchestrator.execution.check_score_names import check_score_names, renamed_in_mlflow
 
 TYPED = ["quality", "Qualität", "overall quality", "50 %", "a/b", "../x", "#1", "質", "x" * 400, "a:b", "q(0-5)", ""]
 

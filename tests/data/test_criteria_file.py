@@ -3,7 +3,7 @@ import json
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.data.read_criteria import read_criteria
+from orchestrator.data.criteria_file import read_criteria
 
 
 def written(folder, *entries):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from orchestrator.core.import_order import (
+from orchestrator.core.module_shadowing import (
     PACKAGES,
     ROOT,
     ProjectFinder,
@@ -81,5 +81,5 @@ def test_modules_of_the_working_folder_shadow_nothing(tmp_path):
     shown = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert (shown.returncode, shown.stderr) == (2, "Error: There are no sweeps in sweeps.\n")
     worker = f"import sys; sys.argv = ['default_worker.py']; sys.path.insert(0, {str(tmp_path)!r})"
-    program = f"{worker}; import orchestrator.core.import_order as s; s.put_project_first(); {program}"
+    program = f"{worker}; import orchestrator.core.module_shadowing as s; s.put_project_first(); {program}"
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)

@@ -14,7 +14,7 @@ from orchestrator.execution.job import EpochReport, Job
 from orchestrator.execution.plan import Plan
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.reconcile_with_ledger import reconcile
+from orchestrator.tracking.reconcile_spool_with_ledger import reconcile
 from orchestrator.tracking.recorder import STATUS, Recorder
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spooled_runs import index_spool

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from orchestrator.data.images import (
+from orchestrator.data.decode_image import (
     UnusableImage,
     decode_image,
     decoder_identity,

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from orchestrator.data.png_chunks import is_png, without_text
+from orchestrator.data.strip_png_text import is_png, without_text
 
 
 def _png() -> bytes:

@@ -9,9 +9,9 @@ from orchestrator.core.spec import build_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution import sweep_heartbeat
 from orchestrator.execution.progress import SweepProgress
-from orchestrator.execution.slot_sharing import STALE_SECONDS, SlotSharing
 from orchestrator.execution.slots import Slots
 from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher
+from orchestrator.execution.sweep_slot_sharing import STALE_SECONDS, SlotSharing
 
 pytestmark = pytest.mark.e2e
 

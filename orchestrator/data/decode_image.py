@@ -11,9 +11,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from orchestrator.data.image_file import UnusableImage, other_content, read_image_file
+from orchestrator.data.image_bytes import UnusableImage, other_content, read_image_file
 from orchestrator.data.image_modes import to_rgb
-from orchestrator.data.png_chunks import is_png, without_text
+from orchestrator.data.strip_png_text import is_png, without_text
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -33,7 +33,7 @@ class Story:
     seconds: float = 0.0
 
 
-def run_story(world: World, seed: int, rounds: int = 3) -> Story:
+def run_story(world: World, seed: int, rounds: int = 2) -> Story:
     """Run the sweep through `rounds` disturbed drivers and then to its end, and compare its records.
 
     Raises:

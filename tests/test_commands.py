@@ -293,7 +293,7 @@ class TestRerun:
             (["frist/trial-0001"], "did you mean first?"),
             (["first/trial-0001"], "has no trial-0001"),
             (["trial-0001", "--sweep", "first"], "has no trial-0001"),
-            (["0" * 32], "has no run"),
+            (["0" * 32], "There is no MLflow database"),
         ],
     )
     def test_wrong_input(self, elsewhere, arguments, named):

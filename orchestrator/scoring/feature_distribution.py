@@ -147,7 +147,15 @@ def thin_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def save_distributions(distributions: Mapping[str, FeatureDistribution], file: Path) -> None:
-    """Write distributions, kind → distribution, as safetensors."""
+    """Write distributions, kind → distribution, as safetensors.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "features.safetensors"
+        >>> save_distributions({}, file)
+        >>> load_distributions(file)
+        {}
+    """
     from safetensors.numpy import save_file
 
     save_file(
@@ -160,6 +168,13 @@ def load_distributions(file: Path) -> dict[str, FeatureDistribution]:
 
     Raises:
         OSError, ValueError, SafetensorError: the file is missing or contains anything else.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "features.safetensors"
+        >>> save_distributions({}, file)
+        >>> sorted(load_distributions(file))
+        []
     """
     from safetensors.numpy import load_file
 

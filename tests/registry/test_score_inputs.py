@@ -30,14 +30,6 @@ def test_read_requests_keeps_the_order_of_images_and_folders(folder):
     assert set(inputs.criteria) == {"red"}
 
 
-def test_read_requests_passes_over_an_empty_folder_among_others_and_says_so(folder):
-    (folder / "empty").mkdir()
-    inputs = read_requests([folder / "empty", folder / "b.png"], "a fox", None)
-    assert inputs.images == (folder / "b.png",) and inputs.notes == (f"The folder {folder / 'empty'} has no images.",)
-    with pytest.raises(InputError, match="nothing to score"):
-        read_requests([folder / "empty", folder / "empty"], "a fox", None)
-
-
 def test_read_requests_reads_a_table_as_text_with_paths_relative_to_its_folder(folder):
     table = folder / "list.csv"
     table.write_text("image,prompt,criteria\nb.png,007,red\n/elsewhere/x.png,null,\n", encoding="utf-8")

@@ -24,7 +24,7 @@ sweep: install  ## Search text_hyper on the built-in data set (ARGS="--trials 24
 test: install  ## Run every test, in two processes (JOBS=1 for one)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-fast: install  ## Run the tests that need no Ray cluster, server or sweep, in two processes
+test-fast: install  ## Run the unit tests: no Ray cluster, server, sweep or training, in two processes
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m unit -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: install  ## Check format, style, types, import contracts, prose and encodings

@@ -19,6 +19,8 @@ REPOSITORY = Path(__file__).parents[1]
 SERVERS = {"postgres", "s3", "server"}
 """Values of a test's parameters that choose a real server."""
 SERVER_FIXTURES = {"postgres", "postgres_uri", "s3_server", "tracking_server"}
+INTEGRATION_FIXTURES = {"simulated_tune", "mlflow_database", "weights", "made_weights"}
+"""Fixtures of tests that run several parts together."""
 STARTERS = {"Nodes", "Server", "ray_session", "served", "wait_healthy"}
 """Names that a module imports to start Ray or a server."""
 
@@ -40,12 +42,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test as `unit` or `e2e`, and run `long` modules first, then others with an `e2e` test."""
+    """Mark each test as `unit`, `integration` or `e2e`; run `long` modules first, then others with an `e2e` test."""
     for item in items:
-        if item.get_closest_marker("unit") is None and item.get_closest_marker("e2e") is None:
-            item.add_marker("e2e" if item.get_closest_marker("long") or _uses_server(item) else "unit")
+        if not any(item.get_closest_marker(kind) for kind in ("unit", "integration", "e2e")):
+            item.add_marker(_kind(item))
     modules = {item.path for item in items if item.get_closest_marker("e2e")}
     items.sort(key=lambda item: (item.get_closest_marker("long") is None, item.path not in modules))
+
+
+def _kind(item: pytest.Item) -> str:
+    if item.get_closest_marker("long") or _uses_server(item):
+        return "e2e"
+    return "integration" if INTEGRATION_FIXTURES & set(getattr(item, "fixturenames", ())) else "unit"
 
 
 def _uses_server(item: pytest.Item) -> bool:

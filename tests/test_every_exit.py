@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from orchestrator.sweeps import dry_run
 from tests.commands import application
 
+pytestmark = pytest.mark.integration
+
 LONG = "n" * 5000
 
 NUMBERS = ["", " ", "-1", "0", "1e99", "nan", "inf", "-inf", "abc", "1,5", "½", "١٢", "99999999999999999999999", "0x10"]

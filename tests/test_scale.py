@@ -22,6 +22,8 @@ from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spooled_runs import index_spool
 from tests.execution.fakes import SPACE
 
+pytestmark = pytest.mark.integration
+
 PLAN = Plan(trials=200, confirm=3, splits=2, seed=0, epochs=9)
 SLOTS = 20
 WRONG = {"death": 0.06, "error": 0.06, "diverged": 0.06, "memory": 0.06}

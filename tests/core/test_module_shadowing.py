@@ -14,6 +14,8 @@ from orchestrator.core.module_shadowing import (
     working_folder_last,
 )
 
+pytestmark = pytest.mark.integration
+
 LIBRARY = os.path.dirname(os.__file__)
 
 

@@ -17,6 +17,8 @@ from orchestrator.execution.training_job import TrainingJob
 from orchestrator.scoring import load_scorer
 from tests.execution.contexts import make_job, move_context
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def context(module_folder) -> SweepContext:

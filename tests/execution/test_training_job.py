@@ -27,6 +27,8 @@ from orchestrator.execution.training_job import TrainingJob
 from orchestrator.scoring import ModelLoadError, load_scorer
 from tests.execution.contexts import PER_PROMPT, ROWS, SHAPES, MadeFeatures, make_job, make_sweep_context
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def context(tmp_path):

@@ -7,6 +7,8 @@ from orchestrator.core.errors import InputError
 from orchestrator.registry.export import export_model
 from orchestrator.registry.resolved_model import ResolvedModel, from_export
 
+pytestmark = pytest.mark.integration
+
 
 def test_export_model_names_the_version_without_paths_and_passwords(made, tmp_path):
     about = {

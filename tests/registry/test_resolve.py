@@ -20,6 +20,8 @@ from orchestrator.registry.resolve import resolve_model
 from orchestrator.scoring.percentiles import from_tag
 from orchestrator.tracking.model_digest import folder_digest
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def foreign(made):

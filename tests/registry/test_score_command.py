@@ -12,6 +12,8 @@ from orchestrator.export import export
 from orchestrator.score import score
 from orchestrator.tracking.model_digest import folder_digest
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def exported(made, tmp_path):

@@ -4,6 +4,8 @@ import pytest
 
 from orchestrator.registry.verify_scores import TOLERANCE, compare_scores
 
+pytestmark = pytest.mark.integration
+
 
 def table(**columns):
     return pd.DataFrame({"alignment": [1.0, 2.0, 3.0, 4.0], "predicted_alignment": [1.5, 1.25, 3.5, 3.0], **columns})

@@ -26,6 +26,8 @@ from orchestrator.reporting.tables import (
 )
 from orchestrator.training.bootstrap import Interval, median_interval
 
+pytestmark = pytest.mark.integration
+
 LINE = (
     "The same on csv:some/elsewhere.csv, alignment: 120 images of 24 prompts, 24 that share a prompt with the training "
     "data excluded; nothing was trained or chosen on it"

@@ -13,6 +13,8 @@ from orchestrator.reporting.summary import BASELINES
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.logistic_fit import FittedPlcc, fit_logistic
 
+pytestmark = pytest.mark.integration
+
 
 def predictions(made, key, part="test", file=PREDICTIONS):
     table = pd.read_csv(made.workspace.trials / key / file)

@@ -12,6 +12,8 @@ from PIL import Image
 from orchestrator.scoring import FeatureDistribution, ModelLoadError, load_scorer
 from tests.scoring.made_model import save_images, save_model
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):

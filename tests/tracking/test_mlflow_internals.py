@@ -14,9 +14,12 @@ from orchestrator.tracking.sqlite_init import locked_sqlite
 
 CHECKED_VERSION = "3.17"
 
-pytestmark = pytest.mark.skipif(
-    not mlflow.__version__.startswith(f"{CHECKED_VERSION}."), reason=f"checked against MLflow {CHECKED_VERSION}"
-)
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not mlflow.__version__.startswith(f"{CHECKED_VERSION}."), reason=f"checked against MLflow {CHECKED_VERSION}"
+    ),
+]
 
 
 def test_the_version_of_a_loaded_model_is_in_this_file():

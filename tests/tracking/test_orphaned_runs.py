@@ -15,6 +15,8 @@ from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spooled_runs import index_spool
 from tests.tracking.tracked import MemoryTracked, job, record_epoch, record_trial
 
+pytestmark = pytest.mark.integration
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -17,6 +17,8 @@ from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.feature_batches import FeatureBatches
 from tests.models.tiny_backbone import CROP, SIZE, TinyEncoder, image_shapes, tiny_backbone
 
+pytestmark = pytest.mark.integration
+
 SETTINGS = FitSettings(epochs=3, lr=5e-3, backbone_lr_ratio=1.0, hypernet_lr_ratio=0.5, batch_size=32, ema=0.9)
 ROWS = 160
 

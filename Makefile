@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install sweep test test-fast lint chaos hosts bench clean
@@ -21,11 +21,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 sweep: install  ## Search text_hyper on the built-in data set (ARGS="--trials 24 …" for more)
 	$(BIN)/python -m orchestrator.sweep --variant text_hyper $(ARGS)
 
-test: install  ## Run every test, in two processes (JOBS=1 for one)
+test: install  ## Run every test, in three processes, since many wait (JOBS=1 for one)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: install  ## Run the unit tests: no Ray cluster, server, sweep or training, in two processes
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m unit -n $(JOBS) --dist worksteal $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m unit -n 2 --dist worksteal $(ARGS)
 
 lint: install  ## Check format, style, types, import contracts, prose and encodings
 	$(BIN)/ruff format --check .

@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
+from orchestrator.core.names_for_help import fill_in_names
 from orchestrator.core.option_metadata import PANELS, setting_options
-from orchestrator.core.registered_names import fill_in_names
 from orchestrator.core.spec import SweepSpec
 from orchestrator.sweep import sweep
 

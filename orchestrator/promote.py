@@ -98,7 +98,7 @@ def promote(
 
     from models import CONTROL
     from orchestrator.core.errors import InputError
-    from orchestrator.core.lookup import look_up
+    from orchestrator.core.near_matches import look_up
     from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.promotion.alias import read_history
     from orchestrator.registry.promotion.command_helpers import check_alias, connect, question, silence_libraries

@@ -43,7 +43,7 @@ def sweep(
 
 def _print_overview() -> None:
     """Print which variants can be searched and how to begin, for a sweep without any option."""
-    from orchestrator.core.registered_names import registered_names
+    from orchestrator.core.names_for_help import registered_names
 
     default = {name: field.default for name, field in SweepSpec.model_fields.items()}
     variants = registered_names("variant")

@@ -147,7 +147,7 @@ def down(
     from orchestrator.cluster.process_registry import records
     from orchestrator.cluster.stop import stop_processes
     from orchestrator.core.errors import InputError
-    from orchestrator.core.lookup import unknown_name_message
+    from orchestrator.core.near_matches import unknown_name_message
 
     found = records()
     if name is not None and name not in {record.name for record in found}:

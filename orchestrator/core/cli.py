@@ -16,11 +16,11 @@ from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.core.errors import InputError, printable, reason
 from orchestrator.core.module_shadowing import keep_order_in_subprocesses
+from orchestrator.core.names_for_help import fill_in_names
 from orchestrator.core.option_metadata import OUTPUT_PANEL, names
 from orchestrator.core.output_streams import lasting_output
 from orchestrator.core.proxies import bypass_proxies_on_loopback
-from orchestrator.core.registered_names import fill_in_names
-from orchestrator.core.utf8_paths import require_utf8_paths
+from orchestrator.core.require_utf8_paths import require_utf8_paths
 
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands", "examples", "names"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.url_passwords import holds_password
 
 VARIABLES = {

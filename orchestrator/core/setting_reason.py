@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.validation_reason import reason_of, shown
 
 _FORMS = {

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.spec import SweepSpec, load_spec
 
 

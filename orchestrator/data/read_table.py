@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.data.tables.detect_format import TABLE_SUFFIXES as TABLE_SUFFIXES
 from orchestrator.data.tables.detect_format import read_records
 from orchestrator.data.tables.detect_format import what_is_in as what_is_in
@@ -17,7 +17,7 @@ from orchestrator.data.tables.parse_numbers import parse_numbers
 if TYPE_CHECKING:
     import pandas as pd
 
-    from orchestrator.data.tables.records import Records
+    from orchestrator.data.tables.raw_rows import Records
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from models.name_registry import Registry
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import look_up
+from orchestrator.core.near_matches import look_up
 from orchestrator.data.dataset import Dataset
 from orchestrator.data.progress import Progress, silent
 from orchestrator.data.publisher import Source

@@ -14,7 +14,7 @@ import numpy as np
 from models.name_registry import Registry
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import look_up
+from orchestrator.core.near_matches import look_up
 from orchestrator.data.dataset import Dataset
 
 if TYPE_CHECKING:

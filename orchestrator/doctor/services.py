@@ -19,7 +19,7 @@ from orchestrator.core.object_store import storage_url
 from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.core.url_passwords import without_passwords
 from orchestrator.doctor.finding import Finding, fail, ok, warn
-from orchestrator.tracking.tracking_uri import check_tracking_uri
+from orchestrator.tracking.check_uri_form import check_tracking_uri
 
 if TYPE_CHECKING:
     from requests import Response

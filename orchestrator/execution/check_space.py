@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.validation_reason import shown
 from orchestrator.execution.extreme_models import MOST_BUILT, count_parameters

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.sweep_folder import find_sweep
 from orchestrator.core.url_passwords import without_passwords
 from orchestrator.registry.version_reference import VersionReference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 
 SWAPPED = (
     "training stacks quality, authenticity, alignment, while scoring correlates each output with another score's MOS: "

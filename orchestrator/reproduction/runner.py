@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import yaml
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.spec import SweepSpec, build_spec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reproduction.paper_claims import PaperClaim, choose_claims

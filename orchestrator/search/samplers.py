@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from models.name_registry import Registry
-from orchestrator.core.lookup import look_up
+from orchestrator.core.near_matches import look_up
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

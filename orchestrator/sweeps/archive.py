@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from orchestrator.core.atomic_files import replacing
 from orchestrator.core.errors import InputError, reason
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.spec import SweepSpec, parse_spec
 from orchestrator.core.sweep_folder import Workspace, archive_of, lock_sweep
 

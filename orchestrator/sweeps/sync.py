@@ -12,6 +12,7 @@ from orchestrator.core.atomic_files import write_file
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import SweepLocked, Workspace, find_sweep, lock_sweep
 from orchestrator.core.url_passwords import refuse_password
+from orchestrator.tracking.check_uri_form import check_tracking_uri
 from orchestrator.tracking.destination import (
     TrackingDestination,
     choose_destination,
@@ -20,7 +21,6 @@ from orchestrator.tracking.destination import (
 )
 from orchestrator.tracking.orphaned_runs import close_open_runs, find_killed_sweeps
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.uploader import SpoolUploader
 
 

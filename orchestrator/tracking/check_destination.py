@@ -16,8 +16,8 @@ from uuid import uuid4
 from orchestrator.core.errors import InputError
 from orchestrator.core.sqlite_url import sqlite_file
 from orchestrator.core.url_passwords import without_passwords
+from orchestrator.tracking.check_uri_form import check_tracking_uri
 from orchestrator.tracking.failure_kind import permanent_reason
-from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.tracking_variables import IGNORED, quick_requests
 
 _REASON_LENGTH = 160

@@ -12,8 +12,8 @@ from orchestrator.core.service_addresses import find_setting
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sqlite_url import sqlite_file, sqlite_url
 from orchestrator.core.url_passwords import move_to_environment, refuse_password, without_passwords
+from orchestrator.tracking.check_uri_form import check_tracking_uri
 from orchestrator.tracking.spool import Spool
-from orchestrator.tracking.tracking_uri import check_tracking_uri
 from orchestrator.tracking.uploader import Sink
 
 _FILE = "target.json"

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import unknown_name_message
+from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.training.losses import build_loss
 
 # Types of the fields that a search-space file can set wrongly, to a list or a mapping instead of a single value.

@@ -16,7 +16,7 @@ from models.name_registry import PluginError, Registry, import_plugin, registere
 from models.registry import VARIANTS
 from models.unknown_name import UnknownNameError
 from orchestrator.core.errors import InputError
-from orchestrator.core.lookup import look_up
+from orchestrator.core.near_matches import look_up
 from orchestrator.data.registry import DATASETS
 from orchestrator.data.splits import PROTOCOLS
 from orchestrator.search.pruners import PRUNERS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import InputError
 from orchestrator.data.tables.decode_text import decode_text
-from orchestrator.data.tables.records import Records
+from orchestrator.data.tables.raw_rows import Records
 
 _SEPARATORS = (",", ";", "\t", "|")
 _NAMES = {"\t": "tab"}

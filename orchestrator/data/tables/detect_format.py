@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.data.tables.delimited_text import read_delimited
-from orchestrator.data.tables.records import Records
+from orchestrator.data.tables.raw_rows import Records
 from orchestrator.data.tables.structured_files import read_json_lines, read_parquet, read_workbook
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".parquet", ".jsonl", ".ndjson"})

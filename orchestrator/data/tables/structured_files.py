@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.core.errors import InputError, reason
 from orchestrator.data.tables.decode_text import decode_text
-from orchestrator.data.tables.records import Records
+from orchestrator.data.tables.raw_rows import Records
 
 
 def read_workbook(content: bytes, path: Path, header: bool = True) -> Records:

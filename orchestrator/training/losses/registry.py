@@ -7,7 +7,7 @@ from typing import overload
 from torch import Tensor
 
 from models.name_registry import Registry
-from orchestrator.core.lookup import look_up
+from orchestrator.core.near_matches import look_up
 from orchestrator.training.losses.batch import LossBatch
 
 Loss = Callable[[Tensor, LossBatch], Tensor]

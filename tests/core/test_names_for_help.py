@@ -8,7 +8,7 @@ import pytest
 from models import list_variants
 from models.encoders import list_encoders
 from models.encoders.registry import KINDS
-from orchestrator.core.registered_names import REGISTRIES, fill_in_names, registered_names
+from orchestrator.core.names_for_help import REGISTRIES, fill_in_names, registered_names
 from orchestrator.data import list_datasets, list_protocols
 from orchestrator.search.pruners import PRUNERS
 from orchestrator.search.samplers import SAMPLERS
@@ -39,7 +39,7 @@ def test_text_is_filled_in_with_the_names():
 
 def test_reading_names_imports_no_heavy_package():
     code = (
-        "from orchestrator.core.registered_names import REGISTRIES, registered_names\n"
+        "from orchestrator.core.names_for_help import REGISTRIES, registered_names\n"
         "import sys; [registered_names(name) for name in REGISTRIES]\n"
         "print({'torch', 'numpy', 'pandas', 'optuna', 'models'} & set(sys.modules))"
     )

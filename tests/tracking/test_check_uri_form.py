@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.tracking.tracking_uri import check_tracking_uri
+from orchestrator.tracking.check_uri_form import check_tracking_uri
 
 
 @pytest.mark.parametrize(

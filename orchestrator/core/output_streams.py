@@ -22,7 +22,7 @@ _PLAIN_ERRORS = "hyperassess.plain"
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """Replace characters that an encoding lacks, by similar ones where there are some."""
+    """Replace characters that an encoding lacks by similar ones, or by `?`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]

@@ -14,6 +14,7 @@ from orchestrator.data.progress import Progress, silent
 from orchestrator.execution.check_score_names import check_score_names
 from orchestrator.execution.check_space import check_backbone, check_keys, check_models, check_training
 from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
+from orchestrator.execution.sweep_data import check_prompts, known_variant, load_sweep_data
 from orchestrator.scoring.feature_distribution import FEATURES as DISTANCE_FEATURES
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
@@ -21,10 +22,7 @@ from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, has_space, load_space
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from orchestrator.data import Dataset, FeatureSet, Split
-    from orchestrator.data.validate import RawDataset
     from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
 
 
@@ -115,11 +113,11 @@ def prepare(
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
     dataset, targets = load_sweep_data(spec, progress, new=not resumed)
-    if _variant(spec.variant, None).all_scores:  # stored, since an earlier version learned the first score only
+    if known_variant(spec.variant).all_scores:  # stored, since an earlier version learned the first score only
         spec = spec.model_copy(update={"targets": targets})
-    info = _variant(spec.variant, control_of(spec.variant, targets, space))
+    info = known_variant(spec.variant, control_of(spec.variant, targets, space))
     reads = tuple(info.reads)
-    _check_prompts(spec, dataset, targets, reads)
+    check_prompts(spec, dataset, targets, reads)
     check_keys(space, spec, info.parameters)
     check_training(space, spec, dataset, targets)
     check_score_names(targets)
@@ -226,84 +224,16 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
     return {**chosen, "criteria": chosen["prompt"]}
 
 
-def load_sweep_data(
-    spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None, new: bool = False
-) -> tuple[Dataset, tuple[str, ...]]:
-    """Return a sweep's checked data set, with its criteria if it names some, and the scores that it learns.
-
-    Args:
-        spec: the sweep's settings.
-        progress: called while data is generated or verified.
-        data_root: folder of the data set, if it has moved.
-        new: whether the sweep has not begun; a variant for all scores then learns all if none is chosen.
-
-    Raises:
-        InputError: the data set cannot be read, or lacks scores or criteria.
-    """
-    from orchestrator.data.registry import read_dataset
-    from orchestrator.data.validate import check_dataset, written_targets
-
-    _variant(spec.variant, None)
-    raw = read_dataset(spec.dataset, data_root or spec.data_root, progress, spec.columns)
-    targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw, new)
-    dataset = check_dataset(raw, progress, targets)
-    if spec.criteria and dataset.has_prompts:
-        from orchestrator.data.criteria_file import read_criteria
-
-        dataset = dataset.with_criteria(read_criteria(spec.criteria, dataset.prompts))
-    return dataset, targets
-
-
-def _default_targets(variant: str, raw: RawDataset, new: bool) -> tuple[str, ...]:
-    from orchestrator.data.validate import missing_target
-
-    info = _variant(variant, None)
-    meant_for = info.targets
-    if meant_for is None:
-        return raw.targets if info.all_scores and new else raw.targets[:1]
-    targets = tuple(target for target in raw.targets if target.casefold() in meant_for)
-    if not targets:
-        if unusable := [target for target in meant_for if target in raw.unusable]:
-            raise InputError(missing_target(raw, unusable[0]))
-        raise InputError(
-            f"{variant} scores {' or '.join(meant_for)}, which {raw.name} has not; it has "
-            f"{', '.join(raw.targets)}: choose with --targets."
-        )
-    return targets
-
-
-def _check_prompts(spec: SweepSpec, dataset: Dataset, targets: tuple[str, ...], reads: tuple[str, ...]) -> None:
-    """Raise InputError if the images have no prompts and the variant or a score needs them."""
-    if dataset.has_prompts:
-        return
-    advice = "add a column prompt, or name it with --columns prompt=COLUMN"
-    if any(target.casefold() == "alignment" for target in targets):
-        raise InputError(f"{dataset.name} has no prompts, and alignment is judged by the prompt: {advice}.")
-    if any(not name.startswith("image.") for name in reads):
-        raise InputError(
-            f"{spec.variant} reads prompts, and {dataset.name} has none: {advice}, or search image_hyper for quality."
-        )
-
-
-def _variant(name: str, of: str | None) -> Any:
-    from models import variant_info
-
-    try:
-        return variant_info(name, of) if of else variant_info(name)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-
-
 def _space(spec: SweepSpec) -> SearchSpace:
     """Return the shipped space, or the user's space completed with the shipped space's defaults."""
-    _variant(spec.variant, None)
+    known_variant(spec.variant)
     if spec.space is None:
         return load_space(spec.variant)
     own = load_space(spec.space)
     of = control_of(spec.variant, spec.targets, own)
     if of is None:
         return own.filled_from(load_space(spec.variant)) if has_space(spec.variant) else own
-    _variant(of, None)
+    known_variant(of, None)
     return own.filled_from(load_space(of).without_hypernet())
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import build_spec
 from orchestrator.core.sweep_folder import Workspace
-from orchestrator.execution.prepare import load_sweep_data, prepare
+from orchestrator.execution.prepare import prepare
+from orchestrator.execution.sweep_data import load_sweep_data
 from orchestrator.sweeps.fingerprint import check_unchanged, save_fingerprint
 
 ROWS = 60

@@ -54,7 +54,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class GateInputs:
-    """All that a gate evaluates.
+    """Inputs of every gate and claim.
 
     Attributes:
         candidate: run to promote.

@@ -32,7 +32,7 @@ def load_sweep_dataset(
         data_root: folder of the data set, if it has moved.
         progress: receives the number of images verified.
     """
-    from orchestrator.execution.prepare import load_sweep_data
+    from orchestrator.execution.sweep_data import load_sweep_data
 
     spec = results.spec
     try:

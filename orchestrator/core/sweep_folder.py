@@ -87,9 +87,14 @@ class Workspace:
         """Result of a finished sweep, as JSON; a sweep without it is not finished."""
         return self.root / "result.json"
 
-    def earlier_result(self, trials: int) -> Path:
-        """Return the path of the result with that many trials, kept when the budget was extended."""
-        return self.root / f"result-{trials}.json"
+    def earlier_result(self, trials: int, splits: int | None = None) -> Path:
+        """Return the path of an earlier result, kept when the budget was extended.
+
+        Args:
+            trials: its number of trials.
+            splits: its number of splits, if there is an earlier result with as many trials.
+        """
+        return self.root / (f"result-{trials}.json" if splits is None else f"result-{trials}-{splits}-splits.json")
 
     @property
     def log(self) -> Path:

@@ -142,7 +142,9 @@ def verify_scores(
     source = dataset or model.about.get("dataset")
     if not source:
         raise InputError(f"The model {model.name} does not record what it was tested on: give --dataset.")
-    raw = read_dataset(source, data_root, progress, model.about.get("columns", ()))
+    # The columns that were named are those of a table, not of another kind of data set.
+    same_kind = source.partition(":")[0] == str(model.about.get("dataset", "")).partition(":")[0]
+    raw = read_dataset(source, data_root, progress, model.about.get("columns", ()) if same_kind else ())
     paths = dict(zip(raw.table["name"], raw.table["image"], strict=True))
     present = recorded[recorded["name"].isin(list(paths))].reset_index(drop=True)
     if present.empty:

@@ -53,7 +53,9 @@ def set_budget(workspace: Workspace, before: SweepSpec, budget: int, splits: int
     """
     if workspace.result.is_file():
         result = json.loads(workspace.result.read_text(encoding="utf-8"))
-        os.replace(workspace.result, workspace.earlier_result(min(_trials(result).values())))
+        ended = min(_trials(result).values())
+        kept = workspace.earlier_result(ended)
+        os.replace(workspace.result, workspace.earlier_result(ended, before.splits) if kept.exists() else kept)
     raised = {"trials": budget, "splits": before.splits if splits is None else splits}
     if raised != {"trials": before.trials, "splits": before.splits}:
         before.model_copy(update=raised).save(workspace.spec)

@@ -103,6 +103,7 @@ def resume_sweep(
             result = _finished(workspace, spec, console, out)
         else:
             # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
+            _check_surroundings(spec, workspace, console)
             prepared = _prepare(spec, workspace, console, allow_changed)
             add_splits(prepared, workspace)
             set_budget(workspace, before, spec.trials, spec.splits)
@@ -146,8 +147,9 @@ def _run(
     from orchestrator.sweeps.signals import SignalHandler
 
     resumed = workspace.spec.is_file()
-    _check_surroundings(spec, workspace, console)
-    prepared = prepared or _prepare(spec, workspace, console, allow_changed)
+    if prepared is None:
+        _check_surroundings(spec, workspace, console)
+        prepared = _prepare(spec, workspace, console, allow_changed)
     signals = SignalHandler()
     try:
         with signals.installed():  # before the sweep exists, so that a signal always prints how to resume

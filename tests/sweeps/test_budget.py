@@ -95,3 +95,15 @@ def test_splits_are_raised_and_never_reduced(workspace):
     with pytest.raises(InputError, match="--confirm 0"):
         unconfirmed = before.model_copy(update={"confirm": 0})
         check_splits(unconfirmed, unconfirmed.model_copy(update={"splits": 9}))
+
+
+def test_each_earlier_result_is_kept_when_only_the_splits_are_raised(workspace):
+    finish(workspace, 12, 12)
+    first = workspace.result.read_text(encoding="utf-8")
+    spec = load_spec(workspace.spec)
+    set_budget(workspace, spec, 12, spec.splits + 2)
+    finish(workspace, 12, 12)
+    raised = load_spec(workspace.spec)
+    set_budget(workspace, raised, 12, raised.splits + 2)
+    assert workspace.earlier_result(12).read_text(encoding="utf-8") == first
+    assert workspace.earlier_result(12, raised.splits).is_file()

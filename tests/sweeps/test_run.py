@@ -243,3 +243,12 @@ def test_finished_sweep_is_confirmed_on_more_splits(simulated_tune, start, out):
     assert json.loads(sweep_run(out).tags["spec"])["splits"] == 3 == load_spec(workspace.spec).splits
     with pytest.raises(InputError, match="--splits 2 is fewer"):
         resume_sweep("made", out, trials=None, given={"splits": 2}, as_json=False, allow_changed=False)
+
+
+def test_a_finished_sweep_that_cannot_be_extended_stays_finished(simulated_tune, start, out):
+    start()
+    workspace = Workspace(out / "made")
+    before = {path: path.read_bytes() for path in (workspace.result, workspace.spec, workspace.identity)}
+    with pytest.raises(InputError, match="write http://localhost:5000"):
+        resume_sweep("made", out, None, {"splits": 3, "tracking_uri": "localhost:5000"}, False, False)
+    assert {path: path.read_bytes() for path in before} == before

@@ -62,7 +62,7 @@ def choose(sweeps: Iterable[SweepResults], metric: Metric, study: Arm = "search"
         return Choice(newest, sentences)
     ground = common_ground(compared, metric)
     if ground is None:
-        raise InputError(_no_common_ground(compared))
+        raise InputError(_no_common_ground(compared, metric))
     (value, best), *rest = sorted(zip(ground.values, compared, strict=True), key=_rank)
     others = ", ".join(f"{one.results.name} {number:.4f}" for number, one in rest[:_NAMED])
     others += f" and {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
@@ -74,12 +74,12 @@ def _rank(pair: tuple[float, Candidate]) -> float:
     return -pair[0] if math.isfinite(pair[0]) else math.inf
 
 
-def _no_common_ground(compared: list[Candidate]) -> str:
+def _no_common_ground(compared: list[Candidate], metric: Metric) -> str:
     """Return the sentence with the command that confirms the sweep with the fewest splits on those of the others."""
     most = max(one.results.spec.splits for one in compared)
     fewest = min(compared, key=lambda one: len(one.runs)).results
     names = " and ".join(one.results.name for one in compared[:3]) + (" and others" if len(compared) > 3 else "")
-    number = len(common_splits(compared))
+    number = len(common_splits(compared, metric))
     problem = f"{names} have {number} split{'' if number == 1 else 's'} in common, too few to compare"
     if fewest.spec.splits >= most:
         return f"{problem}: give --sweep."

@@ -151,7 +151,10 @@ def _validation(first: ComparedModel, second: ComparedModel) -> CommonGround | N
     one, other = first.candidate, second.candidate
     if one is None or other is None or difference(one.results, other.results):
         return None
-    return common_ground([one, other], "srcc")
+    try:
+        return common_ground([one, other], "srcc")
+    except InputError:  # predictions of another run are gone; the comparison does without this line
+        return None
 
 
 def _only(table: pd.DataFrame, names: set[str]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -55,9 +54,17 @@ def difference(one: SweepResults, reference: SweepResults) -> str:
     return ""
 
 
-def common_splits(candidates: Sequence[Candidate]) -> frozenset[str]:
-    """Return the hashes of the splits on which all configurations were confirmed."""
-    return frozenset.intersection(*(frozenset(_by_split(one)) for one in candidates))
+def common_splits(candidates: Sequence[Candidate], metric: Metric) -> frozenset[str]:
+    """Return the hashes of the splits on which all configurations were confirmed and have a validation figure."""
+    return frozenset.intersection(*(frozenset(_by_split(one, metric)) for one in candidates))
+
+
+def validation_medians(candidates: Sequence[Candidate], metric: Metric, common: frozenset[str]) -> tuple[float, ...]:
+    """Return the median validation figure of each configuration over common splits, of which there is at least one."""
+    return tuple(
+        median(run.data.metrics[_key(metric)] for split, run in _by_split(one, metric).items() if split in common)
+        for one in candidates
+    )
 
 
 def common_ground(candidates: Sequence[Candidate], metric: Metric) -> CommonGround | None:
@@ -74,19 +81,12 @@ def common_ground(candidates: Sequence[Candidate], metric: Metric) -> CommonGrou
     Raises:
         InputError: the predictions of a configuration are missing.
     """
-    common = common_splits(candidates)
+    common = common_splits(candidates, metric)
     if len(common) >= FEWEST_SPLITS:
-        values = tuple(
-            median(
-                run.data.metrics.get(f"best_val_{metric}", math.nan)
-                for split, run in _by_split(one).items()
-                if split in common
-            )
-            for one in candidates
-        )
+        values = validation_medians(candidates, metric, common)
         return CommonGround(values, f"over the {len(common)} splits that all have")
     # One common split has the same training rows for all; without one, the runs stand that would be promoted.
-    runs = [_by_split(one)[next(iter(common))] if common else one.run for one in candidates]
+    runs = [_by_split(one, metric)[next(iter(common))] if common else one.run for one in candidates]
     tables = [_validation(one.table_of(run)) for one, run in zip(candidates, runs, strict=True)]
     names = set.intersection(*(set(table["name"]) for table in tables))
     rows = [table[table["name"].isin(names)] for table in tables]
@@ -97,8 +97,16 @@ def common_ground(candidates: Sequence[Candidate], metric: Metric) -> CommonGrou
     return CommonGround(values, f"on the {len(names)} images of {prompts} prompts that none was trained or tested on")
 
 
-def _by_split(candidate: Candidate) -> dict[str, Run]:
-    return {run.data.tags[_SPLIT]: run for run in reversed(candidate.runs) if _SPLIT in run.data.tags}
+def _key(metric: Metric) -> str:
+    return f"best_val_{metric}"
+
+
+def _by_split(candidate: Candidate, metric: Metric) -> dict[str, Run]:
+    return {
+        run.data.tags[_SPLIT]: run
+        for run in reversed(candidate.runs)
+        if _SPLIT in run.data.tags and _key(metric) in run.data.metrics
+    }
 
 
 def _validation(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from models import CONTROL
 from orchestrator.core.errors import InputError
@@ -12,6 +11,7 @@ from orchestrator.core.url_passwords import without_passwords
 from orchestrator.registry.mlflow_lookup import find_run, sweep_condition
 from orchestrator.registry.promotion.candidate import Arm, Candidate, best_of, candidate_of
 from orchestrator.registry.promotion.choose_candidate import Choice, choose
+from orchestrator.registry.promotion.compare_on_common_splits import common_splits, validation_medians
 from orchestrator.registry.promotion.sweep_results import find_sweep_results, results_of_run
 from orchestrator.tracking.quiet_mlflow import MlflowClient
 from orchestrator.training.bootstrap import Metric
@@ -72,14 +72,9 @@ def better_control(candidate: Candidate, metric: Metric) -> str:
     control = None if candidate.variant == CONTROL else best_of(candidate.results, metric, "control")
     if control is None:
         return ""
-    key = f"best_val_{metric}"
-    own, other = (
-        {run.data.tags["split"]: run.data.metrics[key] for run in one.runs if key in run.data.metrics}
-        for one in (candidate, control)
-    )
-    if not (common := own.keys() & other.keys()):
+    if not (common := common_splits([candidate, control], metric)):
         return ""
-    values = [median(scores[split] for split in common) for scores in (own, other)]
+    values = validation_medians([candidate, control], metric, common)
     if values[1] <= values[0]:
         return ""
     return f"By validation the control is the better model: {metric.upper()} {values[1]:.4f}, not {values[0]:.4f}."

@@ -113,7 +113,8 @@ def promote_best(
         show_refusal(console, evaluated.refusals)
     show_choice(console, choice, thresholds.metric)
     show_gates(console, evaluated.results, evaluated.claims, evaluated.required)
-    if hint := better_control(candidate, thresholds.metric):
+    hint = better_control(candidate, thresholds.metric)
+    if hint:
         hint_line = f"{hint} Promote it with: {control_command(candidate)}"
         console.print(hint_line, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if options.dry_run:
@@ -125,7 +126,7 @@ def promote_best(
         console.print("Nothing was changed.")
         return FAILED
     version = register(client, name, candidate, evaluated.model)
-    kept = _describe(client, version, evaluated, options, refused, console)
+    kept = _describe(client, version, evaluated, options, refused, hint, console)
     if refused:
         console.print(
             f"It is version {version.version} of {name}, without the alias; {alias} stays on {was}.",
@@ -163,6 +164,7 @@ def _describe(
     evaluated: GateResults,
     options: PromotionOptions,
     refused: bool,
+    hint: str,
     console: Console,
 ) -> bool:
     """Write tags and model card of a version; return True if those of another alias's evaluation were kept."""
@@ -179,7 +181,6 @@ def _describe(
     if kept:
         console.print(f"Its description stays that of {', '.join(others)}.", highlight=False, markup=False)
         return True
-    hint = better_control(candidate, evaluated.inputs.thresholds.metric)
     encoders, outcome = _encoders(evaluated.model.folder), _outcome(evaluated, options, refused)
     describe(client, version, tags, model_card(candidate, evaluated.results, evaluated.claims, encoders, outcome, hint))
     return False

@@ -44,7 +44,7 @@ def retrain(origin: OriginalRun, threads: int | None, console: Console) -> Curve
 
     progress = FeatureProgress(console)
     try:
-        prepared = prepare(origin.spec, progress, load_space(origin.workspace.space), begun=True)
+        prepared = prepare(origin.spec, progress, load_space(origin.workspace.space, begun=True), begun=True)
         features = extract_features(prepared, progress)
         job = origin.job_of(prepared)
         cross = extract_cross_test(prepared, progress) if job.test else None

@@ -25,7 +25,7 @@ test: install  ## Run every test, in three processes, since many wait (JOBS=1 fo
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: install  ## Run the unit tests: no Ray cluster, server, sweep or training, in two processes
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m unit -n 2 --dist worksteal $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m unit -n $(if $(filter 1,$(JOBS)),1,2) --dist worksteal $(ARGS)
 
 lint: install  ## Check format, style, types, import contracts, prose and encodings
 	$(BIN)/ruff format --check .

@@ -62,6 +62,7 @@ def check_dataset(raw: RawDataset, progress: Progress = silent, targets: Sequenc
     Raises:
         InputError: no rows, more than 5 % of them unusable, or scores that cannot be learned.
     """
+    targets = written_targets(raw, targets)
     dataset = examine_dataset(raw, progress, targets)
     if refused := rejection_reason(dataset, raw.root) or (targets and unlearnable_reason(dataset, targets)):
         raise InputError(refused)

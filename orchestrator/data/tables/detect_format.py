@@ -38,16 +38,15 @@ def read_records(path: Path, header: bool = True) -> Records:
     if not path.is_file():
         raise InputError(f"There is no file {path}; {what_is_in(path.parent)}.")
     try:
-        content = _decompress(path.read_bytes(), path)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        content, suffix = _decompress(path.read_bytes(), path)
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read: {reason(error)}.") from None
-    suffix = path.suffix.lower()
+    if content.startswith(_OLD_EXCEL):
+        raise InputError(f"{path} is a workbook of an old Excel, or encrypted: save it as .xlsx or as CSV.")
     if suffix == ".xlsx" or _is_workbook(content):
         return read_workbook(content, path, header)
     if suffix == ".parquet" or content.startswith(_PARQUET):
         return read_parquet(content, path)
-    if content.startswith(_OLD_EXCEL):
-        raise InputError(f"{path} is a workbook of an old Excel, or encrypted: save it as .xlsx or as CSV.")
     if content[:200].lstrip().lower().startswith((b"<html", b"<!doctype", b"<table", b"<?xml")):
         raise InputError(f"{path} is a web page or XML, not a table: save it as CSV.")
     if suffix in _JSON:
@@ -61,17 +60,18 @@ def what_is_in(folder: Path) -> str:
     return f"the folder holds {', '.join(beside)}" if beside else "the folder is empty or does not exist"
 
 
-def _decompress(content: bytes, path: Path) -> bytes:
+def _decompress(content: bytes, path: Path) -> tuple[bytes, str]:
+    """Return the content of a file that may be compressed, and the ending of its name without that of the archive."""
     for magic, decompress in _COMPRESSED:
         if content.startswith(magic):
-            return decompress(content)
+            return decompress(content), path.with_suffix("").suffix.lower()
     if content.startswith(_ZIP) and path.suffix.lower() != ".xlsx" and not _is_workbook(content):
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = [name for name in archive.namelist() if not name.endswith("/")]
             if len(members) != 1:
                 raise InputError(f"{path} is an archive of {len(members)} files: unpack it and name the table.")
-            return archive.read(members[0])
-    return content
+            return archive.read(members[0]), Path(members[0]).suffix.lower()
+    return content, path.suffix.lower()
 
 
 def _is_workbook(content: bytes) -> bool:

@@ -118,3 +118,13 @@ def test_doubled_headers_are_one_column_if_their_cells_agree(tmp_path: Path) -> 
 def test_required_columns_are_found_in_any_case_with_blanks_and_underscores(tmp_path: Path) -> None:
     table = read(tmp_path, "IMAGE, Prompt ,MOS Quality\n1.png,x,1\n").require(["image", "prompt", "mos_quality"])
     assert list(table.cells.columns) == ["image", "prompt", "mos_quality"]
+
+
+def test_a_compressed_file_is_read_by_the_ending_inside(tmp_path):
+    content = gzip.compress(b'{"image": "1.png", "quality": 1.5}\n', mtime=0)
+    assert read(tmp_path, content, "a.jsonl.gz").cells.values.tolist() == [["1.png", "1.5"]]
+
+
+def test_an_encrypted_workbook_is_named(tmp_path):
+    with pytest.raises(InputError, match="old Excel, or encrypted"):
+        read(tmp_path, b"\xd0\xcf\x11\xe0" + bytes(64), "a.xlsx")

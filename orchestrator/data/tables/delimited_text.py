@@ -34,12 +34,18 @@ def read_delimited(content: bytes, path: Path, header: bool = True) -> Records:
     rows: list[list[str]] = []
     lines: list[int] = []
     comments = 0
+    commented: tuple[int, list[str]] | None = None
     for line, cells in _parse(text, separator, path):
         if not any(cell.strip() for cell in cells):
             continue
         if _is_comment(cells, rows[0] if rows else None):
             comments += 1
+            commented = (line + skipped, cells)
             continue
+        if not rows and commented and len(commented[1]) == len(cells) > 1:  # as NumPy writes a header
+            lines.append(commented[0])
+            rows.append([commented[1][0].removeprefix("# "), *commented[1][1:]])
+            comments -= 1
         rows.append(cells)
         lines.append(line + skipped)
     if separator != ",":

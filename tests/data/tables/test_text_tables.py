@@ -128,3 +128,9 @@ def test_a_compressed_file_is_read_by_the_ending_inside(tmp_path):
 def test_an_encrypted_workbook_is_named(tmp_path):
     with pytest.raises(InputError, match="old Excel, or encrypted"):
         read(tmp_path, b"\xd0\xcf\x11\xe0" + bytes(64), "a.xlsx")
+
+
+@pytest.mark.parametrize("first", ["# image", "#id"])
+def test_a_header_that_begins_with_a_hash_is_no_comment(tmp_path, first):
+    table = read(tmp_path, f"{first},prompt,quality\n1.png,a fox,1.5\n")
+    assert list(table.cells.columns)[1:] == ["prompt", "quality"] and len(table.cells) == 1

@@ -131,6 +131,6 @@ def test_an_encrypted_workbook_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("first", ["# image", "#id"])
-def test_a_header_that_begins_with_a_hash_is_no_comment(tmp_path, first):
+def test_a_header_that_begins_with_a_hash_is_not_a_comment(tmp_path, first):
     table = read(tmp_path, f"{first},prompt,quality\n1.png,a fox,1.5\n")
     assert list(table.cells.columns)[1:] == ["prompt", "quality"] and len(table.cells) == 1

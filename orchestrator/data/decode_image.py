@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from orchestrator.data.image_bytes import UnusableImage, other_content, read_image_file
-from orchestrator.data.image_modes import to_rgb
+from orchestrator.data.image_modes import has_changed_pixels, to_rgb
 from orchestrator.data.strip_png_text import is_png, without_text
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ def decode_image(content: bytes) -> Image.Image:
 def image_digest(content: bytes) -> str:
     """Return the SHA-256 that stands for the pixels of a decodable image file.
 
-    It is that of the file's bytes. Float and 32-bit images add the decoder's version: version 1 made most of them
-    black, and features of these pixels may be stored.
+    It is that of the file's bytes. Images whose pixels version 1 of the decoder made otherwise, most of them black, add
+    the version: features of these pixels may be stored.
     """
     from PIL import Image
 
     digest = hashlib.sha256(content)
     with contextlib.suppress(ValueError), Image.open(BytesIO(content)) as image:  # ValueError: a PNG with long text
-        if image.mode in {"F", "I"} and image.format != "PPM":
+        if image.format != "PPM" and has_changed_pixels(image):
             digest.update(b"decoder 2")
     return digest.hexdigest()
 

@@ -51,6 +51,14 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     return _grey(grey)
 
 
+def has_changed_pixels(image: Image.Image) -> bool:
+    """Return whether version 1 of the decoder made other pixels of an image: float, 32-bit, and rare 16-bit ones."""
+    if not image.mode.startswith("I;16"):
+        return image.mode in {"F", "I"}
+    white_is_zero = _tiff_tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO
+    return white_is_zero or (_tiff_tag(image, _BITS) or 16) != 16 or isinstance(image.info.get("transparency"), int)
+
+
 def _from_32_bit(image: Image.Image) -> Image.Image:
     """Take values up to 255 as 8-bit and up to 65535 as 16-bit; Pillow opens 16-bit PGM in this mode."""
     import numpy as np

@@ -57,7 +57,9 @@ def parse_numbers(column: pd.Series, decimal_comma: bool = False) -> Numbers:
     cells = {row: cell.replace("\u2212", "-") for row, cell in cells.items()}
     assumed: list[str] = []
     if any(cell.endswith("%") for cell in cells.values()):
-        if np.isnan(plain).sum() < len(plain):  # some cells have the sign, some have not: which is meant is unknown
+        without = (cell for cell in cells.values() if not cell.endswith("%"))
+        # If some numbers have the sign and some have not, which is meant is unknown.
+        if not np.isnan(plain).all() or any(not np.isnan(_number(cell, "decimal comma")) for cell in without):
             return Numbers(plain)
         cells = {row: cell.removesuffix("%") for row, cell in cells.items()}
         assumed.append("per cent")

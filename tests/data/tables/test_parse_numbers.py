@@ -47,3 +47,9 @@ def test_the_table_decides_what_a_comma_means_in_an_ambiguous_column() -> None:
     cells = pd.Series(["1,234", "100"], dtype=str)
     assert parse_numbers(cells).values.tolist() == [1234, 100]
     assert parse_numbers(cells, decimal_comma=True).values.tolist() == [1.234, 100]
+
+
+@pytest.mark.parametrize("other", ["0.9", "0,9"])
+def test_a_column_in_which_only_some_numbers_have_a_percent_sign_is_not_read_as_per_cent(other):
+    numbers = parse_numbers(pd.Series(["85,5 %", other]))
+    assert numbers.assumed == () and isnan(numbers.values[0])

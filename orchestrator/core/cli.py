@@ -81,24 +81,22 @@ def examples(*lines: str) -> Callable[[Function], Function]:
     return decorate
 
 
-class CommandGroup(TyperGroup):
-    """A group of commands whose output no reader and no locale can break."""
+class _LastingOutput:
+    """A command whose output no reader and no locale can break."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run a command line."""
         require_utf8_paths()
         with lasting_output():
-            return super().main(*arguments, **options)
+            return super().main(*arguments, **options)  # type: ignore[misc]
 
 
-class _Command(TyperCommand):
+class CommandGroup(_LastingOutput, TyperGroup):
+    """A group of commands."""
+
+
+class _Command(_LastingOutput, TyperCommand):
     """A command whose help lists the names of the registries and keeps `--help` next to the output's options."""
-
-    def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run a command line; no reader and no locale can break its output."""
-        require_utf8_paths()
-        with lasting_output():
-            return super().main(*arguments, **options)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return the option `--help`, in the panel of the other options of output."""

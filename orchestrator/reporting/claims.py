@@ -88,7 +88,7 @@ def status_of(low: float, high: float, threshold: float = 0.0) -> Status:
     return Status.REFUTED if high < threshold else Status.NOT_SHOWN
 
 
-def claims_of_result(result: Mapping[str, Any], margin: float = MARGIN) -> list[Claim]:
+def claims_of_result(result: Mapping[str, Any]) -> list[Claim]:
     """Return the claims about the best configuration in a sweep's `result.json`.
 
     Of several targets each has its own claims, since a result has no interval of their mean.
@@ -100,10 +100,10 @@ def claims_of_result(result: Mapping[str, Any], margin: float = MARGIN) -> list[
         difference, (low, high) = comparison["srcc_difference"], comparison["interval"]
         if comparison["against"] not in OPPONENTS or difference is None:
             continue
+        bounds = [math.nan if bound is None else bound for bound in (low, high)]
         of = f" in {comparison['target']}" if several else ""
         sentence = f"SRCC {difference:+.4f}, 95 % interval {bounds_text(low, high)}"
-        for name, threshold in names_of_claims(comparison["against"], margin).items():
-            bounds = [math.nan if bound is None else bound for bound in (low, high)]
+        for name, threshold in names_of_claims(comparison["against"], MARGIN).items():
             status = status_of(bounds[0], bounds[1], threshold)
             claims.append(Claim(f"{name}{of}", status, sentence))
     return claims

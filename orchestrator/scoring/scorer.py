@@ -203,11 +203,13 @@ class Scorer:
         from orchestrator.data.decode_image import UnusableImage
 
         batch = ScoredBatch.unscored(len(images), len(self.config.targets))
+        needs_prompts = self.needs_prompts
         opened: dict[int, Image.Image] = {}
         for row, image in enumerate(images):
+            if needs_prompts and not prompts[row].strip():
+                batch.reasons[row] = EMPTY_PROMPT
+                continue
             try:
-                if self.needs_prompts and not prompts[row].strip():
-                    raise UnusableImage(EMPTY_PROMPT)
                 opened[row] = open_image_input(image)
             except UnusableImage as unusable:
                 batch.reasons[row] = str(unusable)

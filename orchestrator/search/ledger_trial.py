@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.search.outcome import Outcome
@@ -25,6 +26,8 @@ class LedgerTrial:
         outcome: None while the trial is unfinished.
         objective: objective of the best epoch; None while unfinished, or if no epoch is finite.
         best_epoch: the epoch of `objective`.
+        started: local time at which it was asked for; None if unknown.
+        ended: local time at which it ended; None while unfinished.
     """
 
     number: int
@@ -34,6 +37,8 @@ class LedgerTrial:
     outcome: Outcome | None
     objective: float | None
     best_epoch: int | None
+    started: datetime | None = None
+    ended: datetime | None = None
 
     @property
     def last_epoch(self) -> int | None:
@@ -78,4 +83,6 @@ def read_trial(trial: FrozenTrial) -> LedgerTrial:
         outcome=outcome,
         objective=objective if finished else None,
         best_epoch=epoch if finished else None,
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
     )

@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -18,10 +18,7 @@ from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.core.training_files import MODEL
 from orchestrator.core.url_passwords import without_passwords
-from orchestrator.search.read_ledger import read_studies
-
-if TYPE_CHECKING:
-    from orchestrator.search.ledger_trial import LedgerTrial
+from orchestrator.reporting.sweep_record import read_sweep_record
 
 _README = """# {name}
 
@@ -87,7 +84,9 @@ def _fill(folder: Path, workspace: Workspace) -> None:
     for path in sorted(workspace.trials.glob("*/predictions.csv")):
         (folder / "predictions").mkdir(exist_ok=True)
         shutil.copyfile(path, folder / "predictions" / f"{path.parent.name}.csv")
-    _write_tables(folder, read_studies(workspace))
+    record = read_sweep_record(workspace)
+    record.trials_table().to_csv(folder / "trials.csv", index=False)
+    record.epochs_table().to_csv(folder / "epochs.csv", index=False)
     finished = workspace.result.is_file()
     if finished:
         _copy_models(folder, workspace, json.loads(workspace.result.read_text(encoding="utf-8")))
@@ -101,31 +100,6 @@ def _copy_models(folder: Path, workspace: Workspace, result: dict[str, Any]) -> 
         run = (result.get(part) or {}).get("run")
         if run and (workspace.trials / run / MODEL).is_dir():
             shutil.copytree(workspace.trials / run / MODEL, folder / "models" / part)
-
-
-def _write_tables(folder: Path, studies: dict[str, list[LedgerTrial]]) -> None:
-    import pandas as pd
-
-    trials, epochs = [], []
-    for study, found in studies.items():
-        for trial in found:
-            error = str(trial.attributes.get("error", "")).strip().splitlines()
-            own = {"study": study, "number": trial.number}
-            trials.append(
-                {
-                    **own,
-                    "outcome": str(trial.outcome or ""),
-                    "objective": trial.objective,
-                    "best_epoch": trial.best_epoch,
-                    "epochs": len(trial.epochs),
-                    **{key: trial.attributes.get(key) for key in ("source", "split")},
-                    "error": error[-1] if error else None,
-                    **trial.params,
-                }
-            )
-            epochs += [{**own, "epoch": epoch, "objective": value} for epoch, value in trial.epochs.items()]
-    pd.DataFrame(trials).to_csv(folder / "trials.csv", index=False)
-    pd.DataFrame(epochs, columns=["study", "number", "epoch", "objective"]).to_csv(folder / "epochs.csv", index=False)
 
 
 def _public(value: Any) -> Any:

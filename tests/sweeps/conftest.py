@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
@@ -45,7 +46,7 @@ def make(out: Path) -> Make:
         (workspace.root / "tune" / "big.pkl").write_bytes(bytes(1000))
         (workspace.splits).mkdir()
         (workspace.splits / "split_00.json").write_text("{}", encoding="utf-8")
-        workspace.space.write_text("{}", encoding="utf-8")
+        workspace.space.write_text(yaml.safe_dump(SPACE.model_dump(mode="json")), encoding="utf-8")
         spool = Spool(workspace.spool)
         spool.append(Event("end", "sweep", {"status": "FINISHED"}))
         if told:

@@ -29,7 +29,7 @@ def conclude(
     from orchestrator.reporting.summary import summarise
     from orchestrator.reporting.sweep_record import read_sweep_record
     from orchestrator.reporting.tables import write_tables
-    from orchestrator.reporting.winning_parameters import write_winner
+    from orchestrator.reporting.winning_parameters import reuse_commands, write_winner
 
     console, workspace = process.console, process.workspace
     prepared, studies = records.prepared, records.studies
@@ -38,7 +38,7 @@ def conclude(
         summary = summarise(prepared, studies.arms, studies.confirm, workspace.trials)
         workspace.report.mkdir(exist_ok=True)
         result = summary.as_result()
-        write_tables(result, workspace.report)
+        write_tables(result, workspace.report, reuse_commands(prepared.spec, workspace, result))
         write_winner(prepared.space, result, workspace.report)
         write_csv_tables(read_sweep_record(workspace))
         draw_figures(summary, studies.arms, workspace)

@@ -20,6 +20,16 @@ class Phase(StrEnum):
     CONFIRM = "confirm"
     SUMMARY = "summing up"
 
+    @property
+    def headline(self) -> str:
+        """The phase with a capital letter, as a line of its own.
+
+        Example:
+            >>> Phase.CONNECTING.headline
+            'Connecting to Ray'
+        """
+        return self[0].upper() + self[1:]
+
 
 @dataclass(frozen=True)
 class GpuUsage:

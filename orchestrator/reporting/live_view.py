@@ -76,7 +76,7 @@ class LiveView:
         """Show that the sweep enters a phase; print a line if there is no live screen."""
         self._monitor.enter(phase)
         if not self._live:
-            self._console.print(phase.capitalize(), highlight=False)
+            self._console.print(phase.headline, highlight=False)
 
     def count(self, done: int, total: int, what: str) -> None:
         """Show how much of a step of the phase is done."""

@@ -43,7 +43,7 @@ class RunColumn:
 def choose_columns(
     runs: Sequence[RunSnapshot], width: int, several_hosts: bool, sparklines: bool = True
 ) -> list[tuple[RunColumn, int]]:
-    """Return the columns that fit into `width` cells, each with its width; those that are empty for every run are omitted.
+    """Return the columns that fit into `width` cells, each with its width; empty ones are omitted.
 
     Args:
         runs: the rows.

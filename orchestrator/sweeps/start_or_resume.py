@@ -6,7 +6,10 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -121,7 +124,7 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
     from orchestrator.reporting.live_view import LiveView
 
     monitor = SweepMonitor(spec.name, f"{spec.name}: {spec.variant} on {Path(spec.dataset).name}")
-    with LiveView(console, monitor) as view:
+    with _libraries_silenced(console, workspace) as terminal, LiveView(terminal, monitor) as view:
         view.enter(Phase.LOADING)
         from orchestrator.execution.prepare import prepare
         from orchestrator.search.space import load_space
@@ -129,13 +132,34 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
         from orchestrator.sweeps.run import execute_sweep  # noqa: F401
 
         view.enter(Phase.DATA)
-        _check_surroundings(spec, workspace, console)
+        _check_surroundings(spec, workspace, terminal)
         resumed = workspace.spec.is_file()
         space = load_space(workspace.space, begun=True) if resumed else None
         prepared = prepare(spec, view.count, space, begun=resumed and workspace.first.is_file())
         if resumed and not allow_changed:
             check_unchanged(prepared, workspace)
         return prepared
+
+
+@contextmanager
+def _libraries_silenced(console: Console, workspace: Workspace) -> Iterator[Console]:
+    """Keep what libraries print from the screen; append it to the sweep's log at the end, unless the block raises.
+
+    Yields:
+        A console in the place of the given one.
+    """
+    from orchestrator.core.output_capture import is_standard_output, redirect_output
+
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        with redirect_output(log) as (out_stream, err_stream):
+            if is_standard_output(console.file):
+                yield make_console(err_stream if console.file is sys.stderr else out_stream)
+            else:
+                yield console
+        if printed := log.read_bytes():
+            with workspace.log.open("ab") as file:
+                file.write(printed)
 
 
 def _run(

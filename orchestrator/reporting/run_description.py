@@ -21,13 +21,14 @@ def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     from orchestrator.reporting.tables import conclusions, cross_markdown, markdown_table, protocol_line, summary_line
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
+    verdict, *others = conclusions(summary)
     # MLflow folds a long description, so the result comes first.
     parts = [
-        f"**{summary_line(summary)}** Trials: {outcomes}.",
+        f"**{verdict}** {summary_line(summary)} Trials: {outcomes}.",
         markdown_table(summary),
         f"Figures: {protocol_line(summary)}.",
         *cross_markdown(summary),
-        "\n".join(f"- {sentence}" for sentence in conclusions(summary)),
+        "\n".join(f"- {sentence}" for sentence in others),
         *_describe_setup(prepared),
     ]
     if summary.optimistic:
@@ -35,8 +36,8 @@ def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     best = summary.best("search")
     if best and best.representative:
         parts.append(
-            f"The model of the best configuration is on the run *confirm trial {best.trial.number}* with the median "
-            f"validation score (`run_key = {best.representative}`)."
+            "The model of the best configuration is on its confirm run with the median validation score "
+            f"(`run_key = {best.representative}`)."
         )
     return "\n\n".join(parts)
 

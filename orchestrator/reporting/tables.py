@@ -210,19 +210,18 @@ def print_pointers(console: Console, workspace: Workspace, result: dict[str, Any
     """Print where the results are, how to open MLflow, and the command for the next step."""
     mlflow, slots = result["mlflow"], result["slots"]
     uri = mlflow["tracking_uri"]
-    default = sqlite_url(Path.cwd() / "mlflow.db")
-    look = _tool("mlflow") + (" ui" if uri == default else f" ui --backend-store-uri {shlex.quote(uri)}")
-    if uri.startswith("http"):
-        # Without the workflow type MLflow opens a page about traces of language models.
-        look = f"{uri}/#/experiments"
-        if mlflow["experiment_id"] is not None:  # else nothing has reached it yet
-            look += f"/{mlflow['experiment_id']}/runs?workflowType=machine_learning"
+    page = mlflow["page"] or f"{uri}/#/experiments"  # nothing has reached it yet
+    if not uri.startswith("http"):
+        server = _tool("mlflow") + " ui"
+        if uri != sqlite_url(Path.cwd() / "mlflow.db"):
+            server += f" --backend-store-uri {shlex.quote(uri)}"
+        page = f"{server}, then open {mlflow['page']}" if mlflow["page"] else server
     folder = os.path.relpath(workspace.root)
     score = f'{_tool("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     lines = {
         "Took": f"{duration(result['seconds'])}; {slots['count']} slots, busy {slots['busy_share']:.0%} of the time",
         "Results": f"{folder}/result.json, tables and figures in {folder}/report/",
-        "Look": f"{look}   (experiment “{mlflow['experiment']}”, run “{result['name']}”)",
+        "Look": f"{page}   (experiment “{mlflow['experiment']}”, run “{result['name']}”)",
         "Next": score,
     }
     console.print()

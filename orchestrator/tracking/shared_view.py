@@ -18,11 +18,14 @@ LOCAL_SERVER = "http://127.0.0.1:5000"
 OBJECTIVE = "best_val_srcc"
 """Metric of a trial that the view sorts by."""
 
-CHARTS = {"Validation SRCC": "val_srcc", "Best so far": "best_so_far_val_srcc"}
-"""Section of the chart page → metric of its first chart."""
+_CHART = ("Validation SRCC", "val_srcc")
+"""Section and metric of the chart that stands before those of all metrics."""
+
+_ALL_METRICS = ("Model metrics", "System metrics")
+"""Sections to which MLflow's page adds a chart for each metric; it needs them to be there."""
 
 _TAG = "mlflow.sharedViewState."
-_MOST_PARAMETERS = 6
+_MOST_PARAMETERS = 3
 
 
 def view_tag(sweep_id: str, name: str, parameters: Sequence[str], time_ms: int) -> dict[str, str]:
@@ -31,7 +34,7 @@ def view_tag(sweep_id: str, name: str, parameters: Sequence[str], time_ms: int) 
     Args:
         sweep_id: id of the sweep, by which the view filters.
         name: name of the view, the sweep's.
-        parameters: searched parameters, the most important first; the first six become columns.
+        parameters: searched parameters, the most important first; the first three become columns.
         time_ms: milliseconds since 1970.
     """
     columns = [f"metrics.`{OBJECTIVE}`", *(f"params.`{parameter}`" for parameter in parameters[:_MOST_PARAMETERS])]
@@ -70,30 +73,35 @@ def _filter(sweep_id: str) -> str:
 
 
 def _charts(sweep_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return sections and charts as the page stores them; it adds a section with all other metrics."""
-    sections, charts = [], []
-    for title, metric in CHARTS.items():
-        section = str(uuid5(NAMESPACE_URL, f"{sweep_id}/{title}"))
-        # What is not generated stays where it is when the page adds metrics.
-        sections.append({"uuid": section, "name": title, "display": True, "isReordered": False, "isGenerated": False})
-        charts.append(
-            {
-                "uuid": str(uuid5(NAMESPACE_URL, f"{sweep_id}/{metric}")),
-                "type": "LINE",
-                "metricSectionId": section,
-                "metricKey": metric,
-                "selectedMetricKeys": [metric],
-                "displayName": metric,
-                "isGenerated": False,
-                "deleted": False,
-                "runsCountToCompare": 10,
-                "lineSmoothness": 0,
-                "scaleType": "linear",
-                "xAxisScaleType": "linear",
-                "xAxisKey": "step",
-                "selectedXAxisMetricKey": "",
-                "useGlobalXaxisKey": True,
-                "useGlobalLineSmoothing": True,
-            }
-        )
-    return sections, charts
+    """Return sections and charts as MLflow's page stores them."""
+    title, metric = _CHART
+    sections = [
+        {
+            "uuid": str(uuid5(NAMESPACE_URL, f"{sweep_id}/{name}")),
+            "name": name,
+            "display": name != "System metrics",
+            "isReordered": False,
+            "deleted": False,
+            "isGenerated": name != title,
+        }
+        for name in (title, *_ALL_METRICS)
+    ]
+    chart = {
+        "uuid": str(uuid5(NAMESPACE_URL, f"{sweep_id}/{title}/{metric}")),
+        "type": "LINE",
+        "metricSectionId": sections[0]["uuid"],
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "displayName": metric,
+        "isGenerated": False,
+        "deleted": False,
+        "runsCountToCompare": 10,
+        "lineSmoothness": 0,
+        "scaleType": "linear",
+        "xAxisScaleType": "linear",
+        "xAxisKey": "step",
+        "selectedXAxisMetricKey": "",
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+    }
+    return sections, [chart]

@@ -18,17 +18,21 @@ def describe_start(prepared: PreparedSweep) -> str:
 
 def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     """Return the description of a finished sweep in Markdown."""
-    from orchestrator.reporting.tables import conclusions, cross_markdown, markdown_table, protocol_line, summary_line
+    from orchestrator.reporting.result_sentences import conclusions, protocol_line, summary_line
+    from orchestrator.reporting.tables import cross_markdown, markdown_table
+    from orchestrator.reporting.winning_parameters import parameters_markdown
 
+    result = summary.as_result()
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
-    verdict, *others = conclusions(summary)
+    verdict, *others = conclusions(result)
     # MLflow folds a long description, so the result comes first.
     parts = [
-        f"**{verdict}** {summary_line(summary)} Trials: {outcomes}.",
-        markdown_table(summary),
-        f"Figures: {protocol_line(summary)}.",
-        *cross_markdown(summary),
+        f"**{verdict}** {summary_line(result)} Trials: {outcomes}.",
+        markdown_table(result),
+        f"Figures: {protocol_line(result)}.",
+        *cross_markdown(result),
         "\n".join(f"- {sentence}" for sentence in others),
+        *parameters_markdown(result),
         *_describe_setup(prepared),
     ]
     if summary.optimistic:

@@ -21,6 +21,9 @@ from orchestrator.tracking.spooled_runs import SpoolIndex
 
 logger = logging.getLogger(__name__)
 
+OBJECTIVE = "validation SRCC"
+"""Name of the studies' objective in Optuna's dashboard."""
+
 
 @dataclass(frozen=True)
 class SweepStudies:
@@ -65,7 +68,7 @@ def open_studies(
     first = InitialTrials.load(workspace.first) if known_first else prepared.first_trials()[0]
     arms = []
     for study, variant, of, space in searches:
-        ledger = Ledger(storage, study_name(spec.ledger, spec.id, study), space)
+        ledger = Ledger(storage, study_name(storage, spec, study), space, objective=OBJECTIVE)
         if index and (restored := ledger.restore(index.params(study))):
             report(f"The ledger had lost its end; {len(restored)} trials of {study} got their parameters back.")
         known = len(ledger.all())
@@ -77,7 +80,7 @@ def open_studies(
         for params in getattr(first, study)[known:]:
             ledger.enqueue(params)
         arms.append(Arm(study, variant, of, space, ledger))  # type: ignore[arg-type]
-    confirm = Ledger(storage, study_name(spec.ledger, spec.id, "confirm"), None)
+    confirm = Ledger(storage, study_name(storage, spec, "confirm"), None, objective=OBJECTIVE)
     lost = index.attributes("confirm") if index else {}
     while (number := len(confirm)) in lost:
         confirm.enqueue({}, lost[number])

@@ -32,7 +32,7 @@ from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spooled_runs import index_spool
 from orchestrator.tracking.staged_artifacts import remove_stale
-from orchestrator.tracking.sweep_run import job_tags, log_sweep_start
+from orchestrator.tracking.sweep_run import job_details, log_sweep_start
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
@@ -166,7 +166,7 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
         slots=Slots(fitting, spec.concurrency),
         studies=studies,
         spool=spool,
-        recorder=Recorder(spool, trials, job_tags(prepared, data.features), index, collector.keeps),
+        recorder=Recorder(spool, trials, job_details(prepared, data.features), index, collector.keeps),
         target=choose_destination(spec, spool),
         collector=collector,
         downloader=TrialDownloader(data.store, trials, collector.keeps),

@@ -134,8 +134,9 @@ def test_a_signal_is_acknowledged_within_half_a_second(terminal):
     assert terminal or text.splitlines() == ["Stopping. Ctrl-C again stops at once.", "Stopping at once."]
 
 
-def test_phases_are_plain_lines_without_a_terminal():
-    console = Console(file=io.StringIO(), width=120)
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_phases_are_plain_lines_without_a_terminal(term):
+    console = Console(file=io.StringIO(), width=120, force_terminal=bool(term), _environ={"TERM": term})
     with LiveView(console, SweepMonitor("demo", "a sweep")) as view:
         view.enter(Phase.CONNECTING)
         view.count(400, 400, "image features")

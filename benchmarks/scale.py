@@ -30,6 +30,7 @@ from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.retention import RetentionPolicy
 from orchestrator.execution.slots import Slots
+from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.search.ledger import Ledger
@@ -86,7 +87,9 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         (folder / "trials").mkdir()
         progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=Slots(slots))
         with (folder / "lines").open("w", encoding="utf-8") as lines:
-            view = LiveView(Console(file=lines), progress, "scale")
+            monitor = SweepMonitor("scale", "scale")
+            monitor.show_runs(progress, {})
+            view = LiveView(Console(file=lines), monitor)
             callbacks = [Timed(recorder, watch, "recorder"), progress, view, collector]
             timed = [Timed(ledger, watch, "ledger") for ledger in (search, confirm)]
             arm = Arm("search", "text_hyper", None, space, cast(Ledger, timed[0]))

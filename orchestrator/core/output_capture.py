@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TextIO
 
 from orchestrator.core.output_streams import lasting
@@ -40,12 +41,33 @@ def redirect_output(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
                 stream.close()
 
 
-def is_standard_output(stream: IO[str]) -> bool:
-    """Return whether a stream writes to file descriptor 1 or 2, and so is redirected by `redirect_output`."""
+@contextmanager
+def capture_libraries(stream: IO[str], log: Path) -> Iterator[IO[str]]:
+    """Redirect file descriptors 1 and 2 as `redirect_output` does, before the folder of `log` may have a file.
+
+    What was printed is appended to `log` at the end, unless the block raises.
+
+    Args:
+        stream: standard output, standard error, or a buffer in memory.
+        log: the log.
+
+    Yields:
+        The stream to write to in the place of `stream`.
+    """
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / "log.txt"
+        with redirect_output(draft) as (out, err):
+            yield {1: out, 2: err}.get(_descriptor(stream), stream)
+        if printed := draft.read_bytes():
+            with log.open("ab") as file:
+                file.write(printed)
+
+
+def _descriptor(stream: IO[str]) -> int:
     try:
-        return stream.fileno() in {1, 2}
-    except (OSError, ValueError, AttributeError):  # a buffer in memory has none
-        return False
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):  # a buffer in memory
+        return -1
 
 
 def _flush(*streams: TextIO) -> None:

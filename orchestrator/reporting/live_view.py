@@ -41,6 +41,7 @@ class LiveView:
         self._monitor = monitor
         self._first_job_with: dict[str, str] = {}
         self._lines = FeatureProgress(console)
+        self._drawn = Group()
         self._closing = threading.Event()
         # What libraries print must not be taken past the log, so rich leaves the standard streams alone.
         self._live = (
@@ -53,7 +54,7 @@ class LiveView:
                 redirect_stderr=False,
                 vertical_overflow="crop",
             )
-            if console.is_terminal
+            if can_redraw(console)
             else None
         )
 
@@ -91,11 +92,15 @@ class LiveView:
         """Return the screen of this moment; the last line of the terminal stays free for the cursor."""
         console = self._console
         height = max(1, console.height - 1)
-        # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
-        snapshot = self._monitor.snapshot(rows=height)
+        try:
+            # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
+            snapshot = self._monitor.snapshot(rows=height)
+        except RuntimeError:  # the runs changed meanwhile; the next redraw is soon
+            return self._drawn
         ascii_only = console.options.ascii_only
         note = self._note(snapshot)
-        return draw_progress(snapshot, console.width, height, note=note, ascii_only=ascii_only)
+        self._drawn = draw_progress(snapshot, console.width, height, note=note, ascii_only=ascii_only)
+        return self._drawn
 
     def on_job_start(self, job: Job) -> None:
         """Do nothing: the next refresh shows it."""
@@ -137,6 +142,11 @@ class LiveView:
                 printed = note
 
 
+def can_redraw(console: Console) -> bool:
+    """Return whether a console is a terminal on which lines can be drawn again, as `TERM=dumb` is not."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def ended_line(run: RunSnapshot, budget: int) -> str:
     """Return the plain line of an ended run.
 
@@ -164,7 +174,7 @@ class FeatureProgress:
         now = time.monotonic()
         self._began.setdefault(what, now)
         rate = done / max(now - self._began[what], 1e-3)
-        if not self._console.is_terminal:
+        if not can_redraw(self._console):
             if done >= total or now - self._printed.get(what, 0.0) > 10:
                 self._printed[what] = now
                 # At the first call no time has passed.

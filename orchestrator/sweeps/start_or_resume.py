@@ -6,11 +6,8 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -119,12 +116,13 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
 
     The screen shows something before the libraries are loaded, which takes seconds.
     """
+    from orchestrator.core.output_capture import capture_libraries
     from orchestrator.execution.progress_snapshot import Phase
     from orchestrator.execution.sweep_monitor import SweepMonitor
     from orchestrator.reporting.live_view import LiveView
 
     monitor = SweepMonitor(spec.name, f"{spec.name}: {spec.variant} on {Path(spec.dataset).name}")
-    with _libraries_silenced(console, workspace) as terminal, LiveView(terminal, monitor) as view:
+    with capture_libraries(console.file, workspace.log) as stream, LiveView(make_console(stream), monitor) as view:
         view.enter(Phase.LOADING)
         from orchestrator.execution.prepare import prepare
         from orchestrator.search.space import load_space
@@ -132,34 +130,13 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
         from orchestrator.sweeps.run import execute_sweep  # noqa: F401
 
         view.enter(Phase.DATA)
-        _check_surroundings(spec, workspace, terminal)
+        _check_surroundings(spec, workspace, make_console(stream))
         resumed = workspace.spec.is_file()
         space = load_space(workspace.space, begun=True) if resumed else None
         prepared = prepare(spec, view.count, space, begun=resumed and workspace.first.is_file())
         if resumed and not allow_changed:
             check_unchanged(prepared, workspace)
         return prepared
-
-
-@contextmanager
-def _libraries_silenced(console: Console, workspace: Workspace) -> Iterator[Console]:
-    """Keep what libraries print from the screen; append it to the sweep's log at the end, unless the block raises.
-
-    Yields:
-        A console in the place of the given one.
-    """
-    from orchestrator.core.output_capture import is_standard_output, redirect_output
-
-    with TemporaryDirectory() as folder:
-        log = Path(folder) / "log.txt"
-        with redirect_output(log) as (out_stream, err_stream):
-            if is_standard_output(console.file):
-                yield make_console(err_stream if console.file is sys.stderr else out_stream)
-            else:
-                yield console
-        if printed := log.read_bytes():
-            with workspace.log.open("ab") as file:
-                file.write(printed)
 
 
 def _run(
@@ -239,7 +216,7 @@ def _check_surroundings(spec: SweepSpec, workspace: Workspace, console: Console)
         console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def make_console(stream: TextIO) -> Console:
+def make_console(stream: IO[str]) -> Console:
     """Return a console on a stream, wide enough for the result table if that is not a terminal."""
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH)
 

@@ -14,6 +14,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.execution.controller import SweepController
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.prepare import PreparedSweep
@@ -23,9 +24,14 @@ from orchestrator.execution.tune_runner import RayTune
 from orchestrator.sweeps.background_services import monitored_controller, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.request_poller import RequestPoller
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords, distribute, open_records, read_data
 from orchestrator.sweeps.signals import SignalHandler
+from orchestrator.sweeps.trial_requests import TrialRequestHandler
 from orchestrator.tracking.reconcile_spool_with_ledger import reconcile
+
+_PAUSE = 0.2
+"""Seconds between two looks for a request while the sweep is paused."""
 
 
 def execute_sweep(
@@ -34,6 +40,7 @@ def execute_sweep(
     console: Console,
     signals: SignalHandler,
     ray_lost: Callable[[str], None],
+    requests: RequestPoller,
     executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Run or resume a sweep; return its result, which is also in `result.json`.
@@ -44,6 +51,7 @@ def execute_sweep(
         console: terminal for progress and tables.
         signals: installed handler of SIGINT and SIGTERM.
         ray_lost: called from a thread, with a sentence, if the cluster is gone; the process soon ends.
+        requests: handles the requests of other terminals.
         executor: runs its jobs; None for Ray Tune.
 
     Raises:
@@ -51,7 +59,7 @@ def execute_sweep(
         SweepInterrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         SweepStopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic())
+    process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic(), requests)
     code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
     store = open_trial_store(spec, workspace)
@@ -71,15 +79,14 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
         SweepInterrupted: a signal came.
         SweepStopped: the controller stopped the sweep.
     """
-    spec, downloader = records.prepared.spec, records.downloader
+    downloader = records.downloader
     with monitored_controller(process, records) as (controller, progress):
         downloader.before(controller.known())
         progress.load_finished(controller.known())
         reconcile(records.recorder, controller.known(), process.workspace.trials)
-        with process.signals.defer():
-            process.executor.run_jobs(
-                controller, records.context, process.workspace.tune, spec.cpus_per_trial or 1.0, spec.gpus
-            )
+        handler = TrialRequestHandler(controller, records.recorder, records.studies.arms, process.notify)
+        with process.signals.defer(), process.requests.handling(handler.handle, controller.calls):
+            run_jobs_with_pauses(process, controller, records)
         controller.interrupt()
     if controller.finished():
         downloader.after(controller.known(), records.recorder.upload_checkpoint)
@@ -88,6 +95,22 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
     if not controller.finished():
         raise SweepInterrupted
     return progress
+
+
+def run_jobs_with_pauses(process: SweepProcess, controller: SweepController, records: SweepRecords) -> None:
+    """Run the jobs; while the sweep is paused, wait without a run of the executor, so that every slot is free."""
+    spec = records.prepared.spec
+    while True:
+        process.executor.run_jobs(
+            controller, records.context, process.workspace.tune, spec.cpus_per_trial or 1.0, spec.gpus
+        )
+        if not controller.suspending or controller.stopping.is_set() or controller.finished():
+            return
+        while controller.slots.paused and not controller.stopping.is_set():
+            controller.calls.run_pending()
+            # Not Event.wait: a signal that sets the event while this thread has its lock would wait forever.
+            time.sleep(_PAUSE)
+        controller.end_suspension()
 
 
 @contextmanager

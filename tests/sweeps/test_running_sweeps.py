@@ -7,12 +7,13 @@ from dataclasses import asdict, replace
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator.core.current_user import current_user
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import lock_sweep
 from orchestrator.execution.job import Job
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
-from orchestrator.execution.sweep_heartbeat import Heartbeat, HeartbeatPublisher, owner, register
+from orchestrator.execution.sweep_heartbeat import Heartbeat, HeartbeatPublisher, register
 from orchestrator.search.outcome import Outcome
 from orchestrator.status import status
 from orchestrator.sweeps.running_sweeps import running_sweeps
@@ -59,7 +60,7 @@ def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make,
             [found] = running_sweeps(elsewhere, None, ())
             notice = found.notice
             assert (notice.ended, notice.budget, notice.running, notice.slots) == (1, 6, 1, 2)
-            assert found.mine and found.silent is None and notice.owner == owner()
+            assert found.mine and found.silent is None and notice.owner == current_user()
         assert not workspace.progress.exists() and not list(register().iterdir())
     assert running_sweeps(workspace.root.parent, None, ()) == []
 

@@ -341,7 +341,7 @@ class SweepController:
         Raises:
             KeyError: no unfinished trial has this key.
         """
-        if key not in self._live and key not in {job.key for job in self._unfinished}:
+        if not self.is_unfinished(key):
             raise KeyError(key)
         self._stopped_by[key] = by
         self._end_stopped_trials()
@@ -393,6 +393,10 @@ class SweepController:
     def is_running(self, key: str) -> bool:
         """Return whether the job with a key was handed out and has not ended."""
         return key in self._live
+
+    def is_unfinished(self, key: str) -> bool:
+        """Return whether the job with a key was started and has not ended; it runs, or waits to be resumed."""
+        return key in self._live or any(job.key == key for job in self._unfinished)
 
     def finished(self) -> bool:
         """Return whether every budget is met and every job has ended."""

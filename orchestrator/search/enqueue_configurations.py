@@ -28,11 +28,15 @@ class EnqueuedTrials:
         known = [{"configuration": position, "trial": number} for position, number in self.known.items()]
         return {"trials": self.numbers, "known": known, "no_room": self.no_room}
 
+    def names(self) -> str:
+        """Return the new trials in words: `trial 7`, or `trials 7, 8`."""
+        return f"trial{'s' if len(self.numbers) > 1 else ''} {', '.join(map(str, self.numbers))}"
+
     def sentences(self, budget: int) -> str:
         """Return what happened to the configurations."""
         found = []
         if self.numbers:
-            found.append(f"Queued as the next trials: {', '.join(map(str, self.numbers))}.")
+            found.append(f"Enqueued as the next: {self.names()}.")
         for position, number in self.known.items():
             found.append(f"Configuration {position} is that of trial {number} already.")
         if self.no_room:

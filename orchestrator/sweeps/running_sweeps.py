@@ -88,7 +88,7 @@ def _of_folder(workspace: Workspace) -> Heartbeat | None:
         return notice
     spec = load_spec(workspace.spec)
     stands = sweep_status(workspace, spec)
-    if stands.state is not State.RUNNING:
+    if stands.state not in {State.RUNNING, State.PAUSED}:
         return None
     return Heartbeat(
         id=spec.id,

@@ -69,7 +69,7 @@ def require_driver(workspace: Workspace) -> LockOwner:
     from orchestrator.sweeps.sweep_status import sweep_status
 
     status = sweep_status(workspace, load_spec(workspace.spec))
-    trials = f", with {status.trials} of {status.budget} trials" if status.trials is not None else ""
+    trials = f", with {status.trials} of {status.budget} trials ended" if status.trials is not None else ""
     raise InputError(f"The sweep {workspace.name} is not running: it is {status.state}{trials}.")
 
 
@@ -83,7 +83,7 @@ def send(workspace: Workspace, kind: RequestKind, arguments: dict[str, Any], sec
     request = submit(workspace, driver, kind, arguments)
     answer = wait_for_answer(workspace, request, seconds)
     if answer and not answer.accepted:
-        raise InputError(f"{workspace.name}: {answer.text}")
+        raise InputError(answer.text)
     return SentRequest(workspace, request, driver, answer)
 
 
@@ -92,9 +92,9 @@ def print_sent(sent: SentRequest, as_json: bool) -> None:
     if as_json:
         print(json.dumps(sent.as_dict()))
     elif sent.answer:
-        print(f"{sent.workspace.name}: {sent.answer.text}")
+        print(sent.answer.text)
     else:
-        print(f"Recorded. {sent.workspace.name} has not answered yet; it acts as soon as its trials run.")
+        print(f"Recorded; {sent.workspace.name} has not answered yet, and acts as soon as it runs trials.")
 
 
 class SweepEnd(StrEnum):

@@ -72,14 +72,13 @@ class TrialRequestHandler:
 
     def _stop_trial(self, request: SweepRequest) -> RequestAnswer:
         key = str(request.arguments.get("trial"))
+        if not self._controller.is_unfinished(key):
+            raise InputError(self._why_not_stopped(key))
+        when = " at the end of its epoch" if self._controller.is_running(key) else ""
+        text = f"{key} ends as pruned{when}."
+        self._notify(f"Stopped by {request.by}: {text}")
         self._recorder.note_stop(key, request.by)
-        try:
-            running = self._controller.is_running(key)
-            self._controller.stop_trial(key, request.by)
-        except KeyError:
-            raise InputError(self._why_not_stopped(key)) from None
-        self._notify(f"{key} is stopped by {request.by}.")
-        text = f"{key} ends as pruned{' at the end of its epoch' if running else ''}."
+        self._controller.stop_trial(key, request.by)
         return RequestAnswer(True, text, {"trial": key})
 
     def _why_not_stopped(self, key: str) -> str:
@@ -100,5 +99,5 @@ class TrialRequestHandler:
             raise InputError(f"The search is over: all {budget} trials of its budget have started.")
         found = enqueue_configurations(arm.ledger, configurations, budget, request.by)
         if found.numbers:
-            self._notify(f"Trials {', '.join(map(str, found.numbers))} were enqueued by {request.by}.")
+            self._notify(f"Enqueued by {request.by}: {found.names()}.")
         return RequestAnswer(bool(found.numbers), found.sentences(budget), found.as_dict())

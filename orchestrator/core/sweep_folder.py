@@ -107,6 +107,11 @@ class Workspace:
         return self.root / ".progress.json"
 
     @property
+    def snapshot(self) -> Path:
+        """Snapshot that `sweeps watch` draws; a killed sweep leaves it behind."""
+        return self.root / ".snapshot.json"
+
+    @property
     def requests(self) -> Path:
         """Folder of the requests to the running sweep; those with an answer are in its subfolder `handled`."""
         return self.root / "requests"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 
@@ -54,6 +54,7 @@ class SweepController:
         excluded_nodes: ids of the nodes that the sweep excludes.
         calls: calls of other threads, which the driver's thread runs before each of its decisions.
         suspending: whether no job starts and running ones are interrupted, so that the executor ends its run for now.
+        mark_running: called with a job that has got a worker, which only the progress needs to know.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class SweepController:
         self.calls = DriverCalls()
         self.suspending = False
         self._stopped_by: dict[str, str] = {}
+        self.mark_running: Callable[[Job], None] = lambda job: None
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._best_of_done: dict[Study, list[str]] = {}

@@ -35,7 +35,7 @@ def epochs(workspace):
 def workers(process):
     """Return how many processes of a sweep train."""
     titles = [" ".join(child.cmdline()) for child in psutil.Process(process.pid).children(recursive=True)]
-    return sum("JobTrainable" in title for title in titles)
+    return sum("Trainable" in title for title in titles)
 
 
 def test_a_sweep_is_steered_from_another_terminal_and_resumed_to_its_end(module_folder, mlflow_database):

@@ -183,10 +183,8 @@ def _run(
 
     signals = SignalHandler()
     try:
-        with (
-            signals.installed(),
-            RequestPoller(workspace, signals) as requests,
-        ):  # before the sweep exists, so that a signal always prints how to resume
+        # Before the sweep exists, so that a signal always prints how to resume.
+        with signals.installed(), RequestPoller(workspace, signals) as requests:
             if not resumed:
                 _write_start(prepared, workspace, console)
                 save_fingerprint(prepared, workspace)

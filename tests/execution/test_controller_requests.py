@@ -102,7 +102,7 @@ def test_rate_and_time_left_ignore_a_pause(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("orchestrator.execution.progress.time", SimpleNamespace(monotonic=lambda: clock[0]))
     slots = Slots(2, clock=lambda: clock[0])
-    progress = SweepProgress(budget=6, epochs=3, slots=slots, began=0.0)
+    progress = SweepProgress(budget=6, epochs=3, slots=slots)
     controller = FakeSweep(PLAN, slots=slots).controller(progress)
     job = controller.next_job()
     for number in (1, 2, 3):

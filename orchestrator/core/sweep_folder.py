@@ -112,6 +112,11 @@ class Workspace:
         return self.root / ".snapshot.json"
 
     @property
+    def requests(self) -> Path:
+        """Folder of the requests to the running sweep; those with an answer are in its subfolder `handled`."""
+        return self.root / "requests"
+
+    @property
     def lease(self) -> Path:
         """File that the process running the sweep locks."""
         return self.root / ".lease"

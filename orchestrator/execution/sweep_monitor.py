@@ -139,6 +139,8 @@ class SweepMonitor:
 
 def _phase_of_runs(lines: list[JobProgress], progress: SweepProgress) -> Phase:
     """Return the phase by the running runs; by the waiting ones or the last ended one if there are none."""
+    if progress.paused:
+        return Phase.PAUSED
     if not progress.has_trained():
         return Phase.WORKERS
     return Phase.CONFIRM if lines and all(line.job.study == "confirm" for line in lines) else Phase.SEARCH

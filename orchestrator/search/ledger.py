@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.search.cached_storage import CachedStorage
+from orchestrator.search.enumeration import configuration_key
 from orchestrator.search.ledger_trial import SPLIT, LedgerTrial, best_epoch, best_of, read_trial
 from orchestrator.search.optuna_internals import FIXED_PARAMS, require_study_attributes
 from orchestrator.search.outcome import Outcome
@@ -97,6 +98,14 @@ class Ledger:
         """Put a configuration, or a job described by attributes, before the sampled trials."""
         with self._lock:
             self._study.enqueue_trial(dict(params), user_attrs=dict(attributes or {}))
+
+    def number_of(self, params: Mapping[str, Any]) -> int | None:
+        """Return the number of the first trial with a configuration, started or enqueued; None if there is none."""
+        key = configuration_key(params)
+        for trial in self._study.get_trials(deepcopy=False):
+            if configuration_key(trial.params or trial.system_attrs.get(FIXED_PARAMS, {})) == key:
+                return trial.number
+        return None
 
     def ask(self) -> LedgerTrial:
         """Start the next trial: the first enqueued one, else one from the sampler.

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.sweeps`: list, show, watch, export, archive, restore or delete the sweeps of a folder."""
+"""`python -m orchestrator.sweeps`: list, show, watch, steer, export, archive, restore or delete sweeps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.core.cli import INTERRUPTED, CommandGroup, commands, examples
-from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, flag
+from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, Sweep, flag
+from orchestrator.sweeps.steer_commands import enqueue, pause, unpause
 
 _ARCHIVE, _DELETION, _EXPORT = "Archive", "Deletion", "Export"
-
-Sweep = Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")]
 
 
 class _ListOrShow(CommandGroup):
@@ -168,8 +167,8 @@ def delete(
 
 
 sweeps = commands(
-    *(list_, show, watch, export, archive, restore, delete, gc),
-    about="List the sweeps of a folder, or show, watch, export, archive, restore or delete one.",
+    *(list_, show, watch, pause, unpause, enqueue, export, archive, restore, delete, gc),
+    about="List the sweeps of a folder, or show, watch, steer, export, archive, restore or delete one.",
     group=_ListOrShow,
     shown=("python -m orchestrator.sweeps", "python -m orchestrator.sweeps SWEEP"),
 )

@@ -26,6 +26,7 @@ from orchestrator.execution.trial_store import TrialStore
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.reporting.run_description import describe_start
 from orchestrator.sweeps.open_studies import SweepStudies, open_studies
+from orchestrator.sweeps.request_poller import RequestPoller
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.tracking.destination import TrackingDestination, choose_destination
 from orchestrator.tracking.recorder import Recorder
@@ -53,6 +54,7 @@ class SweepProcess:
         signals: handler of SIGINT and SIGTERM.
         executor: cluster that runs its jobs.
         began: time at which the process began to run the sweep, by `time.monotonic`.
+        requests: handles the requests of other terminals.
         monitor: its state, for the screen and for other processes.
         view: its screen.
     """
@@ -64,6 +66,7 @@ class SweepProcess:
     began: float
     monitor: SweepMonitor
     view: LiveView
+    requests: RequestPoller
 
     @contextmanager
     def summing_up(self) -> Iterator[None]:
@@ -76,6 +79,11 @@ class SweepProcess:
         """Log a warning and print it."""
         logger.warning(sentence)
         self.console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    def notify(self, sentence: str) -> None:
+        """Log a sentence and print it."""
+        logger.info(sentence)
+        self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)

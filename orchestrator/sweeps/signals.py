@@ -23,12 +23,14 @@ class SignalHandler:
 
     Attributes:
         stopping: set by the first signal and never cleared, since libraries may swallow a KeyboardInterrupt.
+        stopped_by: user and host that stopped the sweep from another terminal; None after a signal.
         insisted: whether a second signal came, so that the sweep ends at once.
         force_exit: called with a sentence to end the process if it still runs `grace` seconds after a second signal.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
         self.stopping = threading.Event()
+        self.stopped_by: str | None = None
         self.insisted = False
         self.force_exit: Callable[[str], None] | None = None
         self._grace = grace
@@ -63,13 +65,31 @@ class SignalHandler:
         finally:
             self._deferred = False
 
+    def stop(self, by: str, now: bool) -> None:
+        """Stop the sweep from another thread as a signal to this process does.
+
+        Args:
+            by: user and host that asked for it.
+            now: as the second signal, which does not wait for the running epochs.
+        """
+        self.stopped_by = by
+        if now:
+            self.stopping.set()
+        # To the main thread, so that it interrupts a system call there.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    @property
+    def cause(self) -> str:
+        """Cause of the sweep's end, as words that begin a sentence: a signal, or a user at another terminal."""
+        return f"Stopped by {self.stopped_by}" if self.stopped_by else "Interrupted"
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         second = self.stopping.is_set()
         note_only = self._deferred and not second
         self.insisted = second
         self.stopping.set()
         if second and self.force_exit and self._timer is None:
-            self._timer = threading.Timer(self._grace, self.force_exit, ("Interrupted.",))
+            self._timer = threading.Timer(self._grace, self.force_exit, (f"{self.cause}.",))
             self._timer.daemon = True
             self._timer.start()
         if not note_only:

@@ -154,12 +154,14 @@ def _run(
     from orchestrator.core.output_capture import redirect_output
     from orchestrator.sweeps.fingerprint import save_fingerprint
     from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
+    from orchestrator.sweeps.request_poller import RequestPoller
     from orchestrator.sweeps.run import execute_sweep
     from orchestrator.sweeps.signals import SignalHandler
 
     signals = SignalHandler()
     try:
-        with signals.installed():  # before the sweep exists, so that a signal always prints how to resume
+        # Before the sweep exists, so that a signal always prints how to resume.
+        with signals.installed(), RequestPoller(workspace, signals) as requests:
             if not resumed:
                 _write_start(prepared, workspace, console)
                 save_fingerprint(prepared, workspace)
@@ -170,7 +172,7 @@ def _run(
                 terminal = make_console(stream)
                 signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED)
                 ray_lost = exit_immediately(terminal, spec, out, FAILED)
-                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost)
+                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost, requests)
         _print_if_ended_early(result, spec, console, out)
         return result
     except InputError:
@@ -180,7 +182,8 @@ def _run(
     except (SweepInterrupted, KeyboardInterrupt):
         if not workspace.spec.is_file():
             raise
-        console.print(f"\nInterrupted; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        console.print(f"\n{signals.cause}; nothing is lost. Resume with:", highlight=False, markup=False)
+        console.print(f"  {resume_command(spec, out)}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         if workspace.result.is_file():  # what fails after it cannot undo the result

@@ -45,6 +45,8 @@ def _complete_run(recorder: Recorder, job: Job, trial: LedgerTrial, epoch_log: P
         changed = True
     if trial.outcome is not None and not _is_ended(recorder, job, trial):
         attributes = trial.attributes
+        if by := attributes.get("stopped_by"):
+            recorder.note_stop(job.key, by)
         recorder.on_job_end(job, trial.outcome, attributes.get("final") or {}, attributes.get("error"), resent=True)
         changed = True
     return changed

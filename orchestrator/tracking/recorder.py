@@ -70,6 +70,11 @@ class Recorder:
         self._names = RunNames.of(self._index)
         self._best_so_far = BestSoFar(self._index)
         self._uploads = uploads
+        self._stopped_by: dict[str, str] = {}
+
+    def note_stop(self, run: str, by: str) -> None:
+        """Tag the run with the user and host that stopped it, if it ends as pruned."""
+        self._stopped_by[run] = by
 
     def on_job_start(self, job: Job) -> None:
         """Start the job's run, or set it to running again."""
@@ -110,6 +115,8 @@ class Recorder:
         tags: dict[str, Any] = {"outcome": str(outcome)}
         if outcome in {Outcome.PRUNED, Outcome.DIVERGED} and run.steps:
             tags["stopped_at_epoch"] = max(run.steps)
+        if outcome is Outcome.PRUNED and job.key in self._stopped_by:
+            tags["stopped_by"] = self._stopped_by[job.key]
         if error:
             tags["error"] = error if len(error) <= _TAG_CHARACTERS else f"… {error[-_TAG_CHARACTERS:]}"
             if len(error) > _TAG_CHARACTERS:

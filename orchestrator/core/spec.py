@@ -130,6 +130,14 @@ class SweepSpec(BaseModel):
     space: Annotated[
         Path | None, Option("Search space of your own, as YAML.", SEARCH_PANEL, default="the variant's")
     ] = None
+    set: Annotated[
+        tuple[str, ...],
+        Option(
+            "Override an entry of the space: lr=loguniform(1e-4,1e-2), depth=2, 'loss=[huber,mse]'; repeatable.",
+            SEARCH_PANEL,
+            repeatable=True,
+        ),
+    ] = ()
     seed: Annotated[
         int, Field(ge=0, le=LARGEST_SEED), Option("Seed of sampler, initialisation and batches.", SEARCH_PANEL)
     ] = 0
@@ -282,6 +290,17 @@ class SweepSpec(BaseModel):
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"{repeated} is there twice")
         return names
+
+    @field_validator("set", mode="before")
+    @classmethod
+    def _listed(cls, overrides: Any) -> Any:
+        """Read a mapping of a configuration file as the list that the command line gives."""
+        if isinstance(overrides, dict):
+            values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in overrides.items()}
+            overrides = [f"{name}={value}" for name, value in values.items()]
+        if isinstance(overrides, list | tuple) and all(isinstance(text, str) for text in overrides):
+            return tuple(sorted(text.strip() for text in overrides))  # their order decides nothing
+        return overrides
 
     @field_validator("gpus_per_trial")
     @classmethod

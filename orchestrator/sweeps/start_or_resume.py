@@ -7,6 +7,7 @@ import logging
 import shutil
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -154,6 +155,8 @@ def _run(
     try:
         with signals.installed():  # before the sweep exists, so that a signal always prints how to resume
             if not resumed:
+                if spec.set:
+                    _print_space(console, prepared)
                 _write_start(prepared, workspace, console)
                 save_fingerprint(prepared, workspace)
             _print_exclusions(console, prepared)
@@ -305,11 +308,20 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
         progress.close()
     prepared.first_trials()
     _print_notes(console, prepared.dataset)
+    _print_space(console, prepared)
     estimate = dry_run(prepared)
     if as_json:
         print(json.dumps(estimate.as_dict()))
     else:
         estimate.show(console)
+
+
+def _print_space(console: Console, prepared: PreparedSweep) -> None:
+    """Print the search space as it is searched, with a comment on the entries that `--set` changes."""
+    from orchestrator.search.space_text import space_text
+
+    text = indent(space_text(prepared.space, prepared.overridden), "  ")
+    console.print(f"Search space of {prepared.spec.variant}:\n{text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:

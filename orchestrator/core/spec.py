@@ -128,7 +128,13 @@ class SweepSpec(BaseModel):
     sampler: Annotated[str, Option("Proposes configurations: {sampler}.", SEARCH_PANEL)] = "tpe"
     pruner: Annotated[str, Option("Stops weak trials early: {pruner}.", SEARCH_PANEL)] = "halving"
     space: Annotated[
-        Path | None, Option("Search space of your own, as YAML.", SEARCH_PANEL, default="the variant's")
+        Path | None,
+        Option(
+            "Search space of your own, as YAML.",
+            SEARCH_PANEL,
+            default="the variant's",
+            resume_help="Other numeric ranges for the next trials, as YAML; choices and keys stay.",
+        ),
     ] = None
     set: Annotated[
         tuple[str, ...],
@@ -136,6 +142,7 @@ class SweepSpec(BaseModel):
             "Override an entry of the space: lr=loguniform(1e-4,1e-2), depth=2, 'loss=[huber,mse]'; repeatable.",
             SEARCH_PANEL,
             repeatable=True,
+            resume_help="Change a numeric range for the next trials: lr=loguniform(1e-4,1e-3); repeatable.",
         ),
     ] = ()
     seed: Annotated[
@@ -253,6 +260,18 @@ class SweepSpec(BaseModel):
             variable=VARIABLES["storage_path"],
         ),
     ] = None
+
+    notify: Annotated[
+        tuple[str, ...],
+        Field(exclude=True, repr=False),  # may hold a secret: no file and no run of the sweep has it
+        Option(
+            "Address (POST) or command that gets the end and a new best; repeatable, not stored.",
+            SERVICES_PANEL,
+            repeatable=True,
+            resumable=True,
+            variable="HYPERASSESS_NOTIFY",
+        ),
+    ] = ()
 
     keep: Annotated[
         str,
@@ -429,6 +448,10 @@ def sources(spec: SweepSpec, resumed: bool) -> list[str]:
 
 
 def _refuse_passwords(settings: dict[str, Any]) -> None:
+    given = settings.get("notify") or ()
+    given = settings["notify"] = (given,) if isinstance(given, str) else given
+    if not isinstance(given, list | tuple) or not all(isinstance(target, str) for target in given):
+        raise InputError("--notify: give an http or https address, or a command.")  # pydantic would repeat it
     if settings.get("tracking_uri"):
         refuse_password("--tracking-uri", str(settings["tracking_uri"]))
 

@@ -21,6 +21,7 @@ from orchestrator.search.optuna_internals import contains
 from orchestrator.search.parameters import Parameter, WidthsParameter
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
 
 Section = Literal["model", "hypernet", "training", "backbone"]
@@ -160,6 +161,20 @@ class SearchSpace(BaseModel):
             return value
 
         return self._walk(known)
+
+    def distributions_of(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution] | None:
+        """Return Optuna's distribution of each flat parameter of a configuration; None if it lies outside the space."""
+        from optuna.trial import FixedTrial
+
+        trial = FixedTrial(dict(params))
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                self.suggest(trial)
+        except (ValueError, OverflowError):
+            return None
+        found = trial.distributions
+        inside = all(contains(found[name], found[name].to_internal_repr(params[name])) for name in found)
+        return found if inside and found.keys() == params.keys() else None
 
     def clamp(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         """Return flat parameters with the allowed values of `params` and defaults for the rest.

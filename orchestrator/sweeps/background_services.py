@@ -64,6 +64,8 @@ def monitored_controller(
     view = LiveView(process.console, progress, _title(prepared))
     limit, store = (spec.max_epoch_minutes or 0) * 60 or None, records.context.store
     watchdog = HangWatchdog(workspace.trials, controller.report_hang, limit, store=store)
+    if best := studies.arms[0].ledger.best(1):
+        process.notifier.know_best(best[0].objective)
     controller.add_callbacks(
         order_callbacks(
             downloader=records.downloader,
@@ -71,6 +73,7 @@ def monitored_controller(
             progress=progress,
             view=view,
             watchdog=watchdog,
+            notifier=process.notifier,
             collector=records.collector,
         )
     )

@@ -23,6 +23,7 @@ from orchestrator.execution.tune_runner import RayTune
 from orchestrator.sweeps.background_services import monitored_controller, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.notifier import Notifier
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords, distribute, open_records, read_data
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.tracking.reconcile_spool_with_ledger import reconcile
@@ -35,6 +36,7 @@ def execute_sweep(
     signals: SignalHandler,
     ray_lost: Callable[[str], None],
     executor: Executor | None = None,
+    notifier: Notifier | None = None,
 ) -> dict[str, Any]:
     """Run or resume a sweep; return its result, which is also in `result.json`.
 
@@ -45,15 +47,17 @@ def execute_sweep(
         signals: installed handler of SIGINT and SIGTERM.
         ray_lost: called from a thread, with a sentence, if the cluster is gone; the process soon ends.
         executor: runs its jobs; None for Ray Tune.
+        notifier: sends notifications; None for none.
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
         SweepInterrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         SweepStopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic())
-    code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
+    notifier = notifier or Notifier(spec, ())
+    process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic(), notifier)
+    code_digest()  # computed before the features take minutes, in which code may change
     store = open_trial_store(spec, workspace)
     data = read_data(prepared, store, console)
     _check_store(store)

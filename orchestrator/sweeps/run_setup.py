@@ -21,6 +21,7 @@ from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.reporting.live_view import FeatureProgress
 from orchestrator.reporting.run_description import describe_start
+from orchestrator.sweeps.notifier import Notifier
 from orchestrator.sweeps.open_studies import SweepStudies, open_studies
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.tracking.destination import TrackingDestination, choose_destination
@@ -48,6 +49,7 @@ class SweepProcess:
         signals: handler of SIGINT and SIGTERM.
         executor: cluster that runs its jobs.
         began: time at which the process began to run the sweep, by `time.monotonic`.
+        notifier: sends notifications.
     """
 
     workspace: Workspace
@@ -55,6 +57,7 @@ class SweepProcess:
     signals: SignalHandler
     executor: Executor
     began: float
+    notifier: Notifier
 
     def warn(self, sentence: str) -> None:
         """Log a warning and print it."""

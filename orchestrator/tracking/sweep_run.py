@@ -78,7 +78,8 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
     )
     if prepared.cross:
         recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
-    for path in (public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
+    records = (public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits)
+    for path in (*records, *workspace.earlier_spaces()):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 
 

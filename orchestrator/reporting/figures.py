@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from orchestrator.core.training_files import PREDICTIONS
 from orchestrator.data.read_predictions import read_predictions
 from orchestrator.execution.plan import Arm
+from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -86,8 +87,6 @@ def _importances(axis: Any, arm: Arm) -> None:
 
 
 def _comparison(summary: Summary, workspace: Workspace) -> None:
-    from orchestrator.reporting.summary import BASELINES
-
     bars: list[tuple[str, Any, str]] = []
     for line in summary.confirmed:
         if line.test:

@@ -79,8 +79,6 @@ def _validated(sections: Sections, before: SearchSpace, changed: Iterable[str]) 
         space = SearchSpace(**sections)
     except ValidationError as error:
         raise InputError(f"--set {space_reason(error).rstrip('.')}.") from error
-    if not space.parameters():
-        raise InputError("--set fixes every value of the space, so there is nothing to search.")
     if wrong := check_conditions({section: getattr(space, section) for section in SECTIONS}):
         raise InputError(f"--set {wrong}.")
     return space

@@ -51,7 +51,8 @@ def override_space(space: SearchSpace, overrides: Iterable[str]) -> tuple[Search
         try:
             place = _apply(sections, *split_override(text))
         except ValueError as error:
-            raise InputError(f"--set {text}: {str(error).rstrip('.')}.") from error
+            reason = str(error).rstrip(".")
+            raise InputError(f"--set {text}: {reason}{'' if reason.endswith('?') else '.'}") from error
         if place in places:
             raise InputError(f"--set {text}: {place} is set twice.")
         places.append(place)

@@ -166,8 +166,31 @@ def delete(
     print(delete_sweep(workspace, with_mlflow))
 
 
+@examples("python -m orchestrator.sweeps logs SWEEP trial-0003", "python -m orchestrator.sweeps logs SWEEP --follow")
+def logs(
+    sweep: Sweep,
+    run: Annotated[
+        str | None, typer.Argument(help="Run, as trial-0003 or 3.", show_default="the sweep's own log")
+    ] = None,
+    follow: Annotated[bool, flag("Print what is added, until the run or the sweep ends.", OUTPUT_PANEL)] = False,
+    lines: Annotated[
+        int | None,
+        typer.Option(min=0, help="Last lines only.", rich_help_panel=OUTPUT_PANEL, show_default="all"),
+    ] = None,
+    out: Out = SWEEPS,
+    debug: Debug = False,
+) -> None:
+    """Print what a run printed, its warnings and its traceback; without a run, the log of the sweep."""
+    import sys
+
+    from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.sweeps.logs import print_log
+
+    print_log(find_sweep(sweep, out), run, lines, follow, sys.stdout)
+
+
 sweeps = commands(
-    *(list_, show, watch, pause, unpause, enqueue, export, archive, restore, delete, gc),
+    *(list_, show, watch, logs, pause, unpause, enqueue, export, archive, restore, delete, gc),
     about="List the sweeps of a folder, or show, watch, steer, export, archive, restore or delete one.",
     group=_ListOrShow,
     shown=("python -m orchestrator.sweeps", "python -m orchestrator.sweeps SWEEP"),

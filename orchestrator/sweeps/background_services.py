@@ -62,6 +62,8 @@ def monitored_controller(
     controller.mark_running = progress.mark_running
     limit, store = (spec.max_epoch_minutes or 0) * 60 or None, records.context.store
     watchdog = HangWatchdog(workspace.trials, controller.report_hang, limit, store=store)
+    if best := studies.arms[0].ledger.best(1):
+        process.notifier.know_best(best[0].objective)
     controller.add_callbacks(
         order_callbacks(
             downloader=records.downloader,
@@ -69,6 +71,7 @@ def monitored_controller(
             progress=progress,
             view=process.view,
             watchdog=watchdog,
+            notifier=process.notifier,
             collector=records.collector,
         )
     )

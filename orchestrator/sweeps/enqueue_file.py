@@ -48,7 +48,8 @@ def _enqueue_for_resume(
     first = len(InitialTrials.load(workspace.first).search) if workspace.first.is_file() else 0
     if not spec.ledger and not workspace.ledger.is_file():
         raise InputError(f"{name}: its search has not begun. Resume it, then enqueue.")
-    ledger = Ledger(open_storage(spec.ledger, workspace.ledger), study_name(spec.ledger, spec.id, "search"), space)
+    storage = open_storage(spec.ledger, workspace.ledger)
+    ledger = Ledger(storage, study_name(storage, spec, "search"), space)
     if len(ledger) < first:
         raise InputError(f"{name}: its search has not begun. Resume it, then enqueue.")
     by = f"{current_user()}@{socket.gethostname()}"

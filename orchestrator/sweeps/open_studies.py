@@ -12,6 +12,7 @@ from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import Study
 from orchestrator.execution.plan import Arm
 from orchestrator.execution.prepare import PreparedSweep
+from orchestrator.search.changed_ranges import ChangedRangesSampler
 from orchestrator.search.initial_trials import InitialTrials
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import open_storage, study_name
@@ -73,9 +74,10 @@ def open_studies(
             report(f"The ledger had lost its end; {len(restored)} trials of {study} got their parameters back.")
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
-        ledger.set_sampler_and_pruner(
-            build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs)
-        )
+        sampler = build_sampler(spec.sampler, spec.seed + known)
+        if workspace.earlier_spaces():
+            sampler = ChangedRangesSampler(sampler, space)
+        ledger.set_sampler_and_pruner(sampler, build_pruner(spec.pruner, spec.epochs))
         # They are a ledger's first trials, in this order; after a crash the rest of them is missing.
         for params in getattr(first, study)[known:]:
             ledger.enqueue(params)

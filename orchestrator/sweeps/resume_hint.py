@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from orchestrator.core.cli import INTERRUPTED
 from orchestrator.core.spec import SweepSpec
+
+if TYPE_CHECKING:
+    from orchestrator.sweeps.notifier import Notifier
+
+_NOTIFY_SECONDS = 3.0
 
 
 def resume_command(spec: SweepSpec, out: Path) -> str:
@@ -17,7 +24,9 @@ def resume_command(spec: SweepSpec, out: Path) -> str:
     return f"python -m orchestrator.resume {spec.name}{option}"
 
 
-def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) -> Callable[[str], None]:
+def exit_immediately(
+    console: Console, spec: SweepSpec, out: Path, code: int, notifier: Notifier | None = None
+) -> Callable[[str], None]:
     """Return a function that prints a sentence and how to resume, and ends the process as SIGKILL would.
 
     Every record is on disk by then; a resumed sweep uploads the events that have not reached MLflow.
@@ -27,6 +36,7 @@ def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) ->
         spec: settings of the sweep.
         out: folder of the sweeps' folders.
         code: exit code.
+        notifier: notifies of the end; it gets a few seconds.
     """
 
     def exit_process(sentence: str) -> None:
@@ -34,6 +44,9 @@ def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) ->
         console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
         console.show_cursor()
         console.file.flush()
+        if notifier is not None:
+            notifier.interrupted() if code == INTERRUPTED else notifier.failed("the cluster is gone")
+            notifier.close(timeout=_NOTIFY_SECONDS)
         os._exit(code)
 
     return exit_process

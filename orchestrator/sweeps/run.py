@@ -28,6 +28,7 @@ from orchestrator.reporting.live_view import LiveView
 from orchestrator.sweeps.background_services import monitored_controller, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.notifier import Notifier
 from orchestrator.sweeps.request_poller import RequestPoller
 from orchestrator.sweeps.run_setup import (
     SweepProcess,
@@ -53,6 +54,7 @@ def execute_sweep(
     ray_lost: Callable[[str], None],
     requests: RequestPoller,
     executor: Executor | None = None,
+    notifier: Notifier | None = None,
 ) -> dict[str, Any]:
     """Run or resume a sweep; return its result, which is also in `result.json`.
 
@@ -64,6 +66,7 @@ def execute_sweep(
         ray_lost: called from a thread, with a sentence, if the cluster is gone; the process soon ends.
         requests: handles the requests of other terminals.
         executor: runs its jobs; None for Ray Tune.
+        notifier: sends notifications; None for none.
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
@@ -77,7 +80,15 @@ def execute_sweep(
         if signals.force_exit:
             signals.force_exit = _after_closing(view, signals.force_exit)
         process = SweepProcess(
-            workspace, console, signals, executor or RayTune(), time.monotonic(), monitor, view, requests
+            workspace,
+            console,
+            signals,
+            executor or RayTune(),
+            time.monotonic(),
+            monitor,
+            view,
+            requests,
+            notifier or Notifier(spec, ()),
         )
         store = open_trial_store(spec, workspace)
         data = read_data(prepared, store, view.count)

@@ -25,6 +25,7 @@ from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.reporting.run_description import describe_start
+from orchestrator.sweeps.notifier import Notifier
 from orchestrator.sweeps.open_studies import SweepStudies, open_studies
 from orchestrator.sweeps.request_poller import RequestPoller
 from orchestrator.sweeps.signals import SignalHandler
@@ -57,6 +58,7 @@ class SweepProcess:
         requests: handles the requests of other terminals.
         monitor: its state, for the screen and for other processes.
         view: its screen.
+        notifier: sends notifications.
     """
 
     workspace: Workspace
@@ -67,6 +69,7 @@ class SweepProcess:
     monitor: SweepMonitor
     view: LiveView
     requests: RequestPoller
+    notifier: Notifier
 
     @contextmanager
     def summing_up(self) -> Iterator[None]:

@@ -6,7 +6,9 @@ import json
 import logging
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -23,6 +25,8 @@ from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
 if TYPE_CHECKING:
     from orchestrator.data import Dataset
     from orchestrator.execution.prepare import PreparedSweep
+    from orchestrator.search.space import SearchSpace
+    from orchestrator.sweeps.notifier import Notifier
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +83,7 @@ def resume_sweep(
         out: folder of the sweeps' folders.
         trials: its new budget; None for the one it has.
         given: settings that replace those of its start: where and how fast it runs, or more splits. A time limit is
-            not kept.
+            not kept. `space` and `set` are other numeric ranges for the next trials.
         as_json: print one JSON object on standard output, everything else on standard error.
         allow_changed: resume although code, data, splits or space changed.
 
@@ -90,6 +94,8 @@ def resume_sweep(
     from orchestrator.sweeps.budget import check_budget, check_splits, is_met, set_budget
     from orchestrator.sweeps.fingerprint import add_splits
 
+    file, overrides = given.get("space"), given.get("set", ())
+    given = {key: value for key, value in given.items() if key not in {"space", "set"}}
     console = make_console(sys.stderr if as_json else sys.stdout)
     workspace = find_sweep(reference, out)
     out = workspace.root.parent
@@ -99,11 +105,25 @@ def resume_sweep(
             check_budget(workspace, trials)
         spec = before.changed({"max_hours": None, **given, "trials": before.trials if trials is None else trials})
         check_splits(before, spec)
-        if is_met(workspace, spec.trials) and spec.splits == before.splits:
+        space, sentence = None, ""
+        if file or overrides:
+            from orchestrator.sweeps.change_ranges import changed_space, check_models_of, earlier_trials, save_space
+
+            space = changed_space(workspace, file, overrides)
+            sentence = earlier_trials(workspace, space)
+        met = is_met(workspace, spec.trials)
+        if met and space:
+            raise InputError(f"The sweep {workspace.name} has its {spec.trials} trials: raise --trials as well.")
+        if met and spec.splits == before.splits:
             result = _finished(workspace, spec, console, out)
         else:
             # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
-            prepared = _prepare(spec, workspace, console, allow_changed)
+            prepared = _prepare(spec, workspace, console, allow_changed, space)
+            if space:
+                check_models_of(prepared)
+                console.print(sentence, highlight=False)
+                _print_space(console, prepared)
+                save_space(workspace, prepared.space, frozen=not prepared.finetune)
             add_splits(prepared, workspace)
             set_budget(workspace, before, spec.trials, spec.splits)
             result = _run(spec, workspace, console, out, allow_changed, prepared)
@@ -111,8 +131,10 @@ def resume_sweep(
         print(json.dumps(result, allow_nan=False))
 
 
-def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> PreparedSweep:
-    """Return the checked sweep; one that is resumed must be unchanged since its start.
+def _prepare(
+    spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool, space: SearchSpace | None = None
+) -> PreparedSweep:
+    """Return the checked sweep; one that is resumed must be unchanged since its start, apart from the given space.
 
     The screen shows something before the libraries are loaded, which takes seconds.
     """
@@ -126,16 +148,19 @@ def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_chan
         view.enter(Phase.LOADING)
         from orchestrator.execution.prepare import prepare
         from orchestrator.search.space import load_space
+        from orchestrator.sweeps.change_ranges import finish_change
         from orchestrator.sweeps.fingerprint import check_unchanged
         from orchestrator.sweeps.run import execute_sweep  # noqa: F401
 
         view.enter(Phase.DATA)
         _check_surroundings(spec, workspace, make_console(stream))
         resumed = workspace.spec.is_file()
-        space = load_space(workspace.space, begun=True) if resumed else None
-        prepared = prepare(spec, view.count, space, begun=resumed and workspace.first.is_file())
+        if resumed:
+            finish_change(workspace, frozen=spec.backbone == "frozen")
+        present = load_space(workspace.space, begun=True) if resumed else None
+        prepared = prepare(spec, view.count, space or present, begun=resumed and workspace.first.is_file())
         if resumed and not allow_changed:
-            check_unchanged(prepared, workspace)
+            check_unchanged(replace(prepared, space=present) if space and present else prepared, workspace)
         return prepared
 
 
@@ -147,7 +172,40 @@ def _run(
     allow_changed: bool,
     prepared: PreparedSweep | None = None,
 ) -> dict[str, Any]:
-    """Run a new or unfinished sweep; exit if it is interrupted or stops."""
+    """Run a new or unfinished sweep and send its notifications; exit if it is interrupted or stops."""
+    from orchestrator.core.notification_target import notification_targets
+    from orchestrator.sweeps.notifier import Notifier
+
+    notifier = Notifier(spec, notification_targets(spec.notify))
+    try:
+        result = _run_notified(spec, workspace, console, out, allow_changed, prepared, notifier)
+        notifier.finished(result)
+        return result
+    except KeyboardInterrupt:
+        notifier.interrupted()
+        raise
+    except typer.Exit as error:
+        notifier.interrupted() if error.exit_code == INTERRUPTED else notifier.failed("the sweep stopped itself")
+        raise
+    except Exception as error:
+        if not isinstance(error, InputError) or workspace.spec.is_file():
+            notifier.failed(error)
+        raise
+    finally:
+        if sentence := notifier.close():
+            console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _run_notified(
+    spec: SweepSpec,
+    workspace: Workspace,
+    console: Console,
+    out: Path,
+    allow_changed: bool,
+    prepared: PreparedSweep | None,
+    notifier: Notifier,
+) -> dict[str, Any]:
+    """Run a sweep; exit if it is interrupted or stops."""
     resumed = workspace.spec.is_file()
     if prepared is None:
         prepared = _prepare(spec, workspace, console, allow_changed)
@@ -163,6 +221,8 @@ def _run(
         # Before the sweep exists, so that a signal always prints how to resume.
         with signals.installed(), RequestPoller(workspace, signals) as requests:
             if not resumed:
+                if spec.set:
+                    _print_space(console, prepared)
                 _write_start(prepared, workspace, console)
                 save_fingerprint(prepared, workspace)
             _print_exclusions(console, prepared)
@@ -170,9 +230,9 @@ def _run(
             with redirect_output(workspace.log) as (out_stream, err_stream):
                 stream = err_stream if console.file is sys.stderr else out_stream
                 terminal = make_console(stream)
-                signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED)
-                ray_lost = exit_immediately(terminal, spec, out, FAILED)
-                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost, requests)
+                signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED, notifier)
+                ray_lost = exit_immediately(terminal, spec, out, FAILED, notifier)
+                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost, requests, notifier=notifier)
         _print_if_ended_early(result, spec, console, out)
         return result
     except InputError:
@@ -207,11 +267,13 @@ def _check_surroundings(spec: SweepSpec, workspace: Workspace, console: Console)
         InputError: a setting is wrong, MLflow can never take the sweep's runs, or Ray has no place for its files.
     """
     from orchestrator.cluster.session import check_local_session
+    from orchestrator.core.notification_target import notification_targets
     from orchestrator.tracking.check_destination import check_destination
     from orchestrator.tracking.destination import plan_destination
     from orchestrator.tracking.spool import Spool
 
     check_local_session(spec.address)
+    notification_targets(spec.notify)
     target = plan_destination(spec, Spool(workspace.spool))
     for sentence in sources(spec, resumed=workspace.spec.is_file()):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
@@ -318,11 +380,20 @@ def _dry_run(spec: SweepSpec, console: Console, as_json: bool) -> None:
         progress.close()
     prepared.first_trials()
     _print_notes(console, prepared.dataset)
+    _print_space(console, prepared)
     estimate = dry_run(prepared)
     if as_json:
         print(json.dumps(estimate.as_dict()))
     else:
         estimate.show(console)
+
+
+def _print_space(console: Console, prepared: PreparedSweep) -> None:
+    """Print the search space as it is searched, with a comment on the entries that `--set` changes."""
+    from orchestrator.search.space_text import space_text
+
+    text = indent(space_text(prepared.space, prepared.overridden), "  ")
+    console.print(f"Search space of {prepared.spec.variant}:\n{text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_exclusions(console: Console, prepared: PreparedSweep) -> None:

@@ -62,7 +62,8 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
     recorder.record("dataset", SWEEP, **dataset_event(prepared, split))
     if prepared.cross:
         recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
-    for path in (public_spec(workspace), workspace.space, workspace.identity, workspace.splits):
+    records = (public_spec(workspace), workspace.space, workspace.identity, workspace.splits)
+    for path in (*records, *workspace.earlier_spaces()):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
 
 

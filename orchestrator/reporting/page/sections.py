@@ -1,0 +1,14 @@
+"""The sections of the report page, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestrator.reporting.page.search_history import search_history
+from orchestrator.reporting.page.section import Section
+from orchestrator.reporting.sweep_record import SweepRecord
+
+SectionFunction = Callable[[SweepRecord], Section | None]
+"""Function from a record to a section of the page; None if the sweep has nothing for it."""
+
+SECTIONS: tuple[SectionFunction, ...] = (search_history,)

@@ -20,7 +20,7 @@ from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
-from orchestrator.sweeps.background_services import monitored_controller, upload_services
+from orchestrator.sweeps.background_services import monitored_controller, report_page, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords, distribute, open_records, read_data
@@ -59,9 +59,9 @@ def execute_sweep(
     _check_store(store)
     with _session(process, spec, ray_lost):
         records = open_records(process, prepared, distribute(data, prepared))
-        with upload_services(process, records) as uploader:
+        with upload_services(process, records) as uploader, report_page(process, records) as page:
             progress = run_trials(process, records)
-            return conclude(process, records, uploader, progress)
+            return conclude(process, records, uploader, progress, page)
 
 
 def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:

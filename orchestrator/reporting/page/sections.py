@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from orchestrator.reporting.page.comparison import comparison
+from orchestrator.reporting.page.conclusion import conclusion
+from orchestrator.reporting.page.predictions import predictions
+from orchestrator.reporting.page.residuals import residuals
 from orchestrator.reporting.page.search_history import search_history
 from orchestrator.reporting.page.section import Section
 from orchestrator.reporting.sweep_record import SweepRecord
@@ -11,4 +15,10 @@ from orchestrator.reporting.sweep_record import SweepRecord
 SectionFunction = Callable[[SweepRecord], Section | None]
 """Function from a record to a section of the page; None if the sweep has nothing for it."""
 
-SECTIONS: tuple[SectionFunction, ...] = (search_history,)
+SECTIONS: tuple[SectionFunction, ...] = (
+    conclusion,
+    comparison,
+    predictions,
+    residuals,
+    search_history,
+)

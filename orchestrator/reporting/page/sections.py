@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from orchestrator.reporting.page.comparison import comparison
 from orchestrator.reporting.page.conclusion import conclusion
+from orchestrator.reporting.page.data_set import data_set
+from orchestrator.reporting.page.example_images import example_images
 from orchestrator.reporting.page.predictions import predictions
 from orchestrator.reporting.page.residuals import residuals
 from orchestrator.reporting.page.search_history import search_history
@@ -20,5 +22,7 @@ SECTIONS: tuple[SectionFunction, ...] = (
     comparison,
     predictions,
     residuals,
+    example_images,
     search_history,
+    data_set,
 )

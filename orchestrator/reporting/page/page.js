@@ -8,7 +8,7 @@ function theme() {
   return { layout: {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: text, size: 12 },
     xaxis: axis, yaxis: axis, legend: { orientation: "h", x: 0, y: -0.2, yanchor: "top" },
-    margin: { l: 56, r: 12, t: 16, b: 48 }, hoverlabel: { align: "left" },
+    margin: { l: 56, r: 12, t: 34, b: 56 }, hoverlabel: { align: "left" },
   } };
 }
 

@@ -28,7 +28,6 @@ def conclude(
     `result.json` is written after all other records, since its presence means that the sweep is finished, and before
     anything is printed.
     """
-    from orchestrator.reporting.figures import draw_figures
     from orchestrator.reporting.run_description import describe_result
     from orchestrator.reporting.summary import summarise
     from orchestrator.reporting.tables import print_pointers, print_result, write_tables
@@ -44,7 +43,6 @@ def conclude(
         result["budget"] = prepared.spec.trials
         result["slots"] = {"count": records.slots.count, "busy_share": round(busy_share, 3)}
         page.request_last_page(result | {"seconds": round(time.monotonic() - process.began, 1)})
-        draw_figures(summary, studies.arms, workspace)
         if not page.wait():
             process.warn(
                 f"The report page is missing. Write it with: {report_command(prepared.spec, workspace.root.parent)}"

@@ -51,7 +51,7 @@ _MEASURE = """(async () => {
 
 @dataclass
 class Shown:
-    """What a page shows at one width.
+    """Content of a page at one width, as measured.
 
     Attributes:
         errors: exceptions, and messages of the console that are warnings or errors.

@@ -25,7 +25,7 @@ from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
 from orchestrator.reporting.live_view import LiveView
-from orchestrator.sweeps.background_services import monitored_controller, upload_services
+from orchestrator.sweeps.background_services import monitored_controller, report_page, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.notifier import Notifier
@@ -95,9 +95,9 @@ def execute_sweep(
         _check_store(store)
         with _session(process, spec, _after_closing(view, ray_lost)):
             records = open_records(process, prepared, distribute(data, prepared))
-            with upload_services(process, records) as uploader:
+            with upload_services(process, records) as uploader, report_page(process, records) as page:
                 progress = run_trials(process, records)
-                return conclude(process, records, uploader, progress)
+                return conclude(process, records, uploader, progress, page)
 
 
 def _after_closing(view: LiveView, end: Callable[[str], None]) -> Callable[[str], None]:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
+import matplotlib as mpl
+from matplotlib.figure import Figure  # without pyplot, which has a backend that the calling program may have chosen
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.core.training_files import PREDICTIONS
@@ -27,7 +24,7 @@ _NAMES = {"search": "variant", "control": "control"}
 
 def draw_figures(summary: Summary, arms: Sequence[Arm], workspace: Workspace) -> None:
     """Draw `search.png`; if runs were confirmed, also `comparison.png` and `predictions.png`."""
-    with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
+    with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
         _search(arms, summary, workspace)
         if any(line.test for line in summary.confirmed):
             _comparison(summary, workspace)
@@ -35,7 +32,8 @@ def draw_figures(summary: Summary, arms: Sequence[Arm], workspace: Workspace) ->
 
 
 def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None:
-    figure, (left, right, bars) = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained", width_ratios=[1, 1, 0.7])
+    figure = Figure(figsize=(13, 3.8), layout="constrained")
+    left, right, bars = figure.subplots(1, 3, width_ratios=[1, 1, 0.7])
     for arm in arms:
         colour = _COLOURS[arm.study]
         best: list[tuple[int, float]] = []
@@ -102,7 +100,8 @@ def _comparison(summary: Summary, workspace: Workspace) -> None:
         for b in summary.baselines
         if b.test
     ]
-    figure, axis = plt.subplots(figsize=(8, 0.45 * len(bars) + 1.2), layout="constrained")
+    figure = Figure(figsize=(8, 0.45 * len(bars) + 1.2), layout="constrained")
+    axis = figure.subplots()
     for position, (_, figures, colour) in enumerate(bars):
         if interval := figures.intervals.get("srcc"):
             axis.plot([interval.low, interval.high], [position] * 2, color=colour, lw=2, alpha=0.6)
@@ -130,7 +129,8 @@ def _predictions(summary: Summary, workspace: Workspace) -> None:
     table = read_predictions(workspace.trials / best.representative / PREDICTIONS)
     table = table[table["part"] == "test"]
     targets = summary.prepared.targets
-    figure, axes = plt.subplots(1, len(targets), figsize=(5 * len(targets), 4.4), layout="constrained", squeeze=False)
+    figure = Figure(figsize=(5 * len(targets), 4.4), layout="constrained")
+    axes = figure.subplots(1, len(targets), squeeze=False)
     for axis, target in zip(axes[0], targets, strict=True):
         for generator, rows in table.groupby("generator"):
             axis.scatter(rows[f"predicted_{target}"], rows[target], s=9, alpha=0.7, label=str(generator))
@@ -145,4 +145,3 @@ def _predictions(summary: Summary, workspace: Workspace) -> None:
 
 def _save(figure: Any, workspace: Workspace, name: str) -> None:
     figure.savefig(workspace.report / name, dpi=130)
-    plt.close(figure)

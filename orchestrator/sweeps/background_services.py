@@ -74,6 +74,7 @@ def monitored_controller(
             collector=records.collector,
         )
     )
+    controller.add_callbacks(process.callbacks)
     heartbeat = HeartbeatPublisher(spec, workspace, progress, slots, cluster_address(spec.address) is not None)
     with view, watchdog, heartbeat, _slot_sharing(process, records, progress, controller):
         yield controller, progress

@@ -17,6 +17,16 @@ def resume_command(spec: SweepSpec, out: Path) -> str:
     return f"python -m orchestrator.resume {spec.name}{option}"
 
 
+def print_reason(console: Console, spec: SweepSpec, out: Path) -> Callable[[str], None]:
+    """Return a function that prints a sentence and how to resume the sweep."""
+
+    def print_sentence(sentence: str) -> None:
+        console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+
+    return print_sentence
+
+
 def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) -> Callable[[str], None]:
     """Return a function that prints a sentence and how to resume, and ends the process as SIGKILL would.
 
@@ -29,9 +39,10 @@ def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) ->
         code: exit code.
     """
 
+    explain = print_reason(console, spec, out)
+
     def exit_process(sentence: str) -> None:
-        console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        explain(sentence)
         console.show_cursor()
         console.file.flush()
         os._exit(code)

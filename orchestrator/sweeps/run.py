@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.execution.callback_interface import SweepCallback
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.prepare import PreparedSweep
@@ -35,6 +36,7 @@ def execute_sweep(
     signals: SignalHandler,
     ray_lost: Callable[[str], None],
     executor: Executor | None = None,
+    callbacks: Sequence[SweepCallback] = (),
 ) -> dict[str, Any]:
     """Run or resume a sweep; return its result, which is also in `result.json`.
 
@@ -45,13 +47,14 @@ def execute_sweep(
         signals: installed handler of SIGINT and SIGTERM.
         ray_lost: called from a thread, with a sentence, if the cluster is gone; the process soon ends.
         executor: runs its jobs; None for Ray Tune.
+        callbacks: called after those of the sweep itself.
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
         SweepInterrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         SweepStopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic())
+    process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic(), tuple(callbacks))
     code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
     store = open_trial_store(spec, workspace)

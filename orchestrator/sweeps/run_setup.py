@@ -12,6 +12,7 @@ from rich.console import Console
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.execution.callback_interface import SweepCallback
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.machine_tags import training_device
@@ -48,6 +49,7 @@ class SweepProcess:
         signals: handler of SIGINT and SIGTERM.
         executor: cluster that runs its jobs.
         began: time at which the process began to run the sweep, by `time.monotonic`.
+        callbacks: of the user, called after the sweep's own.
     """
 
     workspace: Workspace
@@ -55,6 +57,7 @@ class SweepProcess:
     signals: SignalHandler
     executor: Executor
     began: float
+    callbacks: tuple[SweepCallback, ...] = ()
 
     def warn(self, sentence: str) -> None:
         """Log a warning and print it."""

@@ -32,7 +32,9 @@ class SignalHandler:
         self._grace = grace
         self._timer: threading.Timer | None = None
         self._deferred = False
-        self._numbers = [number for number in _SIGNALS if not _ignores_hangup(number)]
+        # Python handles signals in the main thread only; a sweep of another thread leaves them as they are.
+        main = threading.current_thread() is threading.main_thread()
+        self._numbers = [number for number in _SIGNALS if main and not _ignores_hangup(number)]
 
     @contextmanager
     def installed(self) -> Iterator[None]:

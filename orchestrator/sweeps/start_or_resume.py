@@ -6,6 +6,8 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,11 +20,13 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.logging_setup import send_logs_to
 from orchestrator.core.spec import SweepSpec, load_spec, sources, with_defaults
 from orchestrator.core.sweep_folder import Workspace, archive_of, find_sweep, lock_sweep
-from orchestrator.sweeps.resume_hint import exit_immediately, resume_command
+from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.resume_hint import exit_immediately, print_reason, resume_command
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset
     from orchestrator.execution.prepare import PreparedSweep
+    from orchestrator.sweeps.embedding import Embedding
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +51,35 @@ def start_or_resume(
         typer.Exit: 130 if interrupted; 1 if the sweep stopped itself.
     """
     console = make_console(stream or (sys.stderr if as_json else sys.stdout))
-    if spec.warm_start:
-        references = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
-        spec = spec.model_copy(update={"warm_start": tuple(references)})
+    spec = with_earlier_sweeps(spec, out)
     if dry_run:
         spec = with_defaults(spec)
         _check_surroundings(spec, Workspace((out / spec.name).absolute()), console)
         _dry_run(spec, console, as_json)
         return
+    with exit_if_stopped(spec, out, console):
+        result = run_or_read(spec, out, console, allow_changed)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+
+
+def run_or_read(
+    spec: SweepSpec, out: Path, console: Console, allow_changed: bool, embedding: Embedding | None = None
+) -> dict[str, Any]:
+    """Start a sweep, resume an unfinished one of the same name, or read a finished one; return its result.
+
+    Args:
+        spec: the settings.
+        out: folder of the sweeps' folders.
+        console: terminal for progress and tables.
+        allow_changed: resume although code, data, splits or space changed.
+        embedding: the program that runs the sweep; None for a command.
+
+    Raises:
+        InputError: a setting is wrong.
+        SweepInterrupted: a signal came while jobs ran.
+        SweepStopped: the sweep stopped itself.
+    """
     workspace = Workspace((out / spec.name).absolute())
     if archive_of(out, spec.name).is_file() and not workspace.spec.is_file():
         find_sweep(spec.name, out)
@@ -64,9 +89,18 @@ def start_or_resume(
             spec = _merge_settings(spec, before, out)
         else:
             spec = with_defaults(spec)
-        result = _finished(workspace, spec, console, out) or _run(spec, workspace, console, out, allow_changed)
-    if as_json:
-        print(json.dumps(result, allow_nan=False))
+        found = _finished(workspace, spec, console, out, embedding)
+        return found or _run(spec, workspace, console, out, allow_changed, embedding=embedding)
+
+
+def with_earlier_sweeps(spec: SweepSpec, out: Path) -> SweepSpec:
+    """Return the settings with the folders of the sweeps that `warm_start` names.
+
+    Raises:
+        InputError: one of them does not exist.
+    """
+    references = [str(find_sweep(reference, out).root) for reference in spec.warm_start]
+    return spec.model_copy(update={"warm_start": tuple(references)}) if references else spec
 
 
 def resume_sweep(
@@ -107,7 +141,8 @@ def resume_sweep(
             prepared = _prepare(spec, workspace, console, allow_changed)
             add_splits(prepared, workspace)
             set_budget(workspace, before, spec.trials, spec.splits)
-            result = _run(spec, workspace, console, out, allow_changed, prepared)
+            with exit_if_stopped(spec, out, console):
+                result = _run(spec, workspace, console, out, allow_changed, prepared)
     if as_json:
         print(json.dumps(result, allow_nan=False))
 
@@ -138,11 +173,11 @@ def _run(
     out: Path,
     allow_changed: bool,
     prepared: PreparedSweep | None = None,
+    embedding: Embedding | None = None,
 ) -> dict[str, Any]:
-    """Run a new or unfinished sweep; exit if it is interrupted or stops."""
+    """Run a new or unfinished sweep; raise SweepInterrupted or SweepStopped if it ends before it is finished."""
     from orchestrator.core.output_capture import redirect_output
     from orchestrator.sweeps.fingerprint import save_fingerprint
-    from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
     from orchestrator.sweeps.run import execute_sweep
     from orchestrator.sweeps.signals import SignalHandler
 
@@ -159,31 +194,44 @@ def _run(
             _print_exclusions(console, prepared)
             send_logs_to(logging.FileHandler(workspace.log, encoding="utf-8"))
             with redirect_output(workspace.log) as (out_stream, err_stream):
-                stream = err_stream if console.file is sys.stderr else out_stream
-                terminal = make_console(stream)
-                signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED)
-                ray_lost = exit_immediately(terminal, spec, out, FAILED)
-                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost)
+                terminal, callbacks = console, []
+                if console.file in (sys.stdout, sys.stderr):
+                    terminal = make_console(err_stream if console.file is sys.stderr else out_stream)
+                if embedding:  # the process is not the sweep's, so nothing here ends it
+                    ray_lost = print_reason(terminal, spec, out)
+                    callbacks = list(embedding.callbacks(out_stream, err_stream))
+                else:
+                    ray_lost = exit_immediately(terminal, spec, out, FAILED)
+                    signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED)
+                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost, callbacks=callbacks)
         _print_if_ended_early(result, spec, console, out)
         return result
     except InputError:
         if not resumed and not workspace.ledger.exists() and not workspace.spool.exists():
             shutil.rmtree(workspace.root)  # it was not started
         raise
-    except (SweepInterrupted, KeyboardInterrupt):
-        if not workspace.spec.is_file():
-            raise
-        console.print(f"\nInterrupted; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         if workspace.result.is_file():  # what fails after it cannot undo the result
             logger.exception("the sweep is finished; its cleanup failed")
             return _read_result(workspace)
-        full = is_disk_full(error) and workspace.spec.is_file()
-        if not full and not isinstance(error, SweepStopped):
+        if is_disk_full(error) and workspace.spec.is_file():
+            free = format_bytes(free_bytes(workspace.root))
+            raise SweepStopped(f"The disk is full ({free} free at {workspace.root}).") from error
+        raise
+
+
+@contextmanager
+def exit_if_stopped(spec: SweepSpec, out: Path, console: Console) -> Iterator[None]:
+    """Print how to resume a sweep that is interrupted or stops inside the context, and exit."""
+    try:
+        yield
+    except (SweepInterrupted, KeyboardInterrupt):
+        if not Workspace(out / spec.name).spec.is_file():
             raise
-        reason = f"The disk is full ({format_bytes(free_bytes(workspace.root))} free at {workspace.root})."
-        console.print(f"\n{reason if full else error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"\nInterrupted; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except SweepStopped as error:
+        console.print(f"\n{error}", style="red", highlight=False, markup=False, soft_wrap=True)
         console.print(
             f"The sweep stopped; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True
         )
@@ -259,13 +307,16 @@ def _merge_settings(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
     return before.model_copy(update={key: getattr(spec, key) for key in given & RESUMABLE_SETTINGS})
 
 
-def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path) -> dict[str, Any] | None:
+def _finished(
+    workspace: Workspace, spec: SweepSpec, console: Console, out: Path, embedding: Embedding | None = None
+) -> dict[str, Any] | None:
     """Print and return the result of a finished sweep, None if it is not finished; upload events that are pending."""
     if not workspace.result.is_file():
         return None
     result = _read_result(workspace)
-    print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
-    print((workspace.report / "result.md").read_text(encoding="utf-8"), file=sys.stderr)
+    if not embedding:
+        print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
+        print((workspace.report / "result.md").read_text(encoding="utf-8"), file=sys.stderr)
     _upload_pending(workspace, spec, console)
     _print_if_ended_early(result, spec, console, out)
     return result

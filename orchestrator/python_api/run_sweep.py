@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from orchestrator.core.service_addresses import VARIABLES
 from orchestrator.core.spec import SweepSpec, build_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.python_api.callbacks import check_callbacks, guard
+from orchestrator.python_api.notebook_screen import COLUMNS, ROWS, NotebookScreen, in_notebook
 from orchestrator.python_api.process_state import preserved_process
 from orchestrator.python_api.python_settings import convert_settings
 from orchestrator.python_api.sweep import Sweep
+from orchestrator.reporting.live_view import ScreenMaker
 from orchestrator.sweeps.embedding import Embedding
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.resume_hint import resume_command
@@ -35,9 +38,9 @@ def run_sweep(settings: dict[str, Any], out: Path, callbacks: Iterable[Any], qui
         prepare_environment()
         spec = with_earlier_sweeps(build_spec(convert_settings(settings, out)), out)
         _join_session(spec)
-        console = Console(file=StringIO(), quiet=True) if quiet else make_console(sys.stderr)
+        console, screen = _output(quiet)
         try:
-            embedding = Embedding(lambda visible, errors: guard(found, visible, errors))
+            embedding = Embedding(partial(guard, found), screen)
             run_or_read(spec, out, console, allow_changed, embedding)
         except (SweepInterrupted, KeyboardInterrupt):
             if not Workspace(out / spec.name).spec.is_file():
@@ -46,6 +49,15 @@ def run_sweep(settings: dict[str, Any], out: Path, callbacks: Iterable[Any], qui
         except SweepStopped as error:
             raise SweepStopped(_how_to_resume(str(error).rstrip("."), spec, out)) from error.__cause__
         return Sweep(Workspace((out / spec.name).absolute()))
+
+
+def _output(quiet: bool) -> tuple[Console, ScreenMaker | None]:
+    """Return the console for messages and, in a notebook, a live screen; the console of a terminal has its own."""
+    if quiet:
+        return Console(file=StringIO(), quiet=True), None
+    if not in_notebook():
+        return make_console(sys.stderr), None
+    return Console(file=sys.stdout, width=COLUMNS, height=ROWS, force_terminal=False), NotebookScreen().drawing
 
 
 def _how_to_resume(what: str, spec: SweepSpec, out: Path) -> str:

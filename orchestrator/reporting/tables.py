@@ -21,7 +21,7 @@ from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.aggregate import Figures
 from orchestrator.reporting.columns import CROSS_HEADER, HEADER, cross_cells, result_cells
-from orchestrator.reporting.live_view import duration
+from orchestrator.reporting.duration import duration
 from orchestrator.reporting.summary import BASELINES, ConfirmedConfiguration, Summary
 
 

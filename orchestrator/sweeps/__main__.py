@@ -1,4 +1,4 @@
-"""`python -m orchestrator.sweeps`: list, show, export, archive, restore or delete the sweeps of a folder."""
+"""`python -m orchestrator.sweeps`: list, show, watch, export, archive, restore or delete the sweeps of a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.core.cli import CommandGroup, commands, examples
+from orchestrator.core.cli import INTERRUPTED, CommandGroup, commands, examples
 from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, flag
 
 _ARCHIVE, _DELETION, _EXPORT = "Archive", "Deletion", "Export"
@@ -59,6 +59,28 @@ def show(sweep: Sweep, out: Out = SWEEPS, debug: Debug = False) -> None:
 
     workspace = find_sweep(sweep, out)
     print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
+
+
+@examples("python -m orchestrator.sweeps watch SWEEP", "python -m orchestrator.sweeps watch SWEEP --json")
+def watch(
+    sweep: Sweep,
+    out: Out = SWEEPS,
+    json: Annotated[bool, flag("Print each snapshot as a line of JSON.", OUTPUT_PANEL, "--json")] = False,
+    debug: Debug = False,
+) -> None:
+    """Watch a running sweep from another terminal, until it ends; Ctrl-C ends the view only."""
+    import sys
+
+    from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.sweeps.start_or_resume import make_console
+    from orchestrator.sweeps.watch import watch_sweep
+
+    console = make_console(sys.stdout)
+    try:
+        watch_sweep(find_sweep(sweep, out), console, as_json=json)
+    except KeyboardInterrupt:
+        print("The view has ended; the sweep continues.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @examples(
@@ -146,8 +168,8 @@ def delete(
 
 
 sweeps = commands(
-    *(list_, show, export, archive, restore, delete, gc),
-    about="List the sweeps of a folder, or show, export, archive, restore or delete one.",
+    *(list_, show, watch, export, archive, restore, delete, gc),
+    about="List the sweeps of a folder, or show, watch, export, archive, restore or delete one.",
     group=_ListOrShow,
     shown=("python -m orchestrator.sweeps", "python -m orchestrator.sweeps SWEEP"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import nullcontext
 from typing import Any
 
 from orchestrator.core.atomic_files import write_file
@@ -29,7 +28,7 @@ def conclude(
 
     console, workspace = process.console, process.workspace
     prepared, studies = records.prepared, records.studies
-    with console.status("Summing up") if console.is_terminal else nullcontext():
+    with process.summing_up():
         busy_share = progress.busy_share()
         summary = summarise(prepared, studies.arms, studies.confirm, workspace.trials)
         workspace.report.mkdir(exist_ok=True)

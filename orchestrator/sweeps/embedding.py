@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from orchestrator.execution.callback_interface import SweepCallback
+from orchestrator.execution.sweep_monitor import SweepMonitor
+from orchestrator.reporting.live_view import ScreenMaker
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Streams that the user sees while standard output and error go to the log of the sweep."""
+
+    out: TextIO
+    err: TextIO
 
 
 @dataclass(frozen=True)
@@ -14,8 +24,9 @@ class Embedding:
     """Parts of the program that the sweep calls. The program's process does not end with the sweep.
 
     Attributes:
-        callbacks: returns the user's callbacks; called with the streams that the user sees during the sweep, while
-            standard output and error go to its log.
+        callbacks: returns the program's callbacks.
+        screen: makes the live screen; None for one on the console, if that is a terminal.
     """
 
-    callbacks: Callable[[TextIO, TextIO], Sequence[SweepCallback]] = lambda out, err: ()
+    callbacks: Callable[[Streams, SweepMonitor], Sequence[SweepCallback]]
+    screen: ScreenMaker | None = None

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -137,7 +138,6 @@ def resume_sweep(
             result = _finished(workspace, spec, console, out)
         else:
             # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
-            _check_surroundings(spec, workspace, console)
             prepared = _prepare(spec, workspace, console, allow_changed)
             add_splits(prepared, workspace)
             set_budget(workspace, before, spec.trials, spec.splits)
@@ -147,23 +147,37 @@ def resume_sweep(
         print(json.dumps(result, allow_nan=False))
 
 
-def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> PreparedSweep:
-    """Return the checked sweep; one that is resumed must be unchanged since its start."""
-    from orchestrator.execution.prepare import prepare
-    from orchestrator.reporting.live_view import FeatureProgress
-    from orchestrator.search.space import load_space
-    from orchestrator.sweeps.fingerprint import check_unchanged
+def _prepare(
+    spec: SweepSpec,
+    workspace: Workspace,
+    console: Console,
+    allow_changed: bool,
+    embedding: Embedding | None = None,
+) -> PreparedSweep:
+    """Return the checked sweep; one that is resumed must be unchanged since its start.
 
-    progress = FeatureProgress(console)
-    resumed = workspace.spec.is_file()
-    try:
+    The screen shows something before the libraries are loaded, which takes seconds.
+    """
+    from orchestrator.execution.progress_snapshot import Phase
+    from orchestrator.execution.sweep_monitor import SweepMonitor
+    from orchestrator.reporting.live_view import LiveView
+
+    monitor = SweepMonitor(spec.name, f"{spec.name}: {spec.variant} on {Path(spec.dataset).name}")
+    with LiveView(console, monitor, embedding.screen if embedding else None) as view:
+        view.enter(Phase.LOADING)
+        from orchestrator.execution.prepare import prepare
+        from orchestrator.search.space import load_space
+        from orchestrator.sweeps.fingerprint import check_unchanged
+        from orchestrator.sweeps.run import execute_sweep  # noqa: F401
+
+        view.enter(Phase.DATA)
+        _check_surroundings(spec, workspace, console)
+        resumed = workspace.spec.is_file()
         space = load_space(workspace.space, begun=True) if resumed else None
-        prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
-    finally:
-        progress.close()
-    if resumed and not allow_changed:
-        check_unchanged(prepared, workspace)
-    return prepared
+        prepared = prepare(spec, view.count, space, begun=resumed and workspace.first.is_file())
+        if resumed and not allow_changed:
+            check_unchanged(prepared, workspace)
+        return prepared
 
 
 def _run(
@@ -176,16 +190,18 @@ def _run(
     embedding: Embedding | None = None,
 ) -> dict[str, Any]:
     """Run a new or unfinished sweep; raise SweepInterrupted or SweepStopped if it ends before it is finished."""
+    resumed = workspace.spec.is_file()
+    if prepared is None:
+        prepared = _prepare(spec, workspace, console, allow_changed, embedding)
     from orchestrator.core.output_capture import redirect_output
+    from orchestrator.sweeps.embedding import Streams
     from orchestrator.sweeps.fingerprint import save_fingerprint
     from orchestrator.sweeps.run import execute_sweep
     from orchestrator.sweeps.signals import SignalHandler
 
-    resumed = workspace.spec.is_file()
-    if prepared is None:
-        _check_surroundings(spec, workspace, console)
-        prepared = _prepare(spec, workspace, console, allow_changed)
     signals = SignalHandler()
+    # Inside `redirect_output` both names stand for other streams.
+    on_error, standard = console.file is sys.stderr, console.file in (sys.stdout, sys.stderr)
     try:
         with signals.installed():  # before the sweep exists, so that a signal always prints how to resume
             if not resumed:
@@ -194,16 +210,18 @@ def _run(
             _print_exclusions(console, prepared)
             send_logs_to(logging.FileHandler(workspace.log, encoding="utf-8"))
             with redirect_output(workspace.log) as (out_stream, err_stream):
-                terminal, callbacks = console, []
-                if console.file in (sys.stdout, sys.stderr):
-                    terminal = make_console(err_stream if console.file is sys.stderr else out_stream)
+                visible = err_stream if on_error else out_stream
+                terminal = make_console(visible) if standard and console.file is not visible else console
                 if embedding:  # the process is not the sweep's, so nothing here ends it
-                    ray_lost = print_reason(terminal, spec, out)
-                    callbacks = list(embedding.callbacks(out_stream, err_stream))
+                    make_callbacks = partial(embedding.callbacks, Streams(out_stream, err_stream))
+                    ray_lost, screen = print_reason(terminal, spec, out), embedding.screen
                 else:
+                    make_callbacks, screen = None, None
                     ray_lost = exit_immediately(terminal, spec, out, FAILED)
                     signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED)
-                result = execute_sweep(prepared, workspace, terminal, signals, ray_lost, callbacks=callbacks)
+                result = execute_sweep(
+                    prepared, workspace, terminal, signals, ray_lost, make_callbacks=make_callbacks, make_screen=screen
+                )
         _print_if_ended_early(result, spec, console, out)
         return result
     except InputError:

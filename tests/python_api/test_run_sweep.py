@@ -67,9 +67,13 @@ class Counting(Callback):
     """Callback that counts epochs and prints the end of each job."""
 
     epochs = 0
+    snapshot = None
 
     def on_epoch(self, job, epoch):
         self.epochs += 1
+
+    def on_progress(self, snapshot):
+        self.snapshot = snapshot
 
     def on_job_end(self, job, outcome, final, error):
         print(f"{job.key}: {outcome}")
@@ -98,6 +102,7 @@ def test_sweep_returns_its_tables_best_configuration_and_model_and_calls_the_cal
     pd.testing.assert_frame_equal(loaded.trials, result.trials)
     assert loaded.best == result.best and loaded.settings == result.settings
 
+    assert counting.snapshot.name == "made" and counting.snapshot.total == 7
     out, err = capfd.readouterr()
     assert counting.epochs == 13 and out.count("trial-0001: complete") == 1 and len(out.splitlines()) == 7
     assert err.splitlines() == ["Failing.on_epoch failed (ValueError: no); the sweep continues."]

@@ -14,7 +14,9 @@ from orchestrator.execution.job import EpochReport
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
-from orchestrator.reporting.live_view import FeatureProgress, LiveView, duration
+from orchestrator.execution.sweep_monitor import SweepMonitor
+from orchestrator.reporting.duration import duration
+from orchestrator.reporting.live_view import FeatureProgress, LiveView
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_job
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work, epoch
@@ -24,9 +26,11 @@ def run(terminal: bool, wrong=None):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
     tally = SweepProgress(budget=4 + 3, epochs=3, slots=Slots(2))
     sweep = FakeSweep(Plan(trials=2, confirm=1, splits=1, seed=0, epochs=3))
-    with LiveView(console, tally, "a sweep") as view:
+    monitor = SweepMonitor("demo", "a sweep")
+    monitor.show_runs(tally, {})
+    with LiveView(console, monitor) as view:
         assert FakeExecutor(sweep.controller(tally, view), Work(wrong or {})).run()
-        drawn = view._draw()
+        drawn = view.draw()
     console.print(drawn)
     return console.file.getvalue(), tally
 
@@ -45,7 +49,9 @@ def test_other_output_than_a_terminal_gets_plain_lines():
 def test_a_repeated_error_is_printed_once(terminal):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
     tally = SweepProgress(budget=3, epochs=3, slots=Slots(1))
-    view = LiveView(console, tally, "a sweep")
+    monitor = SweepMonitor("demo", "a sweep")
+    monitor.show_runs(tally, {})
+    view = LiveView(console, monitor)
     for number, error in enumerate(("Traceback …\nno features", "Traceback …\nno features", "another")):
         tally.on_job_start(make_job(number))
         tally.on_job_end(make_job(number), Outcome.FAILED, {}, error)
@@ -57,7 +63,7 @@ def test_a_repeated_error_is_printed_once(terminal):
 
 def test_a_terminal_gets_a_live_table():
     text, tally = run(True)
-    assert all(word in text for word in ("trial 0", "confirm trial", "baselines, split 1", "complete", "7/7 runs"))
+    assert all(word in text for word in ("trial 0", "confirm trial", "baselines, split 1", "7 complete", "7/7"))
 
 
 def test_the_progress_counts_trials_and_has_the_best():
@@ -71,7 +77,7 @@ def test_the_progress_counts_trials_and_has_the_best():
     assert tally.best("search").job is first and tally.best("search").best == 0.5 and tally.best("control") is None
     tally.on_job_end(first, Outcome.COMPLETE, {}, None)
     tally.on_job_end(second, Outcome.DIVERGED, {}, None)
-    assert tally.counts() == {"complete": 1, "diverged": 1} and tally.running() == []
+    assert tally.outcomes() == {"complete": 1, "diverged": 1} and tally.open_jobs() == []
 
 
 def test_the_progress_has_the_time_left_and_the_busy_share(monkeypatch):

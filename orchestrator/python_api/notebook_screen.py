@@ -80,7 +80,9 @@ class NotebookScreen:
 
     def _html(self) -> str:
         assert self._draw is not None
-        console = Console(file=StringIO(), record=True, width=COLUMNS, height=ROWS, force_terminal=True)
+        console = Console(
+            file=StringIO(), record=True, width=COLUMNS, height=ROWS, force_terminal=True, force_jupyter=False
+        )
         console.print(self._draw())
         return console.export_html(inline_styles=True, code_format=_FORMAT)
 

@@ -57,7 +57,9 @@ def _output(quiet: bool) -> tuple[Console, ScreenMaker | None]:
         return Console(file=StringIO(), quiet=True), None
     if not in_notebook():
         return make_console(sys.stderr), None
-    return Console(file=sys.stdout, width=COLUMNS, height=ROWS, force_terminal=False), NotebookScreen().drawing
+    return Console(
+        file=sys.stdout, width=COLUMNS, height=ROWS, force_terminal=False, force_jupyter=False
+    ), NotebookScreen().drawing
 
 
 def _how_to_resume(what: str, spec: SweepSpec, out: Path) -> str:

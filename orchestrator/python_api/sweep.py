@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.core.errors import InputError
+from orchestrator.core.errors import InputError, reason
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import job_key
 from orchestrator.reporting.sweep_record import SweepRecord, read_sweep_record
@@ -17,6 +17,7 @@ from orchestrator.search.varied_parameters import format_value, varied_parameter
 if TYPE_CHECKING:
     import pandas as pd
 
+    from orchestrator.python_api.sweep_plots import SweepPlots
     from orchestrator.scoring import Scorer
 
 
@@ -128,6 +129,28 @@ class Sweep:
             InputError: no trial has ended with a finite score yet.
         """
         return dict(self._best().params)
+
+    @property
+    def plot(self) -> SweepPlots:
+        """Plots: `history()`, `curves()`, `importance()`, `parallel()` and `predictions()`."""
+        from orchestrator.python_api.sweep_plots import SweepPlots
+
+        return SweepPlots(self._record)
+
+    def report(self) -> Path:
+        """Return the path of the report page, `report/index.html`; write it if it is missing.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        from orchestrator.reporting.page.write_page import page_path
+        from orchestrator.reporting.page.write_report import write_report
+
+        path = page_path(self._workspace)
+        try:
+            return path if path.is_file() else write_report([self._workspace])
+        except OSError as error:
+            raise InputError(f"The report page {path} cannot be written: {reason(error)}.") from error
 
     def scorer(self, device: str = "cpu") -> Scorer:
         """Load the model that stands for the best configuration; call it on images and prompts.

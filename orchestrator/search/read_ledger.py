@@ -12,10 +12,21 @@ from orchestrator.search.open_storage import open_storage, study_name
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
 
 
 def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
     """Return the studies of a sweep's ledger with their started trials; empty if the ledger is missing.
+
+    Raises:
+        InputError: as `read_optuna_trials`.
+    """
+    studies = read_optuna_trials(workspace)
+    return {study: [read_trial(trial) for trial in trials] for study, trials in studies.items()}
+
+
+def read_optuna_trials(workspace: Workspace) -> dict[str, list[FrozenTrial]]:
+    """Return the studies of a sweep's ledger with their started trials as Optuna's; empty if the ledger is missing.
 
     Raises:
         InputError: a journal is damaged before its last line, which may be incomplete, or a database cannot be
@@ -33,7 +44,7 @@ def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
         storage = _open(url, workspace)
         return {
             study.study_name.removeprefix(prefix): [
-                read_trial(trial)
+                trial
                 for trial in storage.get_all_trials(storage.get_study_id_from_name(study.study_name), deepcopy=False)
                 if trial.state is not TrialState.WAITING
             ]

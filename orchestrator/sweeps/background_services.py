@@ -15,6 +15,7 @@ from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher, read_heartbeats
 from orchestrator.execution.sweep_slot_sharing import SlotSharing
 from orchestrator.execution.watchdog import HangWatchdog
+from orchestrator.reporting.page.page_process import PageProcess
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.orphaned_runs import close_orphans
@@ -47,6 +48,18 @@ def upload_services(process: SweepProcess, records: SweepRecords) -> Iterator[Up
     finally:
         records.collector.close()
         report_pending(process.console, records.spool, uploader, records.target.tracking_uri)
+
+
+@contextmanager
+def report_page(process: SweepProcess, records: SweepRecords) -> Iterator[PageProcess]:
+    """Run the process that writes the report page."""
+    spec, slots = records.prepared.spec, records.slots.count
+    page = PageProcess(process.workspace, slots * (spec.cpus_per_trial or 1.0))
+    page.start()
+    try:
+        yield page
+    finally:
+        page.close()
 
 
 @contextmanager

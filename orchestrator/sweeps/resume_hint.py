@@ -27,6 +27,11 @@ def print_reason(console: Console, spec: SweepSpec, out: Path) -> Callable[[str]
     return print_sentence
 
 
+def report_command(spec: SweepSpec, out: Path) -> str:
+    """Return the command that writes the report page of a sweep again."""
+    return resume_command(spec, out).replace("orchestrator.resume", "orchestrator.report", 1)
+
+
 def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) -> Callable[[str], None]:
     """Return a function that prints a sentence and how to resume, and ends the process as SIGKILL would.
 

@@ -25,7 +25,7 @@ from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
 from orchestrator.reporting.live_view import LiveView, ScreenMaker
-from orchestrator.sweeps.background_services import monitored_controller, upload_services
+from orchestrator.sweeps.background_services import monitored_controller, report_page, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import (
@@ -73,15 +73,18 @@ def execute_sweep(
     with LiveView(console, monitor, make_screen) as view, SnapshotPublisher(workspace, monitor):
         callbacks = tuple(make_callbacks(monitor)) if make_callbacks else ()
         began = time.monotonic()
-        process = SweepProcess(workspace, console, signals, executor or RayTune(), began, monitor, view, callbacks)
+        process = SweepProcess(
+            *(workspace, console, signals, executor or RayTune(), began, monitor, view, callbacks),
+            shows_result=make_screen is None,  # a program with a screen of its own shows the result itself
+        )
         store = open_trial_store(spec, workspace)
         data = read_data(prepared, store, view.count)
         _check_store(store)
         with _session(process, spec, ray_lost):
             records = open_records(process, prepared, distribute(data, prepared))
-            with upload_services(process, records) as uploader:
+            with upload_services(process, records) as uploader, report_page(process, records) as page:
                 progress = run_trials(process, records)
-                return conclude(process, records, uploader, progress)
+                return conclude(process, records, uploader, progress, page)
 
 
 def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:

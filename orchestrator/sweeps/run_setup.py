@@ -57,6 +57,7 @@ class SweepProcess:
         monitor: its state, for the screen and for other processes.
         view: its screen.
         callbacks: of the user, called after the sweep's own.
+        shows_result: whether the result is printed at the end.
     """
 
     workspace: Workspace
@@ -67,6 +68,7 @@ class SweepProcess:
     monitor: SweepMonitor
     view: LiveView
     callbacks: tuple[SweepCallback, ...] = ()
+    shows_result: bool = True
 
     @contextmanager
     def summing_up(self) -> Iterator[None]:

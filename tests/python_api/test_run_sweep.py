@@ -98,6 +98,14 @@ def test_sweep_returns_its_tables_best_configuration_and_model_and_calls_the_cal
     assert table["alignment"].notna().all()
     assert best in repr(result) and "\n" not in repr(result) and best in result._repr_html_()
 
+    assert "SRCC" in result.plot.history().get_ylabel() and result.plot.curves(backend="plotly").data
+    assert result.plot.predictions(backend="plotly").data
+    with pytest.raises(InputError, match="no plot of importance"):
+        result.plot.importance()
+    with pytest.raises(InputError, match="backend is matplotlib or plotly, not 'bokeh'"):
+        result.plot.history(backend="bokeh")
+    assert "made" in result.report().read_text(encoding="utf-8")
+
     loaded = load_sweep("made", tmp_path / "sweeps")
     pd.testing.assert_frame_equal(loaded.trials, result.trials)
     assert loaded.best == result.best and loaded.settings == result.settings

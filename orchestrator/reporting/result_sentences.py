@@ -1,0 +1,47 @@
+"""Sentences about the result of a sweep, from the content of `result.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.reporting.baseline_names import BASELINES
+
+Result = Mapping[str, Any]
+"""Content of `result.json`."""
+
+
+def summary_line(result: Result) -> str:
+    """Return the best configuration's figures in one sentence."""
+    best = result["best"]
+    if best is None:
+        return "No trial has a finite score."
+    part, figures = ("test", best["test"]) if best["test"] else ("validation", best["val"])
+    srcc, plcc = ("–" if figures[name] is None else f"{figures[name]:.4f}" for name in ("srcc", "plcc"))
+    return f"Best: trial {best['trial']}, {part} SRCC {srcc}, PLCC {plcc}."
+
+
+def conclusions(result: Result) -> list[str]:
+    """Return one sentence for each paired comparison and each baseline without figures."""
+    best, exhausted = result["best"], result.get("exhausted_sentences", {}).values()
+    if best is None:
+        none = "No trial has a finite score, so there is nothing to report: see the outcomes above."
+        return [none, *exhausted]
+    sentences = []
+    for comparison in result.get("comparisons", ()):
+        against, difference, (low, high) = (comparison[key] for key in ("against", "srcc_difference", "interval"))
+        if difference is None:
+            continue
+        name = "the control (plain_head)" if against == "control" else BASELINES.get(against, against)
+        of = f" of {comparison['target']}" if len(result["targets"]) > 1 else ""
+        verdict = "cannot be distinguished from"
+        if low is not None and (low > 0 or high < 0):
+            verdict = "is better than" if low > 0 else "is worse than"
+        bounds = ", ".join("–" if bound is None else f"{bound:+.4f}" for bound in (low, high))
+        sentences.append(
+            f"Trial {best['trial']} {verdict} {name}: test SRCC{of} {difference:+.4f}, paired 95 % interval [{bounds}]."
+        )
+    for name, baseline in result.get("baselines", {}).items():
+        if baseline.get("reason"):
+            sentences.append(f"No figure for the {BASELINES.get(name, name)}: {baseline['reason']}.")
+    return [*sentences, *exhausted]

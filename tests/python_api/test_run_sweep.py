@@ -100,8 +100,6 @@ def test_sweep_returns_its_tables_best_configuration_and_model_and_calls_the_cal
 
     assert "SRCC" in result.plot.history().get_ylabel() and result.plot.curves(backend="plotly").data
     assert result.plot.predictions(backend="plotly").data
-    with pytest.raises(InputError, match="no plot of importance"):
-        result.plot.importance()
     with pytest.raises(InputError, match="backend is matplotlib or plotly, not 'bokeh'"):
         result.plot.history(backend="bokeh")
     assert "made" in result.report().read_text(encoding="utf-8")
@@ -182,5 +180,7 @@ def test_data_frame_is_a_data_set(run, ratings, tmp_path, monkeypatch):
     frame = pd.read_csv("ratings.csv").set_index("image")
     result = run(dataset=frame, trials=1, confirm=0)
     assert result.state == "finished" and result.result["dataset"] == "csv:frame.csv"
+    with pytest.raises(InputError, match="There is no plot of predictions"):
+        result.plot.predictions()
     with pytest.raises(InputError, match="A sweep named made exists with other settings"):
         run(dataset=frame.assign(alignment=frame["alignment"] + 1), trials=1, confirm=0)

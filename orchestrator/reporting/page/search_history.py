@@ -31,7 +31,7 @@ def search_history(record: SweepRecord) -> Section | None:
     """Return the section on the search; it says so if no trial has ended."""
     sentences = tuple(_counts(record, study) for study in SEARCHES if record.studies.get(study))
     if not sentences:
-        return Section("the-search", "Search", ("No trial has started yet.",))
+        return Section("search", "Search", ("No trial has started yet.",))
     figure, drawn, scored = _history(record)
     charts = []
     if scored:
@@ -46,7 +46,7 @@ def search_history(record: SweepRecord) -> Section | None:
         sentences = (*sentences, "No trial has ended with a finite score yet, so there is nothing to draw.")
     if curves := learning_curves(record):
         charts.append(curves)
-    return Section("the-search", "Search", sentences, tuple(charts), _rungs(record))
+    return Section("search", "Search", sentences, tuple(charts), _rungs(record))
 
 
 def _counts(record: SweepRecord, study: Study) -> str:

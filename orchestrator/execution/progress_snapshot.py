@@ -98,6 +98,7 @@ class RunSnapshot:
 
 
 CURVE_POINTS = 32
+"""Largest number of points of a curve in a snapshot."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
+from orchestrator.core.errors import InputError
 from orchestrator.execution.job import Job, Study
 from orchestrator.execution.machine_usage import MachineMonitor
 from orchestrator.execution.progress import JobProgress, SweepProgress
@@ -121,10 +124,15 @@ class SweepMonitor:
         return None if line is None else replace(_run(line, now), params=self._params_of(line.job))
 
     def _params_of(self, job: Job) -> tuple[tuple[str, str], ...]:
-        if job.key not in self._params and job.study in self._spaces:
-            varied = varied_parameters(self._spaces[job.study], job.params)
-            self._params[job.key] = tuple((one.name, format_value(one.value)) for one in varied)
-        return self._params.get(job.key, ())
+        if job.key not in self._params:
+            self._params[job.key] = tuple((name, format_value(value)) for name, value in self._varied(job))
+        return self._params[job.key]
+
+    def _varied(self, job: Job) -> list[tuple[str, Any]]:
+        if job.study in self._spaces:
+            with suppress(InputError):  # a trial of an earlier space
+                return [(one.name, one.value) for one in varied_parameters(self._spaces[job.study], job.params)]
+        return list(job.params.items())
 
 
 def _phase_of_runs(lines: list[JobProgress], progress: SweepProgress) -> Phase:

@@ -46,11 +46,19 @@ class LiveView:
     Args:
         console: console to draw on.
         monitor: state of the sweep; it must know of a step before this callback does.
+        insisted: returns whether the user has asked a second time to stop.
         make_screen: returns a live screen that shows what the given function returns; None for one on the console, if
             that is a terminal.
     """
 
-    def __init__(self, console: Console, monitor: SweepMonitor, make_screen: ScreenMaker | None = None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        monitor: SweepMonitor,
+        insisted: Callable[[], bool] = lambda: False,
+        make_screen: ScreenMaker | None = None,
+    ) -> None:
+        self._insisted = insisted
         self._console = console
         self._monitor = monitor
         self._first_job_with: dict[str, str] = {}
@@ -108,7 +116,7 @@ class LiveView:
         # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
         snapshot = self._monitor.snapshot(rows=height)
         ascii_only = console.options.ascii_only
-        note = _stopping_note(snapshot) if snapshot.stopping else ""
+        note = self._note(snapshot)
         return draw_progress(snapshot, console.width, height, note=note, ascii_only=ascii_only)
 
     def on_job_start(self, job: Job) -> None:
@@ -134,17 +142,21 @@ class LiveView:
     def on_job_interrupted(self, job: Job) -> None:
         """Do nothing: the end of the sweep shows it."""
 
+    def _note(self, snapshot: ProgressSnapshot) -> str:
+        """Return the sentence that acknowledges a signal; empty before one."""
+        if not snapshot.stopping:
+            return ""
+        if self._insisted():
+            return "Stopping at once."
+        return f"Stopping{' after the running epochs' if snapshot.running else ''}. Ctrl-C again stops at once."
+
     def _announce_stop(self) -> None:
+        printed = ""
         while not self._closing.wait(_POLL):
-            if (snapshot := self._monitor.snapshot(rows=0)).stopping:
-                self._console.print(_stopping_note(snapshot), style="yellow", highlight=False, soft_wrap=True)
-                return
-
-
-def _stopping_note(snapshot: ProgressSnapshot) -> str:
-    if snapshot.running:
-        return "Stopping after the running epochs. Ctrl-C again stops at once."
-    return "Stopping. Ctrl-C again stops at once."
+            note = self._note(self._monitor.snapshot(rows=0))
+            if note and (not printed or self._insisted()) and note != printed:
+                self._console.print(note, style="yellow", highlight=False, soft_wrap=True)
+                printed = note
 
 
 def ended_line(run: RunSnapshot, budget: int) -> str:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from orchestrator.execution.progress_snapshot import RunSnapshot
+from orchestrator.execution.progress_snapshot import CURVE_POINTS, RunSnapshot
 from orchestrator.reporting.sparkline import sparkline
 
 GAP = 2
 """Spaces between two columns."""
 
 _CURVE = 14
-"""Characters of a sparkline."""
+"""Characters of a sparkline on a narrow screen."""
 
 
 @dataclass(frozen=True)
@@ -52,32 +52,34 @@ def choose_columns(
         sparklines: whether the terminal can draw them.
     """
     devices = {run.device for run in runs if run.device}
+    used = {"curve": sparklines, "host": several_hosts, "device": len(devices) > 1}
+    columns = [column for column in _columns(runs, _CURVE) if used.get(column.header, True)]
+    while (total := _total(columns, runs)) > width and (last := max(column.rank for column in columns)):
+        columns = [column for column in columns if column.rank != last]
+    kept = {column.header for column in columns}
+    wide = _columns(runs, min(CURVE_POINTS, _CURVE + max(0, width - total)))  # the curve gets the rest of the width
+    return [(column, column.width(runs)) for column in wide if column.header in kept]
+
+
+def _columns(runs: Sequence[RunSnapshot], curve: int) -> list[RunColumn]:
+    """Return all columns, with curves of at most `curve` characters on one scale."""
     found = [value for run in runs for value in run.curve if value is not None]
     low, high = min(found, default=0.0), max(found, default=1.0)
-    columns = [
+    return [
         RunColumn("run", lambda run: run.title),
         RunColumn("state", lambda run: run.state, rank=1),
         RunColumn("epoch", lambda run: f"{run.epoch}/{run.epochs}" if run.epochs else "", right=True),
         RunColumn("best", lambda run: format_score(run.best), right=True),
         RunColumn("last", lambda run: format_score(run.last), right=True, rank=2),
-        RunColumn("curve", lambda run: sparkline(run.curve, _CURVE, low, high), style="cyan", rank=3),
+        RunColumn("curve", lambda run: sparkline(run.curve, curve, low, high), style="cyan", rank=3),
         RunColumn("time", lambda run: "" if run.seconds is None else clock(run.seconds), right=True, rank=4),
         RunColumn("host", lambda run: run.host, rank=5),
         RunColumn("device", lambda run: short_device(run.device), rank=6),
     ]
-    unused = {
-        name
-        for name, used in (("curve", sparklines), ("host", several_hosts), ("device", len(devices) > 1))
-        if not used
-    }
-    chosen = [(column, column.width(runs)) for column in columns if column.header not in unused]
-    while _total(chosen) > width and (last := max(column.rank for column, _ in chosen)):
-        chosen = [pair for pair in chosen if pair[0].rank != last]
-    return chosen
 
 
-def _total(chosen: Sequence[tuple[RunColumn, int]]) -> int:
-    return sum(width for _, width in chosen) + GAP * (len(chosen) - 1)
+def _total(columns: Sequence[RunColumn], runs: Sequence[RunSnapshot]) -> int:
+    return sum(column.width(runs) for column in columns) + GAP * (len(columns) - 1)
 
 
 def format_score(value: float | None) -> str:

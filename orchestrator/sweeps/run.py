@@ -70,7 +70,10 @@ def execute_sweep(
     code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
     monitor = SweepMonitor(spec.name, sweep_title(prepared), signals.stopping.is_set, Phase.FEATURES)
-    with LiveView(console, monitor, make_screen) as view, SnapshotPublisher(workspace, monitor):
+    view = LiveView(console, monitor, lambda: signals.insisted, make_screen)
+    with view, SnapshotPublisher(workspace, monitor):
+        if signals.force_exit:
+            signals.force_exit = _after_closing(view, signals.force_exit)
         callbacks = tuple(make_callbacks(monitor)) if make_callbacks else ()
         began = time.monotonic()
         process = SweepProcess(
@@ -80,11 +83,21 @@ def execute_sweep(
         store = open_trial_store(spec, workspace)
         data = read_data(prepared, store, view.count)
         _check_store(store)
-        with _session(process, spec, ray_lost):
+        with _session(process, spec, _after_closing(view, ray_lost)):
             records = open_records(process, prepared, distribute(data, prepared))
             with upload_services(process, records) as uploader, report_page(process, records) as page:
                 progress = run_trials(process, records)
                 return conclude(process, records, uploader, progress, page)
+
+
+def _after_closing(view: LiveView, end: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that ends the process once the live screen is removed, so that its sentence is the last."""
+
+    def close_and_end(sentence: str) -> None:
+        view.close()
+        end(sentence)
+
+    return close_and_end
 
 
 def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:

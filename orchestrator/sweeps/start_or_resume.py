@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -163,7 +164,11 @@ def _prepare(
     from orchestrator.reporting.live_view import LiveView
 
     monitor = SweepMonitor(spec.name, f"{spec.name}: {spec.variant} on {Path(spec.dataset).name}")
-    with LiveView(console, monitor, embedding.screen if embedding else None) as view:
+    make_screen = embedding.screen if embedding else None
+    with (
+        _libraries_silenced(console, workspace) as terminal,
+        LiveView(terminal, monitor, make_screen=make_screen) as view,
+    ):
         view.enter(Phase.LOADING)
         from orchestrator.execution.prepare import prepare
         from orchestrator.search.space import load_space
@@ -171,13 +176,34 @@ def _prepare(
         from orchestrator.sweeps.run import execute_sweep  # noqa: F401
 
         view.enter(Phase.DATA)
-        _check_surroundings(spec, workspace, console)
+        _check_surroundings(spec, workspace, terminal)
         resumed = workspace.spec.is_file()
         space = load_space(workspace.space, begun=True) if resumed else None
         prepared = prepare(spec, view.count, space, begun=resumed and workspace.first.is_file())
         if resumed and not allow_changed:
             check_unchanged(prepared, workspace)
         return prepared
+
+
+@contextmanager
+def _libraries_silenced(console: Console, workspace: Workspace) -> Iterator[Console]:
+    """Keep what libraries print from the screen; append it to the sweep's log at the end, unless the block raises.
+
+    Yields:
+        A console in the place of the given one.
+    """
+    from orchestrator.core.output_capture import is_standard_output, redirect_output
+
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        with redirect_output(log) as (out_stream, err_stream):
+            if is_standard_output(console.file):
+                yield make_console(err_stream if console.file is sys.stderr else out_stream)
+            else:
+                yield console
+        if printed := log.read_bytes():
+            with workspace.log.open("ab") as file:
+                file.write(printed)
 
 
 def _run(
@@ -193,15 +219,13 @@ def _run(
     resumed = workspace.spec.is_file()
     if prepared is None:
         prepared = _prepare(spec, workspace, console, allow_changed, embedding)
-    from orchestrator.core.output_capture import redirect_output
+    from orchestrator.core.output_capture import is_standard_output, redirect_output
     from orchestrator.sweeps.embedding import Streams
     from orchestrator.sweeps.fingerprint import save_fingerprint
     from orchestrator.sweeps.run import execute_sweep
     from orchestrator.sweeps.signals import SignalHandler
 
     signals = SignalHandler()
-    # Inside `redirect_output` both names stand for other streams.
-    on_error, standard = console.file is sys.stderr, console.file in (sys.stdout, sys.stderr)
     try:
         with signals.installed():  # before the sweep exists, so that a signal always prints how to resume
             if not resumed:
@@ -210,8 +234,9 @@ def _run(
             _print_exclusions(console, prepared)
             send_logs_to(logging.FileHandler(workspace.log, encoding="utf-8"))
             with redirect_output(workspace.log) as (out_stream, err_stream):
-                visible = err_stream if on_error else out_stream
-                terminal = make_console(visible) if standard and console.file is not visible else console
+                terminal = console
+                if is_standard_output(console.file):
+                    terminal = make_console(err_stream if console.file is sys.stderr else out_stream)
                 if embedding:  # the process is not the sweep's, so nothing here ends it
                     make_callbacks = partial(embedding.callbacks, Streams(out_stream, err_stream))
                     ray_lost, screen = print_reason(terminal, spec, out), embedding.screen

@@ -5,6 +5,8 @@ import math
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from rich.console import Console
@@ -13,6 +15,7 @@ from orchestrator.execution import progress as tally_module
 from orchestrator.execution.job import EpochReport
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.progress_snapshot import Phase
 from orchestrator.execution.slots import Slots
 from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.reporting.duration import duration
@@ -98,6 +101,45 @@ def test_the_progress_has_the_time_left_and_the_busy_share(monkeypatch):
     # 8 jobs of 4 epochs are ahead.
     assert tally.seconds_left() == pytest.approx(32 / (8 / 3))
     assert 0 < tally.busy_share() <= 1
+
+
+def test_a_live_screen_leaves_the_standard_streams_to_the_log():
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    before = sys.stdout, sys.stderr
+    with LiveView(console, SweepMonitor("demo", "a sweep")):
+        assert (sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_signal_is_acknowledged_within_half_a_second(terminal):
+    stopping, insisted = threading.Event(), threading.Event()
+    console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
+    monitor = SweepMonitor("demo", "a sweep", stopping.is_set)
+
+    def wait_for(text):
+        began = time.monotonic()
+        while text not in console.file.getvalue():
+            assert time.monotonic() < began + 20
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+    with LiveView(console, monitor, insisted.is_set):
+        time.sleep(0.3)
+        assert "Stopping" not in console.file.getvalue()
+        stopping.set()
+        assert wait_for("Stopping. Ctrl-C again stops at once.") < 5  # on a busy machine; 0.25 s on an idle one
+        insisted.set()
+        wait_for("Stopping at once.")
+    text = console.file.getvalue()
+    assert terminal or text.splitlines() == ["Stopping. Ctrl-C again stops at once.", "Stopping at once."]
+
+
+def test_phases_are_plain_lines_without_a_terminal():
+    console = Console(file=io.StringIO(), width=120)
+    with LiveView(console, SweepMonitor("demo", "a sweep")) as view:
+        view.enter(Phase.CONNECTING)
+        view.count(400, 400, "image features")
+    assert console.file.getvalue() == "Connecting to Ray\nimage features: 400/400\n"
 
 
 @pytest.mark.parametrize(

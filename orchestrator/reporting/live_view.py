@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -26,6 +26,20 @@ _POLL = 0.1
 """Seconds between two looks, without a terminal, at whether the sweep stops."""
 
 
+class LiveScreen(Protocol):
+    """Screen that is drawn again and again."""
+
+    def start(self, refresh: bool) -> None:
+        """Begin to draw; at once if `refresh`."""
+
+    def stop(self) -> None:
+        """Draw no more; do nothing if it has stopped."""
+
+
+ScreenMaker = Callable[[Callable[[], Group]], LiveScreen]
+"""Function that returns a screen for a function that draws it."""
+
+
 class LiveView:
     """Callbacks that show a sweep's progress on the screen; used as a context manager.
 
@@ -33,9 +47,17 @@ class LiveView:
         console: console to draw on.
         monitor: state of the sweep; it must know of a step before this callback does.
         insisted: returns whether the user has asked a second time to stop.
+        make_screen: returns a live screen that shows what the given function returns; None for one on the console, if
+            that is a terminal.
     """
 
-    def __init__(self, console: Console, monitor: SweepMonitor, insisted: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        monitor: SweepMonitor,
+        insisted: Callable[[], bool] = lambda: False,
+        make_screen: ScreenMaker | None = None,
+    ) -> None:
         self._insisted = insisted
         self._console = console
         self._monitor = monitor
@@ -43,9 +65,12 @@ class LiveView:
         self._lines = FeatureProgress(console)
         self._drawn = Group()
         self._closing = threading.Event()
-        # What libraries print must not be taken past the log, so rich leaves the standard streams alone.
-        self._live = (
-            Live(
+        self._live: LiveScreen | None = None
+        if make_screen:
+            self._live = make_screen(self.draw)
+        elif can_redraw(console):
+            # What libraries print must not be taken past the log, so rich leaves the standard streams alone.
+            self._live = Live(
                 get_renderable=self.draw,
                 console=console,
                 refresh_per_second=REFRESHES,
@@ -54,9 +79,6 @@ class LiveView:
                 redirect_stderr=False,
                 vertical_overflow="crop",
             )
-            if can_redraw(console)
-            else None
-        )
 
     def __enter__(self) -> Self:
         if self._live:

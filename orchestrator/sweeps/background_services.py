@@ -88,6 +88,7 @@ def monitored_controller(
             collector=records.collector,
         )
     )
+    controller.add_callbacks(process.callbacks)
     heartbeat = HeartbeatPublisher(spec, workspace, progress, slots, cluster_address(spec.address) is not None)
     process.monitor.show_runs(progress, {arm.study: arm.space for arm in studies.arms})
     with watchdog, heartbeat, _slot_sharing(process, records, progress, controller):

@@ -56,5 +56,6 @@ def conclude(
         result["mlflow"] = mlflow_ids(prepared.spec, records.target.tracking_uri, uploader, result)
         result["seconds"] = round(time.monotonic() - process.began, 1)
     write_file(workspace.result, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    print_finished(console, workspace, prepared.spec, result)
+    if process.shows_result:
+        print_finished(console, workspace, prepared.spec, result)
     return result

@@ -24,6 +24,16 @@ def resume_command(spec: SweepSpec, out: Path) -> str:
     return f"python -m orchestrator.resume {spec.name}{option}"
 
 
+def print_reason(console: Console, spec: SweepSpec, out: Path) -> Callable[[str], None]:
+    """Return a function that prints a sentence and how to resume the sweep."""
+
+    def print_sentence(sentence: str) -> None:
+        console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+
+    return print_sentence
+
+
 def report_command(spec: SweepSpec, out: Path) -> str:
     """Return the command that writes the report page of a sweep again."""
     return resume_command(spec, out).replace("orchestrator.resume", "orchestrator.report", 1)
@@ -44,9 +54,10 @@ def exit_immediately(
         notifier: notifies of the end; it gets a few seconds.
     """
 
+    explain = print_reason(console, spec, out)
+
     def exit_process(sentence: str) -> None:
-        console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        explain(sentence)
         console.show_cursor()
         console.file.flush()
         if notifier is not None:

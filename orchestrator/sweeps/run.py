@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.execution.callback_interface import SweepCallback
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.open_trial_store import open_trial_store
@@ -24,7 +25,7 @@ from orchestrator.execution.snapshot_file import SnapshotPublisher
 from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
-from orchestrator.reporting.live_view import LiveView
+from orchestrator.reporting.live_view import LiveView, ScreenMaker
 from orchestrator.sweeps.background_services import monitored_controller, report_page, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
@@ -55,6 +56,8 @@ def execute_sweep(
     requests: RequestPoller,
     executor: Executor | None = None,
     notifier: Notifier | None = None,
+    make_callbacks: Callable[[SweepMonitor], Sequence[SweepCallback]] | None = None,
+    make_screen: ScreenMaker | None = None,
 ) -> dict[str, Any]:
     """Run or resume a sweep; return its result, which is also in `result.json`.
 
@@ -67,6 +70,8 @@ def execute_sweep(
         requests: handles the requests of other terminals.
         executor: runs its jobs; None for Ray Tune.
         notifier: sends notifications; None for none.
+        make_callbacks: returns callbacks that are called after those of the sweep itself.
+        make_screen: as of `LiveView`.
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
@@ -76,19 +81,17 @@ def execute_sweep(
     code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
     monitor = SweepMonitor(spec.name, sweep_title(prepared), signals.stopping.is_set, Phase.FEATURES)
-    with LiveView(console, monitor, lambda: signals.insisted) as view, SnapshotPublisher(workspace, monitor):
+    view = LiveView(console, monitor, lambda: signals.insisted, make_screen)
+    with view, SnapshotPublisher(workspace, monitor):
         if signals.force_exit:
             signals.force_exit = _after_closing(view, signals.force_exit)
+        callbacks = tuple(make_callbacks(monitor)) if make_callbacks else ()
+        began = time.monotonic()
         process = SweepProcess(
-            workspace,
-            console,
-            signals,
-            executor or RayTune(),
-            time.monotonic(),
-            monitor,
-            view,
-            requests,
-            notifier or Notifier(spec, ()),
+            *(workspace, console, signals, executor or RayTune(), began, monitor, view, requests),
+            notifier=notifier or Notifier(spec, ()),
+            callbacks=callbacks,
+            shows_result=make_screen is None,  # a program with a screen of its own shows the result itself
         )
         store = open_trial_store(spec, workspace)
         data = read_data(prepared, store, view.count)

@@ -14,6 +14,7 @@ from rich.console import Console
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.execution.callback_interface import SweepCallback
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.machine_tags import training_device
@@ -59,6 +60,8 @@ class SweepProcess:
         monitor: its state, for the screen and for other processes.
         view: its screen.
         notifier: sends notifications.
+        callbacks: of the user, called after the sweep's own.
+        shows_result: whether the result is printed at the end.
     """
 
     workspace: Workspace
@@ -70,6 +73,8 @@ class SweepProcess:
     view: LiveView
     requests: RequestPoller
     notifier: Notifier
+    callbacks: tuple[SweepCallback, ...] = ()
+    shows_result: bool = True
 
     @contextmanager
     def summing_up(self) -> Iterator[None]:

@@ -15,6 +15,10 @@ GRACE = 3.0
 """Seconds for a clean shutdown after a second signal: Ray and MLflow may take minutes."""
 
 
+INTERRUPTED = "Interrupted"
+"""Cause of a sweep's end if a signal came."""
+
+
 class SignalHandler:
     """Handler of the signals while the context `installed` is open. `nohup` keeps SIGHUP from stopping a sweep.
 
@@ -36,7 +40,9 @@ class SignalHandler:
         self._grace = grace
         self._timer: threading.Timer | None = None
         self._deferred = False
-        self._numbers = [number for number in _SIGNALS if not _ignores_hangup(number)]
+        # Python handles signals in the main thread only; a sweep of another thread leaves them as they are.
+        main = threading.current_thread() is threading.main_thread()
+        self._numbers = [number for number in _SIGNALS if main and not _ignores_hangup(number)]
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -75,13 +81,16 @@ class SignalHandler:
         self.stopped_by = by
         if now:
             self.stopping.set()
+        if not self._numbers:  # a program runs the sweep in another thread than its main one
+            self.stopping.set()
+            return
         # To the main thread, so that it interrupts a system call there.
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     @property
     def cause(self) -> str:
         """Cause of the sweep's end, as words that begin a sentence: a signal, or a user at another terminal."""
-        return f"Stopped by {self.stopped_by}" if self.stopped_by else "Interrupted"
+        return f"Stopped by {self.stopped_by}" if self.stopped_by else INTERRUPTED
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         second = self.stopping.is_set()

@@ -1,5 +1,6 @@
 """Sweep through the real Ray and MLflow that other terminals steer: paused, extended, stopped, resumed to its end."""
 
+import contextlib
 import json
 import time
 
@@ -34,8 +35,11 @@ def epochs(workspace):
 
 def workers(process):
     """Return how many processes of a sweep train."""
-    titles = [" ".join(child.cmdline()) for child in psutil.Process(process.pid).children(recursive=True)]
-    return sum("Trainable" in title for title in titles)
+    found = 0
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            found += "Trainable" in " ".join(child.cmdline())
+    return found
 
 
 def test_a_sweep_is_steered_from_another_terminal_and_resumed_to_its_end(module_folder, mlflow_database):

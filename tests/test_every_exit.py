@@ -118,6 +118,7 @@ BASE: dict[str, list[str]] = {
     "doctor": [],
     "sweeps list": ["list"],
     "sweeps show": ["show", "absent"],
+    "sweeps best": ["best", "absent"],
     "sweeps export": ["export", "absent"],
     "sweeps archive": ["archive", "absent"],
     "sweeps restore": ["restore", "absent"],

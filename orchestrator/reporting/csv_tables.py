@@ -11,4 +11,4 @@ def write_csv_tables(record: SweepRecord) -> None:
     report = record.workspace.report
     report.mkdir(exist_ok=True)
     for name, table in (("trials", record.trials_table()), ("epochs", record.epochs_table())):
-        write_file(report / f"{name}.csv", table.to_csv(index=False))
+        write_file(report / f"{name}.csv", table.convert_dtypes().to_csv(index=False))

@@ -62,12 +62,17 @@ def variant_of(result: Result, configuration: Mapping[str, Any]) -> str:
     return str(configuration.get("variant", known))
 
 
+def configuration_label(result: Result, configuration: Mapping[str, Any]) -> str:
+    """Return the label of a configuration in a result, such as `text_hyper, trial 3`."""
+    kind = "trial" if study_of(configuration) == "search" else "control"
+    return f"{variant_of(result, configuration)}, {kind} {configuration['trial']}"
+
+
 def _configuration_rows(result: Result, found: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the row of a configuration and, if it has several targets, a row for each."""
     study = study_of(found)
-    label = f"{variant_of(result, found)}, {'trial' if study == 'search' else 'control'} {found['trial']}"
     validation, test, cross = found["val"], found["test"], found.get("cross")
-    yield Row.of(study, label, validation, test, cross)
+    yield Row.of(study, configuration_label(result, found), validation, test, cross)
     for target, own in validation.get("targets", {}).items():
         yield Row.of(study, f"  {target}", own, _of(test, target), _of(cross, target))
 

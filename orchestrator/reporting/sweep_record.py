@@ -65,7 +65,7 @@ class SweepRecord:
         return EpochLog(self.workspace.trials / job_key(study, trial.number) / EPOCHS).undamaged()
 
     def trials_table(self) -> pd.DataFrame:
-        """Return a table with one row per trial: study, key, outcome, objective, times, error, parameters."""
+        """Return a table with one row per trial: study, key, outcome, objective, times, error, parameters, metrics."""
         import pandas as pd
 
         rows = [_trial_row(study, trial) for study in KEY_PREFIX for trial in self.studies.get(study, [])]
@@ -101,7 +101,7 @@ def _trial_row(study: Study, trial: LedgerTrial) -> dict[str, Any]:
         *(trial.best_epoch, len(trial.epochs), trial.attributes.get("source"), trial.attributes.get("split")),
         *(trial.started, trial.ended, seconds, error[-1] if error else None),
     )
-    return dict(zip(_TRIAL_COLUMNS, values, strict=True)) | trial.params
+    return dict(zip(_TRIAL_COLUMNS, values, strict=True)) | trial.params | trial.attributes.get("final", {})
 
 
 def read_sweep_record(workspace: Workspace) -> SweepRecord:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 
@@ -67,8 +69,8 @@ def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def write_tables(result: Result, folder: Path) -> None:
-    """Write `result.md` and `result.csv` into `folder`."""
+def write_tables(result: Result, folder: Path, commands: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Write `result.md` and `result.csv` into `folder`; the former has the commands that use the winner again."""
     parts = [
         f"# {result['name']}",
         protocol_line(result),
@@ -76,6 +78,7 @@ def write_tables(result: Result, folder: Path) -> None:
         *cross_markdown(result),
         "\n".join(f"- {sentence}" for sentence in conclusions(result)),
         *parameters_markdown(result),
+        *(f"{name}:\n\n```sh\n{command}\n```" for name, command in commands.items()),
     ]
     (folder / "result.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     cross = result.get("cross")

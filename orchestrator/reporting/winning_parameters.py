@@ -14,7 +14,7 @@ from rich.table import Table
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.sweep_folder import Workspace
-from orchestrator.reporting.result_rows import Result, study_of, variant_of
+from orchestrator.reporting.result_rows import Result, configuration_label
 from orchestrator.reporting.wrapped_text import print_command, print_heading
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def parameter_cells(result: Result) -> tuple[list[str], list[tuple[str, ...]]]:
     names = dict.fromkeys(name for found in by_name for name in found)
     if not names:
         return [], []
-    headings = ["parameter", *(_heading(result, found) for found in winners), "default"]
+    headings = ["parameter", *(configuration_label(result, found) for found in winners), "default"]
     rows = []
     for name in names:
         default = next(found[name]["default"] for found in by_name if name in found)
@@ -104,6 +104,8 @@ def write_winner(space: SearchSpace, result: Result, folder: Path) -> None:
 
 def reuse_commands(spec: SweepSpec, workspace: Workspace, result: Result) -> dict[str, str]:
     """Return the commands that try the best configuration first ("Enqueue") or train no other ("Fix")."""
+    if not result["best"]:
+        return {}
     from orchestrator.core.sweep_command import sweep_command
 
     report = os.path.relpath(workspace.report)
@@ -116,14 +118,10 @@ def reuse_commands(spec: SweepSpec, workspace: Workspace, result: Result) -> dic
 
 def print_reuse(console: Console, spec: SweepSpec, workspace: Workspace, result: Result) -> None:
     """Print the commands that use the best configuration again, if the sweep's report has its files."""
-    if result["best"] and (workspace.report / ENQUEUE).is_file():
+    if (workspace.report / ENQUEUE).is_file():
         console.print()
         for name, command in reuse_commands(spec, workspace, result).items():
             print_command(console, command, first=f"{name:8} ")
-
-
-def _heading(result: Result, found: Mapping[str, Any]) -> str:
-    return f"{variant_of(result, found)}, {'trial' if study_of(found) == 'search' else 'control'} {found['trial']}"
 
 
 def _value(parameter: Mapping[str, Any] | None) -> str:

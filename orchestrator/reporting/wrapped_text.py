@@ -8,26 +8,30 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-_UNIT = re.compile(r"\[[^\[\]]*\]|\d+ %|\d+ (?:h|min|s)\b|“[^”]*”|\"[^\"]*\"|'[^']*'")
-_JOINED = "\x00"
+_UNIT = re.compile(
+    r"(?:\d+ % interval )?\[[^\[\]]*\]|SRCC [+-][\d.]+|\d+ (?:%|(?:h|min|s)\b)|“[^”]*”|\"[^\"]*\"|'[^']*'"
+)
+_OPTION = re.compile(r"""--[\w-]+ (?:"[^"]*"|'[^']*'|[^\s"'-]\S*)""")
+_JOINED = "\N{NO-BREAK SPACE}"
 
 
-def wrap_text(text: str, width: int, indent: str = "") -> list[str]:
+def wrap_text(text: str, width: int, indent: str = "", unit: re.Pattern[str] = _UNIT) -> list[str]:
     """Return the lines of a text; a word that is wider than a line has a line of its own.
 
     Args:
-        text: its spaces inside brackets and quotation marks, and before a unit, break no line.
+        text: its spaces break lines.
         width: cells of a line.
         indent: beginning of every line but the first.
+        unit: part of the text inside which no line is broken.
 
     Example:
         >>> wrap_text("SRCC +0.01, 95 % interval [-0.010, +0.030].", 28, "  ")
-        ['SRCC +0.01, 95 % interval', '  [-0.010, +0.030].']
+        ['SRCC +0.01,', '  95 % interval [-0.010, +0.030].']
     """
-    joined = _UNIT.sub(lambda unit: unit[0].replace(" ", _JOINED), text)
-    lead = joined[: len(joined) - len(joined.lstrip())]
+    joined = unit.sub(lambda found: found[0].replace(" ", _JOINED), text)
+    lead = joined[: len(joined) - len(joined.lstrip(" "))]
     lines: list[str] = []
-    for word in joined.split():
+    for word in filter(None, joined.split(" ")):
         if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
             lines[-1] += f" {word}"
         else:
@@ -36,7 +40,7 @@ def wrap_text(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def wrap_command(command: str, width: int, indent: str = "    ") -> list[str]:
-    """Return the lines of a shell command, each but the last with a backslash, so that they can be pasted.
+    """Return the lines of a shell command, each but the last with a backslash; options keep their values.
 
     Example:
         >>> print("\\n".join(wrap_command("score --model first --prompt 'a red fox' fox.png", 24, "  ")))
@@ -44,7 +48,7 @@ def wrap_command(command: str, width: int, indent: str = "    ") -> list[str]:
           --prompt 'a red fox' \\
           fox.png
     """
-    lines = wrap_text(command, width - 2, indent)
+    lines = wrap_text(command, width - 2, indent, _OPTION)
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.core.cli import INTERRUPTED, CommandGroup, commands, examples
-from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, Sweep, flag
+from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Json, Out, Sweep, flag
 from orchestrator.sweeps.steer_commands import enqueue, pause, unpause
 
 _ARCHIVE, _DELETION, _EXPORT, _OPENING = "Archive", "Deletion", "Export", "Page"
@@ -45,19 +45,39 @@ def list_(
         print_list(out, make_console(sys.stdout))
 
 
-@examples("python -m orchestrator.sweeps SWEEP", "python -m orchestrator.sweeps show SWEEP")
-def show(sweep: Sweep, out: Out = SWEEPS, debug: Debug = False) -> None:
+@examples("python -m orchestrator.sweeps SWEEP", "python -m orchestrator.sweeps show SWEEP --json")
+def show(sweep: Sweep, out: Out = SWEEPS, json: Json = False, debug: Debug = False) -> None:
     """Show the result of a sweep, or its progress and the command that resumes it."""
     import sys
 
     from orchestrator.core.spec import load_spec
     from orchestrator.core.sweep_folder import find_sweep
-    from orchestrator.sweeps.listing import print_sweep
+    from orchestrator.sweeps.listing import print_sweep, sweep_json
     from orchestrator.sweeps.resume_hint import resume_command
     from orchestrator.sweeps.start_or_resume import make_console
 
     workspace = find_sweep(sweep, out)
+    if json:
+        print(json_format.dumps(sweep_json(workspace), allow_nan=False))
+        return
     print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
+
+
+@examples("python -m orchestrator.sweeps best SWEEP", "python -m orchestrator.sweeps best SWEEP --json")
+def best(sweep: Sweep, out: Out = SWEEPS, json: Json = False, debug: Debug = False) -> None:
+    """Show the best configuration of a running or finished sweep, and how to use it again."""
+    import sys
+
+    from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.sweeps.best import best_configurations, print_best
+    from orchestrator.sweeps.start_or_resume import make_console
+
+    workspace = find_sweep(sweep, out)
+    found = best_configurations(workspace)
+    if json:
+        print(json_format.dumps(found, allow_nan=False))
+    else:
+        print_best(make_console(sys.stdout), workspace, found)
 
 
 @examples("python -m orchestrator.sweeps watch SWEEP", "python -m orchestrator.sweeps watch SWEEP --json")
@@ -209,7 +229,7 @@ def logs(
 
 
 sweeps = commands(
-    *(list_, show, watch, open_, logs, pause, unpause, enqueue, export, archive, restore, delete, gc),
+    *(list_, show, best, watch, open_, logs, pause, unpause, enqueue, export, archive, restore, delete, gc),
     about="List the sweeps of a folder, or show, watch, open, steer, export, archive, restore or delete one.",
     group=_ListOrShow,
     shown=("python -m orchestrator.sweeps", "python -m orchestrator.sweeps SWEEP"),

@@ -33,7 +33,7 @@ def conclude(
     from orchestrator.reporting.summary import summarise
     from orchestrator.reporting.sweep_record import read_sweep_record
     from orchestrator.reporting.tables import write_tables
-    from orchestrator.reporting.winning_parameters import write_winner
+    from orchestrator.reporting.winning_parameters import reuse_commands, write_winner
 
     console, workspace = process.console, process.workspace
     prepared, studies = records.prepared, records.studies
@@ -45,7 +45,7 @@ def conclude(
         result["budget"] = prepared.spec.trials
         result["slots"] = {"count": records.slots.count, "busy_share": round(busy_share, 3)}
         page.request_last_page(result | {"seconds": round(time.monotonic() - process.began, 1)})
-        write_tables(result, workspace.report)
+        write_tables(result, workspace.report, reuse_commands(prepared.spec, workspace, result))
         write_winner(prepared.space, result, workspace.report)
         write_csv_tables(read_sweep_record(workspace))
         if not page.wait():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +14,8 @@ from orchestrator.core.sweep_folder import Workspace, running
 from orchestrator.reporting.claims import claims_of_result, print_claims
 from orchestrator.reporting.finished_sweep import print_finished, read_result
 from orchestrator.search.outcome import Outcome
-from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, standings
+from orchestrator.sweeps.best import best_configurations, print_best
+from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, standings, sweep_status
 
 
 def print_list(out: Path, console: Console) -> None:
@@ -65,9 +67,25 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
         found = ", ".join(f"{by_outcome[outcome]} {outcome}" for outcome in Outcome if by_outcome[outcome])
         of = "" if study == "confirm" else f" of {spec.trials}"
         lines.append(f"  {study}: {sum(by_outcome.values())}{of} ended{f' ({found})' if found else ''}")
-    if holder is None:
-        lines += ["Resume with:", f"  {again}"]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    if (best := best_configurations(workspace))["best"]:
+        console.print("\nBest so far:", highlight=False)
+        print_best(console, workspace, best)
+    if holder is None:
+        console.print(f"\nResume with:\n  {again}", highlight=False, markup=False, soft_wrap=True)
+
+
+def sweep_json(workspace: Workspace) -> dict[str, Any]:
+    """Return a finished sweep's result, or status, outcomes and best configurations so far of another one.
+
+    Raises:
+        InputError: its spec, its ledger or its result cannot be read.
+    """
+    spec = load_spec(workspace.spec)
+    if result := read_result(workspace, spec):
+        return result
+    status = sweep_status(workspace, spec).as_dict()
+    return {**best_configurations(workspace), "status": status, "counts": counts(workspace)}
 
 
 def _state(one: SweepStatus) -> str:

@@ -56,7 +56,7 @@ def _gallery(title: str, images: Sequence[ScoredImage], paths: Mapping[str, str]
 def _tile(image: ScoredImage, path: str | None, found: RunPredictions) -> str:
     picture = thumbnail(path) if path else None
     shown = (
-        f'<img src="{picture}" alt="{escape(image.prompt or image.name)}" loading="lazy">'
+        f'<img src="{picture}" alt="{escape(image.prompt or image.name)}">'
         if picture
         else "<span class=gone>The image file is missing.</span>"
     )

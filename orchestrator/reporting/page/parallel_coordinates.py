@@ -60,7 +60,7 @@ def parallel_coordinates(study: Study, names: Sequence[str], omitted: str) -> li
             )
     _draw_axes(figure, axes, ["validation SRCC", *names])
     caption = (
-        "A line per complete trial, from its validation SRCC across the most important parameters; the best fifth is "
+        "A line per trial, from its validation SRCC across the most important parameters; the best fifth is "
         f"blue, the worst fifth orange. Click on an entry of the legend to hide its lines.{omitted}"
     )
     sentence = "Parallel coordinates need a wider screen; turn the device, or open the picture parallel.png."

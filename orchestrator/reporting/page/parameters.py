@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.reporting.page.draw_figure import draw_like
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _FEWEST_TRIALS = 5
-"""Complete trials below which nothing is said about parameters."""
+"""Trials below which nothing is said about parameters."""
+
+_EARLY = (
+    "So few trials are complete that pruned ones count as well, with the best epoch that they reached, so that a trial "
+    "that was stopped early looks worse than it is."
+)
 
 _MOST_TRIALS = 300
 """Complete trials in parallel coordinates and slices: the best, and others evenly spaced."""
@@ -30,12 +36,18 @@ _MOST_IN_CONTOUR = 90
 def parameters(record: SweepRecord) -> Section | None:
     """Return the section on the parameters of the variant's search."""
     title = "Parameters"
-    complete = sum(trial.outcome is Outcome.COMPLETE for trial in record.studies.get("search", []))
-    study = record.optuna_studies["search"] if complete >= _FEWEST_TRIALS else None
+    trials = record.studies.get("search", [])
+    complete = sum(trial.outcome is Outcome.COMPLETE for trial in trials)
+    scored = sum(trial.outcome in {Outcome.COMPLETE, Outcome.PRUNED} for trial in trials)
+    study = None
+    if scored >= _FEWEST_TRIALS:
+        study = record.optuna_studies["search"]
+        study = study if complete >= _FEWEST_TRIALS else _with_pruned(study)
     importances = _importances(study) if study is not None else {}
     if study is None or not importances:
-        fewest = f"Too few complete trials to compare the parameters yet; {_FEWEST_TRIALS} are needed."
+        fewest = f"Too few trials to compare the parameters yet; {_FEWEST_TRIALS} with a finite score are needed."
         return Section("parameters", title, (fewest,))
+    early = () if complete >= _FEWEST_TRIALS else (_EARLY,)
     few, count = _some(study, _MOST_TRIALS)
     names = list(importances)
     omitted = _omitted(few, count)
@@ -43,7 +55,20 @@ def parameters(record: SweepRecord) -> Section | None:
     charts.append(_slices(few, names[:2], omitted))
     if len(names) > 1:
         charts.append(_contour(*_some(study, _MOST_IN_CONTOUR), names[:2]))
-    return Section("parameters", title, (_sentence(importances),), tuple(charts))
+    return Section("parameters", title, (_sentence(importances), *early), tuple(charts))
+
+
+def _with_pruned(study: Study) -> Study:
+    """Return a study in which pruned trials are complete with their best epoch's objective."""
+    import optuna
+    from optuna.trial import TrialState, create_trial
+
+    made = optuna.create_study(direction="maximize")
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+        finite = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
+        if finite and trial.user_attrs.get("outcome") != Outcome.DIVERGED:
+            made.add_trial(create_trial(value=max(finite), params=trial.params, distributions=trial.distributions))
+    return made
 
 
 def _importances(study: Study) -> dict[str, float]:
@@ -67,7 +92,7 @@ def _sentence(importances: dict[str, float]) -> str:
 
 def _omitted(few: Study, count: int) -> str:
     shown = len(few.trials)
-    return f" Of {count} complete trials {shown} are drawn, the best among them." if count > shown else ""
+    return f" Of {count} trials {shown} are drawn, the best among them." if count > shown else ""
 
 
 def _some(study: Study, most: int) -> tuple[Study, int]:
@@ -107,7 +132,7 @@ def _slices(study: Study, names: list[str], omitted: str) -> Chart:
             axis.title.text = "validation SRCC"
     figure.update_traces(marker_showscale=False)
     figure.update_layout(height=380, width=None, showlegend=False)
-    caption = f"Validation SRCC of complete trials by the most important parameters.{omitted}"
+    caption = f"Validation SRCC of the trials by the most important parameters.{omitted}"
     return Chart("slice", "Slices of the most important", caption, figure, draw_like(figure))
 
 
@@ -121,7 +146,7 @@ def _contour(study: Study, count: int, names: list[str]) -> Chart:
         else:
             trace.marker.update(color="#ffffff", size=6, line={"color": "#000000", "width": 1})
     figure.update_layout(height=460, width=None, showlegend=False)
-    caption = f"Validation SRCC between complete trials (points), interpolated by Optuna.{_omitted(study, count)}"
+    caption = f"Validation SRCC between the trials (points), interpolated by Optuna.{_omitted(study, count)}"
     return Chart("contour", f"{names[0]} and {names[1]}", caption, figure, draw_like(figure))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Study, job_key
@@ -79,6 +79,9 @@ def _span(study: Study, trial: LedgerTrial, logged: dict[int, EpochReport], now:
 def assign_slots(spans: Iterable[RunSpan]) -> list[tuple[RunSpan, str]]:
     """Return each run with the label of its slot: the first slot of its host that is free when it starts."""
     ordered = sorted(spans, key=lambda span: span.started)
+    hosts = {span.host for span in ordered if span.host}
+    if len(hosts) == 1:  # baselines do not say where they ran
+        ordered = [replace(span, host=next(iter(hosts))) for span in ordered]
     several = len({span.host for span in ordered}) > 1
     free: dict[str, list[int]] = {}
     used: dict[str, int] = {}

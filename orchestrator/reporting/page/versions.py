@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -18,7 +19,7 @@ def versions(record: SweepRecord) -> Section | None:
     commands = "".join(f"<p>{escape(what)}</p><pre>{escape(line)}</pre>" for what, line in _commands(record))
     settings = table(("setting", "value"), _settings(record), "Settings")
     found = _read(record.workspace.provenance) | _read(record.workspace.identity)
-    rows = [(name, _text(value)) for name, value in found.items()]
+    rows = [(name, _text(value)) for name, value in _flat(found) if name != "space"]  # space.yaml has it
     provenance = table(("what", "version or hash"), rows, "Code, packages, machine and data") if rows else ""
     return Section("versions", "Versions, and how to run it again", (), (), f"{commands}{settings}{provenance}")
 
@@ -58,6 +59,15 @@ def _read(path: Any) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _flat(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield names and values that are not null, the values of splits and encoders one by one."""
+    for name, value in content.items():
+        if isinstance(value, dict) and name != "space":
+            yield from ((f"{name} {key}", inner) for key, inner in value.items())
+        elif value is not None:
+            yield name, value
 
 
 def _text(value: Any) -> str:

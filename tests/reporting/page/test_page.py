@@ -66,13 +66,18 @@ def test_a_page_of_a_running_sweep_says_so_and_loads_itself_again(tmp_path):
 @pytest.mark.parametrize("trials", [0, 1, 2])
 def test_a_sweep_with_few_trials_has_a_page(tmp_path, trials):
     page = page_of(make_sweep(tmp_path / "few", trials))
-    assert "Too few complete trials" in page and "This section is missing" not in page
+    assert "Too few trials" in page and "This section is missing" not in page
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DIVERGED, Outcome.PRUNED, Outcome.INFEASIBLE])
 def test_a_sweep_without_a_complete_trial_has_a_page(tmp_path, outcome):
     page = page_of(make_sweep(tmp_path / "none", 3, outcomes=(outcome,)))
     assert f"3 {outcome}" in page and "This section is missing" not in page
+
+
+def test_pruned_trials_count_where_few_are_complete(tmp_path):
+    workspace = make_sweep(tmp_path / "pruned", 8, outcomes=(Outcome.COMPLETE, *[Outcome.PRUNED] * 7))
+    assert "importance" in charts_of(workspace) and "pruned ones count as well" in page_of(workspace)
 
 
 def test_a_page_of_many_trials_stays_small(tmp_path):

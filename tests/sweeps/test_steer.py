@@ -292,7 +292,7 @@ class TestCommands:
         handled = sorted((driver.requests / "handled").glob("*.json"))
         assert len(handled) == 2
         if command[0] == "stop":
-            assert json.loads(handled[0].read_text())["arguments"] == {"trial": "control-0003"}
+            assert json.loads(handled[0].read_text(encoding="utf-8"))["arguments"] == {"trial": "control-0003"}
 
     def test_stop_returns_once_it_is_recorded(self, driver):
         folder = driver.root.parents[1]

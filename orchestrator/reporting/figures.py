@@ -1,4 +1,4 @@
-"""Plots of a finished sweep as PNG files."""
+"""Plots of a finished sweep as PNG files, written before the report page."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.core.training_files import PREDICTIONS
-from orchestrator.data.read_predictions import read_predictions
 from orchestrator.execution.plan import Arm
+from orchestrator.reporting.page.comparison import comparison
+from orchestrator.reporting.page.predictions import predictions
+from orchestrator.reporting.page.write_page import write_pictures
+from orchestrator.reporting.sweep_record import SweepRecord
 from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:
     from orchestrator.core.sweep_folder import Workspace
     from orchestrator.reporting.summary import Summary
 
-_COLOURS = {"search": "#3465a4", "control": "#888a85", "baselines": "#c4a000"}
+_COLOURS = {"search": "#3465a4", "control": "#888a85"}
 _NAMES = {"search": "variant", "control": "control"}
 
 
 def draw_figures(summary: Summary, arms: Sequence[Arm], workspace: Workspace) -> None:
-    """Draw `search.png`; if runs were confirmed, also `comparison.png` and `predictions.png`."""
+    """Draw `search.png`; if runs were confirmed, also the report page's charts of test figures and predictions."""
     with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
         _search(arms, summary, workspace)
-        if any(line.test for line in summary.confirmed):
-            _comparison(summary, workspace)
-            _predictions(summary, workspace)
+    if any(line.test for line in summary.confirmed):
+        prepared = summary.prepared
+        record = SweepRecord(workspace, prepared.spec, prepared.space, {}, summary.as_result())
+        write_pictures(filter(None, (comparison(record), predictions(record))), workspace.report)
 
 
 def _search(arms: Sequence[Arm], summary: Summary, workspace: Workspace) -> None:
@@ -83,64 +86,6 @@ def _importances(axis: Any, arm: Arm) -> None:
         return
     axis.barh([name for name, _ in shares], [share for _, share in shares], color=_COLOURS[arm.study])
     axis.set(xlabel="share of the objective's variance")
-
-
-def _comparison(summary: Summary, workspace: Workspace) -> None:
-    from orchestrator.reporting.summary import BASELINES
-
-    bars: list[tuple[str, Any, str]] = []
-    for line in summary.confirmed:
-        if line.test:
-            label = f"{line.variant}\n{'trial' if line.study == 'search' else 'control'} {line.trial.number}"
-            bars.append((label, line.test, _COLOURS[line.study]))
-    bars += [
-        (
-            BASELINES[b.name].split(" (")[0].replace(" on the same", "\non the same"),
-            b.test,
-            _COLOURS["baselines"],
-        )
-        for b in summary.baselines
-        if b.test
-    ]
-    figure, axis = plt.subplots(figsize=(8, 0.45 * len(bars) + 1.2), layout="constrained")
-    for position, (_, figures, colour) in enumerate(bars):
-        if interval := figures.intervals.get("srcc"):
-            axis.plot([interval.low, interval.high], [position] * 2, color=colour, lw=2, alpha=0.6)
-        axis.scatter(figures.metrics["srcc"], position, color=colour, s=36, zorder=3)
-        axis.annotate(
-            f"{figures.metrics['srcc']:.3f}",
-            (figures.metrics["srcc"], position),
-            (0, 5),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7,
-        )
-    axis.set_yticks(range(len(bars)), [label for label, _, _ in bars])
-    axis.invert_yaxis()
-    optimistic = " — optimistic" if summary.optimistic else ""
-    axis.set(xlabel="test SRCC: median over splits, 95 % interval over prompts", title=f"On test{optimistic}")
-    axis.grid(axis="x", alpha=0.3)
-    _save(figure, workspace, "comparison.png")
-
-
-def _predictions(summary: Summary, workspace: Workspace) -> None:
-    best = summary.best("search")
-    if best is None or best.representative is None:
-        return
-    table = read_predictions(workspace.trials / best.representative / PREDICTIONS)
-    table = table[table["part"] == "test"]
-    targets = summary.prepared.targets
-    figure, axes = plt.subplots(1, len(targets), figsize=(5 * len(targets), 4.4), layout="constrained", squeeze=False)
-    for axis, target in zip(axes[0], targets, strict=True):
-        for generator, rows in table.groupby("generator"):
-            axis.scatter(rows[f"predicted_{target}"], rows[target], s=9, alpha=0.7, label=str(generator))
-        low = min(table[target].min(), table[f"predicted_{target}"].min())
-        high = max(table[target].max(), table[f"predicted_{target}"].max())
-        axis.plot([low, high], [low, high], color="black", lw=0.8, alpha=0.5)
-        axis.set(xlabel=f"predicted {target}", ylabel=f"{target} (mean opinion score)")
-        axis.set_title(f"Test images, trial {best.trial.number}")
-    axes[0][-1].legend(frameon=False, fontsize=7, markerscale=1.5)
-    _save(figure, workspace, "predictions.png")
 
 
 def _save(figure: Any, workspace: Workspace, name: str) -> None:

@@ -28,6 +28,7 @@ from orchestrator.reporting.aggregate import (
     rows_of,
     table_figures,
 )
+from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
@@ -38,13 +39,6 @@ if TYPE_CHECKING:
 
 HEADLINES = ("srcc", "plcc", "plcc_fitted", "srcc_within_generator", "srcc_within_prompt")
 """Test metrics that a sweep's run in MLflow has."""
-
-BASELINES = {
-    "ridge": "ridge regression on the same features",
-    "generator_mean": "mean score of the generator (sees no pixel)",
-    "prompt_mean": "mean score of the prompt (sees no pixel)",
-    "generator_prompt_mean": "generator and prompt means (sees no pixel)",
-}
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from orchestrator.core.sqlite_url import sqlite_url
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.aggregate import Figures
+from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.reporting.columns import CROSS_HEADER, HEADER, cross_cells, result_cells
 from orchestrator.reporting.live_view import duration
-from orchestrator.reporting.summary import BASELINES, ConfirmedConfiguration, Summary
+from orchestrator.reporting.summary import ConfirmedConfiguration, Summary
 
 
 @dataclass(frozen=True)

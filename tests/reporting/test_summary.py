@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from orchestrator.core.training_files import PREDICTIONS
-from orchestrator.reporting.summary import BASELINES
+from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.logistic_fit import FittedPlcc, fit_logistic
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.reporting.columns import HEADER
 from orchestrator.reporting.figures import draw_figures
 from orchestrator.reporting.run_description import describe_result, describe_start
-from orchestrator.reporting.summary import BASELINES
 from orchestrator.reporting.tables import conclusions, markdown_table, print_result, result_rows, write_tables
 
 

@@ -44,10 +44,8 @@ class CrossDataset:
 
     @property
     def label(self) -> str:
-        """Name of the data set inside metrics' names: `aigciqa2023`, `ratings` of `csv:ratings.csv`."""
-        name = self.dataset.name
-        short = Path(name.removeprefix("csv:")).stem if name.startswith("csv:") else name
-        return re.sub(r"\W+", "_", short).strip("_") or "other"
+        """Name of the data set inside metrics' names."""
+        return dataset_label(self.dataset.name)
 
     @property
     def prompts(self) -> int:
@@ -88,6 +86,17 @@ class CrossDataset:
             "split": {"scored": len(self.rows), **left_out},
             "context": "testing",
         }
+
+
+def dataset_label(name: str) -> str:
+    """Return the name of a data set inside metrics' names.
+
+    Example:
+        >>> dataset_label("aigciqa2023"), dataset_label("csv:ratings.csv")
+        ('aigciqa2023', 'ratings')
+    """
+    short = Path(name.removeprefix("csv:")).stem if name.startswith("csv:") else name
+    return re.sub(r"\W+", "_", short).strip("_") or "other"
 
 
 def prepare_cross_dataset(

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.baseline_names import BASELINES
+from orchestrator.reporting.result_rows import Result
 
-Result = Mapping[str, Any]
-"""Content of `result.json`."""
+
+def title_line(result: Result) -> str:
+    """Return the heading of the result table: variant, data set, targets and protocol."""
+    marked = " — OPTIMISTIC: epochs and configurations were chosen on the test images"
+    return (
+        f"{result['variant']} on {result['dataset']}: {', '.join(result['targets'])} ({protocol_line(result)})"
+        f"{marked if result['optimistic'] else ''}"
+    )
+
+
+def protocol_line(result: Result) -> str:
+    """Return the protocol and the number of splits in a few words."""
+    if not result["confirm"]:
+        return f"protocol {result['protocol']}, split 0, not confirmed on test"
+    return f"protocol {result['protocol']}, medians over {result['splits']} splits"
+
+
+def cross_line(result: Result) -> str:
+    """Return the heading of the table of a second data set; empty without one."""
+    cross = result.get("cross")
+    if not cross:
+        return ""
+    targets = cross["targets"]
+    several = f", mean of {' and '.join(targets)}" if len(targets) > 1 else f", {targets[0]}"
+    excluded = " and ".join(
+        f"{count} that share {article(why.removeprefix('shared '))}"
+        for why, count in cross["left_out"].items()
+        if why.startswith("shared ")
+    )
+    return (
+        f"The same on {cross['dataset']}{several}: {cross['images']} images of {cross['prompts']} prompts"
+        f"{f', {excluded} with the training data excluded' if excluded else ''}; nothing was trained or chosen on it"
+    )
 
 
 def summary_line(result: Result) -> str:

@@ -18,16 +18,20 @@ def describe_start(prepared: PreparedSweep) -> str:
 
 def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     """Return the description of a finished sweep in Markdown."""
-    from orchestrator.reporting.tables import conclusions, cross_markdown, markdown_table, protocol_line, summary_line
+    from orchestrator.reporting.result_sentences import conclusions, protocol_line, summary_line
+    from orchestrator.reporting.tables import cross_markdown, markdown_table
+    from orchestrator.reporting.winning_parameters import parameters_markdown
 
+    result = summary.as_result()
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
     # MLflow folds a long description, so the result comes first.
     parts = [
-        f"**{summary_line(summary)}** Trials: {outcomes}.",
-        markdown_table(summary),
-        f"Figures: {protocol_line(summary)}.",
-        *cross_markdown(summary),
-        "\n".join(f"- {sentence}" for sentence in conclusions(summary)),
+        f"**{summary_line(result)}** Trials: {outcomes}.",
+        markdown_table(result),
+        f"Figures: {protocol_line(result)}.",
+        *cross_markdown(result),
+        "\n".join(f"- {sentence}" for sentence in conclusions(result)),
+        *parameters_markdown(result),
         *_describe_setup(prepared),
     ]
     if summary.optimistic:

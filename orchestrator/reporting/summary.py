@@ -29,6 +29,7 @@ from orchestrator.reporting.aggregate import (
     table_figures,
 )
 from orchestrator.reporting.baseline_names import BASELINES
+from orchestrator.reporting.winning_parameters import parameters_json
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
@@ -144,11 +145,13 @@ class Summary:
             "dataset": self.prepared.dataset.name,
             "targets": list(self.prepared.targets),
             "protocol": spec.protocol,
+            "confirm": spec.confirm,
+            "splits": spec.splits,
             "optimistic": self.optimistic,
             "cross": self.prepared.cross.as_dict() if self.prepared.cross else None,
-            "best": _configuration(best) if best else None,
-            "control": _configuration(control) if control else None,
-            "confirmed": [_configuration(line, brief=True) for line in self.confirmed],
+            "best": self._winner(best),
+            "control": self._winner(control),
+            "confirmed": [_configuration(line) for line in self.confirmed],
             "baselines": {line.name: _baseline_json(line) for line in self.baselines},
             "comparisons": [
                 {
@@ -162,7 +165,16 @@ class Summary:
             "counts": self.counts["search"],
             "control_counts": self.counts.get("control"),
             "exhausted": list(self.exhausted),
+            "exhausted_sentences": dict(self.exhausted),
         }
+
+    def _winner(self, line: ConfirmedConfiguration | None) -> dict[str, Any] | None:
+        if line is None:
+            return None
+        prepared = self.prepared
+        space = prepared.control_space if line.study == "control" and prepared.control_space else prepared.space
+        parameters = parameters_json(space, line.trial.params)
+        return {**_configuration(line), "run": line.representative, "parameters": parameters}
 
 
 def summarise(prepared: PreparedSweep, arms: Sequence[Arm], confirm: Ledger, trials: Path) -> Summary:
@@ -274,16 +286,16 @@ def _key(run: LedgerTrial) -> str:
     return job_key("confirm", run.number)
 
 
-def _configuration(line: ConfirmedConfiguration, brief: bool = False) -> dict[str, Any]:
-    content = {
+def _configuration(line: ConfirmedConfiguration) -> dict[str, Any]:
+    return {
         "trial": line.trial.number,
         "source": line.source,
+        "variant": line.variant,
         "params": line.trial.params,
         "val": figures_json(line.validation),
         "test": figures_json(line.test) if line.test else None,
         "cross": figures_json(line.cross) if line.cross else None,
     }
-    return content if brief else {**content, "run": line.representative}
 
 
 def _baseline_json(line: BaselineFigures) -> dict[str, Any]:

@@ -91,6 +91,23 @@ class SearchSpace(BaseModel):
         """Return the searched parameters by name, in the order of the file."""
         return {name: value for name, value in self.items() if isinstance(value, Parameter)}
 
+    def fixed_at(self, params: Mapping[str, Any]) -> SearchSpace:
+        """Return the space with each searched value fixed at that of Optuna's flat `params`.
+
+        A parameter that does not exist with them stays as it is, and its condition is never met.
+
+        Raises:
+            InputError: the parameters do not fit the space.
+        """
+        chosen = self.configuration(params)
+        values = {**chosen.model, **chosen.training, **chosen.backbone}
+        return SearchSpace(
+            **{
+                section: {name: values.get(name, value) for name, value in getattr(self, section).items()}
+                for section in SECTIONS
+            }
+        )
+
     def without_hypernet(self) -> SearchSpace:
         """Return the control's space: the same without the keys of the hypernet, and what exists only with them."""
         training = {key: value for key, value in self.training.items() if not key.startswith("hypernet_")}
@@ -236,8 +253,8 @@ def load_space(source: str | Path, begun: bool = False) -> SearchSpace:
         space = SearchSpace.model_validate({} if content is None else content)
     except ValidationError as error:
         raise InputError(f"{path}: {_first_reason(error)}") from error
-    if not space.parameters():
-        raise InputError(f"{path}: the space is empty: every value is fixed, so there is nothing to search")
+    if not any(True for _ in space.items()):
+        raise InputError(f"{path}: the space is empty, so there is nothing to search")
     if not begun and (wrong := check_conditions({section: getattr(space, section) for section in SECTIONS})):
         raise InputError(f"{path}: {wrong}")
     return space

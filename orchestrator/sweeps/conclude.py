@@ -22,10 +22,14 @@ def conclude(
     `result.json` is written after all other records, since its presence means that the sweep is finished, and before
     anything is printed.
     """
+    from orchestrator.reporting.csv_tables import write_csv_tables
     from orchestrator.reporting.figures import draw_figures
+    from orchestrator.reporting.finished_sweep import print_finished
     from orchestrator.reporting.run_description import describe_result
     from orchestrator.reporting.summary import summarise
-    from orchestrator.reporting.tables import print_pointers, print_result, write_tables
+    from orchestrator.reporting.sweep_record import read_sweep_record
+    from orchestrator.reporting.tables import write_tables
+    from orchestrator.reporting.winning_parameters import write_winner
 
     console, workspace = process.console, process.workspace
     prepared, studies = records.prepared, records.studies
@@ -33,16 +37,17 @@ def conclude(
         busy_share = progress.busy_share()
         summary = summarise(prepared, studies.arms, studies.confirm, workspace.trials)
         workspace.report.mkdir(exist_ok=True)
-        write_tables(summary, workspace.report)
+        result = summary.as_result()
+        write_tables(result, workspace.report)
+        write_winner(prepared.space, result, workspace.report)
+        write_csv_tables(read_sweep_record(workspace))
         draw_figures(summary, studies.arms, workspace)
         log_sweep_end(prepared, workspace, records.recorder, summary, describe_result(prepared, summary))
         uploader.close(timeout=120)
-        result = summary.as_result()
         result["budget"] = prepared.spec.trials
         result["mlflow"] = mlflow_ids(prepared.spec, records.target.tracking_uri, uploader, result)
         result["slots"] = {"count": records.slots.count, "busy_share": round(busy_share, 3)}
         result["seconds"] = round(time.monotonic() - process.began, 1)
     write_file(workspace.result, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    print_result(console, summary)
-    print_pointers(console, workspace, result)
+    print_finished(console, workspace, prepared.spec, result)
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace, running
 from orchestrator.reporting.claims import claims_of_result, print_claims
+from orchestrator.reporting.finished_sweep import print_finished, read_result
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, standings
 
@@ -52,12 +52,14 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
     Raises:
         InputError: its spec or its ledger cannot be read.
     """
-    if workspace.result.is_file():
-        text = (workspace.report / "result.md").read_text(encoding="utf-8")
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
-        print_claims(console, claims_of_result(json.loads(workspace.result.read_text(encoding="utf-8"))))
+    spec = load_spec(workspace.spec)
+    if result := read_result(workspace, spec):
+        print_finished(console, workspace, spec, result)
+        if claims := claims_of_result(result):
+            console.print()
+            print_claims(console, claims)
         return
-    spec, holder = load_spec(workspace.spec), running(workspace)
+    holder = running(workspace)
     lines = [f"{spec.name} is {f'running {holder}' if holder else 'not finished'}: {spec.variant} on {spec.dataset}."]
     for study, by_outcome in counts(workspace).items():
         found = ", ".join(f"{by_outcome[outcome]} {outcome}" for outcome in Outcome if by_outcome[outcome])

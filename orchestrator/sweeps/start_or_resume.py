@@ -261,11 +261,14 @@ def _merge_settings(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
 
 def _finished(workspace: Workspace, spec: SweepSpec, console: Console, out: Path) -> dict[str, Any] | None:
     """Print and return the result of a finished sweep, None if it is not finished; upload events that are pending."""
+    from orchestrator.reporting.finished_sweep import print_finished, read_result
+
     if not workspace.result.is_file():
         return None
     result = _read_result(workspace)
-    print(f"The sweep {workspace.name} is finished.\n", file=sys.stderr)
-    print((workspace.report / "result.md").read_text(encoding="utf-8"), file=sys.stderr)
+    print(f"The sweep {workspace.name} is finished.", file=sys.stderr)
+    if shown := read_result(workspace, spec):
+        print_finished(console, workspace, spec, shown)
     _upload_pending(workspace, spec, console)
     _print_if_ended_early(result, spec, console, out)
     return result

@@ -52,6 +52,9 @@ class Made:
     def summary(self) -> Summary:
         return summarise(self.prepared, self.sweep.arms, self.sweep.confirm, self.workspace.trials)
 
+    def result(self) -> dict[str, Any]:
+        return self.summary().as_result()
+
 
 @pytest.fixture(scope="session")
 def run_sweep() -> Callable[..., Made]:

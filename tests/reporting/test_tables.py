@@ -11,19 +11,21 @@ from rich.console import Console
 from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.reporting.columns import HEADER
 from orchestrator.reporting.figures import draw_figures
+from orchestrator.reporting.result_rows import result_rows
+from orchestrator.reporting.result_sentences import conclusions
 from orchestrator.reporting.run_description import describe_result, describe_start
-from orchestrator.reporting.tables import conclusions, markdown_table, print_result, result_rows, write_tables
+from orchestrator.reporting.tables import markdown_table, print_result, write_tables
 
 
 def shown(summary, width=160):
     console = Console(file=io.StringIO(), width=width)
-    print_result(console, summary)
+    print_result(console, summary.as_result())
     return console.file.getvalue()
 
 
 def test_a_row_for_every_configuration_and_baseline(made):
     summary = made.summary()
-    rows = result_rows(summary)
+    rows = result_rows(summary.as_result())
     found = {baseline.name: baseline.test for baseline in summary.baselines}
     assert set(found) == set(BASELINES) and all(len(row.cells) == len(HEADER) for row in rows)
     assert len(rows) == 4 + sum(test is not None for test in found.values())
@@ -35,11 +37,11 @@ def test_a_row_for_every_configuration_and_baseline(made):
 
 
 def test_a_baseline_without_figures_has_a_sentence(made):
-    assert any("no prompt of these images was seen in training" in sentence for sentence in conclusions(made.summary()))
+    assert any("no prompt of these images was seen in training" in sentence for sentence in conclusions(made.result()))
 
 
 def test_each_target_has_a_row_below_its_configuration(two):
-    rows = result_rows(two.summary())
+    rows = result_rows(two.result())
     labels = [row.label.strip() for row in rows]
     assert labels[1:3] == ["quality", "alignment"]
     best = two.summary().best("search")
@@ -48,22 +50,22 @@ def test_each_target_has_a_row_below_its_configuration(two):
 
 def test_the_files_have_the_table(made, tmp_path):
     summary = made.summary()
-    write_tables(summary, tmp_path)
+    write_tables(summary.as_result(), tmp_path)
     with (tmp_path / "result.csv").open() as file:
         lines = list(csv.reader(file))
-    assert [tuple(line) for line in lines[1:]] == [(row.label, *row.cells) for row in result_rows(summary)]
-    assert markdown_table(summary) in (tmp_path / "result.md").read_text(encoding="utf-8")
+    assert [tuple(line) for line in lines[1:]] == [(row.label, *row.cells) for row in result_rows(summary.as_result())]
+    assert markdown_table(summary.as_result()) in (tmp_path / "result.md").read_text(encoding="utf-8")
 
 
 def test_every_line_of_the_markdown_table_has_as_many_cells(made, two):
     for one in (made, two):
-        lines = markdown_table(one.summary()).splitlines()
+        lines = markdown_table(one.result()).splitlines()
         assert {line.count("|") for line in lines} == {len(HEADER) + 2}
 
 
 def test_the_terminal_shows_every_figure(made):
     text = shown(made.summary())
-    assert all(cell.strip() in text for row in result_rows(made.summary())[:4] for cell in row.cells)
+    assert all(cell.strip() in text for row in result_rows(made.result())[:4] for cell in row.cells)
 
 
 def test_the_table_fits_a_terminal_of_140_columns(made):
@@ -80,7 +82,7 @@ def test_the_table_fits_a_terminal_of_140_columns(made):
     summary = replace(summary, confirmed=tuple(map(learned, summary.confirmed)), baselines=baselines)
     lines = shown(summary, width=140).splitlines()
     assert "generator" in lines[3] and all(len(line) <= 140 for line in lines[:10])
-    for row in result_rows(summary):
+    for row in result_rows(summary.as_result()):
         assert any(line.split() == " ".join((row.label, *row.cells)).split() for line in lines), row
 
 
@@ -89,7 +91,7 @@ def test_a_missing_figure_is_a_dash(made):
     best = summary.best("search")
     missing = {"plcc_fitted": math.nan, "srcc_within_prompt": math.nan}
     test = replace(best.test, metrics={**best.test.metrics, **missing})
-    row = result_rows(replace(summary, confirmed=(replace(best, test=test),)))[0]
+    row = result_rows(replace(summary, confirmed=(replace(best, test=test),)).as_result())[0]
     dashes = [name for name, cell in zip(HEADER, row.cells, strict=True) if cell == "–"]
     assert dashes == ["fitted PLCC", "SRCC in prompt"]
     assert row.cells[HEADER.index("SRCC in generator")] == f"{test.metrics['srcc_within_generator']:.3f}"
@@ -101,7 +103,7 @@ def test_the_conclusion_follows_from_the_interval(made, low, high, word):
     comparison = next(c for c in summary.comparisons if c.against == "control")
     difference = replace(comparison.difference, estimate=(low + high) / 2, low=low, high=high)
     summary = replace(summary, comparisons=(replace(comparison, difference=difference),))
-    sentence = conclusions(summary)[0]
+    sentence = conclusions(summary.as_result())[0]
     assert word in sentence and "plain_head" in sentence
 
 
@@ -109,9 +111,9 @@ def test_a_sweep_without_finite_scores_is_reported(run_sweep, tmp_path):
     wrong = {f"{arm}-{n:04d}": ("failed", 1) for arm in ("trial", "control") for n in range(3)}
     made = run_sweep(tmp_path, wrong=wrong)
     summary = made.summary()
-    write_tables(summary, tmp_path)
+    write_tables(summary.as_result(), tmp_path)
     draw_figures(summary, made.sweep.arms, made.workspace)
-    assert shown(summary) and conclusions(summary) and describe_result(made.prepared, summary)
+    assert shown(summary) and conclusions(summary.as_result()) and describe_result(made.prepared, summary)
 
 
 @pytest.mark.parametrize("confirm", [0, 1])
@@ -132,7 +134,7 @@ def test_the_description_has_the_search_and_the_result(made):
     beginning, result = describe_start(made.prepared), describe_result(made.prepared, made.summary())
     for text in (beginning, result):
         assert "text_hyper" in text and "alignment" in text and "widths, rank, lr" in text and "disjoint" in text
-    assert "Running" in beginning and "Running" not in result and markdown_table(made.summary()) in result
+    assert "Running" in beginning and "Running" not in result and markdown_table(made.result()) in result
     assert made.summary().best("search").representative in result
 
 

@@ -216,7 +216,6 @@ def number(**changes):
 FINE = {"lr": number()}
 WRONG = {
     "empty file": ({}, "", "nothing to search"),
-    "all fixed": ({"training": {"lr": 0.1}}, "", "nothing to search"),
     "unknown section": (
         {"trainning": FINE},
         "trainning",

@@ -187,7 +187,7 @@ class TestFewConfigurations:
         steps = len(simulated_tune.steps)
         for trials in (None, 9):
             resume_sweep("made", out, trials=trials, given={}, as_json=False, allow_changed=False)
-            assert "no more configurations" in capfd.readouterr().err
+            assert "no more configurations" in capfd.readouterr().out
         assert len(simulated_tune.steps) == steps and json.loads(workspace.result.read_text(encoding="utf-8")) == result
 
     def test_it_resumes_after_an_interruption(self, start, simulated_tune, out, space):

@@ -21,7 +21,7 @@ from orchestrator.reporting.page.residual_means import clustered_margin, residua
 from orchestrator.reporting.page.residuals import residuals
 from orchestrator.reporting.page.run_predictions import run_predictions
 from orchestrator.reporting.page.write_page import write_pictures
-from orchestrator.reporting.tables import conclusions
+from orchestrator.reporting.result_sentences import conclusions
 from tests.reporting.page.made_record import record_of
 
 MINE = (conclusion, comparison, predictions, residuals, example_images, data_set)
@@ -45,7 +45,7 @@ def texts(sections):
 
 def test_the_conclusion_has_the_sentences_of_the_terminal(record, two_scores, made, two):
     for one, sweep in ((record, made), (two_scores, two)):
-        sentences = conclusions(sweep.summary())
+        sentences = conclusions(sweep.summary().as_result())
         assert sentences and list(conclusion(one).sentences)[-len(sentences) :] == sentences
 
 

@@ -75,7 +75,9 @@ def _paired_table(result: Mapping[str, Any]) -> str:
         (
             f"{row.label}{f', {target}' if several else ''}",
             f"{row.estimate:+.4f}",
-            f"[{row.low:+.4f}, {row.high:+.4f}]" if row.low is not None and row.high is not None else "–",
+            f"[{row.low:+.4f},\N{NO-BREAK SPACE}{row.high:+.4f}]"
+            if row.low is not None and row.high is not None
+            else "–",
             "yes" if row.conclusive else "no",
         )
         for target in result["targets"]
@@ -87,4 +89,7 @@ def _paired_table(result: Mapping[str, Any]) -> str:
 
 def _figures_table(result: Mapping[str, Any]) -> str:
     """Return the result table of the terminal, with all its columns."""
-    return table(("", *HEADER), [(row.label, *row.cells) for row in result_rows(result)], "All figures")
+    rows = [
+        (row.label, *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in row.cells)) for row in result_rows(result)
+    ]
+    return table(("", *HEADER), rows, "All figures")

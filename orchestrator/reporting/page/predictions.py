@@ -37,7 +37,7 @@ def predictions(record: SweepRecord) -> Section | None:
         charts.append(Chart(name, title, caption, _figure(found, target), draw))
     trial, splits = record.result["best"]["trial"], record.spec.splits
     split = "" if found.split is None else f" on split {found.split}"
-    agreement = "; ".join(f"for {target} {found.agreement(target)}" for target in found.targets)
+    agreement = "; ".join(f"{found.agreement(target)} for {target}" for target in found.targets)
     medians = f" The test figures above are medians over {splits} such runs." if splits > 1 else ""
     sentence = (
         f"Shown is {found.key}, the run of trial {trial} with the median validation score{split}. "

@@ -71,7 +71,7 @@ def forest_plot(groups: Groups, axis: str, differences: bool = False) -> PlotlyF
             fixedrange=True,
         )
         if differences:
-            figure.add_vline(x=0, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, layer="below", row=number, col=1)
+            figure.add_vline(x=0, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, row=number, col=1)
     figure.update_annotations(x=0, xanchor="left")  # headings of the groups
     figure.update_xaxes(title_text=axis, row=len(groups), zeroline=False, fixedrange=True)
     figure.update_layout(

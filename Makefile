@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 3
 
+unexport PYTHONDONTWRITEBYTECODE  # every process would compile the project anew
+
 .DEFAULT_GOAL := help
 .PHONY: help install sweep test test-fast lint chaos hosts bench clean
 

@@ -53,7 +53,7 @@ def _table(found: list[RunningSweep]) -> Table:
 
     from rich.table import Table
 
-    from orchestrator.reporting.live_view import duration
+    from orchestrator.reporting.duration import duration
 
     table = Table(box=None, pad_edge=False)
     for header in ("name", "owner", "variant", "data set", "trainings", "slots", "priority", "left", "since", "where"):

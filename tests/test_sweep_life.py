@@ -1,6 +1,7 @@
 """Life of a sweep through the real Ray and MLflow: interrupted, resumed, extended, rerun, exported, deleted."""
 
 import json
+import re
 import signal
 import time
 import zipfile
@@ -23,6 +24,7 @@ from tests.mlflow_database import copy_database
 from tests.ratings import make_ratings
 from tests.records import Budget, Records
 from tests.running import wait_for_epochs
+from tests.terminal import run_on_terminal
 
 pytestmark = [  # the first test waits for a whole sweep, and cores may be shared
     pytest.mark.long,
@@ -66,6 +68,7 @@ def interrupted(folder, workspace):
 def test_interrupted_sweep_prints_how_to_resume(folder, workspace, interrupted):
     code, out, err, _ = interrupted
     assert code == 130, err[-3000:]
+    assert "Stopping after the running epochs." in out, "it is acknowledged before the epochs have ended"
     assert "python -m orchestrator.resume life" in out and "Traceback" not in out + err, out + err
     assert not workspace.result.exists()
     (line,) = json.loads(invoke(folder, "sweeps", "list", "--json").out)
@@ -260,14 +263,35 @@ def test_sweep_terminated_before_its_first_trial_can_be_resumed(folder):
 
 @pytest.fixture(scope="module")
 def extended(folder, workspace, resumed):
-    """The studies of `life` before its budget was raised, and its result after that."""
+    """The studies of `life` before its budget was raised, its result after that, and the terminal it ran on."""
     before = read_studies(workspace)
-    result = json.loads(run(folder, "resume", "life", "--trials", TRIALS + 1, "--json").out)
-    return before, result
+    session = run_on_terminal(folder, "resume", "life", "--trials", TRIALS + 1, "--json", columns=100, rows=30)
+    assert session.code == 0, session.lines
+    return before, json.loads(session.out), session
+
+
+def test_nothing_that_libraries_print_reaches_the_terminal(folder, extended):
+    lines = extended[-1].lines
+    title = next(place for place, line in enumerate(lines) if line.startswith("text_hyper on csv:ratings.csv"))
+    announced = ("RATINGS", "Confirm runs also score", "Read as")
+    assert all(line.startswith(announced) for line in lines[:title]), lines
+    assert not [line for line in lines if "Error" in line or "Warning" in line or "JobTrainable" in line], lines
+    assert any(line.startswith("Took") for line in lines) and any(line.startswith("Results") for line in lines)
+
+
+def test_the_terminal_shows_the_phases_the_best_runs_and_the_running_ones(extended):
+    frames = extended[-1].frames
+    for words in ("loading libraries", "reading data", "connecting to Ray", "starting workers", "confirm trial"):
+        assert any(words in frame for frame in frames), words
+    shown = [frame for frame in frames if frame.startswith("life: text_hyper on csv:ratings.csv")]
+    assert any("best     trial" in frame and "lr=" in frame and "CPU" in frame for frame in shown)
+    for frame in shown:
+        counted = re.search(r"(\d+) running", frame)
+        assert int(counted[1] if counted else 0) == len(re.findall(r" running {3,}", frame)), frame
 
 
 def test_extended_sweep_keeps_its_ledger(workspace, extended):
-    before, result = extended
+    before, result, _ = extended
     budget = TRIALS + 1
     assert sum(result["counts"].values()) == sum(result["control_counts"].values()) == result["budget"] == budget
     after = read_studies(workspace)

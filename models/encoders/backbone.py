@@ -46,9 +46,10 @@ class ImageBackbone(nn.Module, ABC):
         classes: int,
     ) -> None:
         super().__init__()
-        per_channel = (3, 1, 1)
-        self.register_buffer("scale", 255 * torch.tensor(std).view(per_channel), persistent=False)
-        self.register_buffer("offset", (torch.tensor(mean) / torch.tensor(std)).view(per_channel), persistent=False)
+        # Arithmetic on the meta device, on which shapes are computed, would import torch._dynamo, which takes seconds.
+        means, deviations = (torch.tensor(values, device="cpu").view(3, 1, 1) for values in (mean, std))
+        self.register_buffer("scale", 255 * deviations, persistent=False)
+        self.register_buffer("offset", means / deviations, persistent=False)
         self.levels = dict(zip(LEVEL_GRIDS, levels, strict=True))
         self.deepest = deepest
         self.shapes: dict[str, tuple[int, ...]] = {

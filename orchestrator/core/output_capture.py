@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from orchestrator.core.output_streams import lasting
 
@@ -38,6 +38,14 @@ def redirect_output(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
         for stream in (out, err):
             with suppress(OSError):
                 stream.close()
+
+
+def is_standard_output(stream: IO[str]) -> bool:
+    """Return whether a stream writes to file descriptor 1 or 2, and so is redirected by `redirect_output`."""
+    try:
+        return stream.fileno() in {1, 2}
+    except (OSError, ValueError, AttributeError):  # a buffer in memory has none
+        return False
 
 
 def _flush(*streams: TextIO) -> None:

@@ -107,6 +107,11 @@ class Workspace:
         return self.root / ".progress.json"
 
     @property
+    def snapshot(self) -> Path:
+        """Snapshot that `sweeps watch` draws; a killed sweep leaves it behind."""
+        return self.root / ".snapshot.json"
+
+    @property
     def lease(self) -> Path:
         """File that the process running the sweep locks."""
         return self.root / ".lease"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 
@@ -51,6 +51,7 @@ class SweepController:
     Attributes:
         stopped_because: sentence that says why the controller itself set `stopping`; None if it did not.
         excluded_nodes: ids of the nodes that the sweep excludes.
+        mark_running: called with a job that has got a worker, which only the progress needs to know.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class SweepController:
         self._callbacks = list(callbacks)
         self.stopped_because: str | None = None
         self.excluded_nodes: set[str] = set()
+        self.mark_running: Callable[[Job], None] = lambda job: None
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
         self._best_of_done: dict[Study, list[str]] = {}

@@ -79,9 +79,9 @@ def _memory_bytes() -> float:
 
 def count_parameters(configuration: Configuration, variant: str, of: str | None, shapes: _Shapes, targets: int) -> int:
     """Return the number of parameters of a model, which is built without memory; raise InputError if it cannot be."""
-    import torch
+    from models.without_memory import without_memory
 
-    with torch.device("meta"):
+    with without_memory():
         return sum(
             parameter.numel() for parameter in build_model(configuration, variant, of, shapes, targets).parameters()
         )

@@ -30,7 +30,12 @@ class JobProgress:
         latest: objective of that epoch.
         best: highest objective so far.
         outcome: how it ended; None while it runs or waits.
-        waiting: True while it is interrupted.
+        waiting: whether it has no worker: it was handed to the executor, or interrupted.
+        curve: objective of each epoch of this process.
+        test: test SRCC of a confirm run; NaN before its end.
+        began, ended: times at which it got a worker and ended, by `time.monotonic`; None before.
+        host, device: of its worker; empty before its first epoch.
+        number: it was the n-th to end; 0 before.
     """
 
     job: Job
@@ -38,7 +43,14 @@ class JobProgress:
     latest: float = math.nan
     best: float = math.nan
     outcome: Outcome | None = None
-    waiting: bool = False
+    waiting: bool = True
+    curve: list[float] = field(default_factory=list)
+    test: float = math.nan
+    began: float | None = None
+    ended: float | None = None
+    host: str = ""
+    device: str = ""
+    number: int = 0
 
 
 @dataclass
@@ -51,42 +63,61 @@ class SweepProgress:
         budget: largest number of jobs that the whole sweep runs.
         epochs: of a training.
         slots: slots of the sweep.
+
+    Attributes:
+        lines: progress of each job, by its key.
+        hosts: names of the hosts that trained, in their order.
+        busy_seconds: sum of the seconds of all epochs.
     """
 
     budget: int
     epochs: int
     slots: Slots
     lines: dict[str, JobProgress] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
+    hosts: dict[str, None] = field(default_factory=dict)
     busy_seconds: float = 0.0
     _slot_seconds_before: float | None = None
     _recent: deque[float] = field(default_factory=deque)
     _ended: deque[JobProgress] = field(default_factory=lambda: deque(maxlen=_LATEST))
     _ended_jobs: int = 0
+    _has_trained: bool = False
     _ended_epochs: int = 0
     _open: dict[str, JobProgress] = field(default_factory=dict)
     _outcomes: Counter[str] = field(default_factory=Counter)
     _best_complete: dict[str, JobProgress] = field(default_factory=dict)
 
-    def load_finished(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
-        """Count the jobs that ended before this process began; call it before any job runs."""
+    def load_known(self, known: Iterable[tuple[Job, LedgerTrial]]) -> None:
+        """Take over the jobs that ended or began before this process began; call it before any job runs."""
         for job, trial in known:
-            if trial.outcome is None:
-                continue
-            objectives = [value for value in trial.epochs.values() if math.isfinite(value)]
-            self.lines[job.key] = JobProgress(job, max(trial.epochs, default=0), best=max(objectives, default=math.nan))
-            self.on_job_end(job, trial.outcome, {}, None)
+            curve = [trial.epochs[epoch] for epoch in sorted(trial.epochs)]
+            best = max(filter(math.isfinite, curve), default=math.nan)
+            latest = curve[-1] if curve else math.nan
+            self.lines[job.key] = JobProgress(job, max(trial.epochs, default=0), latest, best, curve=curve)
+            if trial.outcome is not None:
+                self.on_job_end(job, trial.outcome, {}, None)
 
     def on_job_start(self, job: Job) -> None:
         """Count a job that starts or resumes."""
         line = self.lines.setdefault(job.key, JobProgress(job))
-        line.waiting = False
+        line.waiting = True
         self._open[job.key] = line
+
+    def mark_running(self, job: Job) -> None:
+        """Count a job as running, since it has got a worker."""
+        line = self.lines[job.key]
+        line.waiting, self._has_trained = False, True
+        if line.began is None:
+            line.began = time.monotonic()
 
     def on_epoch(self, job: Job, epoch: EpochReport) -> None:
         """Count an epoch and its time."""
+        self.mark_running(job)  # not every executor reports that a job has got a worker
         line = self.lines[job.key]
         line.epoch, line.latest = epoch.number, epoch.objective
+        line.curve.append(epoch.objective)
+        if host := epoch.place.get("host"):
+            line.host, line.device = host, epoch.place.get("device", "")
+            self.hosts[host] = None
         if epoch.objective > line.best or math.isnan(line.best):
             line.best = epoch.objective
         now = time.monotonic()
@@ -100,13 +131,13 @@ class SweepProgress:
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
         """Count a job that ended."""
         line = self.lines[job.key]
-        line.outcome = outcome
         self._open.pop(job.key, None)
-        self._ended.append(line)
         self._ended_jobs += 1
+        line.outcome, line.number, line.ended = outcome, self._ended_jobs, time.monotonic()
+        line.test = final.get("test_srcc", math.nan)
+        self._ended.append(line)
         self._ended_epochs += line.epoch
-        if job.study == "search":
-            self._outcomes[str(outcome)] += 1
+        self._outcomes[str(outcome)] += 1
         if outcome is Outcome.COMPLETE and math.isfinite(line.best):
             before = self._best_complete.setdefault(job.study, line)
             self._best_complete[job.study] = max(before, line, key=lambda candidate: candidate.best)
@@ -118,21 +149,28 @@ class SweepProgress:
         """Mark a job as waiting."""
         self.lines[job.key].waiting = True
 
-    def counts(self) -> Counter[str]:
-        """Return the number of searched trials by outcome, and of those that run under `running`."""
-        running = sum(line.job.study == "search" for line in self.running())
-        return self._outcomes + Counter({"running": running})
+    def outcomes(self) -> dict[str, int]:
+        """Return the number of ended jobs by outcome."""
+        return dict(self._outcomes)
 
     def best(self, study: str) -> JobProgress | None:
-        """Return the job of a study with the highest objective so far, of those that run or are complete."""
-        candidates = [line for line in self.running() if line.job.study == study and math.isfinite(line.best)]
+        """Return the job of a study with the highest objective so far, of those that are open or complete."""
+        candidates = [line for line in self.open_jobs() if line.job.study == study and math.isfinite(line.best)]
         if study in self._best_complete:
             candidates.insert(0, self._best_complete[study])
         return max(candidates, key=lambda line: line.best, default=None)
 
-    def running(self) -> list[JobProgress]:
-        """Return the jobs that were started and have not ended."""
+    def open_jobs(self) -> list[JobProgress]:
+        """Return the jobs that were handed to the executor and have not ended."""
         return list(self._open.values())
+
+    def running(self) -> list[JobProgress]:
+        """Return the open jobs that have a worker."""
+        return [line for line in self.open_jobs() if not line.waiting]
+
+    def has_trained(self) -> bool:
+        """Return whether a job has had a worker since this process began."""
+        return self._has_trained
 
     def latest(self) -> list[JobProgress]:
         """Return the jobs that ended lately, the latest first."""
@@ -158,7 +196,7 @@ class SweepProgress:
             return None
         mean_epochs = self._ended_epochs / self._ended_jobs
         ahead = (self.budget - len(self.lines)) * mean_epochs
-        ahead += sum(max(0.0, mean_epochs - line.epoch) for line in self.running())
+        ahead += sum(max(0.0, mean_epochs - line.epoch) for line in self.open_jobs())
         return ahead / self.rate()
 
     def busy_share(self) -> float:

@@ -113,7 +113,6 @@ class HeartbeatPublisher:
     def heartbeat(self) -> Heartbeat:
         """Return the heartbeat of this moment."""
         spec, progress, slots = self._spec, self._progress, self._slots
-        running = sum(not line.waiting for line in progress.running())
         return Heartbeat(
             id=spec.id,
             name=spec.name,
@@ -125,7 +124,7 @@ class HeartbeatPublisher:
             since=self._since,
             ended=progress.ended_jobs(),
             budget=progress.budget,
-            running=min(running, slots.count),  # some jobs are handed out before a slot is free
+            running=len(progress.running()),
             slots=slots.count,
             room=slots.total,
             wanted=slots.usable(progress.remaining_jobs()),

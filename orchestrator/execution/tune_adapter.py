@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
+from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -144,6 +145,18 @@ class ControllerScheduler(FIFOScheduler):
             if "job" in trial.config:
                 _stop_or_fail(controller, Job.from_config(trial.config), error)
             return False
+
+
+class RunningJobs(Callback):
+    """Tune callback that reports to the controller which jobs have got a worker."""
+
+    def __init__(self, controller_key: str) -> None:
+        self._controller_key = controller_key
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Mark a trial's job as running: its actor is there."""
+        with suppress(Exception):  # an exception in a callback would end the whole sweep
+            _open_controllers[self._controller_key].mark_running(Job.from_config(trial.config))
 
 
 def _without_actor(tune_controller: Any) -> list[Trial]:

@@ -72,7 +72,12 @@ def run_jobs(
     from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
     from orchestrator.execution.trainable import JobTrainable
-    from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
+    from orchestrator.execution.tune_adapter import (
+        ControllerScheduler,
+        ControllerSearcher,
+        RunningJobs,
+        register_controller,
+    )
 
     # Tune would copy the driver's credentials to every worker, and so to Ray's log on its node; nodes have their own.
     ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
@@ -95,6 +100,7 @@ def run_jobs(
             verbose=0,
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),  # the controller retries jobs
+            callbacks=[RunningJobs(key)],
         ),
     )
     tuner.fit()

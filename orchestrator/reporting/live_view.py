@@ -1,63 +1,101 @@
-"""Live view of a running sweep: a table or, if the output is not a terminal, plain lines."""
+"""Live view of a running sweep: a screen that is drawn again and again or, without a terminal, plain lines."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from orchestrator.execution.job import EpochReport, Job
-from orchestrator.execution.progress import JobProgress, SweepProgress
+from orchestrator.execution.progress_snapshot import Phase, ProgressSnapshot, RunSnapshot
+from orchestrator.execution.sweep_monitor import SweepMonitor
+from orchestrator.reporting.progress_screen import draw_progress
+from orchestrator.reporting.run_columns import format_score
 from orchestrator.search.outcome import Outcome
 
-_OTHER_LINES = 4
-"""Lines of the live table in addition to its rows: title, header, footer, and the cursor's line."""
+REFRESHES = 4
+"""Redraws a second."""
 
-_STYLES = {
-    Outcome.COMPLETE: "green",
-    Outcome.PRUNED: "yellow",
-    Outcome.DIVERGED: "red",
-    Outcome.INFEASIBLE: "red",
-    Outcome.FAILED: "bold red",
-}
+_POLL = 0.1
+"""Seconds between two looks, without a terminal, at whether the sweep stops."""
 
 
 class LiveView:
-    """Callbacks that show a sweep's progress in a live table; used as a context manager.
+    """Callbacks that show a sweep's progress on the screen; used as a context manager.
 
     Args:
         console: console to draw on.
-        progress: progress of the sweep; must be a callback before this one.
-        title: title of the table.
+        monitor: state of the sweep; it must know of a step before this callback does.
+        insisted: returns whether the user has asked a second time to stop.
     """
 
-    def __init__(self, console: Console, progress: SweepProgress, title: str) -> None:
+    def __init__(self, console: Console, monitor: SweepMonitor, insisted: Callable[[], bool] = lambda: False) -> None:
+        self._insisted = insisted
         self._console = console
-        self._progress = progress
-        self._title = title
+        self._monitor = monitor
         self._first_job_with: dict[str, str] = {}
+        self._lines = FeatureProgress(console)
+        self._closing = threading.Event()
+        # What libraries print must not be taken past the log, so rich leaves the standard streams alone.
         self._live = (
-            Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=True)
+            Live(
+                get_renderable=self.draw,
+                console=console,
+                refresh_per_second=REFRESHES,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+                vertical_overflow="crop",
+            )
             if console.is_terminal
             else None
         )
 
     def __enter__(self) -> Self:
         if self._live:
-            self._live.__enter__()
+            self._live.start(refresh=True)
+        else:
+            threading.Thread(target=self._announce_stop, name="announce-stop", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the live screen; do nothing if it is removed."""
+        self._closing.set()
         if self._live:
-            self._live.__exit__(kind, error, trace)
+            self._live.stop()
+
+    def enter(self, phase: Phase) -> None:
+        """Show that the sweep enters a phase; print a line if there is no live screen."""
+        self._monitor.enter(phase)
+        if not self._live:
+            self._console.print(phase.headline, highlight=False)
+
+    def count(self, done: int, total: int, what: str) -> None:
+        """Show how much of a step of the phase is done."""
+        self._monitor.count(done, total, what)
+        if not self._live:
+            self._lines(done, total, what)
+
+    def draw(self) -> Group:
+        """Return the screen of this moment; the last line of the terminal stays free for the cursor."""
+        console = self._console
+        height = max(1, console.height - 1)
+        # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
+        snapshot = self._monitor.snapshot(rows=height)
+        ascii_only = console.options.ascii_only
+        note = self._note(snapshot)
+        return draw_progress(snapshot, console.width, height, note=note, ascii_only=ascii_only)
 
     def on_job_start(self, job: Job) -> None:
         """Do nothing: the next refresh shows it."""
@@ -66,14 +104,9 @@ class LiveView:
         """Do nothing: the next refresh shows it."""
 
     def on_job_end(self, job: Job, outcome: Outcome, final: dict[str, float], error: str | None) -> None:
-        """Print an error, in full the first time, and without a live table a line for every job."""
-        if self._live is None:
-            line = self._progress.lines[job.key]
-            best = f", validation SRCC {line.best:.4f}" if job.variant and line.best == line.best else ""
-            test = f", test SRCC {final['test_srcc']:.4f}" if "test_srcc" in final else ""
-            done = f"{self._progress.ended_jobs()}/{self._progress.budget}"
-            text = f"{done}  {job.title}: {outcome} at epoch {line.epoch}{best}{test}"
-            self._console.print(text, highlight=False, soft_wrap=True)
+        """Print an error, in full the first time, and without a live screen a line for every job."""
+        if self._live is None and (run := self._monitor.run(job)):
+            self._console.print(ended_line(run, self._monitor.budget), highlight=False, soft_wrap=True)
         if error:
             last = error.strip().splitlines()[-1]
             first = self._first_job_with.setdefault(last, job.title)
@@ -81,52 +114,39 @@ class LiveView:
             self._console.print(f"{job.title}: {last}", style="red", highlight=False, markup=False, soft_wrap=True)
 
     def on_message(self, job: Job, note: str) -> None:
-        """Print a line above the live table."""
+        """Print a line above the live screen."""
         self._console.print(f"{job.title}: {note}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def on_job_interrupted(self, job: Job) -> None:
         """Do nothing: the end of the sweep shows it."""
 
-    def _draw(self) -> Group:
-        table = Table(title=self._title, title_justify="left", pad_edge=False, box=None, expand=True)
-        for header, justify in (
-            ("run", "left"),
-            ("state", "left"),
-            ("epoch", "right"),
-            ("best SRCC", "right"),
-        ):
-            table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-        # It gets the rest of the width, so that long configurations do not hide the figures.
-        table.add_column("configuration", overflow="ellipsis", no_wrap=True, ratio=1)
-        # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
-        room = max(1, self._console.height - _OTHER_LINES)
-        for line in (self._progress.running() + self._progress.latest())[:room]:
-            table.add_row(*self._row(line))
-        return Group(table, self._footer())
+    def _note(self, snapshot: ProgressSnapshot) -> str:
+        """Return the sentence that acknowledges a signal; empty before one."""
+        if not snapshot.stopping:
+            return ""
+        if self._insisted():
+            return "Stopping at once."
+        return f"Stopping{' after the running epochs' if snapshot.running else ''}. Ctrl-C again stops at once."
 
-    def _row(self, line: JobProgress) -> tuple[str, Text, str, str, str]:
-        state = Text(
-            str(line.outcome or ("waiting" if line.waiting else "running")),
-            style=_STYLES.get(line.outcome, "cyan") if line.outcome else "cyan",
-        )
-        best = f"{line.best:.4f}" if line.best == line.best and line.job.variant else ""
-        params = " ".join(f"{key}={_short(value)}" for key, value in line.job.params.items())
-        return line.job.title, state, f"{line.epoch}/{line.job.training['epochs']}", best, params
+    def _announce_stop(self) -> None:
+        printed = ""
+        while not self._closing.wait(_POLL):
+            note = self._note(self._monitor.snapshot(rows=0))
+            if note and (not printed or self._insisted()) and note != printed:
+                self._console.print(note, style="yellow", highlight=False, soft_wrap=True)
+                printed = note
 
-    def _footer(self) -> Text:
-        progress = self._progress
-        parts = [f"{progress.ended_jobs()}/{progress.budget} runs"]
-        parts += [f"{count} {state}" for state, count in sorted(progress.counts().items())]
-        if best := progress.best("search"):
-            parts.append(f"best {best.job.title} {best.best:.4f}")
-        if control := progress.best("control"):
-            parts.append(f"best control {control.best:.4f}")
-        parts.append(f"{progress.rate():.1f} epochs/s")
-        left = progress.seconds_left()
-        parts.append(f"{duration(time.monotonic() - progress.began)} so far")
-        if left is not None:
-            parts.append(f"about {duration(left)} left")
-        return Text(" · ".join(parts), style="dim")
+
+def ended_line(run: RunSnapshot, budget: int) -> str:
+    """Return the plain line of an ended run.
+
+    Example:
+        >>> ended_line(RunSnapshot("trial-0007", "trial 7", "search", "pruned", 3, 15, best=0.61, number=8), 24)
+        '8/24  trial 7: pruned at epoch 3, validation SRCC 0.6100'
+    """
+    best = "" if run.best is None else f", validation SRCC {format_score(run.best)}"
+    test = "" if run.test is None else f", test SRCC {format_score(run.test)}"
+    return f"{run.number}/{budget}  {run.title}: {run.state} at epoch {run.epoch}{best}{test}"
 
 
 class FeatureProgress:
@@ -165,17 +185,3 @@ class FeatureProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as text: `42 s`, `3 min 05 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

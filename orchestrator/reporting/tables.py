@@ -14,7 +14,7 @@ from orchestrator.core.sweep_folder import Workspace
 from orchestrator.core.tool_command import tool_command
 from orchestrator.execution.cross_test_set import dataset_label
 from orchestrator.reporting.columns import CROSS_HEADER, CROSS_PRIORITIES, HEADER, PRIORITIES
-from orchestrator.reporting.live_view import duration
+from orchestrator.reporting.duration import duration
 from orchestrator.reporting.result_rows import Result, cross_rows, result_rows
 from orchestrator.reporting.result_sentences import conclusions, cross_line, protocol_line, title_line
 from orchestrator.reporting.result_table import print_table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,8 @@ class LedgerTrial:
     outcome: Outcome | None
     objective: float | None
     best_epoch: int | None
-    started: datetime | None = None
-    ended: datetime | None = None
+    started: datetime | None = field(default=None, compare=False)
+    ended: datetime | None = field(default=None, compare=False)
 
     @property
     def last_epoch(self) -> int | None:

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.sweeps`: list, show, export, archive, restore or delete the sweeps of a folder."""
+"""`python -m orchestrator.sweeps`: list, show, watch, open, export, archive, restore or delete sweeps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.core.cli import CommandGroup, commands, examples
+from orchestrator.core.cli import INTERRUPTED, CommandGroup, commands, examples
 from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Out, flag
 
-_ARCHIVE, _DELETION, _EXPORT = "Archive", "Deletion", "Export"
+_ARCHIVE, _DELETION, _EXPORT, _OPENING = "Archive", "Deletion", "Export", "Page"
 
 Sweep = Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")]
 
@@ -59,6 +59,47 @@ def show(sweep: Sweep, out: Out = SWEEPS, debug: Debug = False) -> None:
 
     workspace = find_sweep(sweep, out)
     print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
+
+
+@examples("python -m orchestrator.sweeps watch SWEEP", "python -m orchestrator.sweeps watch SWEEP --json")
+def watch(
+    sweep: Sweep,
+    out: Out = SWEEPS,
+    json: Annotated[bool, flag("Print each snapshot as a line of JSON.", OUTPUT_PANEL, "--json")] = False,
+    debug: Debug = False,
+) -> None:
+    """Watch a running sweep from another terminal, until it ends; Ctrl-C ends the view only."""
+    import sys
+
+    from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.sweeps.start_or_resume import make_console
+    from orchestrator.sweeps.watch import watch_sweep
+
+    console = make_console(sys.stdout)
+    try:
+        watch_sweep(find_sweep(sweep, out), console, as_json=json)
+    except KeyboardInterrupt:
+        print("The view has ended; the sweep continues.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@examples("python -m orchestrator.sweeps open SWEEP", "python -m orchestrator.sweeps open SWEEP --mlflow --print")
+def open_(
+    sweep: Sweep,
+    mlflow: Annotated[bool, flag("Open its runs in MLflow instead.", _OPENING, "--mlflow")] = False,
+    print_: Annotated[bool, flag("Print the address and open nothing.", _OPENING, "--print")] = False,
+    out: Out = SWEEPS,
+    debug: Debug = False,
+) -> None:
+    """Open the report page of a sweep in the browser, and print its address."""
+    from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.sweeps.open_report import mlflow_address, open_address, report_address
+
+    workspace = find_sweep(sweep, out)
+    address = mlflow_address(workspace) if mlflow else report_address(workspace)
+    print(address)
+    if not print_ and not open_address(address):
+        print("No browser was found: open the address yourself.")
 
 
 @examples(
@@ -146,8 +187,8 @@ def delete(
 
 
 sweeps = commands(
-    *(list_, show, export, archive, restore, delete, gc),
-    about="List the sweeps of a folder, or show, export, archive, restore or delete one.",
+    *(list_, show, watch, open_, export, archive, restore, delete, gc),
+    about="List the sweeps of a folder, or show, watch, open, export, archive, restore or delete one.",
     group=_ListOrShow,
     shown=("python -m orchestrator.sweeps", "python -m orchestrator.sweeps SWEEP"),
 )

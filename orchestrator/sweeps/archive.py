@@ -15,7 +15,7 @@ from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.spec import SweepSpec, parse_spec
 from orchestrator.core.sweep_folder import Workspace, archive_of, lock_sweep
 
-_LEFT_OUT = {"tune", ".lease", ".holder.json"}
+_LEFT_OUT = {"tune", ".lease", ".holder.json", ".snapshot.json"}
 """Ray's own files, which are never read, and who holds the folder."""
 
 _FIRST = ("spec.yaml", "result.json")

@@ -11,12 +11,11 @@ from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.execution.callback_interface import order_callbacks
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.plan import job_budget, make_plan
-from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher, read_heartbeats
 from orchestrator.execution.sweep_slot_sharing import SlotSharing
 from orchestrator.execution.watchdog import HangWatchdog
-from orchestrator.reporting.live_view import LiveView
+from orchestrator.reporting.page.page_process import PageProcess
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.orphaned_runs import close_orphans
@@ -52,16 +51,28 @@ def upload_services(process: SweepProcess, records: SweepRecords) -> Iterator[Up
 
 
 @contextmanager
+def report_page(process: SweepProcess, records: SweepRecords) -> Iterator[PageProcess]:
+    """Run the process that writes the report page."""
+    spec, slots = records.prepared.spec, records.slots.count
+    page = PageProcess(process.workspace, slots * (spec.cpus_per_trial or 1.0))
+    page.start()
+    try:
+        yield page
+    finally:
+        page.close()
+
+
+@contextmanager
 def monitored_controller(
     process: SweepProcess, records: SweepRecords
 ) -> Iterator[tuple[SweepController, SweepProgress]]:
-    """Return the sweep's controller and progress, with live view, watchdog, heartbeat and slot sharing running."""
+    """Return the sweep's controller and progress, with watchdog, heartbeat and slot sharing running."""
     prepared, slots, studies = records.prepared, records.slots, records.studies
     spec, workspace = prepared.spec, process.workspace
     progress = SweepProgress(budget=job_budget(spec, studies.arms), epochs=spec.epochs, slots=slots)
     plan, stopping = make_plan(spec, process.began), process.signals.stopping
     controller = SweepController(plan, studies.arms, studies.confirm, stopping=stopping, slots=slots)
-    view = LiveView(process.console, progress, _title(prepared))
+    controller.mark_running = progress.mark_running
     limit, store = (spec.max_epoch_minutes or 0) * 60 or None, records.context.store
     watchdog = HangWatchdog(workspace.trials, controller.report_hang, limit, store=store)
     controller.add_callbacks(
@@ -69,13 +80,14 @@ def monitored_controller(
             downloader=records.downloader,
             recorder=records.recorder,
             progress=progress,
-            view=view,
+            view=process.view,
             watchdog=watchdog,
             collector=records.collector,
         )
     )
     heartbeat = HeartbeatPublisher(spec, workspace, progress, slots, cluster_address(spec.address) is not None)
-    with view, watchdog, heartbeat, _slot_sharing(process, records, progress, controller):
+    process.monitor.show_runs(progress, {arm.study: arm.space for arm in studies.arms})
+    with watchdog, heartbeat, _slot_sharing(process, records, progress, controller):
         yield controller, progress
 
 
@@ -93,8 +105,3 @@ def _slot_sharing(
         controller.excluded_nodes,
         read_heartbeats if cluster_address(spec.address) else tuple,
     )
-
-
-def _title(prepared: PreparedSweep) -> str:
-    spec = prepared.spec
-    return f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"

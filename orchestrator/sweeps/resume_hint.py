@@ -17,6 +17,11 @@ def resume_command(spec: SweepSpec, out: Path) -> str:
     return f"python -m orchestrator.resume {spec.name}{option}"
 
 
+def report_command(spec: SweepSpec, out: Path) -> str:
+    """Return the command that writes the report page of a sweep again."""
+    return resume_command(spec, out).replace("orchestrator.resume", "orchestrator.report", 1)
+
+
 def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) -> Callable[[str], None]:
     """Return a function that prints a sentence and how to resume, and ends the process as SIGKILL would.
 

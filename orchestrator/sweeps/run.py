@@ -18,12 +18,23 @@ from orchestrator.execution.executor import Executor
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.progress_snapshot import Phase
+from orchestrator.execution.snapshot_file import SnapshotPublisher
+from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
-from orchestrator.sweeps.background_services import monitored_controller, upload_services
+from orchestrator.reporting.live_view import LiveView
+from orchestrator.sweeps.background_services import monitored_controller, report_page, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
-from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords, distribute, open_records, read_data
+from orchestrator.sweeps.run_setup import (
+    SweepProcess,
+    SweepRecords,
+    distribute,
+    open_records,
+    read_data,
+    sweep_title,
+)
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.tracking.reconcile_spool_with_ledger import reconcile
 
@@ -51,17 +62,31 @@ def execute_sweep(
         SweepInterrupted: SIGINT or SIGTERM came; everything up to the last epoch is on disk.
         SweepStopped: a full disk, a lost ledger, or the same error in every trial.
     """
-    process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic())
     code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
-    store = open_trial_store(spec, workspace)
-    data = read_data(prepared, store, console)
-    _check_store(store)
-    with _session(process, spec, ray_lost):
-        records = open_records(process, prepared, distribute(data, prepared))
-        with upload_services(process, records) as uploader:
-            progress = run_trials(process, records)
-            return conclude(process, records, uploader, progress)
+    monitor = SweepMonitor(spec.name, sweep_title(prepared), signals.stopping.is_set, Phase.FEATURES)
+    with LiveView(console, monitor, lambda: signals.insisted) as view, SnapshotPublisher(workspace, monitor):
+        if signals.force_exit:
+            signals.force_exit = _after_closing(view, signals.force_exit)
+        process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic(), monitor, view)
+        store = open_trial_store(spec, workspace)
+        data = read_data(prepared, store, view.count)
+        _check_store(store)
+        with _session(process, spec, _after_closing(view, ray_lost)):
+            records = open_records(process, prepared, distribute(data, prepared))
+            with upload_services(process, records) as uploader, report_page(process, records) as page:
+                progress = run_trials(process, records)
+                return conclude(process, records, uploader, progress, page)
+
+
+def _after_closing(view: LiveView, end: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that ends the process once the live screen is removed, so that its sentence is the last."""
+
+    def close_and_end(sentence: str) -> None:
+        view.close()
+        end(sentence)
+
+    return close_and_end
 
 
 def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
@@ -72,9 +97,10 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
         SweepStopped: the controller stopped the sweep.
     """
     spec, downloader = records.prepared.spec, records.downloader
+    process.view.enter(Phase.WORKERS)
     with monitored_controller(process, records) as (controller, progress):
         downloader.before(controller.known())
-        progress.load_finished(controller.known())
+        progress.load_known(controller.known())
         reconcile(records.recorder, controller.known(), process.workspace.trials)
         with process.signals.defer():
             process.executor.run_jobs(
@@ -94,6 +120,7 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
 def _session(process: SweepProcess, spec: SweepSpec, lost: Callable[[str], None]) -> Iterator[None]:
     """Connect the executor; handle a signal once it is connected, since Ray crashes if its start is interrupted."""
     executor, signals = process.executor, process.signals
+    process.view.enter(Phase.CONNECTING)
     with ExitStack() as stack:
         with signals.defer():
             stack.enter_context(executor.session(spec))

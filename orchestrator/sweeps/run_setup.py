@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,10 +18,12 @@ from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, lim
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.machine_tags import training_device
 from orchestrator.execution.prepare import PreparedSweep, extract_cross_test, extract_features
+from orchestrator.execution.progress_snapshot import Phase
 from orchestrator.execution.slots import Slots
+from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
-from orchestrator.reporting.live_view import FeatureProgress
+from orchestrator.reporting.live_view import LiveView
 from orchestrator.reporting.run_description import describe_start
 from orchestrator.sweeps.open_studies import SweepStudies, open_studies
 from orchestrator.sweeps.signals import SignalHandler
@@ -32,6 +36,7 @@ from orchestrator.tracking.sweep_run import job_tags, log_sweep_start
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
+    from orchestrator.data.progress import Progress
     from orchestrator.execution.cross_dataset_eval import CrossDatasetEval
     from orchestrator.execution.sweep_context import SweepContext
 
@@ -48,6 +53,8 @@ class SweepProcess:
         signals: handler of SIGINT and SIGTERM.
         executor: cluster that runs its jobs.
         began: time at which the process began to run the sweep, by `time.monotonic`.
+        monitor: its state, for the screen and for other processes.
+        view: its screen.
     """
 
     workspace: Workspace
@@ -55,6 +62,15 @@ class SweepProcess:
     signals: SignalHandler
     executor: Executor
     began: float
+    monitor: SweepMonitor
+    view: LiveView
+
+    @contextmanager
+    def summing_up(self) -> Iterator[None]:
+        """Show that the sweep sums up, and remove the live screen at the end, before the result is printed."""
+        self.view.enter(Phase.SUMMARY)
+        yield
+        self.view.close()
 
     def warn(self, sentence: str) -> None:
         """Log a warning and print it."""
@@ -104,14 +120,10 @@ class SweepRecords:
     downloader: TrialDownloader
 
 
-def read_data(prepared: PreparedSweep, store: TrialStore, console: Console) -> SweepData:
+def read_data(prepared: PreparedSweep, store: TrialStore, progress: Progress) -> SweepData:
     """Read the features of a sweep's data sets from the feature store; compute them if missing."""
-    progress = FeatureProgress(console)
-    try:
-        features = extract_features(prepared, progress)
-        return SweepData(features, extract_cross_test(prepared, progress), store)
-    finally:
-        progress.close()
+    features = extract_features(prepared, progress)
+    return SweepData(features, extract_cross_test(prepared, progress), store)
 
 
 def distribute(data: SweepData, prepared: PreparedSweep) -> SweepData:
@@ -188,3 +200,9 @@ def build_context(prepared: PreparedSweep, data: SweepData, workspace: Workspace
         code=code_digest() if cluster_address(spec.address) else None,  # nodes that join later need the same code
         plugins=prepared.plugins,
     )
+
+
+def sweep_title(prepared: PreparedSweep) -> str:
+    """Return a sweep's name, variant, data set and targets as a title."""
+    spec = prepared.spec
+    return f"{spec.name}: {spec.variant} on {prepared.dataset.name}, {' and '.join(prepared.targets)}"

@@ -23,11 +23,13 @@ class SignalHandler:
 
     Attributes:
         stopping: set by the first signal and never cleared, since libraries may swallow a KeyboardInterrupt.
+        insisted: whether a second signal came, so that the sweep ends at once.
         force_exit: called with a sentence to end the process if it still runs `grace` seconds after a second signal.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
         self.stopping = threading.Event()
+        self.insisted = False
         self.force_exit: Callable[[str], None] | None = None
         self._grace = grace
         self._timer: threading.Timer | None = None
@@ -64,6 +66,7 @@ class SignalHandler:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         second = self.stopping.is_set()
         note_only = self._deferred and not second
+        self.insisted = second
         self.stopping.set()
         if second and self.force_exit and self._timer is None:
             self._timer = threading.Timer(self._grace, self.force_exit, ("Interrupted.",))

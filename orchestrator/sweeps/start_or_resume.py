@@ -6,7 +6,10 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -103,7 +106,6 @@ def resume_sweep(
             result = _finished(workspace, spec, console, out)
         else:
             # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
-            _check_surroundings(spec, workspace, console)
             prepared = _prepare(spec, workspace, console, allow_changed)
             add_splits(prepared, workspace)
             set_budget(workspace, before, spec.trials, spec.splits)
@@ -113,22 +115,51 @@ def resume_sweep(
 
 
 def _prepare(spec: SweepSpec, workspace: Workspace, console: Console, allow_changed: bool) -> PreparedSweep:
-    """Return the checked sweep; one that is resumed must be unchanged since its start."""
-    from orchestrator.execution.prepare import prepare
-    from orchestrator.reporting.live_view import FeatureProgress
-    from orchestrator.search.space import load_space
-    from orchestrator.sweeps.fingerprint import check_unchanged
+    """Return the checked sweep; one that is resumed must be unchanged since its start.
 
-    progress = FeatureProgress(console)
-    resumed = workspace.spec.is_file()
-    try:
+    The screen shows something before the libraries are loaded, which takes seconds.
+    """
+    from orchestrator.execution.progress_snapshot import Phase
+    from orchestrator.execution.sweep_monitor import SweepMonitor
+    from orchestrator.reporting.live_view import LiveView
+
+    monitor = SweepMonitor(spec.name, f"{spec.name}: {spec.variant} on {Path(spec.dataset).name}")
+    with _libraries_silenced(console, workspace) as terminal, LiveView(terminal, monitor) as view:
+        view.enter(Phase.LOADING)
+        from orchestrator.execution.prepare import prepare
+        from orchestrator.search.space import load_space
+        from orchestrator.sweeps.fingerprint import check_unchanged
+        from orchestrator.sweeps.run import execute_sweep  # noqa: F401
+
+        view.enter(Phase.DATA)
+        _check_surroundings(spec, workspace, terminal)
+        resumed = workspace.spec.is_file()
         space = load_space(workspace.space, begun=True) if resumed else None
-        prepared = prepare(spec, progress, space, begun=resumed and workspace.first.is_file())
-    finally:
-        progress.close()
-    if resumed and not allow_changed:
-        check_unchanged(prepared, workspace)
-    return prepared
+        prepared = prepare(spec, view.count, space, begun=resumed and workspace.first.is_file())
+        if resumed and not allow_changed:
+            check_unchanged(prepared, workspace)
+        return prepared
+
+
+@contextmanager
+def _libraries_silenced(console: Console, workspace: Workspace) -> Iterator[Console]:
+    """Keep what libraries print from the screen; append it to the sweep's log at the end, unless the block raises.
+
+    Yields:
+        A console in the place of the given one.
+    """
+    from orchestrator.core.output_capture import is_standard_output, redirect_output
+
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        with redirect_output(log) as (out_stream, err_stream):
+            if is_standard_output(console.file):
+                yield make_console(err_stream if console.file is sys.stderr else out_stream)
+            else:
+                yield console
+        if printed := log.read_bytes():
+            with workspace.log.open("ab") as file:
+                file.write(printed)
 
 
 def _run(
@@ -140,16 +171,15 @@ def _run(
     prepared: PreparedSweep | None = None,
 ) -> dict[str, Any]:
     """Run a new or unfinished sweep; exit if it is interrupted or stops."""
+    resumed = workspace.spec.is_file()
+    if prepared is None:
+        prepared = _prepare(spec, workspace, console, allow_changed)
     from orchestrator.core.output_capture import redirect_output
     from orchestrator.sweeps.fingerprint import save_fingerprint
     from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
     from orchestrator.sweeps.run import execute_sweep
     from orchestrator.sweeps.signals import SignalHandler
 
-    resumed = workspace.spec.is_file()
-    if prepared is None:
-        _check_surroundings(spec, workspace, console)
-        prepared = _prepare(spec, workspace, console, allow_changed)
     signals = SignalHandler()
     try:
         with signals.installed():  # before the sweep exists, so that a signal always prints how to resume

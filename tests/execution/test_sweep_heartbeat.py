@@ -104,11 +104,11 @@ def test_resumed_sweep_wants_slots_for_the_rest_of_its_budget(publisher, store):
     controller, own = sweep.controller(), publisher()
     progress = own._progress
     progress.budget = 20
-    progress.load_finished(controller.known())
+    progress.load_known(controller.known())
     ended = sum(trial.outcome is not None for _, trial in controller.known())
     beat = own.heartbeat()
     assert 16 < ended < 20 and (beat.ended, beat.wanted) == (ended, 20 - ended)
-    assert progress.best("search") is not None and progress.counts()["complete"] == ended
+    assert progress.best("search") is not None and progress.outcomes()["complete"] == ended
 
 
 def test_content_without_a_field_is_not_read():

@@ -5,6 +5,8 @@ import math
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from rich.console import Console
@@ -13,8 +15,11 @@ from orchestrator.execution import progress as tally_module
 from orchestrator.execution.job import EpochReport
 from orchestrator.execution.plan import Plan
 from orchestrator.execution.progress import SweepProgress
+from orchestrator.execution.progress_snapshot import Phase
 from orchestrator.execution.slots import Slots
-from orchestrator.reporting.live_view import FeatureProgress, LiveView, duration
+from orchestrator.execution.sweep_monitor import SweepMonitor
+from orchestrator.reporting.duration import duration
+from orchestrator.reporting.live_view import FeatureProgress, LiveView
 from orchestrator.search.outcome import Outcome
 from tests.execution.contexts import make_job
 from tests.execution.fakes import FakeExecutor, FakeSweep, Work, epoch
@@ -24,9 +29,11 @@ def run(terminal: bool, wrong=None):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
     tally = SweepProgress(budget=4 + 3, epochs=3, slots=Slots(2))
     sweep = FakeSweep(Plan(trials=2, confirm=1, splits=1, seed=0, epochs=3))
-    with LiveView(console, tally, "a sweep") as view:
+    monitor = SweepMonitor("demo", "a sweep")
+    monitor.show_runs(tally, {})
+    with LiveView(console, monitor) as view:
         assert FakeExecutor(sweep.controller(tally, view), Work(wrong or {})).run()
-        drawn = view._draw()
+        drawn = view.draw()
     console.print(drawn)
     return console.file.getvalue(), tally
 
@@ -45,7 +52,9 @@ def test_other_output_than_a_terminal_gets_plain_lines():
 def test_a_repeated_error_is_printed_once(terminal):
     console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
     tally = SweepProgress(budget=3, epochs=3, slots=Slots(1))
-    view = LiveView(console, tally, "a sweep")
+    monitor = SweepMonitor("demo", "a sweep")
+    monitor.show_runs(tally, {})
+    view = LiveView(console, monitor)
     for number, error in enumerate(("Traceback …\nno features", "Traceback …\nno features", "another")):
         tally.on_job_start(make_job(number))
         tally.on_job_end(make_job(number), Outcome.FAILED, {}, error)
@@ -57,7 +66,7 @@ def test_a_repeated_error_is_printed_once(terminal):
 
 def test_a_terminal_gets_a_live_table():
     text, tally = run(True)
-    assert all(word in text for word in ("trial 0", "confirm trial", "baselines, split 1", "complete", "7/7 runs"))
+    assert all(word in text for word in ("trial 0", "confirm trial", "baselines, split 1", "7 complete", "7/7"))
 
 
 def test_the_progress_counts_trials_and_has_the_best():
@@ -71,7 +80,7 @@ def test_the_progress_counts_trials_and_has_the_best():
     assert tally.best("search").job is first and tally.best("search").best == 0.5 and tally.best("control") is None
     tally.on_job_end(first, Outcome.COMPLETE, {}, None)
     tally.on_job_end(second, Outcome.DIVERGED, {}, None)
-    assert tally.counts() == {"complete": 1, "diverged": 1} and tally.running() == []
+    assert tally.outcomes() == {"complete": 1, "diverged": 1} and tally.open_jobs() == []
 
 
 def test_the_progress_has_the_time_left_and_the_busy_share(monkeypatch):
@@ -92,6 +101,45 @@ def test_the_progress_has_the_time_left_and_the_busy_share(monkeypatch):
     # 8 jobs of 4 epochs are ahead.
     assert tally.seconds_left() == pytest.approx(32 / (8 / 3))
     assert 0 < tally.busy_share() <= 1
+
+
+def test_a_live_screen_leaves_the_standard_streams_to_the_log():
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    before = sys.stdout, sys.stderr
+    with LiveView(console, SweepMonitor("demo", "a sweep")):
+        assert (sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_signal_is_acknowledged_within_half_a_second(terminal):
+    stopping, insisted = threading.Event(), threading.Event()
+    console = Console(file=io.StringIO(), width=120, force_terminal=terminal)
+    monitor = SweepMonitor("demo", "a sweep", stopping.is_set)
+
+    def wait_for(text):
+        began = time.monotonic()
+        while text not in console.file.getvalue():
+            assert time.monotonic() < began + 20
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+    with LiveView(console, monitor, insisted.is_set):
+        time.sleep(0.3)
+        assert "Stopping" not in console.file.getvalue()
+        stopping.set()
+        assert wait_for("Stopping. Ctrl-C again stops at once.") < 5  # on a busy machine; 0.25 s on an idle one
+        insisted.set()
+        wait_for("Stopping at once.")
+    text = console.file.getvalue()
+    assert terminal or text.splitlines() == ["Stopping. Ctrl-C again stops at once.", "Stopping at once."]
+
+
+def test_phases_are_plain_lines_without_a_terminal():
+    console = Console(file=io.StringIO(), width=120)
+    with LiveView(console, SweepMonitor("demo", "a sweep")) as view:
+        view.enter(Phase.CONNECTING)
+        view.count(400, 400, "image features")
+    assert console.file.getvalue() == "Connecting to Ray\nimage features: 400/400\n"
 
 
 @pytest.mark.parametrize(

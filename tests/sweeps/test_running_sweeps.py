@@ -27,6 +27,7 @@ def progress_of_two() -> SweepProgress:
     progress = SweepProgress(budget=6, epochs=3, slots=Slots(2))
     for number in range(2):
         progress.on_job_start(job(number))
+        progress.mark_running(job(number))
     progress.on_job_end(job(0), Outcome.COMPLETE, {}, None)
     return progress
 

@@ -30,8 +30,7 @@ def best_configurations(record: SweepRecord) -> Section | None:
         "Parameters that the search varies, learning rates first; * marks a value that is not the default. The best "
         "configuration is chosen by its validation SRCC (the rank correlation with the people's scores), never by test."
     )
-    scores = (f"validation SRCC of the search trial {trial.objective:.4f}" for trial in winners.values())
-    head = [("", *scores, "")]
+    head = [("validation SRCC", *(f"{trial.objective:.4f}" for trial in winners.values()), "")]
     return Section("best", title, (sentence,), (), table(header, [*head, *rows]))
 
 

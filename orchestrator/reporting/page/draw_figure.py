@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
     from plotly.graph_objects import Figure as PlotlyFigure
 
-_MARKERS = {"x-open": "x", "x": "X", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"}
+_MARKERS = {"x-thin-open": "x", "x": "X", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"}
 _DASHES = {"dot": ":", "dash": "--", "dashdot": "-."}
 _STEPS = {"hv": "steps-post", "vh": "steps-pre"}
 

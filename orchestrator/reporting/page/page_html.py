@@ -64,7 +64,7 @@ def _chart(chart: Chart) -> str:
     narrow = f'<p class="narrow-only">{escape(chart.wide_only)}</p>' if chart.wide_only else ""
     css = "chart wide-only" if chart.wide_only else "chart"
     return (
-        f'<figure class="{css}"><h3>{escape(chart.title)}</h3><div class="plot" id="{name}"></div>'
+        f'<figure class="{css}"><h3>{escape(chart.title)}</h3><div class="plot" id="chart-{name}"></div>'
         f"<figcaption>{escape(chart.caption)}</figcaption></figure>{narrow}"
     )
 
@@ -76,7 +76,11 @@ def _figure(chart: Chart) -> dict[str, Any]:
     content = json.loads(chart.figure.to_json())
     content["layout"].pop("template", None)
     content["layout"].pop("title", None)
-    return {"id": chart.name, "data": without_tags(content["data"]), "layout": without_tags(content["layout"])}
+    return {
+        "id": f"chart-{chart.name}",
+        "data": without_tags(content["data"]),
+        "layout": without_tags(content["layout"]),
+    }
 
 
 def _asset(name: str) -> str:

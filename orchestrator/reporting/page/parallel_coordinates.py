@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.reporting.page.draw_figure import draw_like
 from orchestrator.reporting.page.markup import escape_label
+from orchestrator.reporting.page.palette import CONTROL, NEUTRAL, VARIANT
 from orchestrator.reporting.page.section import Chart
 from orchestrator.search.varied_parameters import format_value
 
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-_SHADES = ("#9aa4b5", "#7d7c78", "#a59c74", "#c9b14f", "#0072B2")
-"""Colours of fifths of the trials, worst first; the best fifth stands out."""
+_GROUPS = {
+    "others": (0.2, 0.8, NEUTRAL, 0.35),
+    "worst fifth": (0, 0.2, CONTROL, 0.8),
+    "best fifth": (0.8, 1, VARIANT, 0.9),
+}
+"""Name of a group of trials → where it begins and ends in the ranking, worst first; colour and opacity."""
 
 
 def parallel_coordinates(study: Study, names: Sequence[str], omitted: str) -> list[Chart]:
@@ -33,8 +38,8 @@ def parallel_coordinates(study: Study, names: Sequence[str], omitted: str) -> li
     trials.sort(key=lambda trial: trial.value or 0.0)
     axes = [_objective_axis(trials), *(_parameter_axis(trials, name) for name in names)]
     figure = Figure()
-    for fifth, colour in enumerate(_SHADES):
-        own = range(len(trials) * fifth // 5, len(trials) * (fifth + 1) // 5)
+    for name, (begin, end, colour, opacity) in _GROUPS.items():
+        own = range(round(len(trials) * begin), round(len(trials) * end))
         x, y, text = [], [], []
         for row in own:
             x += [*range(len(axes)), None]
@@ -47,16 +52,16 @@ def parallel_coordinates(study: Study, names: Sequence[str], omitted: str) -> li
                     y=y,
                     text=text,
                     mode="lines",
-                    line={"color": colour, "width": 2 if fifth == 4 else 1},
-                    opacity=0.9 if fifth == 4 else 0.5,
-                    name=("worst fifth", "fourth", "third", "second", "best fifth")[fifth],
+                    line={"color": colour, "width": 1.3},
+                    opacity=opacity,
+                    name=name,
                     hovertemplate="%{text}<extra></extra>",
                 )
             )
     _draw_axes(figure, axes, ["validation SRCC", *names])
     caption = (
         "A line per complete trial, from its validation SRCC across the most important parameters; the best fifth is "
-        f"blue. Click on an entry of the legend to hide a fifth.{omitted}"
+        f"blue, the worst fifth orange. Click on an entry of the legend to hide its lines.{omitted}"
     )
     sentence = "Parallel coordinates need a wider screen; turn the device, or open the picture parallel.png."
     return [Chart("parallel", "Parallel coordinates", caption, figure, draw_like(figure), wide_only=sentence)]
@@ -84,7 +89,7 @@ def _objective_axis(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
 
 
 def _parameter_axis(trials: Sequence[FrozenTrial], name: str) -> dict[str, Any]:
-    from optuna.distributions import CategoricalDistribution
+    from optuna.distributions import CategoricalDistribution, IntDistribution
 
     distribution: BaseDistribution = trials[0].distributions[name]
     values = [trial.params[name] for trial in trials]
@@ -96,17 +101,21 @@ def _parameter_axis(trials: Sequence[FrozenTrial], name: str) -> dict[str, Any]:
             "heights": [choices.index(value) / last if value in choices else None for value in values],
             "ticks": ticks,
         }
-    return _numeric_axis([float(value) for value in values], bool(getattr(distribution, "log", False)))
+    whole = isinstance(distribution, IntDistribution)
+    return _numeric_axis([float(value) for value in values], bool(getattr(distribution, "log", False)), whole)
 
 
-def _numeric_axis(values: Sequence[float], log: bool) -> dict[str, Any]:
+def _numeric_axis(values: Sequence[float], log: bool, whole: bool = False) -> dict[str, Any]:
     scale = math.log10 if log and min(values) > 0 else float
     low, high = scale(min(values)), scale(max(values))
     width = (high - low) or 1.0
     ticks = [low + width * part / 4 for part in range(5)] if high > low else [low]
+    shown = [10**tick if scale is math.log10 else tick for tick in ticks]
+    if whole:
+        shown = sorted({float(round(tick)) for tick in shown})
     return {
         "heights": [round((scale(value) - low) / width, 4) for value in values],
-        "ticks": [((tick - low) / width, format_value(10**tick if scale is math.log10 else tick)) for tick in ticks],
+        "ticks": [((scale(tick) - low) / width, f"{tick:.0f}" if whole else format_value(tick)) for tick in shown],
     }
 
 

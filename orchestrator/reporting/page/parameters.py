@@ -11,10 +11,14 @@ from orchestrator.reporting.page.parallel_coordinates import parallel_coordinate
 from orchestrator.reporting.page.section import Chart, Section
 from orchestrator.reporting.page.thin_out import evenly_spaced
 from orchestrator.reporting.sweep_record import SweepRecord
+from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from plotly.graph_objects import Figure
+
+_FEWEST_TRIALS = 5
+"""Complete trials below which nothing is said about parameters."""
 
 _MOST_TRIALS = 300
 """Complete trials in parallel coordinates and slices: the best, and others evenly spaced."""
@@ -26,10 +30,12 @@ _MOST_IN_CONTOUR = 90
 def parameters(record: SweepRecord) -> Section | None:
     """Return the section on the parameters of the variant's search."""
     title = "Parameters"
-    study = record.optuna_studies.get("search")
+    complete = sum(trial.outcome is Outcome.COMPLETE for trial in record.studies.get("search", []))
+    study = record.optuna_studies["search"] if complete >= _FEWEST_TRIALS else None
     importances = _importances(study) if study is not None else {}
     if study is None or not importances:
-        return Section("parameters", title, ("Too few complete trials to compare the parameters yet.",))
+        fewest = f"Too few complete trials to compare the parameters yet; {_FEWEST_TRIALS} are needed."
+        return Section("parameters", title, (fewest,))
     few, count = _some(study, _MOST_TRIALS)
     names = list(importances)
     omitted = _omitted(few, count)

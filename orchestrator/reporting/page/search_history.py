@@ -41,7 +41,7 @@ def search_history(record: SweepRecord) -> Section | None:
             "complete trials. The control is the same head without a hypernetwork."
         )
         caption += f" Of {scored} trials {drawn} are drawn, the best among them." if drawn < scored else ""
-        charts.append(Chart("history", "Search history", caption, figure, draw_like(figure)))
+        charts.append(Chart("search", "Search history", caption, figure, draw_like(figure)))
     else:
         sentences = (*sentences, "No trial has ended with a finite score yet, so there is nothing to draw.")
     if curves := learning_curves(record):
@@ -82,7 +82,8 @@ def _history(record: SweepRecord) -> tuple[Figure, int, int]:
                         marker={
                             "color": STUDY_COLOURS[study],
                             "size": 7 if complete else 5,
-                            "symbol": "circle" if complete else "x-open",
+                            "symbol": "circle" if complete else "x-thin-open",
+                            "line": {"width": 0 if complete else 1.5},
                         },
                     )
                 )

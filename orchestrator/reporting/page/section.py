@@ -16,7 +16,7 @@ class Chart:
     """A chart of the page.
 
     Attributes:
-        name: id of its element and, without suffix, the name of its PNG file; unique on the page.
+        name: name of its PNG file without suffix; unique on the page.
         title: heading above it, as plain text.
         caption: sentence below it, as plain text; says what is not shown, if anything.
         figure: Plotly figure; its colours of text, grid and background are set by the page.

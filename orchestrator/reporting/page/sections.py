@@ -23,11 +23,11 @@ SectionFunction = Callable[[SweepRecord], Section | None]
 
 SECTIONS: tuple[SectionFunction, ...] = (
     conclusion,
+    best_configurations,
     comparison,
     predictions,
     residuals,
     example_images,
-    best_configurations,
     search_history,
     parameters,
     time_and_cost,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.reporting.live_view import duration
+from orchestrator.reporting.duration import duration
 from orchestrator.reporting.page.markup import table
 from orchestrator.reporting.page.run_spans import RunSpan
 from orchestrator.reporting.sweep_record import SweepRecord

@@ -6,6 +6,7 @@ import json
 from html import escape
 from typing import Any
 
+from orchestrator.core.sweep_command import sweep_command
 from orchestrator.core.url_passwords import without_passwords
 from orchestrator.reporting.page.markup import table
 from orchestrator.reporting.page.section import Section
@@ -24,9 +25,10 @@ def versions(record: SweepRecord) -> Section | None:
 
 def _commands(record: SweepRecord) -> list[tuple[str, str]]:
     name, best = record.spec.name, (record.result or {}).get("best")
+    again = ("Run the same search again:", _again(record))
     if record.result is None:
-        return [("Resume the sweep, if no process runs it:", f"python -m orchestrator.resume {name}")]
-    commands = [("Show the result, and write this page again:", f"python -m orchestrator.sweeps show {name}")]
+        return [("Resume the sweep, if no process runs it:", f"python -m orchestrator.resume {name}"), again]
+    commands = [again, ("Show the result, and write this page again:", f"python -m orchestrator.sweeps show {name}")]
     commands.append(("", f"python -m orchestrator.report {name}"))
     if best:
         run = best.get("run") or best["source"]
@@ -36,6 +38,13 @@ def _commands(record: SweepRecord) -> list[tuple[str, str]]:
         score = f'python -m orchestrator.score --model {name} --prompt "a red fox in snow" IMAGE…'
         commands.append(("Score images with it:", score))
     return commands
+
+
+def _again(record: SweepRecord) -> str:
+    spec = record.spec
+    search = {name: getattr(spec, name) for name in ("trials", "sampler", "pruner", "seed")}
+    own = {"space": str(record.workspace.space)} if spec.space else {}
+    return f"python -m {sweep_command(spec, **search, **own).partition(' -m ')[2]}"
 
 
 def _settings(record: SweepRecord) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.reporting.page.palette import BASELINE, CONTROL, VARIANT
+from orchestrator.reporting.result_rows import study_of, variant_of
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def paired_rows(result: Mapping[str, Any], target: str) -> list[ForestRow]:
 def _named(result: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield label, colour and part → figures of each configuration and baseline."""
     for line in result.get("confirmed", ()):
-        control = line["source"].startswith("control-")
-        label = f"control {line['trial']}" if control else f"{result['variant']}, trial {line['trial']}"
+        control = study_of(line) == "control"
+        label = f"control {line['trial']}" if control else f"{variant_of(result, line)}, trial {line['trial']}"
         yield label, CONTROL if control else VARIANT, line
     for name, figures in result.get("baselines", {}).items():
         yield _short(name), BASELINE, {"test": figures, "cross": figures.get("cross")}

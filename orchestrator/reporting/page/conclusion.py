@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from orchestrator.execution.job import Study
 from orchestrator.reporting.page.section import Section
 from orchestrator.reporting.result_sentences import conclusions, summary_line
 from orchestrator.reporting.sweep_record import SweepRecord
-from orchestrator.search.outcome import Outcome
+from orchestrator.search.ledger_trial import best_of
 
 OPTIMISTIC = "Optimistic: epochs and configurations were chosen on the test images."
 NOT_CONFIRMED = "Not confirmed: no configuration was scored on the test images, so nothing is known but validation."
@@ -25,14 +26,9 @@ def conclusion(record: SweepRecord) -> Section:
 
 
 def _best_so_far(record: SweepRecord) -> list[str]:
-    sentences = []
-    for study, name in (("search", "trial"), ("control", "control")):
-        ended = [
-            trial
-            for trial in record.studies.get(study, [])  # type: ignore[call-overload]
-            if trial.outcome is Outcome.COMPLETE and trial.objective is not None
-        ]
-        if ended:
-            best = max(ended, key=lambda trial: trial.objective)
-            sentences.append(f"Best so far: {name} {best.number}, validation SRCC {best.objective:.4f}.")
-    return sentences
+    names: dict[Study, str] = {"search": "trial", "control": "control"}
+    return [
+        f"Best so far: {name} {best.number}, validation SRCC {best.objective:.4f}."
+        for study, name in names.items()
+        for best in best_of(record.studies.get(study, []), 1)
+    ]

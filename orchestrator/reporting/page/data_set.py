@@ -56,9 +56,9 @@ def _split_sentence(record: SweepRecord) -> str:
     text = f"{spec.dataset}, divided by the protocol {spec.protocol}. The search trains and validates on split 0."
     if not spec.confirm:
         return text
-    return f"{text} Confirm runs use splits 1 to {spec.splits}" + (
-        ", whose test images are the same." if spec.protocol == "disjoint" else ", which have other test images."
-    )
+    splits = f"splits 1 to {spec.splits}" if spec.splits > 1 else "split 1"
+    test = "with the same test images" if spec.protocol == "disjoint" else "with other test images"
+    return f"{text} Confirm runs use {splits}, {test}."
 
 
 def _remarks(images: SweepImages) -> list[str]:

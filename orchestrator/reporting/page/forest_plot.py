@@ -20,6 +20,9 @@ Groups = Mapping[str, Sequence[ForestRow]]
 LABEL_WIDTH = 18
 """Characters of a line of a label, so that the plot keeps its room on a narrow screen."""
 
+MIN_HEIGHT = 320
+"""Pixels; the page reserves them for every chart."""
+
 
 def forest_plot(groups: Groups, axis: str, differences: bool = False) -> PlotlyFigure:
     """Return the plot; differences have a line at 0, and an open point if their interval contains 0."""
@@ -69,8 +72,11 @@ def forest_plot(groups: Groups, axis: str, differences: bool = False) -> PlotlyF
         )
         if differences:
             figure.add_vline(x=0, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, row=number, col=1)
+    figure.update_annotations(x=0, xanchor="left")  # headings of the groups
     figure.update_xaxes(title_text=axis, row=len(groups), zeroline=False, fixedrange=True)
-    figure.update_layout(height=90 + 52 * sum(sizes) + 40 * (len(groups) - 1), margin={"t": 30 if titles else 16})
+    figure.update_layout(
+        height=max(MIN_HEIGHT, 90 + 52 * sum(sizes) + 40 * (len(groups) - 1)), margin={"t": 30 if titles else 16}
+    )
     return figure
 
 

@@ -27,16 +27,17 @@ def predictions(record: SweepRecord) -> Section | None:
         return Section("predicted-scores", "Predictions", (str(reason),))
     if found is None or record.result is None:
         return None
+    marked = " (optimistic)" if record.result.get("optimistic") else ""
     charts = []
     for number, target in enumerate(found.targets):
         name = "predictions" if number == 0 else f"predictions-{number + 1}"
-        title = f"Predicted and rated {target}: {found.agreement(target)}"
+        title = f"Predicted and rated {target}: {found.agreement(target)}{marked}"
         caption = f"{len(found.table)} test images of {found.key}. On the line both scores are equal."
-        draw = partial(_draw, found=found) if number == 0 else None
+        draw = partial(_draw, found=found, marked=marked) if number == 0 else None
         charts.append(Chart(name, title, caption, _figure(found, target), draw))
     trial, splits = record.result["best"]["trial"], record.spec.splits
     split = "" if found.split is None else f" on split {found.split}"
-    agreement = "; ".join(f"for {target} {found.agreement(target)}" for target in found.targets)
+    agreement = "; ".join(f"{found.agreement(target)} for {target}" for target in found.targets)
     medians = f" The test figures above are medians over {splits} such runs." if splits > 1 else ""
     sentence = (
         f"Shown is {found.key}, the run of trial {trial} with the median validation score{split}. "
@@ -75,7 +76,7 @@ def _figure(found: RunPredictions, target: str) -> PlotlyFigure:
                 y=rows[target].round(4).tolist(),
                 mode="markers",
                 name=escape_label(name),
-                marker={"color": styles[name].colour, "symbol": styles[name].symbol, "size": 7, "opacity": 0.75},
+                marker={"color": styles[name].colour, "symbol": styles[name].symbol, "size": 7, "opacity": 0.85},
                 customdata=[hover_text(row) for row in rows[["name", "prompt", "generator"]].itertuples(index=False)],
                 hovertemplate="%{customdata}<br>predicted %{x:.2f}, rated %{y:.2f}<extra></extra>",
             )
@@ -104,7 +105,7 @@ def _limits(table: pd.DataFrame, target: str) -> tuple[float, float]:
     return low - edge, high + edge
 
 
-def _draw(figure: MatplotlibFigure, found: RunPredictions) -> None:
+def _draw(figure: MatplotlibFigure, found: RunPredictions, marked: str) -> None:
     """Draw the scatter plots of all scores next to each other with Matplotlib."""
     figure.set_size_inches(5 * len(found.targets) + 0.4, 5.6)
     styles = generator_styles(list(found.table["generator"]))
@@ -117,6 +118,10 @@ def _draw(figure: MatplotlibFigure, found: RunPredictions) -> None:
             predicted, rated = rows[f"predicted_{target}"], rows[target]
             axis.scatter(predicted, rated, s=12, alpha=0.7, color=style.colour, marker=style.marker, lw=0, label=name)
         axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-        axis.set(xlabel=f"predicted {target}", ylabel=f"{target} (mean opinion score)", title=found.agreement(target))
+        axis.set(
+            xlabel=f"predicted {target}",
+            ylabel=f"{target} (mean opinion score)",
+            title=f"{found.agreement(target)}{marked}",
+        )
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=7, markerscale=1.5)

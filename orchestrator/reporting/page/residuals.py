@@ -7,6 +7,7 @@ from functools import partial
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from orchestrator.reporting.page.forest_plot import LABEL_WIDTH, MIN_HEIGHT
 from orchestrator.reporting.page.markup import escape_label
 from orchestrator.reporting.page.palette import NEUTRAL, VARIANT
 from orchestrator.reporting.page.residual_means import (
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
 CAPTION = "Mean of predicted minus rated, with its 95 % interval over prompts; above 0 the model overrates."
-LABEL_WIDTH = 18
 
 
 def residuals(record: SweepRecord) -> Section | None:
@@ -104,7 +104,7 @@ def _by_generator(means: Sequence[MeanResidual]) -> PlotlyFigure:
     ]
     figure.update_xaxes(title_text="predicted − rated", zeroline=False)
     figure.update_yaxes(tickvals=positions, ticktext=labels, range=[len(means) - 0.4, -0.6], showgrid=False)
-    figure.update_layout(height=90 + 44 * len(means))
+    figure.update_layout(height=max(MIN_HEIGHT, 90 + 44 * len(means)))
     return figure
 
 

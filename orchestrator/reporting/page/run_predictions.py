@@ -68,16 +68,24 @@ def run_predictions(record: SweepRecord) -> RunPredictions | None:
     attributes = next(
         (t.attributes for t in record.studies.get("confirm", []) if job_key("confirm", t.number) == key), {}
     )
-    final = attributes.get("final", {})
+    final, table = attributes.get("final", {}), table[finite].reset_index(drop=True)
     return RunPredictions(
         key=key,
         split=attributes.get("split"),
         targets=targets,
-        table=table[finite].reset_index(drop=True),
-        metrics={target: _metrics(final, f"_{target}" if len(targets) > 1 else "") for target in targets},
+        table=table,
+        metrics={target: _logged(final, target, len(targets) > 1) or _computed(table, target) for target in targets},
     )
 
 
-def _metrics(final: dict[str, float], suffix: str) -> dict[str, float]:
-    found = {name: final.get(f"test_{name}{suffix}") for name in ("srcc", "plcc")}
+def _logged(final: dict[str, float], target: str, several: bool) -> dict[str, float]:
+    found = {name: final.get(f"test_{name}{f'_{target}' if several else ''}") for name in ("srcc", "plcc")}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _computed(table: pd.DataFrame, target: str) -> dict[str, float]:
+    """Return the metrics of a run that the ledger does not have."""
+    from orchestrator.training.metrics import correlations  # here, since it imports PyTorch
+
+    found = correlations(table[f"predicted_{target}"], table[target])
+    return {"srcc": found.srcc, "plcc": found.plcc}

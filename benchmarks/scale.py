@@ -30,10 +30,11 @@ from orchestrator.execution.plan import Arm, Plan
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.retention import RetentionPolicy
 from orchestrator.execution.slots import Slots
+from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.tune_adapter import ControllerScheduler, ControllerSearcher, register_controller
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.search.ledger import Ledger
-from orchestrator.search.open_storage import open_storage, study_name
+from orchestrator.search.open_storage import open_storage
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import load_space
@@ -65,7 +66,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         storage = open_storage(url, folder / "ledger.journal")
         watch = Stopwatch()
         space = load_space("text_hyper")
-        search = Ledger(storage, study_name(url, uuid4().hex, "search"), space)
+        search = Ledger(storage, f"{uuid4().hex}/search", space)
         search.set_sampler_and_pruner(
             cast(Any, Timed(build_sampler(sampler, 0), watch, "sampler")),
             build_pruner(pruner, _EPOCHS)
@@ -73,7 +74,7 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
             else cast(Any, Timed(build_pruner(pruner, _EPOCHS), watch, "pruner")),
         )
         search.enqueue(space.default_params())
-        confirm = Ledger(storage, study_name(url, uuid4().hex, "confirm"), None)
+        confirm = Ledger(storage, f"{uuid4().hex}/confirm", None)
         spool = Spool(folder / "spool")
         collector = CheckpointGarbageCollector(
             folder / "trials",
@@ -86,7 +87,9 @@ def measure(trials: int, slots: int, ledger_kind: str, sampler: str, pruner: str
         (folder / "trials").mkdir()
         progress = SweepProgress(budget=trials, epochs=_EPOCHS, slots=Slots(slots))
         with (folder / "lines").open("w", encoding="utf-8") as lines:
-            view = LiveView(Console(file=lines), progress, "scale")
+            monitor = SweepMonitor("scale", "scale")
+            monitor.show_runs(progress, {})
+            view = LiveView(Console(file=lines), monitor)
             callbacks = [Timed(recorder, watch, "recorder"), progress, view, collector]
             timed = [Timed(ledger, watch, "ledger") for ledger in (search, confirm)]
             arm = Arm("search", "text_hyper", None, space, cast(Ledger, timed[0]))

@@ -17,7 +17,7 @@ from orchestrator.core.module_shadowing import ROOT
 
 COMMANDS = {
     "Search": ("sweep", "resume", "reproduce"),
-    "Look and steer": ("status", "sweeps", "sync", "rerun", "compare"),
+    "Look and steer": ("status", "sweeps", "report", "stop", "sync", "rerun", "compare"),
     "Models": ("promote", "rollback", "score", "export"),
     "Cluster and data": ("doctor", "cluster", "data"),
 }

@@ -11,6 +11,7 @@ from orchestrator.core.cli_options import PLACES_PANEL, SWEEPS, Debug, Json, Out
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from orchestrator.execution.sweep_heartbeat import Heartbeat
     from orchestrator.sweeps.running_sweeps import RunningSweep
 
 
@@ -67,13 +68,20 @@ def _table(found: list[RunningSweep]) -> Table:
             notice.variant,
             notice.dataset,
             f"{notice.ended}/{notice.budget}",
-            f"{notice.running}/{notice.slots}" if notice.slots else "–",
+            _slots(notice),
             f"{notice.priority:g}",
             "–" if notice.seconds_left is None else duration(notice.seconds_left),
             datetime.fromisoformat(notice.since).astimezone().strftime("%m-%d %H:%M"),
             f"{notice.host}, pid {notice.pid}{silent}",
         )
     return table
+
+
+def _slots(notice: Heartbeat) -> str:
+    """Return the trainings that run and the slots, or that the sweep is paused."""
+    if notice.paused:
+        return f"paused, {notice.running} ending" if notice.running else "paused"
+    return f"{notice.running}/{notice.slots}" if notice.slots else "–"
 
 
 if __name__ == "__main__":

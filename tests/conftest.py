@@ -155,11 +155,16 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def simulated_tune(monkeypatch: pytest.MonkeyPatch) -> "SimulatedRayTune":
     """Executor that runs a sweep's jobs in this process, without Ray and MLflow; see `tests/simulated_tune.py`."""
     from orchestrator.sweeps import background_services, run
-    from tests.simulated_tune import OfflineUploader, SimulatedRayTune  # imported here, since it imports Ray Tune
+    from tests.simulated_tune import (
+        OfflineUploader,
+        PageInTest,
+        SimulatedRayTune,
+    )  # imported here, since it imports Ray Tune
 
     executor = SimulatedRayTune()
     monkeypatch.setattr(run, "RayTune", lambda: executor)
     monkeypatch.setattr(background_services, "UploaderProcess", OfflineUploader)
+    monkeypatch.setattr(background_services, "PageProcess", PageInTest)
     return executor
 
 

@@ -55,9 +55,7 @@ class Records:
         spec, space = load_spec(workspace.spec), load_space(workspace.space)
         storage = open_storage(spec.ledger, workspace.ledger)
         spaces = {"search": space, "control": space.without_hypernet(), "confirm": None}
-        self.ledgers = {
-            study: Ledger(storage, study_name(spec.ledger, spec.id, study), own) for study, own in spaces.items()
-        }
+        self.ledgers = {study: Ledger(storage, study_name(storage, spec, study), own) for study, own in spaces.items()}
         self.trials: dict[str, LedgerTrial] = {
             f"{KEY_PREFIX[study]}-{trial.number:04d}": trial  # type: ignore[index]
             for study, ledger in self.ledgers.items()

@@ -3,8 +3,8 @@
 Jobs are real trainings: `JobTrainable` trains on the real features of the data set. Only Ray and Tune's event loop are
 simulated, in virtual time, by `benchmarks.simulation.SimulatedTune`.
 
-A test takes the fixture `simulated_tune` of `tests/conftest.py`, which replaces the executor and the uploader, and runs
-commands as usual. It may set `before_step` to raise an error or to send a signal at a certain step.
+A test takes the fixture `simulated_tune` of `tests/conftest.py`, which replaces executor, uploader and report page, and
+runs commands as usual. It may set `before_step` to raise an error or to send a signal at a certain step.
 
 Example:
     >>> def test_sweep(simulated_tune, tmp_path):
@@ -13,7 +13,7 @@ Example:
     ...     assert simulated_tune.steps.count("trial-0000") == 2
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from benchmarks.simulation import SimulatedTune
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.failures import failure_from
 from orchestrator.execution.job import Job
@@ -117,3 +118,22 @@ class OfflineUploader:
 
     def close(self, timeout: float) -> int:
         return self._spool.count_unsent()
+
+
+class PageInTest:
+    """Report page without a process of its own, which would take longer than the sweep: a short text at its end."""
+
+    def __init__(self, workspace: Workspace, cores: float) -> None:
+        self._workspace = workspace
+
+    def start(self) -> None:
+        pass
+
+    def request_last_page(self, result: Mapping[str, Any]) -> None:
+        (self._workspace.report / "index.html").write_text("made in a test", encoding="utf-8")
+
+    def wait(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -59,6 +60,11 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
     """
     for key, value in SETTINGS.items():
         os.environ.setdefault(key, value)
+    if caller_session():  # it belongs to the program that runs the sweep, and stays
+        import ray
+
+        yield require_slots(ray.nodes(), cpus_per_job, gpus_per_job)
+        return
     address = cluster_address(address)
     with own_environment():
         _connect(address) if address else _start()
@@ -68,6 +74,12 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
             yield require_slots(ray.nodes(), cpus_per_job, gpus_per_job)
         finally:
             ray.shutdown()
+
+
+def caller_session() -> str | None:
+    """Return the address of the cluster that this process has joined already; None if Ray is not initialised."""
+    ray = sys.modules.get("ray")
+    return ray.get_runtime_context().gcs_address if ray and ray.is_initialized() else None
 
 
 def check_local_session(address: str | None) -> None:

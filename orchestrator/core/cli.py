@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import inspect
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -15,11 +14,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from orchestrator.core.errors import InputError, printable, reason
-from orchestrator.core.module_shadowing import keep_order_in_subprocesses
 from orchestrator.core.names_for_help import fill_in_names
 from orchestrator.core.option_metadata import OUTPUT_PANEL, names
 from orchestrator.core.output_streams import lasting_output
-from orchestrator.core.proxies import bypass_proxies_on_loopback
+from orchestrator.core.process_environment import prepare_environment
 from orchestrator.core.require_utf8_paths import require_utf8_paths
 
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG_INPUT", "command", "commands", "examples", "names"]
@@ -125,11 +123,7 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def guarded(**options: Any) -> None:
-        # Threads that spin while they wait slow each other down on shared cores. Workers inherit the setting, which
-        # must be there before torch is loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        keep_order_in_subprocesses()
-        bypass_proxies_on_loopback()
+        prepare_environment()
         logging.captureWarnings(True)  # of libraries: into the log if there is one, never onto the screen
         context: typer.Context = options.pop(CONTEXT)
         arguments = _without_environment(context, options)

@@ -40,6 +40,7 @@ def service(setting: str, help: str, default: str, panel: str = SERVICES_PANEL) 
     return typer.Option(help=help, rich_help_panel=panel, envvar=VARIABLES[setting], show_default=default)
 
 
+Sweep = Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")]
 Out = Annotated[Path, typer.Option(help="Folder of the sweeps.", rich_help_panel=PLACES_PANEL)]
 TrackingUri = Annotated[
     str | None, service("tracking_uri", "MLflow server or database.", "the profile's, or mlflow.db here", PLACES_PANEL)

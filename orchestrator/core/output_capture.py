@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TextIO
 
 from orchestrator.core.output_streams import lasting
@@ -16,36 +17,83 @@ _CONTINUES = "Nobody reads the output any longer; the sweep continues. Look with
 
 @contextmanager
 def redirect_output(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
-    """Redirect file descriptors 1 and 2 to `log`; yield streams on their former targets.
+    """Redirect standard output and error to `log`; yield streams on their former targets.
 
-    Ray writes from C++ and from child processes, past any Python logger, so the descriptors themselves are
-    replaced. They are restored at the end, after an error too. If the reader of the first stream goes, one sentence on
-    the second says that the work continues.
+    Ray writes from C++ and from child processes, past any Python logger, so file descriptors 1 and 2 themselves are
+    replaced. A stream that is not on its descriptor, such as a notebook's, is replaced as well. Everything is restored
+    at the end, after an error too. If the reader of the first stream goes, one sentence on the second says that the
+    work continues.
     """
     _flush(sys.stdout, sys.stderr)
+    before = sys.stdout, sys.stderr
     kept = os.dup(1), os.dup(2)
-    err = lasting(_stream(kept[1], sys.stderr))
-    out = lasting(_stream(kept[0], sys.stdout), on_gone=lambda: print(_CONTINUES, file=err))
+    opened: list[TextIO] = []
+    err = _former_target(sys.stderr, 2, kept[1], opened)
+    out = _former_target(sys.stdout, 1, kept[0], opened, on_gone=lambda: print(_CONTINUES, file=err))
     try:
         with log.open("ab") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        yield out, err
+        with log.open("a", encoding="utf-8", buffering=1) as text:
+            sys.stdout, sys.stderr = (
+                stream if _is_on(stream, number) else text for stream, number in zip(before, (1, 2), strict=True)
+            )
+            yield out, err
     finally:
         _flush(sys.stdout, sys.stderr, out, err)
+        sys.stdout, sys.stderr = before
         os.dup2(kept[0], 1)
         os.dup2(kept[1], 2)
-        for stream in (out, err):
+        for stream in opened:
             with suppress(OSError):
                 stream.close()
+        for descriptor in kept:
+            os.close(descriptor)
 
 
-def is_standard_output(stream: IO[str]) -> bool:
-    """Return whether a stream writes to file descriptor 1 or 2, and so is redirected by `redirect_output`."""
+def _former_target(
+    stream: TextIO, number: int, kept: int, opened: list[TextIO], on_gone: Callable[[], None] | None = None
+) -> TextIO:
+    """Return a stream on `kept`, a copy of descriptor `number`, or the stream itself if it is on neither."""
+    if not _is_on(stream, number):
+        return stream
+    opened.append(lasting(_stream(os.dup(kept), stream), on_gone))
+    return opened[-1]
+
+
+def _is_on(stream: TextIO, number: int) -> bool:
+    """Return whether a stream writes to a descriptor."""
+    return descriptor(stream) == number
+
+
+@contextmanager
+def capture_libraries(stream: IO[str], log: Path) -> Iterator[IO[str]]:
+    """Redirect file descriptors 1 and 2 as `redirect_output` does, before the folder of `log` may have a file.
+
+    What was printed is appended to `log` at the end, unless the block raises.
+
+    Args:
+        stream: standard output, standard error, or a buffer in memory.
+        log: the log.
+
+    Yields:
+        The stream to write to in the place of `stream`.
+    """
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / "log.txt"
+        with redirect_output(draft) as (out, err):
+            yield {1: out, 2: err}.get(descriptor(stream), stream)
+        if printed := draft.read_bytes():
+            with log.open("ab") as file:
+                file.write(printed)
+
+
+def descriptor(stream: IO[str]) -> int:
+    """Return the file descriptor of a stream, -1 for a buffer in memory."""
     try:
-        return stream.fileno() in {1, 2}
-    except (OSError, ValueError, AttributeError):  # a buffer in memory has none
-        return False
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return -1
 
 
 def _flush(*streams: TextIO) -> None:

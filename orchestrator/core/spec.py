@@ -128,8 +128,23 @@ class SweepSpec(BaseModel):
     sampler: Annotated[str, Option("Proposes configurations: {sampler}.", SEARCH_PANEL)] = "tpe"
     pruner: Annotated[str, Option("Stops weak trials early: {pruner}.", SEARCH_PANEL)] = "halving"
     space: Annotated[
-        Path | None, Option("Search space of your own, as YAML.", SEARCH_PANEL, default="the variant's")
+        Path | None,
+        Option(
+            "Search space of your own, as YAML.",
+            SEARCH_PANEL,
+            default="the variant's",
+            resume_help="Other numeric ranges for the next trials, as YAML; choices and keys stay.",
+        ),
     ] = None
+    set: Annotated[
+        tuple[str, ...],
+        Option(
+            "Override an entry of the space: lr=loguniform(1e-4,1e-2), depth=2, 'loss=[huber,mse]'; repeatable.",
+            SEARCH_PANEL,
+            repeatable=True,
+            resume_help="Change a numeric range for the next trials: lr=loguniform(1e-4,1e-3); repeatable.",
+        ),
+    ] = ()
     seed: Annotated[
         int, Field(ge=0, le=LARGEST_SEED), Option("Seed of sampler, initialisation and batches.", SEARCH_PANEL)
     ] = 0
@@ -246,6 +261,18 @@ class SweepSpec(BaseModel):
         ),
     ] = None
 
+    notify: Annotated[
+        tuple[str, ...],
+        Field(exclude=True, repr=False),  # may hold a secret: no file and no run of the sweep has it
+        Option(
+            "Address (POST) or command that gets the end and a new best; repeatable, not stored.",
+            SERVICES_PANEL,
+            repeatable=True,
+            resumable=True,
+            variable="HYPERASSESS_NOTIFY",
+        ),
+    ] = ()
+
     keep: Annotated[
         str,
         Field(pattern=r"^(best:[1-9][0-9]*|last|all|none)$"),
@@ -282,6 +309,17 @@ class SweepSpec(BaseModel):
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"{repeated} is there twice")
         return names
+
+    @field_validator("set", mode="before")
+    @classmethod
+    def _listed(cls, overrides: Any) -> Any:
+        """Read a mapping of a configuration file as the list that the command line gives."""
+        if isinstance(overrides, dict):
+            values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in overrides.items()}
+            overrides = [f"{name}={value}" for name, value in values.items()]
+        if isinstance(overrides, list | tuple) and all(isinstance(text, str) for text in overrides):
+            return tuple(sorted(text.strip() for text in overrides))  # their order decides nothing
+        return overrides
 
     @field_validator("gpus_per_trial")
     @classmethod
@@ -410,6 +448,10 @@ def sources(spec: SweepSpec, resumed: bool) -> list[str]:
 
 
 def _refuse_passwords(settings: dict[str, Any]) -> None:
+    given = settings.get("notify") or ()
+    given = settings["notify"] = (given,) if isinstance(given, str) else given
+    if not isinstance(given, list | tuple) or not all(isinstance(target, str) for target in given):
+        raise InputError("--notify: give an http or https address, or a command.")  # pydantic would repeat it
     if settings.get("tracking_uri"):
         refuse_password("--tracking-uri", str(settings["tracking_uri"]))
 

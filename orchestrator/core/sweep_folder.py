@@ -34,8 +34,13 @@ class Workspace:
 
     @property
     def space(self) -> Path:
-        """Search space as it was when the sweep began."""
+        """Search space of the sweep's next trials."""
         return self.root / "space.yaml"
+
+    def earlier_spaces(self) -> list[Path]:
+        """Return the files of the spaces before the ranges changed, `space-1.yaml` first."""
+        found = {int(path.stem.partition("-")[2]): path for path in self.root.glob("space-[0-9]*.yaml")}
+        return [found[number] for number in sorted(found)]
 
     @property
     def first(self) -> Path:
@@ -110,6 +115,11 @@ class Workspace:
     def snapshot(self) -> Path:
         """Snapshot that `sweeps watch` draws; a killed sweep leaves it behind."""
         return self.root / ".snapshot.json"
+
+    @property
+    def requests(self) -> Path:
+        """Folder of the requests to the running sweep; those with an answer are in its subfolder `handled`."""
+        return self.root / "requests"
 
     @property
     def lease(self) -> Path:

@@ -8,3 +8,9 @@ PREDICTIONS = "predictions.csv"
 
 MODEL = "model"
 """Folder with the saved model."""
+
+LOG = "log.txt"
+"""File with the output of a run: what its process prints, warnings, logged lines, tracebacks."""
+
+EARLIER_LOG = "log.1.txt"
+"""File with the earlier output of a run whose log was rotated."""

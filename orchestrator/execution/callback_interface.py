@@ -41,6 +41,7 @@ def order_callbacks(
     progress: SweepCallback,
     view: SweepCallback,
     watchdog: SweepCallback,
+    notifier: SweepCallback,
     collector: SweepCallback,
 ) -> list[SweepCallback]:
     """Return the callbacks of a sweep in the order in which the controller calls them.
@@ -50,6 +51,7 @@ def order_callbacks(
     3. The progress counts the step.
     4. The view reads the progress.
     5. The watchdog needs no other callback and no other needs it.
-    6. The checkpoint garbage collector is last, since it may delete files that the recorder had to stage first.
+    6. The notifier sends only what is recorded.
+    7. The checkpoint garbage collector is last, since it may delete files that the recorder had to stage first.
     """
-    return [downloader, recorder, progress, view, watchdog, collector]
+    return [downloader, recorder, progress, view, watchdog, notifier, collector]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def source_of(spec: SweepSpec) -> str:
-    """Return the file of a sweep's space, or a name for the shipped one."""
-    return str(spec.space or f"The space of {spec.variant}")
+    """Return the file of a sweep's space, or a name for the shipped one, and whether `--set` changes it."""
+    return f"{spec.space or f'The space of {spec.variant}'}{' with --set' if spec.set else ''}"
 
 
 def check_keys(space: SearchSpace, spec: SweepSpec, parameters: Iterable[str]) -> None:

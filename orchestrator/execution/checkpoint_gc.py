@@ -23,7 +23,7 @@ from orchestrator.execution.shared_trial_store import drop_parts, file_size
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial
-from orchestrator.search.open_storage import open_storage, study_name
+from orchestrator.search.open_storage import find_studies, open_storage
 from orchestrator.search.outcome import Outcome
 
 logger = logging.getLogger(__name__)
@@ -244,13 +244,10 @@ def collect_garbage(workspace: Workspace) -> int:
 
     The caller holds the sweep's lock.
     """
-    import optuna
-
     spec = load_spec(workspace.spec)
     storage = open_storage(spec.ledger, workspace.ledger)
-    existing = set(optuna.study.get_all_study_names(storage))
-    names = {study: study_name(spec.ledger, spec.id, study) for study in KEY_PREFIX}
-    ledgers = {study: Ledger(storage, name, None) for study, name in names.items() if name in existing}
+    names = find_studies(storage, spec)
+    ledgers = {study: Ledger(storage, names[study], None) for study in KEY_PREFIX if study in names}
     store = open_trial_store(spec, workspace)
     collector = CheckpointGarbageCollector(store, workspace.trials, limits_of(spec), spec.splits, ledgers)
     freed = collector.collect()

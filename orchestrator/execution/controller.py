@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.execution.callback_interface import SweepCallback
+from orchestrator.execution.driver_calls import DriverCalls
 from orchestrator.execution.failures import Failure, FailureKind, outcome_of
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
 from orchestrator.execution.plan import Arm, Plan, confirm_job, searched_job
@@ -51,6 +52,8 @@ class SweepController:
     Attributes:
         stopped_because: sentence that says why the controller itself set `stopping`; None if it did not.
         excluded_nodes: ids of the nodes that the sweep excludes.
+        calls: calls of other threads, which the driver's thread runs before each of its decisions.
+        suspending: whether no job starts and running ones are interrupted, so that the executor ends its run for now.
         mark_running: called with a job that has got a worker, which only the progress needs to know.
     """
 
@@ -71,6 +74,9 @@ class SweepController:
         self._callbacks = list(callbacks)
         self.stopped_because: str | None = None
         self.excluded_nodes: set[str] = set()
+        self.calls = DriverCalls()
+        self.suspending = False
+        self._stopped_by: dict[str, str] = {}
         self.mark_running: Callable[[Job], None] = lambda job: None
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
@@ -87,7 +93,9 @@ class SweepController:
 
     def next_job(self) -> Job | NoJob:
         """Start the next job and return it, or the reason for which there is none."""
-        if self.stopping.is_set():
+        self.calls.run_pending()
+        self._end_stopped_trials()
+        if self.stopping.is_set() or self.suspending:
             return NoJob.EVER
         if len(self._live) >= self.slots.job_limit:
             return NoJob.NOW
@@ -115,7 +123,11 @@ class SweepController:
         return None
 
     def _may_ask(self, arm: Arm) -> bool:
-        return arm.ledger.asked() < self.plan.trials and time.time() < self.plan.deadline and not arm.ledger.exhausted()
+        return arm.ledger.asked() < self.plan.trials and not self.is_overdue() and not arm.ledger.exhausted()
+
+    def is_overdue(self) -> bool:
+        """Return whether the time limit has passed; time for which the sweep was paused does not count."""
+        return time.time() >= self.plan.deadline + self.slots.paused_seconds()
 
     def _enqueue_confirm_runs(self) -> None:
         due = self._confirm_runs_due()
@@ -201,6 +213,7 @@ class SweepController:
 
         An epoch that is known already is ignored: a resumed worker repeats its history.
         """
+        self.calls.run_pending()
         ledger = self._ledger(job)
         if epoch.number not in ledger.trial(job.number).epochs:
             ledger.report(job.number, epoch.number, epoch.objective)
@@ -210,10 +223,13 @@ class SweepController:
             self.end(job, Outcome.DIVERGED)
             return False
         last = epoch.number >= job.training["epochs"]
+        if not last and job.key in self._stopped_by:
+            self._end_stopped(job)
+            return False
         if job.study != "confirm" and not last and ledger.should_prune(job.number):
             self.end(job, Outcome.PRUNED)
             return False
-        if not last and self._exceeds_share():
+        if not last and (self.suspending or self._exceeds_share()):
             self._interrupt(job)
             return False
         return not self.stopping.is_set()
@@ -301,6 +317,48 @@ class SweepController:
         self.stopped_because = self.stopped_because or why
         self.stopping.set()
 
+    # Requests of the user, in the driver's thread
+
+    def pause(self) -> None:
+        """Start no job, and interrupt the running ones at the end of their epoch, until `unpause`."""
+        self.slots.pause()
+        self.suspending = True
+
+    def unpause(self) -> None:
+        """Let jobs run again, once the executor has ended the run that `pause` interrupted."""
+        self.slots.unpause()
+
+    def end_suspension(self) -> None:
+        """Let jobs start after the executor's run has ended; those that it left open resume first."""
+        self._unfinished = self.interrupt() + self._unfinished
+        self.suspending = self.slots.paused
+
+    def stop_trial(self, key: str, by: str) -> None:
+        """End a searched trial as pruned: at the end of its epoch if it runs, else now.
+
+        Args:
+            key: of the trial.
+            by: user and host, which the ledger keeps as `stopped_by`.
+
+        Raises:
+            KeyError: no unfinished trial has this key.
+        """
+        if not self.is_unfinished(key):
+            raise KeyError(key)
+        self._stopped_by[key] = by
+        self._end_stopped_trials()
+
+    def _end_stopped_trials(self) -> None:
+        """End the trials that were stopped and do not run."""
+        for job in [job for job in self._unfinished if job.key in self._stopped_by]:
+            self._unfinished.remove(job)
+            self._live[job.key] = job
+            self._end_stopped(job)
+
+    def _end_stopped(self, job: Job) -> None:
+        self._ledger(job).set_attributes(job.number, stopped_by=self._stopped_by[job.key])
+        self.end(job, Outcome.PRUNED)
+
     def _stop_if_all_fail_the_same(self) -> None:
         """Stop the sweep if every trial failed with the same error, since the rest of the budget would as well."""
         counts = [arm.ledger.counts() for arm in self._arms.values()]
@@ -333,6 +391,14 @@ class SweepController:
     def is_live(self, job: Job) -> bool:
         """Return whether the job was started and has not ended."""
         return job.key in self._live
+
+    def is_running(self, key: str) -> bool:
+        """Return whether the job with a key was handed out and has not ended."""
+        return key in self._live
+
+    def is_unfinished(self, key: str) -> bool:
+        """Return whether the job with a key was started and has not ended; it runs, or waits to be resumed."""
+        return key in self._live or any(job.key == key for job in self._unfinished)
 
     def finished(self) -> bool:
         """Return whether every budget is met and every job has ended."""

@@ -60,7 +60,7 @@ class Plan:
 
 def searched_job(study: Study, variant: str, of: str | None, space: SearchSpace, trial: LedgerTrial, plan: Plan) -> Job:
     """Return the job of a trial of a search."""
-    configuration = space.configuration(trial.params)
+    configuration = space.configuration(trial.params, in_range=False)
     return Job(
         study=study,
         number=trial.number,

@@ -20,6 +20,7 @@ from orchestrator.search.initial_trials import InitialTrials, choose_initial_tri
 from orchestrator.search.pruners import build_pruner
 from orchestrator.search.samplers import build_sampler
 from orchestrator.search.space import FINETUNE, SearchSpace, has_space, load_space
+from orchestrator.search.space_overrides import override_space
 
 if TYPE_CHECKING:
     from orchestrator.data import Dataset, FeatureSet, Split
@@ -42,6 +43,7 @@ class PreparedSweep:
         enqueued: configurations of a file that are tried first, as Optuna's flat parameters.
         cross: second data set that confirm runs score, if any.
         plugins: plug-ins that the sweep names or uses.
+        overridden: entries of the space that `--set` changed, as `training.lr`; empty for a resumed sweep.
     """
 
     spec: SweepSpec
@@ -55,6 +57,7 @@ class PreparedSweep:
     enqueued: tuple[dict[str, Any], ...]
     cross: CrossDataset | None = None
     plugins: SharedPlugins = NO_PLUGINS
+    overridden: tuple[str, ...] = ()
 
     @property
     def control_of(self) -> str | None:
@@ -110,6 +113,7 @@ def prepare(
     resumed = space is not None
     space = space or _space(spec)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
+    space, overridden = (space, ()) if resumed else override_space(space, spec.set)
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
     dataset, targets = load_sweep_data(spec, progress, new=not resumed)
@@ -148,6 +152,7 @@ def prepare(
         enqueued=enqueued,
         cross=prepare_cross_dataset(spec, dataset, targets, splits, reads, progress),
         plugins=share_plugins(_plugins(spec, encoders, space)),
+        overridden=overridden,
     )
 
 

@@ -120,7 +120,7 @@ class SweepProgress:
             self.hosts[host] = None
         if epoch.objective > line.best or math.isnan(line.best):
             line.best = epoch.objective
-        now = time.monotonic()
+        now = self._active_seconds()
         if self._slot_seconds_before is None:
             self._slot_seconds_before = self.slots.slot_seconds()
         self.busy_seconds += epoch.seconds
@@ -184,15 +184,23 @@ class SweepProgress:
         """Return how many jobs of the budget have not ended."""
         return self.budget - self._ended_jobs
 
+    @property
+    def paused(self) -> bool:
+        """True if the user has paused the sweep."""
+        return self.slots.paused
+
     def rate(self) -> float:
-        """Return the epochs a second over the last minute."""
+        """Return the epochs a second over the last minute; time for which the sweep was paused does not count."""
         if len(self._recent) < 2:
             return 0.0
-        return len(self._recent) / max(time.monotonic() - self._recent[0], 1e-3)
+        return len(self._recent) / max(self._active_seconds() - self._recent[0], 1e-3)
 
     def seconds_left(self) -> float | None:
-        """Estimate the seconds left by the epochs that jobs have needed so far; None before one has ended."""
-        if not self._ended_jobs or not self.rate():
+        """Estimate the seconds left by the epochs that jobs have needed so far.
+
+        None before a job has ended, and while the sweep is paused.
+        """
+        if self.paused or not self._ended_jobs or not self.rate():
             return None
         mean_epochs = self._ended_epochs / self._ended_jobs
         ahead = (self.budget - len(self.lines)) * mean_epochs
@@ -204,3 +212,7 @@ class SweepProgress:
         if self._slot_seconds_before is None:
             return 0.0
         return min(1.0, self.busy_seconds / max(self.slots.slot_seconds() - self._slot_seconds_before, 1e-3))
+
+    def _active_seconds(self) -> float:
+        """Return the time by a clock that stands still while the sweep is paused."""
+        return time.monotonic() - self.slots.paused_seconds()

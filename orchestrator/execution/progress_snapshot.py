@@ -18,6 +18,7 @@ class Phase(StrEnum):
     WORKERS = "starting workers"
     SEARCH = "search"
     CONFIRM = "confirm"
+    PAUSED = "paused"
     SUMMARY = "summing up"
 
     @property

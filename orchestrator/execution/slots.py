@@ -33,6 +33,8 @@ class Slots:
         self._total = self._available = available
         self._concurrency = concurrency or sys.maxsize
         self._share: int | None = None
+        self._paused = False
+        self._paused_seconds = 0.0
         self._clock = clock
         self._since = clock()
         self._seconds = 0.0
@@ -54,21 +56,48 @@ class Slots:
         return self._share
 
     @property
+    def paused(self) -> bool:
+        """True if the user has paused the sweep: it then uses no slot."""
+        return self._paused
+
+    @property
     def count(self) -> int:
-        """Jobs that may run in parallel now."""
+        """Jobs that may run in parallel now; 0 while the sweep is paused."""
+        if self._paused:
+            return 0
         share = self._share
         return min(self._available, self._concurrency) if share is None else share
 
     @property
     def job_limit(self) -> int:
         """Jobs that may be handed to Tune now: one in four waits, so that a free slot has a job at once."""
+        if self._paused:
+            return 0
         share = self._share
         ahead = self._available + max(1, self._available // 4)
         return min(ahead, self._concurrency, ahead if share is None else share)
 
     def usable(self, jobs: int) -> int:
         """Return how many slots `jobs` jobs could use if no other sweep used the cluster."""
-        return max(0, min(jobs, self._available, self._concurrency))
+        return 0 if self._paused else max(0, min(jobs, self._available, self._concurrency))
+
+    def pause(self) -> None:
+        """Use no slot until `unpause`."""
+        with self._lock:
+            self._add_seconds()
+            self._paused = True
+
+    def unpause(self) -> None:
+        """Use the slots again."""
+        with self._lock:
+            self._add_seconds()
+            self._paused = False
+
+    def paused_seconds(self) -> float:
+        """Return the seconds for which the sweep was paused, since the object was made."""
+        with self._lock:
+            self._add_seconds()
+            return self._paused_seconds
 
     def update(self, total: int, available: int) -> None:
         """Set the numbers of jobs that fit in parallel: on the whole cluster, and without the excluded nodes."""
@@ -91,4 +120,5 @@ class Slots:
     def _add_seconds(self) -> None:
         now = self._clock()
         self._seconds += self.count * (now - self._since)
+        self._paused_seconds += self._paused * (now - self._since)
         self._since = now

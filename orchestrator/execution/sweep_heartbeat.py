@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ from typing import Any
 
 from orchestrator.cluster.inspect import NAMESPACE
 from orchestrator.core.atomic_files import write_file
+from orchestrator.core.current_user import current_user
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.progress import SweepProgress
@@ -46,6 +46,7 @@ class Heartbeat:
         cpus, gpus: of one of its trials.
         seconds_left: an estimate; None as long as there is none.
         at: time of the heartbeat, in seconds since 1970 by the driver's clock.
+        paused: whether the user has paused it.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Heartbeat:
     gpus: float
     seconds_left: float | None
     at: float
+    paused: bool = False
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Heartbeat | None:
@@ -75,6 +77,13 @@ class Heartbeat:
             return cls(**content)
         except TypeError:
             return None
+
+    def as_json(self) -> str:
+        """Return the heartbeat as JSON; programs of an earlier version read it unless the sweep is paused."""
+        content = asdict(self)
+        if not self.paused:
+            del content["paused"]
+        return json.dumps(content)
 
 
 class HeartbeatPublisher:
@@ -118,7 +127,7 @@ class HeartbeatPublisher:
             name=spec.name,
             variant=spec.variant,
             dataset=Path(spec.dataset).name,
-            owner=owner(),
+            owner=current_user(),
             host=socket.gethostname(),
             pid=os.getpid(),
             since=self._since,
@@ -133,21 +142,32 @@ class HeartbeatPublisher:
             gpus=spec.gpus,
             seconds_left=progress.seconds_left(),
             at=time.time(),
+            paused=slots.paused,
         )
 
     def _run(self) -> None:
         while True:
             try:
-                self._publish(json.dumps(asdict(self.heartbeat())))
+                self._publish(self.heartbeat().as_json())
             except Exception as error:
                 # The progress may change meanwhile, the disk be full, Ray's head be away: the next one is soon.
                 logger.info("no heartbeat was published: %s", error)
-            if self._closing.wait(INTERVAL):
+            if self._wait():
                 break
         try:
             self._withdraw()
         except Exception as error:
             logger.info("the last heartbeat could not be removed: %s", error)
+
+    def _wait(self) -> bool:
+        """Wait for the time of the next heartbeat, or until the sweep is paused or unpaused; return whether to end."""
+        paused, steps = self._slots.paused, 10
+        for _ in range(steps):
+            if self._closing.wait(INTERVAL / steps):
+                return True
+            if self._slots.paused != paused:
+                break
+        return False
 
     def _publish(self, text: str) -> None:
         write_file(self._workspace.progress, text)
@@ -186,11 +206,3 @@ def register() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_state_dir("hyperassess")) / "running" / socket.gethostname()
-
-
-def owner() -> str:
-    """Return the user of this process; the user's number if the system has no name for it, as in containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

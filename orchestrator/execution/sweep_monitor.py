@@ -104,7 +104,9 @@ class SweepMonitor:
         waiting = [line for line in lines if line.waiting]
         return replace(
             snapshot,
-            phase=_phase_of_runs(running or waiting, progress) if self._phase is Phase.WORKERS else self._phase,
+            phase=_phase_of_runs(running or waiting or progress.latest()[:1], progress)
+            if self._phase is Phase.WORKERS
+            else self._phase,
             done=progress.ended_jobs(),
             total=progress.budget,
             seconds_left=progress.seconds_left() if lines else None,
@@ -136,7 +138,9 @@ class SweepMonitor:
 
 
 def _phase_of_runs(lines: list[JobProgress], progress: SweepProgress) -> Phase:
-    """Return the phase by the runs that have a worker, or by the waiting ones if none has."""
+    """Return the phase by the running runs; by the waiting ones or the last ended one if there are none."""
+    if progress.paused:
+        return Phase.PAUSED
     if not progress.has_trained():
         return Phase.WORKERS
     return Phase.CONFIRM if lines and all(line.job.study == "confirm" for line in lines) else Phase.SEARCH

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from orchestrator.core.object_store import RETRY_SECONDS, ObjectStoreUnavailable, retry
 from orchestrator.execution.job import Job, JobRunner
+from orchestrator.execution.run_output import log_message
 from orchestrator.execution.sweep_context import SweepContext
 
 
@@ -54,10 +56,16 @@ class SyncedJob:
     def step(self) -> dict[str, Any]:
         """Run a step and save its files."""
         message = self._runner.step()
+        log_message(message)  # before its files are saved, one of which is the log
         note = self._save("outcome" in message)
         if note:
             message.setdefault("notes", []).append(note)
         return message
+
+    def save_log(self) -> None:
+        """Save the files after a step that failed, so that the driver gets its log; without a retry."""
+        with suppress(Exception):  # the step's own error is reported
+            self._trial_folder.save()
 
     def close(self) -> None:
         """Release the job's folder and delete a local copy."""

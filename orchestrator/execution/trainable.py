@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import logging
+import os
 import signal
 import socket
 import sys
@@ -24,9 +26,12 @@ from orchestrator.execution.failures import (
     failure_from,
 )
 from orchestrator.execution.job import Job, JobRunner
+from orchestrator.execution.run_output import RunOutput
 from orchestrator.execution.sweep_context import SweepContext
 from orchestrator.execution.synced_job import SyncedJob
 from orchestrator.execution.watchdog import STACKS
+
+logger = logging.getLogger(__name__)
 
 PAUSE = 5.0
 """Seconds before a transient error is reported, so that its cause may be gone when the job is retried."""
@@ -46,6 +51,7 @@ class JobTrainable(tune.Trainable):
         self._runner: JobRunner | None = None
         self._epoch = 0
         self._stacks: IO[str] | None = None
+        self._output: RunOutput | None = None
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -59,13 +65,24 @@ class JobTrainable(tune.Trainable):
         Raises:
             RuntimeError: the error corrupted the process; Tune replaces it.
         """
+        if self._output is None:
+            self._output = RunOutput()
+        with self._output.captured():
+            return self._step(self._output)
+
+    def _step(self, output: RunOutput) -> dict[str, Any]:
         try:
             if self._runner is None:
                 self._runner = _start(self._job, self._context)
+                output.move_to(self._runner.folder)
+                logger.info("%s runs on %s, pid %d", self._job.title, socket.gethostname(), os.getpid())
                 self._register_stack_dump()
             message = self._runner.step()
             self._epoch = max((epoch["number"] for epoch in message["epochs"]), default=self._epoch)
         except Exception as error:
+            logger.exception("the step failed after epoch %d", self._epoch)
+            if isinstance(self._runner, SyncedJob):
+                self._runner.save_log()
             self._close()
             if corrupts_process(error):
                 raise
@@ -103,6 +120,9 @@ class JobTrainable(tune.Trainable):
         if self._runner is not None:
             self._runner.close()
         self._runner = None
+        if self._output is not None and not self._output.captures:
+            self._output.close(self._context.trials / self._job.key)
+            self._output = None
 
 
 def _start(job: Job, context: SweepContext) -> JobRunner:

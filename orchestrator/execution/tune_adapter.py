@@ -76,18 +76,19 @@ class ControllerScheduler(FIFOScheduler):
         self._controller_key = controller_key
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Return the first waiting trial without an actor. Once the sweep is stopping, cancel the waiting trials.
+        """Return the first waiting trial without an actor. If the sweep stops or pauses, cancel the waiting trials.
 
         If another sweep has a right to the slot, the actor that Tune keeps for the next trial ends.
         """
         controller = _open_controllers[self._controller_key]
+        controller.calls.run_pending()
         if controller.gives_way():
             _end_cached_actors(tune_controller)
         try:
             waiting = _without_actor(tune_controller)
         except AttributeError:  # another version of Ray
             return super().choose_trial_to_run(tune_controller)
-        if controller.stopping.is_set():
+        if controller.stopping.is_set() or controller.suspending:
             for trial in waiting:
                 tune_controller._tune_controller.request_stop_trial(trial)
             return None

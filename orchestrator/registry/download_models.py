@@ -14,6 +14,7 @@ from orchestrator.registry.mlflow_lookup import find_version
 from orchestrator.registry.version_reference import VersionReference
 from orchestrator.tracking.pyfunc import DIGEST
 from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
+from orchestrator.tracking.run_facts import run_facts
 
 QUANTILES = "mos_quantiles"
 """Tag of a registered version: JSON, target → quantiles of the training scores."""
@@ -110,10 +111,10 @@ class ModelStore:
         except (MlflowException, OSError):
             return None
 
-    def run_tags(self, run_id: str) -> dict[str, str]:
-        """Return the tags of a run; empty if it does not exist."""
+    def run_facts(self, run_id: str) -> dict[str, str]:
+        """Return the tags and the provenance of a run; empty if it does not exist."""
         try:
-            return dict(self._client.get_run(run_id).data.tags)
+            return run_facts(self._client, self._client.get_run(run_id))
         except (MlflowException, OSError):
             return {}
 

@@ -35,7 +35,7 @@ def find_version(client: MlflowClient, reference: VersionReference) -> ModelVers
 
 
 def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
-    """Return a run by its MLflow id, or as `SWEEP/confirm-0003`.
+    """Return a run by its MLflow id, as `SWEEP/confirm-0003`, or as `SWEEP/` with its name in MLflow.
 
     Raises:
         InputError: it does not exist.
@@ -46,11 +46,11 @@ def find_run(client: MlflowClient, reference: str, out: Path) -> Run:
         if is_run_id(reference):
             return client.get_run(reference)
         if sweep:
-            condition = f"{sweep_condition(client, sweep, out)} and tags.{KEY_TAG} = '{_quoted(key)}'"
+            condition = sweep_condition(client, sweep, out)
             experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-            runs = client.search_runs(experiments, condition)
-            if runs:
-                return runs[0]
+            for named in (f"tags.{KEY_TAG}", "attributes.run_name"):
+                if runs := client.search_runs(experiments, f"{condition} and {named} = '{_quoted(key)}'"):
+                    return runs[0]
     except MlflowException as error:
         raise InputError(f"{where} has no run {reference}: {error.message}") from error
     raise InputError(f"{where} has no run {reference!r}: give SWEEP/confirm-0003 or a run's id.")

@@ -80,7 +80,7 @@ def _store(tracking_uri: str | None, scratch: Path) -> ModelStore:
 
 
 def _from_mlflow(downloaded: DownloadedModel, store: ModelStore) -> ResolvedModel:
-    tags = {**store.run_tags(downloaded.run_id), **downloaded.tags}
+    tags = {**store.run_facts(downloaded.run_id), **downloaded.tags}
     about: dict[str, Any] = {
         key: tags[key] for key in ("registered", "run_key", "data_hash", "git.commit") if key in tags
     }

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -26,6 +26,20 @@ _POLL = 0.1
 """Seconds between two looks, without a terminal, at whether the sweep stops."""
 
 
+class LiveScreen(Protocol):
+    """Screen that is drawn again and again."""
+
+    def start(self, refresh: bool) -> None:
+        """Begin to draw; at once if `refresh`."""
+
+    def stop(self) -> None:
+        """Draw no more; do nothing if it has stopped."""
+
+
+ScreenMaker = Callable[[Callable[[], Group]], LiveScreen]
+"""Function that returns a screen for a function that draws it."""
+
+
 class LiveView:
     """Callbacks that show a sweep's progress on the screen; used as a context manager.
 
@@ -33,18 +47,30 @@ class LiveView:
         console: console to draw on.
         monitor: state of the sweep; it must know of a step before this callback does.
         insisted: returns whether the user has asked a second time to stop.
+        make_screen: returns a live screen that shows what the given function returns; None for one on the console, if
+            that is a terminal.
     """
 
-    def __init__(self, console: Console, monitor: SweepMonitor, insisted: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        monitor: SweepMonitor,
+        insisted: Callable[[], bool] = lambda: False,
+        make_screen: ScreenMaker | None = None,
+    ) -> None:
         self._insisted = insisted
         self._console = console
         self._monitor = monitor
         self._first_job_with: dict[str, str] = {}
         self._lines = FeatureProgress(console)
+        self._drawn = Group()
         self._closing = threading.Event()
-        # What libraries print must not be taken past the log, so rich leaves the standard streams alone.
-        self._live = (
-            Live(
+        self._live: LiveScreen | None = None
+        if make_screen:
+            self._live = make_screen(self.draw)
+        elif can_redraw(console):
+            # What libraries print must not be taken past the log, so rich leaves the standard streams alone.
+            self._live = Live(
                 get_renderable=self.draw,
                 console=console,
                 refresh_per_second=REFRESHES,
@@ -53,9 +79,6 @@ class LiveView:
                 redirect_stderr=False,
                 vertical_overflow="crop",
             )
-            if console.is_terminal
-            else None
-        )
 
     def __enter__(self) -> Self:
         if self._live:
@@ -91,11 +114,15 @@ class LiveView:
         """Return the screen of this moment; the last line of the terminal stays free for the cursor."""
         console = self._console
         height = max(1, console.height - 1)
-        # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
-        snapshot = self._monitor.snapshot(rows=height)
+        try:
+            # Rows below the screen are not made: with hundreds of slots they would cost the driver time.
+            snapshot = self._monitor.snapshot(rows=height)
+        except RuntimeError:  # the runs changed meanwhile; the next redraw is soon
+            return self._drawn
         ascii_only = console.options.ascii_only
         note = self._note(snapshot)
-        return draw_progress(snapshot, console.width, height, note=note, ascii_only=ascii_only)
+        self._drawn = draw_progress(snapshot, console.width, height, note=note, ascii_only=ascii_only)
+        return self._drawn
 
     def on_job_start(self, job: Job) -> None:
         """Do nothing: the next refresh shows it."""
@@ -137,6 +164,11 @@ class LiveView:
                 printed = note
 
 
+def can_redraw(console: Console) -> bool:
+    """Return whether a console is a terminal on which lines can be drawn again, as `TERM=dumb` is not."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def ended_line(run: RunSnapshot, budget: int) -> str:
     """Return the plain line of an ended run.
 
@@ -164,7 +196,7 @@ class FeatureProgress:
         now = time.monotonic()
         self._began.setdefault(what, now)
         rate = done / max(now - self._began[what], 1e-3)
-        if not self._console.is_terminal:
+        if not can_redraw(self._console):
             if done >= total or now - self._printed.get(what, 0.0) > 10:
                 self._printed[what] = now
                 # At the first call no time has passed.

@@ -24,13 +24,14 @@ def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
 
     result = summary.as_result()
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
+    verdict, *others = conclusions(result)
     # MLflow folds a long description, so the result comes first.
     parts = [
-        f"**{summary_line(result)}** Trials: {outcomes}.",
+        f"**{verdict}** {summary_line(result)} Trials: {outcomes}.",
         markdown_table(result),
         f"Figures: {protocol_line(result)}.",
         *cross_markdown(result),
-        "\n".join(f"- {sentence}" for sentence in conclusions(result)),
+        "\n".join(f"- {sentence}" for sentence in others),
         *parameters_markdown(result),
         *_describe_setup(prepared),
     ]
@@ -39,8 +40,8 @@ def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     best = summary.best("search")
     if best and best.representative:
         parts.append(
-            f"The model of the best configuration is on the run *confirm trial {best.trial.number}* with the median "
-            f"validation score (`run_key = {best.representative}`)."
+            "The model of the best configuration is on its confirm run with the median validation score "
+            f"(`run_key = {best.representative}`)."
         )
     return "\n\n".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError, reason
@@ -13,11 +14,12 @@ from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Study, job_key
 from orchestrator.search.ledger_trial import LedgerTrial
-from orchestrator.search.read_ledger import read_studies
+from orchestrator.search.read_ledger import read_optuna_trials, read_studies
 from orchestrator.search.space import SearchSpace, load_space
 
 if TYPE_CHECKING:
     import pandas as pd
+    from optuna.study import Study as OptunaStudy
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,22 @@ class SweepRecord:
     def space_of(self, study: Study) -> SearchSpace:
         """Return the search space of a study's configurations."""
         return self.space.without_hypernet() if study == "control" else self.space
+
+    @cached_property
+    def optuna_studies(self) -> dict[str, OptunaStudy]:
+        """Studies of the searches in memory, for Optuna's visualisations; read from the ledger at the first use.
+
+        Raises:
+            InputError: the ledger cannot be read.
+        """
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        studies = {}
+        for name, trials in read_optuna_trials(self.workspace).items():
+            studies[name] = optuna.create_study(study_name=name, direction="maximize")
+            studies[name].add_trials(trials)
+        return studies
 
     def epochs(self, study: Study, trial: LedgerTrial) -> dict[int, EpochReport]:
         """Return a trial's logged epochs by number; empty if its folder is on another host."""

@@ -93,13 +93,13 @@ def print_pointers(console: Console, workspace: Workspace, result: Result) -> No
     """Print where the results are, how to open MLflow, and the command for the next step."""
     mlflow, slots = result["mlflow"], result["slots"]
     uri = mlflow["tracking_uri"]
-    default = sqlite_url(Path.cwd() / "mlflow.db")
-    look = tool_command("mlflow") + (" ui" if uri == default else f" ui --backend-store-uri {shlex.quote(uri)}")
-    if uri.startswith("http"):
-        # Without the workflow type MLflow opens a page about traces of language models.
-        look = f"{uri}/#/experiments"
-        if mlflow["experiment_id"] is not None:  # else nothing has reached it yet
-            look += f"/{mlflow['experiment_id']}/runs?workflowType=machine_learning"
+    runs = mlflow.get("page")  # None if nothing has reached MLflow yet
+    look = runs or f"{uri}/#/experiments"
+    if not uri.startswith("http"):
+        server = tool_command("mlflow") + " ui"
+        if uri != sqlite_url(Path.cwd() / "mlflow.db"):
+            server += f" --backend-store-uri {shlex.quote(uri)}"
+        look = f"{server}, then open {runs}" if runs else server
     folder = os.path.relpath(workspace.root)
     score = (
         f'{tool_command("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'

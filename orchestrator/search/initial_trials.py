@@ -111,48 +111,67 @@ def _studies_of(earlier: Workspace, variant: str) -> dict[str, Any]:
     return studies
 
 
-def read_enqueued(path: Path | None, space: SearchSpace) -> tuple[Params, ...]:
+def read_enqueued(path: Path | None, space: SearchSpace, source: str | None = None) -> tuple[Params, ...]:
     """Read the configurations of a YAML, JSON or CSV file (one per row); the space's defaults complete them.
+
+    Args:
+        path: the file; None for no configuration.
+        space: the search space.
+        source: beginning of a message about the file; `--enqueue PATH` by default.
 
     Raises:
         InputError: the file or a configuration is wrong; the message names it and the reason.
     """
     if path is None:
         return ()
-    content = _content(path)
+    source = source or f"--enqueue {path}"
+    return check_configurations(_content(path, source), space, source)
+
+
+def check_configurations(content: Any, space: SearchSpace, source: str) -> tuple[Params, ...]:
+    """Return configurations as Optuna's flat parameters, completed by the space's defaults.
+
+    Args:
+        content: a list of mappings.
+        space: the search space.
+        source: beginning of a message about them.
+
+    Raises:
+        InputError: a configuration is wrong.
+    """
     if not isinstance(content, list) or not all(isinstance(params, dict) for params in content):
-        raise InputError(f"--enqueue {path}: expected a list of mappings, one a configuration.")
+        raise InputError(f"{source}: expected a list of mappings, one a configuration.")
     known = space.parameter_names()
     configurations = []
     for number, given in enumerate(content):
         if unknown := {str(name) for name in given} - known:
             raise InputError(
-                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(unknown))}, which the space "
+                f"{source}: configuration {number} sets {', '.join(sorted(unknown))}, which the space "
                 f"does not search; it searches {', '.join(sorted(known))}."
             )
         params = {**space.default_params(), **given}
         try:
             space.configuration(params)
         except InputError as error:
-            raise InputError(f"--enqueue {path}: configuration {number}: {error}") from error
+            raise InputError(f"{source}: configuration {number}: {error}") from error
         fitted, _ = space.clamp(params)  # "1e-3", which is text to YAML, becomes a number
         if unused := set(given) - set(fitted):
             raise InputError(
-                f"--enqueue {path}: configuration {number} sets {', '.join(sorted(unused))}, which it does not use: "
+                f"{source}: configuration {number} sets {', '.join(sorted(unused))}, which it does not use: "
                 f"it uses {', '.join(fitted)}."
             )
         configurations.append(fitted)
     return tuple(configurations)
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path, source: str) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
             return [_row(row) for row in csv.DictReader(text.splitlines())]
         return json.loads(text) if path.suffix.lower() == ".json" else read_yaml(text)
     except (OSError, ValueError, RecursionError, csv.Error) as error:
-        raise InputError(f"--enqueue {path} cannot be read: {reason(error)}.") from error
+        raise InputError(f"{source} cannot be read: {reason(error)}.") from error
 
 
 def _row(row: dict[str | Any, Any]) -> Params:

@@ -7,13 +7,15 @@ storage.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.search.cached_storage import CachedStorage
-from orchestrator.search.ledger_trial import LedgerTrial, best_epoch, best_of, read_trial
+from orchestrator.search.enumeration import configuration_key
+from orchestrator.search.ledger_trial import SPLIT, LedgerTrial, best_epoch, best_of, read_trial
 from orchestrator.search.optuna_internals import FIXED_PARAMS, require_study_attributes
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 """Version of a study's attributes: a trial's outcome is stored after the attributes that belong to it."""
+
+_MOST_SPLITS = 1000
+"""Upper end of the range of the parameter `split`, the same for every trial."""
 
 
 class Ledger:
@@ -43,6 +48,7 @@ class Ledger:
         space: the search space; None for a study with enqueued jobs only.
         sampler: Optuna sampler; None for Optuna's default.
         pruner: Optuna pruner; None for Optuna's default.
+        objective: name of the objective, which Optuna's dashboard shows; None for none.
 
     Raises:
         InputError: the study was written by a later version of this program.
@@ -55,6 +61,7 @@ class Ledger:
         space: SearchSpace | None,
         sampler: BaseSampler | None = None,
         pruner: BasePruner | None = None,
+        objective: str | None = None,
     ) -> None:
         import optuna
 
@@ -75,6 +82,9 @@ class Ledger:
         self._unique = UniqueConfigurations(self._study, self._storage, space) if space is not None else None
         self._study_id = self._storage.get_study_id_from_name(study)
         self._check_version()
+        if objective and self._study.metric_names != [objective]:
+            with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+                self._study.set_metric_names([objective])
         self._counts = Counter(trial.outcome for trial in self.trials() if trial.outcome)
 
     def set_sampler_and_pruner(self, sampler: BaseSampler, pruner: BasePruner) -> None:
@@ -89,6 +99,14 @@ class Ledger:
         with self._lock:
             self._study.enqueue_trial(dict(params), user_attrs=dict(attributes or {}))
 
+    def number_of(self, params: Mapping[str, Any]) -> int | None:
+        """Return the number of the first trial with a configuration, started or enqueued; None if there is none."""
+        key = configuration_key(params)
+        for trial in self._study.get_trials(deepcopy=False):
+            if configuration_key(trial.params or trial.system_attrs.get(FIXED_PARAMS, {})) == key:
+                return trial.number
+        return None
+
     def ask(self) -> LedgerTrial:
         """Start the next trial: the first enqueued one, else one from the sampler.
 
@@ -96,7 +114,19 @@ class Ledger:
             NoConfigurationLeft: no configuration of the space is left that was not started.
         """
         with self._lock:
-            return self.trial(self._unique.ask() if self._unique else self._study.ask().number)
+            if self._unique:
+                return self.trial(self._unique.ask())
+            number = self._study.ask().number
+            self._show_split(number)
+            return self.trial(number)
+
+    def _show_split(self, number: int) -> None:
+        """Store the split of a job as a parameter: Optuna's dashboard fails on a study without parameters."""
+        from optuna.distributions import IntDistribution
+
+        split = self.trial(number).attributes.get(SPLIT)
+        if split is not None:
+            self._storage.set_trial_param(self._storage_id(number), SPLIT, split, IntDistribution(1, _MOST_SPLITS))
 
     def exhausted(self) -> bool:
         """Return whether no configuration of the space is left that was not started."""

@@ -68,6 +68,10 @@ def best_epoch(epochs: Mapping[int, float]) -> tuple[int | None, float | None]:
     return epoch, finite[epoch]
 
 
+SPLIT = "split"
+"""Attribute and, for Optuna's dashboard, parameter of a trial of the study `confirm`."""
+
+
 def read_trial(trial: FrozenTrial) -> LedgerTrial:
     """Return Optuna's trial as a ledger's trial."""
     attributes = dict(trial.user_attrs)
@@ -77,7 +81,7 @@ def read_trial(trial: FrozenTrial) -> LedgerTrial:
     epoch, objective = best_epoch(trial.intermediate_values)
     return LedgerTrial(
         number=trial.number,
-        params=dict(trial.params),
+        params={name: value for name, value in trial.params.items() if name != SPLIT or SPLIT not in attributes},
         attributes=attributes,
         epochs=dict(trial.intermediate_values),
         outcome=outcome,

@@ -8,23 +8,32 @@ from orchestrator.core.errors import InputError, reason
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.search.ledger_trial import LedgerTrial, read_trial
-from orchestrator.search.open_storage import open_storage, study_name
+from orchestrator.search.open_storage import find_studies, open_storage
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
 
 
 def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
     """Return the studies of a sweep's ledger with their started trials; empty if the ledger is missing.
 
     Raises:
+        InputError: as `read_optuna_trials`.
+    """
+    studies = read_optuna_trials(workspace)
+    return {study: [read_trial(trial) for trial in trials] for study, trials in studies.items()}
+
+
+def read_optuna_trials(workspace: Workspace) -> dict[str, list[FrozenTrial]]:
+    """Return the studies of a sweep's ledger with their started trials as Optuna's; empty if the ledger is missing.
+
+    Raises:
         InputError: a journal is damaged before its last line, which may be incomplete, or a database cannot be
             reached.
     """
-    url, prefix = None, ""
-    if workspace.spec.is_file():
-        spec = load_spec(workspace.spec)
-        url, prefix = spec.ledger, study_name(spec.ledger, spec.id, "")
+    spec = load_spec(workspace.spec) if workspace.spec.is_file() else None
+    url = spec.ledger if spec else None
     if not url and not workspace.ledger.is_file():
         return {}
     from optuna.trial import TrialState
@@ -32,13 +41,12 @@ def read_studies(workspace: Workspace) -> dict[str, list[LedgerTrial]]:
     try:
         storage = _open(url, workspace)
         return {
-            study.study_name.removeprefix(prefix): [
-                read_trial(trial)
-                for trial in storage.get_all_trials(storage.get_study_id_from_name(study.study_name), deepcopy=False)
+            study: [
+                trial
+                for trial in storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False)
                 if trial.state is not TrialState.WAITING
             ]
-            for study in storage.get_all_studies()
-            if study.study_name.startswith(prefix)
+            for study, name in find_studies(storage, spec).items()
         }
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"The ledger {url or workspace.ledger} cannot be read: {reason(error)}.") from error

@@ -21,6 +21,7 @@ from orchestrator.search.optuna_internals import contains
 from orchestrator.search.parameters import Parameter, WidthsParameter
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
 
 Section = Literal["model", "hypernet", "training", "backbone"]
@@ -151,8 +152,12 @@ class SearchSpace(BaseModel):
         """Suggest every value from `trial`, an Optuna trial or a `FixedTrial` with known parameters."""
         return self._walk(lambda name, parameter: parameter.suggest(trial, name))
 
-    def configuration(self, params: Mapping[str, Any]) -> Configuration:
+    def configuration(self, params: Mapping[str, Any], in_range: bool = True) -> Configuration:
         """Return the configuration of Optuna's flat `params`.
+
+        Args:
+            params: by name.
+            in_range: refuse numbers outside their ranges, which a trial may have that began before they changed.
 
         Raises:
             InputError: a parameter is missing or out of range.
@@ -167,12 +172,26 @@ class SearchSpace(BaseModel):
                     value = parameter.suggest(trial, name)
             except (ValueError, OverflowError) as error:
                 raise InputError(f"These parameters do not fit the search space: {name}: {error}") from error
-            for flat, distribution in trial.distributions.items():
+            for flat, distribution in trial.distributions.items() if in_range else ():
                 if not contains(distribution, distribution.to_internal_repr(params[flat])):
                     raise InputError(f"These parameters do not fit the search space: {flat} is {params[flat]!r}.")
             return value
 
         return self._walk(known)
+
+    def distributions_of(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution] | None:
+        """Return Optuna's distribution of each flat parameter of a configuration; None if it lies outside the space."""
+        from optuna.trial import FixedTrial
+
+        trial = FixedTrial(dict(params))
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                self.suggest(trial)
+        except (ValueError, OverflowError):
+            return None
+        found = trial.distributions
+        inside = all(contains(found[name], found[name].to_internal_repr(params[name])) for name in found)
+        return found if inside and found.keys() == params.keys() else None
 
     def clamp(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         """Return flat parameters with the allowed values of `params` and defaults for the rest.
@@ -252,7 +271,7 @@ def load_space(source: str | Path, begun: bool = False) -> SearchSpace:
     try:
         space = SearchSpace.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise InputError(f"{path}: {_first_reason(error)}") from error
+        raise InputError(f"{path}: {space_reason(error)}") from error
     if not any(True for _ in space.items()):
         raise InputError(f"{path}: the space is empty, so there is nothing to search")
     if not begun and (wrong := check_conditions({section: getattr(space, section) for section in SECTIONS})):
@@ -265,7 +284,7 @@ def _combined(**sections: Any) -> SearchSpace:
     try:
         return SearchSpace(**sections)
     except ValidationError as error:
-        raise InputError(f"The search space does not fit the variant's: {_first_reason(error)}.") from error
+        raise InputError(f"The search space does not fit the variant's: {space_reason(error)}.") from error
 
 
 def _locate(source: str | Path) -> Path:
@@ -287,7 +306,8 @@ def _next_to_variant(variant: str) -> Path | None:
     return variant_file(variant).with_name(f"{variant}.yaml") if variant in VARIANTS else None
 
 
-def _first_reason(error: ValidationError) -> str:
+def space_reason(error: ValidationError) -> str:
+    """Return pydantic's first error on a space as `section.entry: reason`."""
     text = first_reason(error, skipped={*TAGS, "float", "int", "categorical", "widths"})
     sections = f"a section; sections are {', '.join(SECTIONS)}"
     return text.replace("is not a key here", f"is not {sections}") if len(error.errors()[0]["loc"]) == 1 else text

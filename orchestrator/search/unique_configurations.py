@@ -64,8 +64,10 @@ class UniqueConfigurations:
         return self._gave_up or (few is not None and len(self._started) >= len(few) and not self._left())
 
     def count(self) -> int | None:
-        """Return the number of configurations of the space; None if there are too many to exhaust."""
-        return None if self._configurations is None else len(self._configurations)
+        """Return the number of configurations of the space and of those started before; None if too many to exhaust."""
+        if self._configurations is None:
+            return None
+        return len(self._started | {configuration_key(params) for params in self._configurations})
 
     def forget(self) -> None:
         """Read the started trials again when they are next needed; another caller changed some."""

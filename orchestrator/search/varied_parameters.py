@@ -39,7 +39,7 @@ def varied_parameters(space: SearchSpace, params: Mapping[str, Any]) -> list[Var
     Raises:
         InputError: the parameters do not fit the space.
     """
-    values, defaults = (_values(space.configuration(flat)) for flat in (params, space.default_params()))
+    values, defaults = (_values(space.configuration(flat, in_range=False)) for flat in (params, space.default_params()))
     names = sorted((name for name in space.parameters() if name in values), key=_not_a_learning_rate)
     return [VariedParameter(name, values[name], defaults.get(name)) for name in names]
 

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.sweeps`: list, show, watch, export, archive, restore or delete the sweeps of a folder."""
+"""`python -m orchestrator.sweeps`: list, show, watch, open, steer, export, archive, restore or delete sweeps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.core.cli import INTERRUPTED, CommandGroup, commands, examples
-from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Json, Out, flag
+from orchestrator.core.cli_options import OUTPUT_PANEL, SWEEPS, Debug, Json, Out, Sweep, flag
+from orchestrator.sweeps.steer_commands import enqueue, pause, unpause
 
-_ARCHIVE, _DELETION, _EXPORT = "Archive", "Deletion", "Export"
-
-Sweep = Annotated[str, typer.Argument(help="Name, id or folder of the sweep.")]
+_ARCHIVE, _DELETION, _EXPORT, _OPENING = "Archive", "Deletion", "Export", "Page"
 
 
 class _ListOrShow(CommandGroup):
@@ -103,6 +102,25 @@ def watch(
         raise typer.Exit(INTERRUPTED) from None
 
 
+@examples("python -m orchestrator.sweeps open SWEEP", "python -m orchestrator.sweeps open SWEEP --mlflow --print")
+def open_(
+    sweep: Sweep,
+    mlflow: Annotated[bool, flag("Open its runs in MLflow instead.", _OPENING, "--mlflow")] = False,
+    print_: Annotated[bool, flag("Print the address and open nothing.", _OPENING, "--print")] = False,
+    out: Out = SWEEPS,
+    debug: Debug = False,
+) -> None:
+    """Open the report page of a sweep in the browser, and print its address."""
+    from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.sweeps.open_report import mlflow_address, open_address, report_address
+
+    workspace = find_sweep(sweep, out)
+    address = mlflow_address(workspace) if mlflow else report_address(workspace)
+    print(address)
+    if not print_ and not open_address(address):
+        print("No browser was found: open the address yourself.")
+
+
 @examples(
     "python -m orchestrator.sweeps export SWEEP",
     "python -m orchestrator.sweeps export SWEEP --to sweep.tar.gz",
@@ -187,9 +205,32 @@ def delete(
     print(delete_sweep(workspace, with_mlflow))
 
 
+@examples("python -m orchestrator.sweeps logs SWEEP trial-0003", "python -m orchestrator.sweeps logs SWEEP --follow")
+def logs(
+    sweep: Sweep,
+    run: Annotated[
+        str | None, typer.Argument(help="Run, as trial-0003 or 3.", show_default="the sweep's own log")
+    ] = None,
+    follow: Annotated[bool, flag("Print what is added, until the run or the sweep ends.", OUTPUT_PANEL)] = False,
+    lines: Annotated[
+        int | None,
+        typer.Option(min=0, help="Last lines only.", rich_help_panel=OUTPUT_PANEL, show_default="all"),
+    ] = None,
+    out: Out = SWEEPS,
+    debug: Debug = False,
+) -> None:
+    """Print what a run printed, its warnings and its traceback; without a run, the log of the sweep."""
+    import sys
+
+    from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.sweeps.logs import print_log
+
+    print_log(find_sweep(sweep, out), run, lines, follow, sys.stdout)
+
+
 sweeps = commands(
-    *(list_, show, best, watch, export, archive, restore, delete, gc),
-    about="List the sweeps of a folder, or show, watch, export, archive, restore or delete one.",
+    *(list_, show, best, watch, open_, logs, pause, unpause, enqueue, export, archive, restore, delete, gc),
+    about="List the sweeps of a folder, or show, watch, open, steer, export, archive, restore or delete one.",
     group=_ListOrShow,
     shown=("python -m orchestrator.sweeps", "python -m orchestrator.sweeps SWEEP"),
 )

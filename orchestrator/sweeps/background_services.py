@@ -15,6 +15,7 @@ from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher, read_heartbeats
 from orchestrator.execution.sweep_slot_sharing import SlotSharing
 from orchestrator.execution.watchdog import HangWatchdog
+from orchestrator.reporting.page.page_process import PageProcess
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.orphaned_runs import close_orphans
@@ -50,6 +51,18 @@ def upload_services(process: SweepProcess, records: SweepRecords) -> Iterator[Up
 
 
 @contextmanager
+def report_page(process: SweepProcess, records: SweepRecords) -> Iterator[PageProcess]:
+    """Run the process that writes the report page."""
+    spec, slots = records.prepared.spec, records.slots.count
+    page = PageProcess(process.workspace, slots * (spec.cpus_per_trial or 1.0))
+    page.start()
+    try:
+        yield page
+    finally:
+        page.close()
+
+
+@contextmanager
 def monitored_controller(
     process: SweepProcess, records: SweepRecords
 ) -> Iterator[tuple[SweepController, SweepProgress]]:
@@ -62,6 +75,8 @@ def monitored_controller(
     controller.mark_running = progress.mark_running
     limit, store = (spec.max_epoch_minutes or 0) * 60 or None, records.context.store
     watchdog = HangWatchdog(workspace.trials, controller.report_hang, limit, store=store)
+    if best := studies.arms[0].ledger.best(1):
+        process.notifier.know_best(best[0].objective)
     controller.add_callbacks(
         order_callbacks(
             downloader=records.downloader,
@@ -69,9 +84,11 @@ def monitored_controller(
             progress=progress,
             view=process.view,
             watchdog=watchdog,
+            notifier=process.notifier,
             collector=records.collector,
         )
     )
+    controller.add_callbacks(process.callbacks)
     heartbeat = HeartbeatPublisher(spec, workspace, progress, slots, cluster_address(spec.address) is not None)
     process.monitor.show_runs(progress, {arm.study: arm.space for arm in studies.arms})
     with watchdog, heartbeat, _slot_sharing(process, records, progress, controller):

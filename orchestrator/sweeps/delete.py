@@ -49,7 +49,7 @@ def delete_sweep(workspace: Workspace, with_mlflow: bool = False) -> Deleted:
         except ObjectStoreUnavailable as error:
             raise InputError(f"{error}. So nothing more was deleted.") from error
         if spec.ledger:
-            delete_studies(spec.ledger, spec.id)
+            delete_studies(spec)
         remove_folder(workspace)
     return Deleted(spec.name, tracking_uri, experiment_name(spec), runs)
 

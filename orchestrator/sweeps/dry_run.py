@@ -73,6 +73,7 @@ class DryRunReport:
         few: sentence for each search whose space has fewer configurations than the budget has trials.
         cross: the rows of a second data set that are scored, as JSON; None without one.
         cross_sentences: the same for people.
+        space: search space of the variant, as its file has it.
     """
 
     variant: str
@@ -89,6 +90,7 @@ class DryRunReport:
     few: tuple[str, ...] = ()
     cross: dict[str, Any] | None = None
     cross_sentences: tuple[str, ...] = ()
+    space: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
@@ -147,6 +149,7 @@ def dry_run(prepared: PreparedSweep) -> DryRunReport:
         few=tuple(_few(study, count) for study, count in trials.items() if count < spec.trials),
         cross=prepared.cross.as_dict() if prepared.cross else None,
         cross_sentences=tuple(prepared.cross.sentences()) if prepared.cross else (),
+        space=prepared.space.model_dump(mode="json"),
     )
 
 

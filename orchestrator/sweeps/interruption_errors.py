@@ -2,7 +2,7 @@
 
 
 class SweepInterrupted(Exception):
-    """Exception for a sweep that a signal interrupted."""
+    """Exception for a sweep that a signal or another terminal interrupted, with the cause in a few words."""
 
 
 class SweepStopped(Exception):

@@ -89,6 +89,6 @@ def sweep_json(workspace: Workspace) -> dict[str, Any]:
 
 
 def _state(one: SweepStatus) -> str:
-    if one.state is State.RUNNING:
-        return f"running {one.holder}"
+    if one.state in {State.RUNNING, State.PAUSED}:
+        return f"{one.state} {one.holder}"
     return f"damaged: {one.reason}" if one.state is State.DAMAGED else str(one.state)

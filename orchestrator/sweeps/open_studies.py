@@ -12,6 +12,7 @@ from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import Study
 from orchestrator.execution.plan import Arm
 from orchestrator.execution.prepare import PreparedSweep
+from orchestrator.search.changed_ranges import ChangedRangesSampler
 from orchestrator.search.initial_trials import InitialTrials
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.open_storage import open_storage, study_name
@@ -20,6 +21,9 @@ from orchestrator.search.samplers import build_sampler
 from orchestrator.tracking.spooled_runs import SpoolIndex
 
 logger = logging.getLogger(__name__)
+
+OBJECTIVE = "validation SRCC"
+"""Name of the studies' objective in Optuna's dashboard."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,20 @@ def open_studies(
     first = InitialTrials.load(workspace.first) if known_first else prepared.first_trials()[0]
     arms = []
     for study, variant, of, space in searches:
-        ledger = Ledger(storage, study_name(spec.ledger, spec.id, study), space)
+        ledger = Ledger(storage, study_name(storage, spec, study), space, objective=OBJECTIVE)
         if index and (restored := ledger.restore(index.params(study))):
             report(f"The ledger had lost its end; {len(restored)} trials of {study} got their parameters back.")
         known = len(ledger.all())
         # A resumed sampler with the same seed would propose what it proposed before.
-        ledger.set_sampler_and_pruner(
-            build_sampler(spec.sampler, spec.seed + known), build_pruner(spec.pruner, spec.epochs)
-        )
+        sampler = build_sampler(spec.sampler, spec.seed + known)
+        if workspace.earlier_spaces():
+            sampler = ChangedRangesSampler(sampler, space)
+        ledger.set_sampler_and_pruner(sampler, build_pruner(spec.pruner, spec.epochs))
         # They are a ledger's first trials, in this order; after a crash the rest of them is missing.
         for params in getattr(first, study)[known:]:
             ledger.enqueue(params)
         arms.append(Arm(study, variant, of, space, ledger))  # type: ignore[arg-type]
-    confirm = Ledger(storage, study_name(spec.ledger, spec.id, "confirm"), None)
+    confirm = Ledger(storage, study_name(storage, spec, "confirm"), None, objective=OBJECTIVE)
     lost = index.attributes("confirm") if index else {}
     while (number := len(confirm)) in lost:
         confirm.enqueue({}, lost[number])

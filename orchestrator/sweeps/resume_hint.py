@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from orchestrator.core.cli import INTERRUPTED
 from orchestrator.core.spec import SweepSpec
+
+if TYPE_CHECKING:
+    from orchestrator.sweeps.notifier import Notifier
+
+_NOTIFY_SECONDS = 3.0
 
 
 def resume_command(spec: SweepSpec, out: Path) -> str:
@@ -17,7 +24,24 @@ def resume_command(spec: SweepSpec, out: Path) -> str:
     return f"python -m orchestrator.resume {spec.name}{option}"
 
 
-def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) -> Callable[[str], None]:
+def print_reason(console: Console, spec: SweepSpec, out: Path) -> Callable[[str], None]:
+    """Return a function that prints a sentence and how to resume the sweep."""
+
+    def print_sentence(sentence: str) -> None:
+        console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+
+    return print_sentence
+
+
+def report_command(spec: SweepSpec, out: Path) -> str:
+    """Return the command that writes the report page of a sweep again."""
+    return resume_command(spec, out).replace("orchestrator.resume", "orchestrator.report", 1)
+
+
+def exit_immediately(
+    console: Console, spec: SweepSpec, out: Path, code: int, notifier: Notifier | None = None
+) -> Callable[[str], None]:
     """Return a function that prints a sentence and how to resume, and ends the process as SIGKILL would.
 
     Every record is on disk by then; a resumed sweep uploads the events that have not reached MLflow.
@@ -27,13 +51,18 @@ def exit_immediately(console: Console, spec: SweepSpec, out: Path, code: int) ->
         spec: settings of the sweep.
         out: folder of the sweeps' folders.
         code: exit code.
+        notifier: notifies of the end; it gets a few seconds.
     """
 
+    explain = print_reason(console, spec, out)
+
     def exit_process(sentence: str) -> None:
-        console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        explain(sentence)
         console.show_cursor()
         console.file.flush()
+        if notifier is not None:
+            notifier.interrupted() if code == INTERRUPTED else notifier.failed("the cluster is gone")
+            notifier.close(timeout=_NOTIFY_SECONDS)
         os._exit(code)
 
     return exit_process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -14,6 +14,8 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.execution.callback_interface import SweepCallback
+from orchestrator.execution.controller import SweepController
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.prepare import PreparedSweep
@@ -23,10 +25,12 @@ from orchestrator.execution.snapshot_file import SnapshotPublisher
 from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.execution.tune_runner import RayTune
-from orchestrator.reporting.live_view import LiveView
-from orchestrator.sweeps.background_services import monitored_controller, upload_services
+from orchestrator.reporting.live_view import LiveView, ScreenMaker
+from orchestrator.sweeps.background_services import monitored_controller, report_page, upload_services
 from orchestrator.sweeps.conclude import conclude
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
+from orchestrator.sweeps.notifier import Notifier
+from orchestrator.sweeps.request_poller import RequestPoller
 from orchestrator.sweeps.run_setup import (
     SweepProcess,
     SweepRecords,
@@ -36,7 +40,11 @@ from orchestrator.sweeps.run_setup import (
     sweep_title,
 )
 from orchestrator.sweeps.signals import SignalHandler
+from orchestrator.sweeps.trial_requests import TrialRequestHandler
 from orchestrator.tracking.reconcile_spool_with_ledger import reconcile
+
+_PAUSE = 0.2
+"""Seconds between two looks for a request while the sweep is paused."""
 
 
 def execute_sweep(
@@ -45,7 +53,11 @@ def execute_sweep(
     console: Console,
     signals: SignalHandler,
     ray_lost: Callable[[str], None],
+    requests: RequestPoller,
     executor: Executor | None = None,
+    notifier: Notifier | None = None,
+    make_callbacks: Callable[[SweepMonitor], Sequence[SweepCallback]] | None = None,
+    make_screen: ScreenMaker | None = None,
 ) -> dict[str, Any]:
     """Run or resume a sweep; return its result, which is also in `result.json`.
 
@@ -55,7 +67,11 @@ def execute_sweep(
         console: terminal for progress and tables.
         signals: installed handler of SIGINT and SIGTERM.
         ray_lost: called from a thread, with a sentence, if the cluster is gone; the process soon ends.
+        requests: handles the requests of other terminals.
         executor: runs its jobs; None for Ray Tune.
+        notifier: sends notifications; None for none.
+        make_callbacks: returns callbacks that are called after those of the sweep itself.
+        make_screen: as of `LiveView`.
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
@@ -65,18 +81,26 @@ def execute_sweep(
     code_digest()  # computed before the features take minutes, in which code may change
     spec = prepared.spec
     monitor = SweepMonitor(spec.name, sweep_title(prepared), signals.stopping.is_set, Phase.FEATURES)
-    with LiveView(console, monitor, lambda: signals.insisted) as view, SnapshotPublisher(workspace, monitor):
+    view = LiveView(console, monitor, lambda: signals.insisted, make_screen)
+    with view, SnapshotPublisher(workspace, monitor):
         if signals.force_exit:
             signals.force_exit = _after_closing(view, signals.force_exit)
-        process = SweepProcess(workspace, console, signals, executor or RayTune(), time.monotonic(), monitor, view)
+        callbacks = tuple(make_callbacks(monitor)) if make_callbacks else ()
+        began = time.monotonic()
+        process = SweepProcess(
+            *(workspace, console, signals, executor or RayTune(), began, monitor, view, requests),
+            notifier=notifier or Notifier(spec, ()),
+            callbacks=callbacks,
+            shows_result=make_screen is None,  # a program with a screen of its own shows the result itself
+        )
         store = open_trial_store(spec, workspace)
         data = read_data(prepared, store, view.count)
         _check_store(store)
         with _session(process, spec, _after_closing(view, ray_lost)):
             records = open_records(process, prepared, distribute(data, prepared))
-            with upload_services(process, records) as uploader:
+            with upload_services(process, records) as uploader, report_page(process, records) as page:
                 progress = run_trials(process, records)
-                return conclude(process, records, uploader, progress)
+                return conclude(process, records, uploader, progress, page)
 
 
 def _after_closing(view: LiveView, end: Callable[[str], None]) -> Callable[[str], None]:
@@ -96,16 +120,15 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
         SweepInterrupted: a signal came.
         SweepStopped: the controller stopped the sweep.
     """
-    spec, downloader = records.prepared.spec, records.downloader
+    downloader = records.downloader
     process.view.enter(Phase.WORKERS)
     with monitored_controller(process, records) as (controller, progress):
         downloader.before(controller.known())
         progress.load_known(controller.known())
         reconcile(records.recorder, controller.known(), process.workspace.trials)
-        with process.signals.defer():
-            process.executor.run_jobs(
-                controller, records.context, process.workspace.tune, spec.cpus_per_trial or 1.0, spec.gpus
-            )
+        handler = TrialRequestHandler(controller, records.recorder, records.studies.arms, process.notify)
+        with process.signals.defer(), process.requests.handling(handler.handle, controller.calls):
+            run_jobs_with_pauses(process, controller, records)
         controller.interrupt()
     if controller.finished():
         downloader.after(controller.known(), records.recorder.upload_checkpoint)
@@ -114,6 +137,22 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
     if not controller.finished():
         raise SweepInterrupted
     return progress
+
+
+def run_jobs_with_pauses(process: SweepProcess, controller: SweepController, records: SweepRecords) -> None:
+    """Run the jobs; while the sweep is paused, wait without a run of the executor, so that every slot is free."""
+    spec = records.prepared.spec
+    while True:
+        process.executor.run_jobs(
+            controller, records.context, process.workspace.tune, spec.cpus_per_trial or 1.0, spec.gpus
+        )
+        if not controller.suspending or controller.stopping.is_set() or controller.finished():
+            return
+        while controller.slots.paused and not controller.stopping.is_set():
+            controller.calls.run_pending()
+            # Not Event.wait: a signal that sets the event while this thread has its lock would wait forever.
+            time.sleep(_PAUSE)
+        controller.end_suspension()
 
 
 @contextmanager

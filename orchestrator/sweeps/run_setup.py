@@ -14,6 +14,7 @@ from rich.console import Console
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.execution.callback_interface import SweepCallback
 from orchestrator.execution.checkpoint_gc import CheckpointGarbageCollector, limits_of
 from orchestrator.execution.executor import Executor
 from orchestrator.execution.machine_tags import training_device
@@ -25,14 +26,16 @@ from orchestrator.execution.trial_download import TrialDownloader
 from orchestrator.execution.trial_store import TrialStore
 from orchestrator.reporting.live_view import LiveView
 from orchestrator.reporting.run_description import describe_start
+from orchestrator.sweeps.notifier import Notifier
 from orchestrator.sweeps.open_studies import SweepStudies, open_studies
+from orchestrator.sweeps.request_poller import RequestPoller
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.tracking.destination import TrackingDestination, choose_destination
 from orchestrator.tracking.recorder import Recorder
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spooled_runs import index_spool
 from orchestrator.tracking.staged_artifacts import remove_stale
-from orchestrator.tracking.sweep_run import job_tags, log_sweep_start
+from orchestrator.tracking.sweep_run import job_details, log_sweep_start
 
 if TYPE_CHECKING:
     from orchestrator.data import FeatureSet
@@ -53,8 +56,12 @@ class SweepProcess:
         signals: handler of SIGINT and SIGTERM.
         executor: cluster that runs its jobs.
         began: time at which the process began to run the sweep, by `time.monotonic`.
+        requests: handles the requests of other terminals.
         monitor: its state, for the screen and for other processes.
         view: its screen.
+        notifier: sends notifications.
+        callbacks: of the user, called after the sweep's own.
+        shows_result: whether the result is printed at the end.
     """
 
     workspace: Workspace
@@ -64,6 +71,10 @@ class SweepProcess:
     began: float
     monitor: SweepMonitor
     view: LiveView
+    requests: RequestPoller
+    notifier: Notifier
+    callbacks: tuple[SweepCallback, ...] = ()
+    shows_result: bool = True
 
     @contextmanager
     def summing_up(self) -> Iterator[None]:
@@ -76,6 +87,11 @@ class SweepProcess:
         """Log a warning and print it."""
         logger.warning(sentence)
         self.console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    def notify(self, sentence: str) -> None:
+        """Log a sentence and print it."""
+        logger.info(sentence)
+        self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -166,7 +182,7 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
         slots=Slots(fitting, spec.concurrency),
         studies=studies,
         spool=spool,
-        recorder=Recorder(spool, trials, job_tags(prepared, data.features), index, collector.keeps),
+        recorder=Recorder(spool, trials, job_details(prepared, data.features), index, collector.keeps),
         target=choose_destination(spec, spool),
         collector=collector,
         downloader=TrialDownloader(data.store, trials, collector.keeps),

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.core.current_user import current_user
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.sweep_folder import Workspace, running, scan
-from orchestrator.execution.sweep_heartbeat import Heartbeat, owner, register
+from orchestrator.execution.sweep_heartbeat import Heartbeat, register
 from orchestrator.sweeps.sweep_status import State, sweep_status
 
 _GONE = 600.0
@@ -50,12 +51,14 @@ def running_sweeps(out: Path, address: str | None, notices: tuple[dict[str, Any]
         notices: heartbeats of sweeps there.
     """
     here = {notice.id: notice for workspace in _folders(out) if (notice := _of_folder(workspace))}
-    found = [RunningSweep(notice, notice.owner == owner(), None, None) for notice in here.values()]
+    found = [RunningSweep(notice, notice.owner == current_user(), None, None) for notice in here.values()]
     for content in notices:
         notice = Heartbeat.of(content)
         if notice is None or notice.id in here or (silent := max(0.0, time.time() - notice.at)) > _GONE:
             continue
-        found.append(RunningSweep(notice, notice.owner == owner(), address, silent if silent > _SILENT else None))
+        found.append(
+            RunningSweep(notice, notice.owner == current_user(), address, silent if silent > _SILENT else None)
+        )
     return sorted(found, key=lambda one: (not one.mine, one.notice.since))
 
 
@@ -85,7 +88,7 @@ def _of_folder(workspace: Workspace) -> Heartbeat | None:
         return notice
     spec = load_spec(workspace.spec)
     stands = sweep_status(workspace, spec)
-    if stands.state is not State.RUNNING:
+    if stands.state not in {State.RUNNING, State.PAUSED}:
         return None
     return Heartbeat(
         id=spec.id,

@@ -15,6 +15,10 @@ GRACE = 3.0
 """Seconds for a clean shutdown after a second signal: Ray and MLflow may take minutes."""
 
 
+INTERRUPTED = "Interrupted"
+"""Cause of a sweep's end if a signal came."""
+
+
 class SignalHandler:
     """Handler of the signals while the context `installed` is open. `nohup` keeps SIGHUP from stopping a sweep.
 
@@ -23,18 +27,22 @@ class SignalHandler:
 
     Attributes:
         stopping: set by the first signal and never cleared, since libraries may swallow a KeyboardInterrupt.
+        stopped_by: user and host that stopped the sweep from another terminal; None after a signal.
         insisted: whether a second signal came, so that the sweep ends at once.
         force_exit: called with a sentence to end the process if it still runs `grace` seconds after a second signal.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
         self.stopping = threading.Event()
+        self.stopped_by: str | None = None
         self.insisted = False
         self.force_exit: Callable[[str], None] | None = None
         self._grace = grace
         self._timer: threading.Timer | None = None
         self._deferred = False
-        self._numbers = [number for number in _SIGNALS if not _ignores_hangup(number)]
+        # Python handles signals in the main thread only; a sweep of another thread leaves them as they are.
+        main = threading.current_thread() is threading.main_thread()
+        self._numbers = [number for number in _SIGNALS if main and not _ignores_hangup(number)]
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -63,13 +71,34 @@ class SignalHandler:
         finally:
             self._deferred = False
 
+    def stop(self, by: str, now: bool) -> None:
+        """Stop the sweep from another thread as a signal to this process does.
+
+        Args:
+            by: user and host that asked for it.
+            now: as the second signal, which does not wait for the running epochs.
+        """
+        self.stopped_by = by
+        if now:
+            self.stopping.set()
+        if not self._numbers:  # a program runs the sweep in another thread than its main one
+            self.stopping.set()
+            return
+        # To the main thread, so that it interrupts a system call there.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    @property
+    def cause(self) -> str:
+        """Cause of the sweep's end, as words that begin a sentence: a signal, or a user at another terminal."""
+        return f"Stopped by {self.stopped_by}" if self.stopped_by else INTERRUPTED
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         second = self.stopping.is_set()
         note_only = self._deferred and not second
         self.insisted = second
         self.stopping.set()
         if second and self.force_exit and self._timer is None:
-            self._timer = threading.Timer(self._grace, self.force_exit, ("Interrupted.",))
+            self._timer = threading.Timer(self._grace, self.force_exit, (f"{self.cause}.",))
             self._timer.daemon = True
             self._timer.start()
         if not note_only:

@@ -20,6 +20,8 @@ class State(StrEnum):
 
     RUNNING = "running"
     """A process holds its lock."""
+    PAUSED = "paused"
+    """A process holds its lock and, as the user asked, runs no trial."""
     INTERRUPTED = "interrupted"
     """Trials exist, and no process runs the sweep."""
     UNFINISHED = "unfinished"
@@ -78,13 +80,23 @@ def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepSta
     try:
         if holder := running(workspace):
             trials = sum(counts(workspace)["search"].values())
-            return replace(_of(spec, State.RUNNING), holder=holder, trials=trials)
+            state = State.PAUSED if _is_paused(workspace, holder) else State.RUNNING
+            return replace(_of(spec, state), holder=holder, trials=trials)
         if workspace.result.is_file():
             return _finished(spec, workspace.result.read_text(encoding="utf-8"), State.FINISHED)
         state = State.INTERRUPTED if any(_asked(workspace).values()) else State.UNFINISHED
         return replace(_of(spec, state), trials=sum(counts(workspace)["search"].values()))
     except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return replace(_of(spec, State.DAMAGED), reason=f"{type(error).__name__}: {error}")
+
+
+def _is_paused(workspace: Workspace, holder: LockOwner) -> bool:
+    """Return whether the latest heartbeat of a running sweep says that it is paused."""
+    try:
+        beat = json.loads(workspace.progress.read_text(encoding="utf-8"))
+        return beat["pid"] == holder.pid and bool(beat.get("paused"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def of_archive(name: str, spec: SweepSpec | InputError, result: str | None) -> SweepStatus:

@@ -18,7 +18,7 @@ from orchestrator.core.sweep_folder import LockOwner, Workspace, running
 from orchestrator.execution.progress_snapshot import Phase, ProgressSnapshot
 from orchestrator.execution.snapshot_file import read_snapshot
 from orchestrator.reporting.duration import duration
-from orchestrator.reporting.live_view import ended_line
+from orchestrator.reporting.live_view import can_redraw, ended_line
 from orchestrator.reporting.progress_screen import draw_progress
 from orchestrator.reporting.run_columns import format_score
 from orchestrator.sweeps.resume_hint import resume_command
@@ -75,7 +75,7 @@ def _shown(console: Console, as_json: bool) -> Iterator[Callable[[ProgressSnapsh
     """Yield a function that shows a snapshot as JSON, on a live screen, or in plain lines."""
     if as_json:
         yield _JsonLines().show
-    elif console.is_terminal:
+    elif can_redraw(console):
         with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
             yield lambda snapshot, silent: live.update(_screen(console, snapshot, silent), refresh=True)
     else:

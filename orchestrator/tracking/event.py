@@ -13,7 +13,7 @@ from orchestrator.core.errors import InputError
 SCHEMA_VERSION = 2
 """Version of the format of a spool's lines."""
 
-Kind = Literal["start", "metrics", "tags", "params", "text", "dataset", "artifacts", "model", "end"]
+Kind = Literal["start", "metrics", "tags", "params", "text", "dataset", "artifacts", "model", "experiment", "end"]
 
 _LINES = LineFormat("crc", covers_brace=False)
 _FIELDS = {"kind", "run", "data", "time"}

@@ -8,6 +8,9 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+DIGEST_LENGTH = 32
+"""Characters of a data hash that are logged, of at most 36 that MLflow keeps."""
+
 
 def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None:
     """Log a data set as an input of a run.
@@ -20,7 +23,7 @@ def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None
     """
     described = Dataset(
         name=data["name"],
-        digest=data["digest"][:32],
+        digest=data["digest"][:DIGEST_LENGTH],
         source_type="local",
         source=json.dumps({"uri": data["source"]}),
         schema=json.dumps({"mlflow_colspec": [{"name": c, "type": t, "required": True} for c, t in data["columns"]]}),

@@ -8,10 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelStatus
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
 
+from orchestrator.core.mlflow_names import mlflow_name
 from orchestrator.scoring.marks import mark_columns
 from orchestrator.scoring.scored_batch import REASON
+from orchestrator.tracking.mlflow_dataset import DIGEST_LENGTH
 from orchestrator.tracking.model_digest import folder_digest
 from orchestrator.tracking.pyfunc import DIGEST, LOADER
 from orchestrator.tracking.wheel import write_wheel
@@ -48,7 +50,8 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
         client: MLflow's client.
         run_id: id of the run.
         experiment_id: id of its experiment.
-        data: `path` (folder of the scorer), `name`, `targets`, and `criteria` (whether it reads criteria).
+        data: `path` (folder of the scorer), `name`, `targets`, and `criteria` (whether it reads criteria). Events of
+            earlier versions lack `metrics` with `metrics_time`, and `dataset` (name and digest).
     """
     import mlflow
     from mlflow.models import Model
@@ -74,8 +77,7 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
             artifact_path=None,
             name=data["name"],
             model_id=model.model_id,
-            flavor=_WithWheel(wheel),
-            run_id=run_id,
+            flavor=_WithWheel(wheel, run_id),
             loader_module=LOADER,
             data_path=str(folder),
             signature=_signature(columns, data["targets"]),
@@ -84,13 +86,36 @@ def log_model(client: MlflowClient, run_id: str, experiment_id: str, data: dict[
             pip_requirements=[*_requirements(), f"{_WHEELS}/{wheel.name}"],
             metadata={DIGEST: digest},
         )
+    # Given the run's id, `Model.log` would do this with a request a metric, and without the data set.
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    if points := _metrics(run_id, model.model_id, data):
+        client.log_batch(run_id, metrics=points)
+
+
+def _metrics(run_id: str, model_id: str, data: dict[str, Any]) -> list[Metric]:
+    """Return the run's final metrics as those of its model on the data set; the run has the same points already."""
+    name, digest = data.get("dataset") or (None, None)
+    return [
+        Metric(
+            mlflow_name(metric),
+            value,
+            data["metrics_time"],
+            step=0,
+            model_id=model_id,
+            dataset_name=name,
+            dataset_digest=digest[:DIGEST_LENGTH] if digest else None,
+            run_id=run_id,
+        )
+        for metric, value in data.get("metrics", {}).items()
+    ]
 
 
 class _WithWheel:
     """MLflow's pyfunc flavor, with a wheel next to the model that the requirements name by its relative path."""
 
-    def __init__(self, wheel: Path) -> None:
+    def __init__(self, wheel: Path, run_id: str) -> None:
         self._wheel = wheel
+        self._run_id = run_id
 
     def save_model(self, path: str, **settings: Any) -> None:
         """Save the model as `mlflow.pyfunc.save_model` does, and add the wheel."""
@@ -99,6 +124,7 @@ class _WithWheel:
         import mlflow
 
         settings.pop("validate_serving_input")
+        settings["mlflow_model"].run_id = self._run_id
         mlflow.pyfunc.save_model(path, **settings)
         (Path(path) / _WHEELS).mkdir()
         shutil.copyfile(self._wheel, Path(path) / _WHEELS / self._wheel.name)

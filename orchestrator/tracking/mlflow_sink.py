@@ -233,6 +233,14 @@ class MlflowSink:
             from orchestrator.tracking.mlflow_model import log_model
 
             log_model(self._client, run_id, self.experiment_id, event.data)
+        elif event.kind == "experiment":
+            self._tag_experiment(event.data["tags"], event.data["defaults"])
+
+    def _tag_experiment(self, tags: Mapping[str, str], defaults: Mapping[str, str]) -> None:
+        """Set tags of the experiment, and default ones that it lacks."""
+        known = self._client.get_experiment(self.experiment_id).tags
+        for name, value in {**{key: text for key, text in defaults.items() if not known.get(key)}, **tags}.items():
+            self._client.set_experiment_tag(self.experiment_id, name, value)
 
     def _experiment(self, name: str) -> str:
         experiment = self._client.get_experiment_by_name(name)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import getpass
 import os
 import platform
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.core.url_passwords import without_passwords
-from orchestrator.execution.machine_tags import device_name
 
 if TYPE_CHECKING:
     from orchestrator.core.spec import SweepSpec
-    from orchestrator.execution.job import Job
 
 _PACKAGES = ("torch", "torchvision", "timm", "ray", "optuna", "mlflow", "numpy", "scipy", "scikit-learn")
 
 
+PROVENANCE = "provenance.json"
+"""Name of a run's file with its provenance."""
+
+
 def provenance() -> dict[str, str]:
-    """Return tags of a run: commit and whether the tree was clean, versions, host, processors."""
+    """Return commit and whether the tree was clean, versions, host, processors."""
     from orchestrator import __version__
 
     tags = {
@@ -40,36 +42,14 @@ def provenance() -> dict[str, str]:
     return tags
 
 
-TAG_LIMIT = 8000
-"""Characters that MLflow keeps of a tag."""
-
-
-def run_tags(
-    spec: SweepSpec, data_hash: str, splits: Mapping[int, str], encoders: Mapping[str, str], device: str
-) -> Callable[[Job], dict[str, Any]]:
-    """Return a function from a job to its tags, which with the sweep's space and splits allow a rerun of its training.
-
-    Args:
-        spec: the sweep's settings.
-        data_hash: hash of its data set.
-        splits: index → hash of the split.
-        encoders: kind → identity of the encoder, with its weights' hash.
-        device: "cpu" or "cuda".
-    """
-    common = {
-        **provenance(),
-        "device": device_name(device),
-        "data_hash": data_hash,
-        "spec": public_settings(spec),
-        **{f"encoder.{kind}": identity for kind, identity in encoders.items()},
-    }
-
-    def tags(job: Job) -> dict[str, Any]:
-        content = json.dumps(job.as_dict())
-        # A longer job would be cut; a run without this tag is rerun from the sweep's ledger.
-        job_tag = {"job": content} if len(content) <= TAG_LIMIT else {}
-        return {**common, "split_hash": splits[job.split], **job_tag}
-
+def filter_tags() -> dict[str, str]:
+    """Return the tags by which people filter runs: user, commit, host, processors."""
+    found = provenance()
+    tags = {name: found[name] for name in ("host", "cpus")}
+    with suppress(KeyError, OSError):  # a container may lack an entry for its user
+        tags["mlflow.user"] = getpass.getuser()
+    if "git.commit" in found:
+        tags["mlflow.source.git.commit"] = found["git.commit"]  # MLflow's own name, which its pages show
     return tags
 
 

@@ -14,8 +14,7 @@ from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.recorder import STATUS, Recorder, finite_metrics
-from orchestrator.tracking.spooled_runs import SpooledRun
+from orchestrator.tracking.recorder import STATUS, Recorder
 
 
 def reconcile(recorder: Recorder, known: Iterable[tuple[Job, LedgerTrial]], trials: Path) -> int:
@@ -44,16 +43,19 @@ def _complete_run(recorder: Recorder, job: Job, trial: LedgerTrial, epoch_log: P
     for number in missing:
         recorder.on_epoch(job, logged.get(number) or _from_ledger(job, number, trial.epochs[number]), resent=True)
         changed = True
-    if trial.outcome is not None and not _is_ended(run, trial):
+    if trial.outcome is not None and not _is_ended(recorder, job, trial):
         attributes = trial.attributes
+        if by := attributes.get("stopped_by"):
+            recorder.note_stop(job.key, by)
         recorder.on_job_end(job, trial.outcome, attributes.get("final") or {}, attributes.get("error"), resent=True)
         changed = True
     return changed
 
 
-def _is_ended(run: SpooledRun, trial: LedgerTrial) -> bool:
+def _is_ended(recorder: Recorder, job: Job, trial: LedgerTrial) -> bool:
+    run = recorder.spooled(job.key)
     outcome = trial.outcome or Outcome.FAILED
-    final = finite_metrics(trial.attributes.get("final") or {})
+    final = recorder.logged_metrics(job, trial.attributes.get("final") or {})
     return (
         run.status == STATUS[outcome] and run.tags.get("outcome") == str(outcome) and final.items() <= run.final.items()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
@@ -11,15 +12,18 @@ from typing import Any
 
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
+from orchestrator.tracking.best_so_far import BestSoFar, has_ended
 from orchestrator.tracking.event import Event
+from orchestrator.tracking.provenance import PROVENANCE
+from orchestrator.tracking.run_details import RunDetails
+from orchestrator.tracking.run_names import SWEEP, RunNames
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spooled_runs import SpooledRun, SpoolIndex
 from orchestrator.tracking.staged_artifacts import files_to_upload
 
-logger = logging.getLogger(__name__)
+__all__ = ["STATUS", "SWEEP", "Recorder", "finite_metrics", "now_ms", "upload_if_complete"]
 
-SWEEP = "sweep"
-"""Key of the run that stands for the whole sweep."""
+logger = logging.getLogger(__name__)
 
 STATUS = {
     Outcome.COMPLETE: "FINISHED",
@@ -46,7 +50,7 @@ class Recorder:
     Args:
         spool: the spool that is written to.
         trials: folder with the jobs' checkpoints.
-        tags: function of a job; returns tags of its run in addition to those for its place in the sweep.
+        details: function of a job; returns the description of its run.
         index: what an earlier process wrote to the spool.
         uploads: whether a job's checkpoint is uploaded when it ends.
     """
@@ -55,34 +59,47 @@ class Recorder:
         self,
         spool: Spool,
         trials: Path,
-        tags: Callable[[Job], Mapping[str, Any]] = lambda job: {},
+        details: Callable[[Job], RunDetails] = lambda job: RunDetails(),
         index: SpoolIndex | None = None,
         uploads: Callable[[Job, Outcome], bool] = upload_if_complete,
     ) -> None:
         self._spool = spool
         self._trials = trials
-        self._tags = tags
+        self._details = details
         self._index = index or SpoolIndex()
+        self._names = RunNames.of(self._index)
+        self._best_so_far = BestSoFar(self._index)
         self._uploads = uploads
+        self._stopped_by: dict[str, str] = {}
+
+    def note_stop(self, run: str, by: str) -> None:
+        """Tag the run with the user and host that stopped it, if it ends as pruned."""
+        self._stopped_by[run] = by
 
     def on_job_start(self, job: Job) -> None:
         """Start the job's run, or set it to running again."""
         params = {"variant": job.variant or "baselines", **job.params}
+        details = self._details(job)
+        begun = self.spooled(job.key).start is not None
         tags = {
-            **self._tags(job),
+            **details.tags,
             "study": job.study,
             "split": job.split,
             "seed": job.seed,
             **({"source": job.source} if job.source else {}),
             **({"control_of": job.control_of} if job.control_of else {}),
         }
-        self.record("start", job.key, name=job.title, params=params, tags=tags)
+        self.record("start", job.key, name=self._names.run(job), params=params, tags=tags)
+        if details.provenance:
+            self.log_provenance(job.key, details.provenance)
+        if details.dataset and not begun:
+            self.record("dataset", job.key, **details.dataset)
 
     def on_epoch(self, job: Job, epoch: EpochReport, *, resent: bool = False) -> None:
         """Log the epoch's metrics, and the machine as tags."""
         run = self.spooled(job.key)
         if epoch.number not in run.steps:
-            metrics, time_ms = finite_metrics(epoch.metrics), int(epoch.time * 1000)
+            metrics, time_ms = self.logged_metrics(job, epoch.metrics), int(epoch.time * 1000)
             self.record("metrics", job.key, time_ms, step=epoch.number, metrics=metrics, **_resent(resent))
             if not epoch.place.items() <= run.tags.items():  # the job moved to another node
                 self.record("tags", job.key, tags=epoch.place)
@@ -92,11 +109,14 @@ class Recorder:
     ) -> None:
         """Log the final metrics, the outcome, the checkpoint and the status."""
         run = self.spooled(job.key)
+        counted = has_ended(run)
         # Metrics that are logged again after a kill need their original time.
-        self.log_final(job.key, final, run.last_epoch_time, resent=resent)
+        self.log_final(job.key, self.logged_metrics(job, final), run.last_epoch_time, resent=resent)
         tags: dict[str, Any] = {"outcome": str(outcome)}
         if outcome in {Outcome.PRUNED, Outcome.DIVERGED} and run.steps:
             tags["stopped_at_epoch"] = max(run.steps)
+        if outcome is Outcome.PRUNED and job.key in self._stopped_by:
+            tags["stopped_by"] = self._stopped_by[job.key]
         if error:
             tags["error"] = error if len(error) <= _TAG_CHARACTERS else f"… {error[-_TAG_CHARACTERS:]}"
             if len(error) > _TAG_CHARACTERS:
@@ -104,6 +124,23 @@ class Recorder:
         self.record("tags", job.key, tags=tags)
         self.upload_checkpoint(job, outcome)
         self.record("end", job.key, run.last_epoch_time if resent else None, status=STATUS[outcome])
+        if not counted:
+            self._log_best_so_far(job, final, resent)
+
+    def _log_best_so_far(self, job: Job, final: Mapping[str, float], resent: bool) -> None:
+        """Log the next point of the sweep's best-so-far curve."""
+        step, point = self._best_so_far.add(job, finite_metrics(final).get("best_val_srcc"))
+        if point:
+            time_ms = self.spooled(job.key).last_epoch_time if resent else None
+            self.record("metrics", SWEEP, time_ms, step=step, metrics=point, **_resent(resent))
+
+    def logged_metrics(self, job: Job, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return the metrics of a job that MLflow can draw, under their names there."""
+        return self._names.metrics(job, finite_metrics(metrics))
+
+    def log_provenance(self, run: str, content: Mapping[str, Any]) -> None:
+        """Log the versions, hashes and settings that a run came from as its file `provenance.json`."""
+        self.record("text", run, text=json.dumps(content, indent=1) + "\n", into=PROVENANCE)
 
     def upload_checkpoint(self, job: Job, outcome: Outcome) -> None:
         """Upload the files of an ended job's folder, if its checkpoint is to be uploaded."""
@@ -140,13 +177,15 @@ class Recorder:
             logger.warning("the files of %s cannot be staged for MLflow: %s", run, error)
 
     def log_model(self, run: str, folder: Path, **described: Any) -> None:
-        """Log a saved scorer as the run's model; it is staged until MLflow is available."""
+        """Log a saved scorer as the run's model with its final metrics; it is staged until MLflow is available."""
         try:
             location: dict[str, Any] = {"kept": self._spool.stage(run, [folder]), "path": folder.name}
         except OSError as error:
             logger.warning("the model of %s cannot be staged for MLflow: %s", run, error)
             location = {"path": str(folder)}
-        self.record("model", run, **location, **described)
+        logged = self.spooled(run)
+        metrics: dict[str, Any] = {"metrics": logged.final, "metrics_time": logged.final_time} if logged.final else {}
+        self.record("model", run, **location, **metrics, **described)
 
     def record(self, kind: Any, run: str, time_ms: int | None = None, **data: Any) -> None:
         """Append one event to the spool."""

@@ -22,6 +22,7 @@ class SpooledRun:
         tags: the latest value of each tag.
         status: status of the last `end` event; None if the run was started since, or never ended.
         last_epoch_time: milliseconds since 1970 of the latest epoch; 0 if there is none.
+        final_time: milliseconds since 1970 of the final metrics; 0 if there are none.
     """
 
     start: dict[str, Any] | None = None
@@ -30,6 +31,7 @@ class SpooledRun:
     tags: dict[str, Any] = field(default_factory=dict)
     status: str | None = None
     last_epoch_time: int = 0
+    final_time: int = 0
 
     def add(self, event: Event) -> None:
         """Add the run's next event."""
@@ -45,6 +47,7 @@ class SpooledRun:
                 self.last_epoch_time = max(self.last_epoch_time, event.time)
             else:
                 self.final.update(event.data["metrics"])
+                self.final_time = event.time
 
     @property
     def open(self) -> bool:

@@ -17,6 +17,8 @@ from orchestrator.core.url_passwords import without_passwords
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.tracking.destination import experiment_name
 from orchestrator.tracking.recorder import SWEEP, Recorder, now_ms
+from orchestrator.tracking.run_details import RunDetails, dataset_event, run_details
+from orchestrator.tracking.shared_view import LOCAL_SERVER, runs_address, view_tag
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.uploader import SpoolUploader
 from orchestrator.tracking.uploader_process import UploaderProcess
@@ -32,7 +34,7 @@ _REASON_LENGTH = 200
 def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, description: str) -> None:
     """Log the start of the sweep's run: settings, provenance, data set, splits and a description in Markdown."""
     from orchestrator.execution.machine_tags import device_name, training_device
-    from orchestrator.tracking.provenance import provenance, public_settings
+    from orchestrator.tracking.provenance import filter_tags, provenance, public_settings
 
     spec, dataset = prepared.spec, prepared.dataset
     split = prepared.splits[0]
@@ -43,9 +45,8 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
     note = {"mlflow.note.content": description}
     tags = {
         **note,
-        **provenance(),
+        **filter_tags(),
         "data_hash": dataset.data_hash,
-        "split_hash": split.hash,
         "seed": spec.seed,
         "device": device_name(training_device(spec.gpus)),
         "spec": public_settings(spec),
@@ -53,33 +54,33 @@ def log_sweep_start(prepared: PreparedSweep, workspace: Workspace, recorder: Rec
         "budget": spec.trials,  # a tag, since a parameter could not change when the budget is raised
         "outcome": "running",
     }
+    if recorder.spooled(SWEEP).start is None:  # later, the view and the text may be the user's
+        recorder.record("experiment", SWEEP, **_experiment(prepared))
     recorder.record("start", SWEEP, name=spec.name, params=params, tags=tags)
     recorder.record("tags", SWEEP, tags=tags)
-    columns = [
-        ("image", "string"),
-        ("prompt", "string"),
-        *((target, "double") for target in prepared.targets),
-    ]
-    recorder.record(
-        "dataset",
-        SWEEP,
-        name=dataset.name.replace("csv:", ""),
-        digest=dataset.data_hash,
-        rows=len(dataset),
-        source=str(spec.data_root or spec.dataset),
-        columns=columns,
-        split={
-            "protocol": spec.protocol,
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-            "quarantined": len(dataset.quarantined),
-        },
-    )
+    recorder.log_provenance(SWEEP, {**provenance(), **prepared.identity()})
+    recorder.record("dataset", SWEEP, **dataset_event(prepared, split))
     if prepared.cross:
         recorder.record("dataset", SWEEP, **prepared.cross.as_input(spec))
-    for path in (public_spec(workspace), workspace.space, workspace.identity, workspace.provenance, workspace.splits):
+    records = (public_spec(workspace), workspace.space, workspace.identity, workspace.splits)
+    for path in (*records, *workspace.earlier_spaces()):
         recorder.record("artifacts", SWEEP, path=str(path), into="sweep" if path.is_file() else "sweep/splits")
+
+
+def _experiment(prepared: PreparedSweep) -> dict[str, Any]:
+    """Return the data of the event `experiment`: tags to set, and tags to set unless the experiment has them."""
+    spec = prepared.spec
+    # A rate of learning first, then in the order of the space.
+    parameters = sorted(prepared.space.default_params(), key=lambda name: "lr" not in name.split("_"))
+    control = " and of its control `plain_head`" if prepared.control_space else ""
+    note = (
+        f"Sweeps of the variant `{spec.variant}`{control} on the data set `{prepared.dataset.name}`. "
+        "A sweep is a run with its trials below it. Under *Views*, each sweep has its trials sorted by validation SRCC."
+    )
+    return {
+        "tags": view_tag(spec.id, spec.name, parameters, now_ms()),
+        "defaults": {"mlflow.note.content": note},
+    }
 
 
 def public_spec(workspace: Workspace) -> Path:
@@ -98,6 +99,7 @@ def log_sweep_end(
     prepared: PreparedSweep, workspace: Workspace, recorder: Recorder, summary: Any, description: str
 ) -> None:
     """Log the models, the report and the headline metrics, and end the sweep's run."""
+    dataset = dataset_event(prepared, prepared.splits[0])
     for line in summary.confirmed:
         if line.representative:
             folder = workspace.trials / line.representative / MODEL
@@ -108,6 +110,7 @@ def log_sweep_end(
                     folder,
                     name=name,
                     targets=list(prepared.targets),
+                    dataset=(dataset["name"], dataset["digest"]),
                     criteria=prepared.spec.criteria is not None and line.study == "search",
                 )
     recorder.record("artifacts", SWEEP, path=str(workspace.report), into="report")
@@ -126,6 +129,7 @@ def mlflow_ids(
         "experiment": experiment_name(spec),
         "experiment_id": sink.experiment_id if sink else None,
         "run_id": sink.run_id(SWEEP) if sink else None,
+        "page": runs_address(_server(tracking_uri), sink.experiment_id, spec.id) if sink else None,
     }
     for part in ("best", "control"):
         if result[part]:
@@ -133,17 +137,22 @@ def mlflow_ids(
     return ids
 
 
-def job_tags(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], dict[str, Any]]:
-    """Return the function that makes the provenance tags of a job's run."""
-    from orchestrator.execution.machine_tags import training_device
-    from orchestrator.tracking.provenance import run_tags
+def _server(tracking_uri: str) -> str:
+    """Return the address of MLflow's pages; for a database, that of `mlflow ui`."""
+    return tracking_uri if tracking_uri.startswith("http") else LOCAL_SERVER
 
-    return run_tags(
+
+def job_details(prepared: PreparedSweep, features: FeatureSet) -> Callable[[Job], RunDetails]:
+    """Return the function that describes a job's run."""
+    from orchestrator.execution.machine_tags import training_device
+
+    return run_details(
         prepared.spec,
         prepared.dataset.data_hash,
         {index: split.hash for index, split in prepared.splits.items()},
         features.identity,
         training_device(prepared.spec.gpus),
+        {index: dataset_event(prepared, split) for index, split in prepared.splits.items()},
     )
 
 

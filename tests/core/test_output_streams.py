@@ -67,6 +67,7 @@ def test_descriptors_are_put_back_although_the_output_has_no_reader(tmp_path, ca
     reader, writer = os.pipe()
     kept = os.dup(1)
     os.dup2(writer, 1)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(1, "w", closefd=False, encoding="utf-8"))  # as in a command; pytest's is elsewhere
     try:
         with redirect_output(tmp_path / "log.txt") as (out, err):
             os.close(reader)
@@ -80,6 +81,17 @@ def test_descriptors_are_put_back_although_the_output_has_no_reader(tmp_path, ca
             os.close(descriptor)
     said = capfd.readouterr().err
     assert said.count("the sweep continues") == 1 and "still here" in said
+    assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "from a library\n"
+
+
+def test_output_of_libraries_goes_to_the_log_although_standard_output_has_no_descriptor(tmp_path, monkeypatch):
+    shown = io.StringIO()  # as in a notebook
+    monkeypatch.setattr(sys, "stdout", shown)
+    with redirect_output(tmp_path / "log.txt") as (out, _):
+        print("from a library")
+        print("of the sweep", file=out)
+    print("afterwards")
+    assert shown.getvalue() == "of the sweep\nafterwards\n"
     assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "from a library\n"
 
 

@@ -208,3 +208,16 @@ def test_given_ledger_comes_before_the_environment(monkeypatch):
     monkeypatch.setenv("HYPERASSESS_LEDGER", "postgresql://me:hunter2@host/db")
     with pytest.raises(InputError, match="PGPASSWORD"):
         with_defaults(build_spec({}))
+
+
+def test_overrides_of_the_space_are_the_same_from_the_command_line_and_a_configuration(tmp_path):
+    given = build_spec({"set": ("lr=loguniform(1e-4,1e-2)", "depth=2", 'loss=["huber", "mse"]')})
+    for number, content in enumerate(
+        (
+            "set: {lr: 'loguniform(1e-4,1e-2)', depth: 2, loss: [huber, mse]}\n",
+            "set: [depth=2, 'lr=loguniform(1e-4,1e-2)', 'loss=[\"huber\", \"mse\"]']\n",
+        )
+    ):
+        (config := tmp_path / f"{number}.yaml").write_text(content, encoding="utf-8")
+        assert not build_spec({}, config).differences(given)
+    assert build_spec({"set": ("depth=3",)}).differences(given).keys() == {"set"}

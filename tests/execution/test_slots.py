@@ -53,3 +53,16 @@ def test_slot_seconds_add_up_over_changes():
 
 def test_unlimited_slots_never_limit_jobs():
     assert Slots.unlimited().job_limit >= sys.maxsize
+
+
+def test_a_paused_sweep_uses_no_slot_and_its_time_does_not_count():
+    clock = [0.0]
+    slots = Slots(4, clock=lambda: clock[0])
+    clock[0] = 10.0
+    slots.pause()
+    assert (slots.paused, slots.count, slots.job_limit, slots.usable(3), slots.total) == (True, 0, 0, 0, 4)
+    clock[0] = 15.0
+    assert (slots.paused_seconds(), slots.slot_seconds()) == (5.0, 40.0)
+    slots.unpause()
+    clock[0] = 16.0
+    assert (slots.paused_seconds(), slots.slot_seconds(), slots.count) == (5.0, 44.0, 4)

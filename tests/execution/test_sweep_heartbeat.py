@@ -69,6 +69,20 @@ def test_heartbeat_changes_with_the_slots(publisher, store):
     assert (own.heartbeat().slots, own.heartbeat().room, own.heartbeat().wanted) == (2, 16, 4)
 
 
+def test_a_paused_sweep_publishes_at_once_that_it_wants_no_slot(publisher, store, monkeypatch):
+    monkeypatch.setattr(sweep_heartbeat, "INTERVAL", 5.0)
+    with publisher(concurrency=6) as own:
+        wait_for(lambda: store)
+        assert b'"paused"' not in next(iter(store.values())), "programs of an earlier version read it"
+        own._slots.pause()
+        began = time.monotonic()
+        wait_for(lambda: read_heartbeats()[0].paused)
+        assert time.monotonic() - began < 4.0 and read_heartbeats()[0].wanted == 0
+        own._slots.unpause()
+        wait_for(lambda: not read_heartbeats()[0].paused)
+        assert read_heartbeats()[0].wanted == 6
+
+
 def test_sweep_on_a_cluster_of_its_own_publishes_in_its_folder_only(publisher, store):
     own = publisher(shared=False)
     with own:

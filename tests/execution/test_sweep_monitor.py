@@ -37,8 +37,10 @@ def test_phases_follow_each_other():
     progress.on_job_end(job, Outcome.COMPLETE, {}, None)
     progress.on_job_start(confirm)
     assert monitor.snapshot().phase is Phase.CONFIRM
+    progress.on_job_end(confirm, Outcome.COMPLETE, {}, None)
+    assert monitor.snapshot().phase is Phase.CONFIRM
     monitor.enter(Phase.SUMMARY)
-    assert monitor.snapshot().phase is Phase.SUMMARY and monitor.snapshot().done == 1
+    assert monitor.snapshot().phase is Phase.SUMMARY and monitor.snapshot().done == 2
 
 
 def test_a_job_runs_once_it_has_a_worker_and_waits_again_if_interrupted():

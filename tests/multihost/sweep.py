@@ -17,7 +17,7 @@ from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.search.ledger_trial import LedgerTrial, read_trial
-from orchestrator.search.open_storage import open_storage, study_name
+from orchestrator.search.open_storage import find_studies, open_storage
 from tests.multihost.host import Host
 from tests.multihost.sandbox import REPOSITORY
 from tests.multihost.services import Store
@@ -62,14 +62,15 @@ class Sweep:
         return (self.workspace.spool / "target.json").is_file()
 
     @cached_property
-    def _ledger(self) -> tuple[BaseStorage, str]:
+    def _ledger(self) -> tuple[BaseStorage, dict[str, str]]:
         spec = load_spec(self.workspace.spec)
-        return open_storage(spec.ledger, self.workspace.ledger), study_name(spec.ledger, spec.id, "")
+        storage = open_storage(spec.ledger, self.workspace.ledger)
+        return storage, find_studies(storage, spec)
 
     def trials(self) -> dict[str, LedgerTrial]:
         """Return the ledger's trials by key."""
-        storage, prefix = self._ledger
-        studies = {s.study_name.removeprefix(prefix): s._study_id for s in storage.get_all_studies()}
+        storage, names = self._ledger
+        studies = {study: storage.get_study_id_from_name(name) for study, name in names.items()}
         return {
             f"{title}-{trial.number:04d}": read_trial(trial)
             for study, title in KEY_PREFIX.items()

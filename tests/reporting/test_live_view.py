@@ -134,8 +134,9 @@ def test_a_signal_is_acknowledged_within_half_a_second(terminal):
     assert terminal or text.splitlines() == ["Stopping. Ctrl-C again stops at once.", "Stopping at once."]
 
 
-def test_phases_are_plain_lines_without_a_terminal():
-    console = Console(file=io.StringIO(), width=120)
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_phases_are_plain_lines_without_a_terminal(term):
+    console = Console(file=io.StringIO(), width=120, force_terminal=bool(term), _environ={"TERM": term})
     with LiveView(console, SweepMonitor("demo", "a sweep")) as view:
         view.enter(Phase.CONNECTING)
         view.count(400, 400, "image features")
@@ -187,3 +188,20 @@ def test_output_of_libraries_goes_to_the_log(tmp_path):
     assert (done.stdout, done.stderr) == ("shown\nafter\n", "warned\n")
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert all(noise in log for noise in ("noise", "native noise", "child noise")) and "shown" not in log
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_output_of_libraries_before_the_sweep_is_logged_unless_it_does_not_start(tmp_path, raises):
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from orchestrator.core.output_capture import capture_libraries\n"
+        "with capture_libraries(sys.stderr, Path('log')) as stream:\n"
+        "    print('noise'); os.write(2, b'native noise')\n"
+        "    print('shown', file=stream)\n"
+        f"    {'raise SystemExit' if raises else 'pass'}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    assert (done.stdout, done.stderr) == ("", "shown\n")
+    log = tmp_path / "log"
+    assert not log.exists() if raises else "noise" in log.read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from orchestrator.reporting.baseline_names import BASELINES
 from orchestrator.reporting.columns import HEADER
-from orchestrator.reporting.figures import draw_figures
 from orchestrator.reporting.result_rows import result_rows
 from orchestrator.reporting.result_sentences import conclusions
 from orchestrator.reporting.run_description import describe_result, describe_start
@@ -112,22 +111,7 @@ def test_a_sweep_without_finite_scores_is_reported(run_sweep, tmp_path):
     made = run_sweep(tmp_path, wrong=wrong)
     summary = made.summary()
     write_tables(summary.as_result(), tmp_path)
-    draw_figures(summary, made.sweep.arms, made.workspace)
     assert shown(summary) and conclusions(summary.as_result()) and describe_result(made.prepared, summary)
-
-
-@pytest.mark.parametrize("confirm", [0, 1])
-def test_the_plots_are_drawn(run_sweep, tmp_path, confirm):
-    made = run_sweep(tmp_path, confirm=confirm, splits=1, wrong={"trial-0001": ("diverged", 2)})
-    draw_figures(made.summary(), made.sweep.arms, made.workspace)
-    drawn = {path.name: path for path in made.workspace.report.iterdir()}
-    assert {"search.png"} <= set(drawn) and ("comparison.png" in drawn) == ("predictions.png" in drawn) == bool(confirm)
-    assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000 for path in drawn.values())
-
-
-def test_the_plots_of_several_targets_are_drawn(two):
-    draw_figures(two.summary(), two.sweep.arms, two.workspace)
-    assert (two.workspace.report / "predictions.png").is_file()
 
 
 def test_the_description_has_the_search_and_the_result(made):

@@ -10,8 +10,9 @@ import pytest
 
 from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.core.ledger_url import ledger_url
+from orchestrator.core.spec import SweepSpec
 from orchestrator.search.ledger import Ledger
-from orchestrator.search.open_storage import delete_studies, study_name
+from orchestrator.search.open_storage import delete_studies, find_studies, open_storage, study_name
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.rdb_storage import check_database, open_database
 from tests.postgres import PostgresServer
@@ -101,17 +102,32 @@ def test_a_path_may_have_braces(tmp_path):
 def test_sweeps_that_share_a_database_are_apart_and_one_can_be_deleted(tmp_path):
     url = f"sqlite:///{tmp_path}/ledger.db"
     storage = open_database(url)
-    for sweep, trials in (("aaaa", 1), ("bbbb", 2)):
+    specs = [SweepSpec(name=name, id=f"{name}0001", ledger=url) for name in ("aaaa", "bbbb")]
+    for trials, spec in enumerate(specs, 1):
         for study in ("search", "control"):
-            ledger = Ledger(storage, study_name(url, sweep, study), SPACE)
+            ledger = Ledger(storage, study_name(storage, spec, study), SPACE)
             for _ in range(trials):
                 train(ledger, 0.5)
             assert len(ledger) == trials
-    assert study_name(None, "aaaa", "search") == "search"
-    assert (delete_studies(url, "aaaa"), delete_studies(url, "aaaa")) == (2, 0)
+    assert find_studies(storage, specs[0]) == {study: f"aaaa-aaaa0001/{study}" for study in ("search", "control")}
+    assert (delete_studies(specs[0]), delete_studies(specs[0])) == (2, 0)
     names = [study.study_name for study in open_database(url).get_all_studies()]
-    assert names == ["bbbb/search", "bbbb/control"]
-    assert len(Ledger(open_database(url), "bbbb/search", SPACE)) == 2
+    assert names == ["bbbb-bbbb0001/search", "bbbb-bbbb0001/control"]
+    assert len(Ledger(open_database(url), "bbbb-bbbb0001/search", SPACE)) == 2
+
+
+def test_a_sweep_of_an_earlier_version_keeps_the_names_of_its_studies(tmp_path):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    shared, spec = open_database(url), SweepSpec(name="mine", id="aaaa", ledger=url)
+    Ledger(shared, "aaaa/search", SPACE).ask()
+    names = (study_name(shared, spec, "search"), study_name(shared, spec, "confirm"))
+    assert names == ("aaaa/search", "mine-aaaa/confirm")
+    assert find_studies(shared, spec) == {"search": "aaaa/search"} and delete_studies(spec) == 1
+    journal, own = open_storage(None, tmp_path / "ledger.journal"), SweepSpec(name="mine", id="aaaa")
+    Ledger(journal, "search", SPACE).ask()
+    Ledger(journal, study_name(journal, own, "control"), SPACE).ask()
+    assert study_name(journal, own, "search") == "search"
+    assert find_studies(journal, own) == {"search": "search", "control": "mine/control"}
 
 
 class TestPostgres:
@@ -141,7 +157,7 @@ class TestPostgres:
         url = postgres.create_database()
 
         def begin(sweep: int) -> int:
-            return Ledger(open_database(url), study_name(url, str(sweep), "search"), SPACE).ask().number
+            return Ledger(open_database(url), f"{sweep}/search", SPACE).ask().number
 
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(begin, range(4))) == [0] * 4

@@ -252,3 +252,23 @@ def test_a_finished_sweep_that_cannot_be_extended_stays_finished(simulated_tune,
     with pytest.raises(InputError, match="write http://localhost:5000"):
         resume_sweep("made", out, None, {"splits": 3, "tracking_uri": "localhost:5000"}, False, False)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_finished_sweep_continues_with_narrower_ranges(simulated_tune, start, out, capsys):
+    start(confirm=0)
+    workspace = Workspace(out / "made")
+    narrow = {"given": {"set": ("lr=loguniform(4e-3,5e-3)",)}, "as_json": False, "allow_changed": False}
+    with pytest.raises(InputError, match="raise --trials as well"):
+        resume_sweep("made", out, trials=None, **narrow)
+    assert not workspace.earlier_spaces()
+    resume_sweep("made", out, trials=4, **narrow)
+    assert "0 of 2 earlier trials lie in the new space, of the control 0 of 2." in capsys.readouterr().out
+    studies = read_studies(workspace)
+    for study in ("search", "control"):
+        assert all(4e-3 <= trial.params["lr"] <= 5e-3 for trial in studies[study][2:])
+    assert [path.name for path in workspace.earlier_spaces()] == ["space-1.yaml"]
+    identity = json.loads(workspace.identity.read_text(encoding="utf-8"))
+    assert identity["earlier_spaces"] == [{"file": "space-1.yaml", "trials": {"search": 2, "control": 2}}]
+    resume_sweep("made", out, trials=5, given={}, as_json=False, allow_changed=False)
+    assert 4e-3 <= read_studies(workspace)["search"][4].params["lr"] <= 5e-3
+    assert "epoch 1: train_loss" in (workspace.trials / "trial-0004" / "log.txt").read_text(encoding="utf-8")

@@ -7,15 +7,17 @@ from dataclasses import asdict, replace
 import pytest
 from typer.testing import CliRunner
 
+from orchestrator.core.current_user import current_user
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import lock_sweep
 from orchestrator.execution.job import Job
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
-from orchestrator.execution.sweep_heartbeat import Heartbeat, HeartbeatPublisher, owner, register
+from orchestrator.execution.sweep_heartbeat import Heartbeat, HeartbeatPublisher, register
 from orchestrator.search.outcome import Outcome
 from orchestrator.status import status
 from orchestrator.sweeps.running_sweeps import running_sweeps
+from orchestrator.sweeps.sweep_status import State, standings
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,11 @@ def wait_for(path) -> None:
         time.sleep(0.01)
 
 
+def registered(workspace):
+    """Return the file that a heartbeat writes last."""
+    return register() / f"{load_spec(workspace.spec).id}.json"
+
+
 def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make, tmp_path):
     workspace = make("one", trials=2)
     elsewhere = tmp_path / "elsewhere"
@@ -56,11 +63,11 @@ def test_a_running_sweep_is_found_from_any_folder_and_forgotten_at_its_end(make,
         assert [(one.notice.name, one.notice.ended, one.notice.slots) for one in before] == [("one", 1, 0)]
         assert running_sweeps(elsewhere, None, ()) == []
         with publisher(workspace):
-            wait_for(workspace.progress)
+            wait_for(registered(workspace))
             [found] = running_sweeps(elsewhere, None, ())
             notice = found.notice
             assert (notice.ended, notice.budget, notice.running, notice.slots) == (1, 6, 1, 2)
-            assert found.mine and found.silent is None and notice.owner == owner()
+            assert found.mine and found.silent is None and notice.owner == current_user()
         assert not workspace.progress.exists() and not list(register().iterdir())
     assert running_sweeps(workspace.root.parent, None, ()) == []
 
@@ -82,6 +89,22 @@ def test_the_command_lists_them_for_people_and_machines(make, tmp_path, monkeypa
     assert away.exit_code == 0 and "No Ray cluster answers at 127.0.0.1:9" in told["cluster"]["error"]
 
 
+def test_a_paused_sweep_is_listed_as_paused(make):
+    workspace = make("one", trials=2)
+    out = ["--out", str(workspace.root.parent)]
+    with lock_sweep(workspace), publisher(workspace) as published:
+        published._slots.pause()
+        wait_for(workspace.progress)
+        workspace.progress.write_text(published.heartbeat().as_json(), encoding="utf-8")
+        line = CliRunner().invoke(status, out, env={"COLUMNS": "200"}).stdout.splitlines()[-1]
+        assert "paused, 1 ending" in line
+        assert running_sweeps(workspace.root.parent, None, ())[0].as_dict()["paused"] is True
+        (listed,) = standings(workspace.root.parent)
+        assert (listed.state, listed.trials) == (State.PAUSED, 1)
+        workspace.progress.write_text(replace(published.heartbeat(), pid=1).as_json(), encoding="utf-8")
+        assert standings(workspace.root.parent)[0].state is State.RUNNING, "a killed driver left it behind"
+
+
 def test_leftovers_of_a_killed_sweep_are_not_listed(make, tmp_path):
     workspace = make("one", trials=1)
     register().mkdir(parents=True)
@@ -98,7 +121,7 @@ def test_cluster_lists_all_sweeps_this_users_first(make, tmp_path):
         lock_sweep(workspace),
         publisher(workspace),
     ):
-        wait_for(workspace.progress)
+        wait_for(registered(workspace))
         local = Heartbeat(**json.loads(workspace.progress.read_text(encoding="utf-8")))
         theirs = replace(local, id="1", name="theirs", owner="ann", since="2000")
         silent = replace(theirs, id="2", name="silent", since="2001", at=time.time() - 120)

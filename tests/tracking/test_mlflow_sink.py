@@ -24,8 +24,11 @@ def test_a_sweeps_runs_have_parents_params_metrics_and_status(tracked):
     assert set(runs) == {SWEEP, "trial-0000", "trial-0001"}
     sweep, trial = runs[SWEEP], runs["trial-0000"]
     assert (sweep.info.run_name, sweep.info.status, sweep.data.params) == ("my sweep", "FINISHED", {"sampler": "tpe"})
-    assert sweep.data.metrics == {"test_srcc": 0.5} and sweep.data.tags["mlflow.note.content"] == "# what"
-    assert (trial.info.run_name, trial.info.status) == ("trial 0", "FINISHED")
+    assert (
+        sweep.data.metrics == {"test_srcc": 0.5, "best_so_far_val_srcc": 0.3}
+        and sweep.data.tags["mlflow.note.content"] == "# what"
+    )
+    assert (trial.info.run_name, trial.info.status) == ("trial-0000", "FINISHED")
     assert trial.data.tags["mlflow.parentRunId"] == sweep.info.run_id == sink.run_id(SWEEP)
     assert trial.data.tags[SWEEP_TAG] == tracked.sweep_id and trial.data.tags["outcome"] == "complete"
     assert trial.data.tags["mlflow.source.name"] == "test" and trial.data.tags["seed"] == "7"
@@ -269,7 +272,7 @@ def test_invalid_events_are_refused_and_the_others_arrive(tracked):
     ((event, reason),) = caught.value.events
     assert (event.kind, event.data) == ("params", {"params": {"a": 2}}) and "a" in reason
     runs = tracked.runs()
-    assert runs[SWEEP].data.params == {"a": "1"} and runs[SWEEP].data.metrics == {"b": 0.5}
+    assert runs[SWEEP].data.params == {"a": "1"} and runs[SWEEP].data.metrics == {"b": 0.5, "best_so_far_val_srcc": 0.3}
     assert runs[SWEEP].info.status == runs["trial-0000"].info.status == "FINISHED"
 
 
@@ -347,7 +350,7 @@ def test_a_run_created_without_its_start_event_gets_its_name_later(tracked):
     tracked.recorder.on_job_start(job(0))
     sink.send(tracked.spool.read()[0][1:])
     trial = tracked.run("trial-0000")
-    assert trial.info.run_name == "trial 0" and trial.data.params["depth"] == "2" and trial.data.tags["seed"] == "7"
+    assert trial.info.run_name == "trial-0000" and trial.data.params["depth"] == "2" and trial.data.tags["seed"] == "7"
     assert tracked.run(SWEEP).info.run_name == "mine"
     assert trial.data.tags["mlflow.parentRunId"] == tracked.run(SWEEP).info.run_id
 

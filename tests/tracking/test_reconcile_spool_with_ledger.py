@@ -69,6 +69,7 @@ def test_a_trial_without_events_is_recorded(spool):
         (1, 1001000): {"val_srcc": 0.1, "train_loss": 1.0},
         (2, 1002000): {"val_srcc": 0.2, "train_loss": 0.5},
         (0, 1002000): {"best_val_srcc": 0.2},
+        (1, 1002000): {"best_so_far_val_srcc": 0.2},
     }
 
 
@@ -238,7 +239,15 @@ def agree(sweep, shown):
         if key.startswith("confirm") and t.attributes["source"] is None:
             finite = {}
         else:
-            points = [(step, value) for step, value, _ in run["curves"].get("val_srcc", [])]
+            points = [(step, value) for step, value, _ in run["curves"].get(logged_name(key, "val_srcc"), [])]
             assert points == sorted(finite.items()), (key, "a gap, or a double")
         for name, value in t.attributes["final"].items():
-            assert [(s, v) for s, v, _ in run["curves"][name]] == [(0, value)]
+            assert [(s, v) for s, v, _ in run["curves"][logged_name(key, name)]] == [(0, value)]
+    for name in ("best_so_far_val_srcc", "control_best_so_far_val_srcc"):
+        best = [(step, value) for step, value, _ in shown["sweep"]["curves"].get(name, [])]
+        assert len({step for step, _ in best}) == len(best), "a point is there twice"
+        assert [value for _, value in best] == sorted(value for _, value in best)
+
+
+def logged_name(key, metric):
+    return f"confirm_{metric}" if key.startswith("confirm") and metric.startswith(("val_", "best_val_")) else metric

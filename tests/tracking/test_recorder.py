@@ -1,5 +1,6 @@
 """The recorder's events."""
 
+import json
 import math
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
-from orchestrator.tracking.recorder import STATUS, Recorder
+from orchestrator.tracking.recorder import STATUS, SWEEP, Recorder
+from orchestrator.tracking.run_details import RunDetails
 from orchestrator.tracking.spool import Spool
 from orchestrator.tracking.spooled_runs import index_spool
 
@@ -55,7 +57,7 @@ class TestRecorder:
                 "start",
                 key,
                 {
-                    "name": "trial 3",
+                    "name": "trial-0003",
                     "params": {"variant": "text_hyper", "lr": 0.1, "depth": 2},
                     "tags": {"study": "search", "split": 0, "seed": 7},
                 },
@@ -64,6 +66,7 @@ class TestRecorder:
             ("metrics", key, {"step": 0, "metrics": {"best_val_srcc": 0.5}}),
             ("tags", key, {"tags": {"outcome": "complete"}}),
             ("end", key, {"status": "FINISHED"}),
+            ("metrics", SWEEP, {"step": 1, "metrics": {"best_so_far_val_srcc": 0.5}}),
         ]
         assert spool.read()[0][1].time == 1234567
         kept = Path(artifacts["path"])
@@ -71,16 +74,29 @@ class TestRecorder:
         assert {file.name for file in kept.iterdir()} == {"best-1.safetensors", "checkpoint.json"}
         assert (kept / "checkpoint.json").samefile(folder / "checkpoint.json")
 
-    def test_a_run_has_provenance_tags(self, spool, tmp_path):
-        recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "here", "split_hash": f"of {job.split}"})
-        recorder.on_job_start(TRIAL)
-        recorder.on_job_start(CONFIRM)
-        tags = [data["tags"] for _, _, data in told(spool)]
-        assert [tag["split_hash"] for tag in tags] == ["of 0", "of 2"] and tags[0]["host"] == "here"
-        assert tags[0]["study"] == "search"
+    def test_a_run_has_tags_provenance_and_data_set(self, spool, tmp_path):
+        def details(job):
+            return RunDetails({"host": "here"}, {"split_hash": f"of {job.split}"}, {"name": "shapes"})
+
+        recorder = Recorder(spool, tmp_path / "trials", details)
+        for job in (TRIAL, CONFIRM, TRIAL):
+            recorder.on_job_start(job)
+        found = told(spool)
+        tags = [data["tags"] for kind, _, data in found if kind == "start"]
+        assert tags[0] == {"host": "here", "study": "search", "split": 0, "seed": 7}
+        files = [(run, data["into"], json.loads(data["text"])) for kind, run, data in found if kind == "text"]
+        assert files[:2] == [
+            (TRIAL.key, "provenance.json", {"split_hash": "of 0"}),
+            (CONFIRM.key, "provenance.json", {"split_hash": "of 2"}),
+        ]
+        assert len(files) == 3, "a resumed trial may run with other versions"
+        assert [(run, data) for kind, run, data in found if kind == "dataset"] == [
+            (TRIAL.key, {"name": "shapes"}),
+            (CONFIRM.key, {"name": "shapes"}),
+        ]
 
     def test_a_job_on_another_node_has_that_nodes_tags(self, spool, tmp_path):
-        recorder = Recorder(spool, tmp_path / "trials", lambda job: {"host": "driver", "cpus": "2"})
+        recorder = Recorder(spool, tmp_path / "trials", lambda job: RunDetails({"host": "driver", "cpus": "2"}))
         recorder.on_job_start(TRIAL)
         recorder.on_epoch(TRIAL, EpochReport(1, 0.5, {"a": 0.5}, 1.0, 1.0, place={"host": "driver", "cpus": "2"}))
         assert "tags" not in {kind for kind, _, _ in told(spool)}
@@ -137,7 +153,7 @@ class TestRecorder:
         for one in (recorder, again):
             one.on_epoch(TRIAL, EpochReport(1, 0.5, {"val_srcc": 0.5}, 1.0, 99.0))
             one.on_job_end(TRIAL, Outcome.COMPLETE, {"best_val_srcc": 0.5}, None)
-        metrics = [event for event in spool.read()[0] if event.kind == "metrics"]
+        metrics = [event for event in spool.read()[0] if event.kind == "metrics" and event.run != SWEEP]
         assert [(event.data["step"], event.time) for event in metrics] == [(1, 1000), (0, 1000)]
 
     def test_files_that_cannot_be_staged_end_no_trial(self, recorder, spool, tmp_path, monkeypatch):
@@ -151,7 +167,7 @@ class TestRecorder:
         monkeypatch.setattr("os.link", full)
         monkeypatch.setattr("shutil.copy2", full)
         recorder.on_job_end(TRIAL, Outcome.COMPLETE, {}, None)
-        assert told(spool)[-1][2] == {"status": "FINISHED"} and not (spool.folder / "files").exists()
+        assert told(spool)[-1] == ("end", TRIAL.key, {"status": "FINISHED"}) and not (spool.folder / "files").exists()
 
     def test_only_a_complete_run_with_a_folder_has_a_checkpoint_to_log(self, recorder, spool, tmp_path):
         recorder.on_job_end(TRIAL, Outcome.COMPLETE, {}, None)
@@ -163,9 +179,9 @@ class TestRecorder:
         for job in (CONTROL, CONFIRM, BASELINES):
             recorder.on_job_start(job)
         control, confirm, baselines = (data for _, _, data in told(spool))
-        assert (control["name"], control["tags"]["control_of"]) == ("control 1", "text_hyper")
-        assert (confirm["name"], confirm["tags"]["source"]) == ("confirm trial 3, split 2", "trial-0003")
-        assert (baselines["name"], baselines["params"]) == ("baselines, split 1", {"variant": "baselines"})
+        assert (control["name"], control["tags"]["control_of"]) == ("control-0001", "text_hyper")
+        assert (confirm["name"], confirm["tags"]["source"]) == ("trial-0003-split-02", "trial-0003")
+        assert (baselines["name"], baselines["params"]) == ("baselines-split-01", {"variant": "baselines"})
 
     def test_a_metric_that_is_not_finite_is_omitted(self, recorder, spool):
         metrics = {"val_srcc": math.nan, "train_loss": math.inf, "lr": 0.1}

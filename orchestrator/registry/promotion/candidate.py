@@ -15,6 +15,8 @@ from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.execution.median_run import median_run
 from orchestrator.registry.promotion.sweep_results import SweepResults, targets_of
 from orchestrator.tracking.mlflow_sink import KEY_TAG
+from orchestrator.tracking.run_facts import run_facts
+from orchestrator.tracking.run_names import validation_of
 from orchestrator.training.bootstrap import Metric
 
 if TYPE_CHECKING:
@@ -58,6 +60,11 @@ class Candidate:
     def name(self) -> str:
         """Reference to the run, `SWEEP/confirm-0003`."""
         return f"{self.results.name}/{self.run.data.tags[KEY_TAG]}"
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """Versions, hashes and settings of the run, with its tags."""
+        return run_facts(self.results.client, self.run)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -125,7 +132,7 @@ def candidate_of(results: SweepResults, run: Run, metric: Metric, study: Arm = "
 def _candidate(
     results: SweepResults, source: str, runs: list[Run], metric: Metric, chosen: Run | None = None
 ) -> Candidate | None:
-    scores = {run.info.run_id: run.data.metrics.get(f"best_val_{metric}") for run in runs}
+    scores = {run.info.run_id: validation_of(run.data.metrics, metric) for run in runs}
     known = {run_id: score for run_id, score in scores.items() if score is not None}
     middle = median_run(known)
     run = chosen or next((run for run in runs if run.info.run_id == middle), None)

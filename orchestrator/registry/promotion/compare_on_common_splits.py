@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.registry.promotion.candidate import Candidate
 from orchestrator.registry.promotion.sweep_results import SweepResults
 from orchestrator.reporting.aggregate import number_json
+from orchestrator.tracking.run_names import validation_of
 from orchestrator.training.bootstrap import Metric
 from orchestrator.training.metrics import plcc, srcc
 
@@ -22,8 +23,6 @@ FEWEST_SPLITS = 2
 
 FEWEST_PROMPTS = 20
 """Number of prompts that rows outside every training part must have."""
-
-_SPLIT = "split_hash"
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,12 @@ def common_splits(candidates: Sequence[Candidate], metric: Metric) -> frozenset[
 
 def validation_medians(candidates: Sequence[Candidate], metric: Metric, common: frozenset[str]) -> tuple[float, ...]:
     """Return the median validation figure of each configuration over common splits, of which there is at least one."""
-    return tuple(
-        median(run.data.metrics[_key(metric)] for split, run in _by_split(one, metric).items() if split in common)
+    figures = [
+        {split: validation_of(run.data.metrics, metric) for split, run in _by_split(one, metric).items()}
         for one in candidates
+    ]
+    return tuple(
+        median(value for split, value in one.items() if split in common and value is not None) for one in figures
     )
 
 
@@ -97,15 +99,12 @@ def common_ground(candidates: Sequence[Candidate], metric: Metric) -> CommonGrou
     return CommonGround(values, f"on the {len(names)} images of {prompts} prompts that none was trained or tested on")
 
 
-def _key(metric: Metric) -> str:
-    return f"best_val_{metric}"
-
-
 def _by_split(candidate: Candidate, metric: Metric) -> dict[str, Run]:
+    """Return hash of the split → confirm run with a validation figure."""
     return {
-        run.data.tags[_SPLIT]: run
+        split: run
         for run in reversed(candidate.runs)
-        if _SPLIT in run.data.tags and _key(metric) in run.data.metrics
+        if validation_of(run.data.metrics, metric) is not None and (split := candidate.results.split_hash(run))
     }
 
 

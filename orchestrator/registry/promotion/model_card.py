@@ -44,7 +44,7 @@ def model_card(
         outcome: result of the promotion, in a sentence.
         better_control: sentence about a control that is better by validation; empty if it is not.
     """
-    spec, tags = candidate.results.spec, candidate.run.data.tags
+    spec, tags = candidate.results.spec, candidate.facts
     test = rows_of_test(candidate.table)
     sweep_tags = candidate.results.sweep.data.tags
     figures = table_figures([candidate.table], candidate.targets)

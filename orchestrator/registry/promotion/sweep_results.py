@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from orchestrator.search.outcome import Outcome
 from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
 from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
 from orchestrator.tracking.recorder import SWEEP
+from orchestrator.tracking.run_facts import run_facts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -59,6 +61,19 @@ class SweepResults:
     def data_hash(self) -> str:
         """Hash of the data set that it ran on."""
         return str(self.sweep.data.tags["data_hash"])
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """Facts that the sweep came from; see `run_facts`."""
+        return run_facts(self.client, self.sweep)
+
+    def split_hash(self, run: Run) -> str | None:
+        """Return the hash of the split that a confirm run was trained on; None if it is not known."""
+        tags = run.data.tags
+        if "split_hash" in tags:  # a run of an earlier version
+            return str(tags["split_hash"])
+        splits: dict[str, str] = json.loads(self.facts.get("splits", "{}"))
+        return splits.get(tags["split"])
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.read_ledger import read_studies
 from orchestrator.tracking.run_id_format import is_run_id
+from orchestrator.tracking.run_names import trained_name
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -152,12 +153,13 @@ def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path
     from orchestrator.tracking.mlflow_sink import KEY_TAG, SWEEP_TAG
     from orchestrator.tracking.quiet_mlflow import MlflowClient, MlflowException
     from orchestrator.tracking.recorder import SWEEP
+    from orchestrator.tracking.run_facts import run_facts
 
     uri = resolve_existing_tracking_uri(tracking_uri)
     client = MlflowClient(tracking_uri=uri)
     try:
         run = client.get_run(run_id)
-        tags = run.data.tags
+        tags = run_facts(client, run)
         if tags.get(KEY_TAG) == SWEEP:
             raise InputError(f"{run_id} is a whole sweep: give the id of one of its trials.")
         if "job" not in tags or "spec" not in tags:
@@ -178,7 +180,7 @@ def _from_mlflow(run_id: str, out: Path, tracking_uri: str | None, scratch: Path
         # What is public of an address may not do to reach it.
         spec=spec.model_copy(update={"tracking_uri": saved.tracking_uri, "address": saved.address}),
         curve=curve,
-        about=dict(tags),
+        about=tags,
         study=job.study,
         job=job,
         run_id=run_id,
@@ -193,7 +195,7 @@ def _history(client: Any, run: Run) -> Curve:
     curve: Curve = {}
     for name in _figures(run.data.metrics):
         for point in client.get_metric_history(run.info.run_id, name):
-            curve.setdefault(point.step, {})[name] = point.value
+            curve.setdefault(point.step, {})[trained_name(name)] = point.value
     if run.data.tags.get("outcome") != str(Outcome.COMPLETE):
         curve.pop(FINAL, None)
     if not set(curve) - {FINAL}:

@@ -74,6 +74,9 @@ class MadeSweepResults:
         runs = self._runs if title == "trial" else self._control_runs
         return {f"{title}-0001": runs} if runs else {}
 
+    def split_hash(self, run):
+        return run.data.tags["split_hash"]
+
     def baselines(self):
         if self._baselines is None:
             return []

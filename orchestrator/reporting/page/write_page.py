@@ -1,0 +1,72 @@
+"""Write the report page of a sweep and its charts as PNG files, each in one step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+from orchestrator.core.atomic_files import write_file
+from orchestrator.core.sweep_folder import Workspace
+from orchestrator.reporting.page.build_sections import build_sections
+from orchestrator.reporting.page.page_html import PageHeading, page_html
+from orchestrator.reporting.page.section import Chart, Section
+from orchestrator.reporting.sweep_record import SweepRecord
+
+logger = logging.getLogger(__name__)
+
+PAGE = "index.html"
+"""Name of the page in the folder `report/`."""
+
+REFRESH_SECONDS = 15
+"""Seconds after which the page of a running sweep loads itself again."""
+
+
+def page_path(workspace: Workspace) -> Path:
+    """Return the path of a sweep's report page."""
+    return workspace.report / PAGE
+
+
+def render_page(record: SweepRecord, running: bool = False) -> tuple[str, list[Section]]:
+    """Return the page of a sweep as HTML, and its sections.
+
+    Args:
+        record: the sweep.
+        running: the sweep runs now, so that the page loads itself again.
+    """
+    sections = build_sections(record)
+    refresh = REFRESH_SECONDS if running else None
+    return page_html(PageHeading(record.spec.name, describe_state(record, running), refresh), sections), sections
+
+
+def describe_state(record: SweepRecord, running: bool) -> str:
+    """Return in a line whether a sweep is running, and the time as of which the page shows it."""
+    state = "running" if running else "finished" if record.result else "not finished, and not running"
+    now = datetime.now().astimezone()
+    return f"{state[0].upper()}{state[1:]}, as of {now:%H:%M:%S} on {now:%Y-%m-%d}."
+
+
+def write_pictures(sections: Iterable[Section], folder: Path) -> None:
+    """Write each chart that can be drawn as `NAME.png`; log the reason for one that fails."""
+    for section in sections:
+        for chart in section.charts:
+            if chart.draw is not None:
+                try:
+                    write_file(folder / f"{chart.name}.png", _png(chart))
+                except Exception:  # any: the other charts are worth drawing
+                    logger.exception("the picture of the chart %s failed", chart.name)
+
+
+def _png(chart: Chart) -> bytes:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    assert chart.draw is not None
+    with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        chart.draw(figure)
+        content = BytesIO()
+        figure.savefig(content, dpi=150, format="png")
+    return content.getvalue()

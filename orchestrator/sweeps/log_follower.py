@@ -1,0 +1,47 @@
+"""Reader of log files that grow and are rotated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class LogFollower:
+    """Reader of a log; each call returns what was added since the last one.
+
+    Args:
+        path: the log.
+        earlier: place of the part that was rotated.
+    """
+
+    def __init__(self, path: Path, earlier: Path) -> None:
+        self._path, self._earlier = path, earlier
+        self._inode: int | None = None
+        self._place = 0
+        self._first = True
+
+    def read(self) -> str:
+        """Return the new text; at the first call all of it, with the rotated part before it."""
+        new = _content(self._earlier, 0) if self._first else b""
+        self._first = False
+        try:
+            status = self._path.stat()
+        except OSError:
+            return new.decode("utf-8", "replace")
+        if self._inode is not None and status.st_ino != self._inode:
+            new += _content(self._earlier, self._place)  # the rest of the file that was rotated since
+            self._place = 0
+        elif status.st_size < self._place:
+            self._place = 0
+        self._inode = status.st_ino
+        added = _content(self._path, self._place)
+        self._place += len(added)
+        return (new + added).decode("utf-8", "replace")
+
+
+def _content(path: Path, start: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read()
+    except OSError:
+        return b""

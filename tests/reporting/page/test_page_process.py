@@ -1,0 +1,66 @@
+"""The process that writes the report page: its last page, its end with the driver, and that its death harms nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from orchestrator.core.errors import InputError
+from orchestrator.core.sweep_folder import Workspace
+from orchestrator.reporting.page import page_main
+from orchestrator.reporting.page.page_process import PageProcess
+from tests.reporting.page.made_sweeps import make_sweep
+
+pytestmark = pytest.mark.integration
+
+
+def alive(process_id):
+    return psutil.pid_exists(process_id) and psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_killed_process_is_replaced_for_the_last_page(tmp_path):
+    workspace = make_sweep(tmp_path / "mine", 2)
+    page = PageProcess(workspace, cores=2)
+    page.start()
+    first = page.process_id
+    os.kill(first, signal.SIGKILL)
+    page.request_last_page({"best": None})
+    assert page.wait() and page.process_id != first and not alive(page.process_id)
+    assert "Finished, as of" in (workspace.report / "index.html").read_text(encoding="utf-8")
+    assert (workspace.report / "search.png").is_file()
+
+
+def test_a_page_that_cannot_be_written_is_reported(tmp_path):
+    page = PageProcess(Workspace(tmp_path / "missing"), cores=2)
+    page.start()
+    page.request_last_page({})
+    assert not page.wait()
+
+
+def test_the_process_ends_with_the_driver(tmp_path):
+    workspace = make_sweep(tmp_path / "mine", 1)
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from orchestrator.core.sweep_folder import Workspace\n"
+        "from orchestrator.reporting.page.page_process import PageProcess\n"
+        "page = PageProcess(Workspace(Path(sys.argv[1])), 2)\npage.start()\nprint(page.process_id, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(workspace.root)], capture_output=True, text=True, timeout=60, encoding="utf-8")
+    deadline = time.monotonic() + 30
+    while alive(int(done.stdout)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(int(done.stdout)) and not (workspace.report / "index.html").exists()
+
+
+def test_a_running_sweep_has_a_page_that_says_so(tmp_path):
+    workspace = make_sweep(tmp_path / "mine", 1)
+    page_main.write_running(workspace)
+    text = (workspace.report / "index.html").read_text(encoding="utf-8")
+    assert "Running, as of" in text and 'http-equiv="refresh"' in text
+    with pytest.raises(InputError):
+        page_main.write_running(Workspace(tmp_path / "missing"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.__main__ import COMMANDS
 from orchestrator.reporting.columns import HEADER
+from orchestrator.search.space import load_space
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "terminal.svg"
 STALE = "the picture is stale: run `make sweep`, then `python docs/make_pictures.py SWEEP`"
@@ -28,6 +29,14 @@ def test_picture_has_todays_columns():
     first = next(number for number, line in enumerate(lines) if line.startswith("text_hyper, trial"))
     shown = Counter(" ".join(lines[title + 1 : first]).split())
     assert shown == Counter(" ".join(HEADER).split()), STALE
+
+
+def test_picture_shows_the_winning_parameters():
+    lines = shown_lines()
+    first = next((number for number, line in enumerate(lines) if line.startswith("parameter ")), None)
+    assert first is not None, STALE
+    shown = [line.split()[0] for line in lines[first + 1 :] if line][: len(load_space("text_hyper").parameters())]
+    assert sorted(shown) == sorted(load_space("text_hyper").parameters()), STALE
 
 
 def test_picture_names_commands_that_exist():

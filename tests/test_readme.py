@@ -61,6 +61,8 @@ def test_readme_shows_every_command():
         "orchestrator.rollback",
         "orchestrator.export",
         "orchestrator.rerun",
+        "orchestrator.report",
+        "orchestrator.stop",
         "orchestrator.sync",
         "orchestrator.cluster",
         "orchestrator.status",
@@ -90,6 +92,24 @@ def test_commands_of_one_machine_do_what_the_readme_says(folder):
     assert sum(json.loads(extended)["counts"].values()) == 3
     exported = run(folder, next(command for command in COMMANDS if "orchestrator.sweeps export" in command))
     assert "readme-0.zip" in exported and (folder / "readme-0.zip").is_file()
+
+
+def test_a_finished_sweep_is_looked_at_and_not_stopped(folder, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    best, page, report, watch, logs, stop = (
+        next(command for command in COMMANDS if f"orchestrator.{name} SWEEP" in command)
+        for name in ("sweeps best", "sweeps open", "report", "sweeps watch", "sweeps logs", "stop")
+    )
+    assert "hypernet_lr_ratio" in run(folder, best)
+    assert "readme-0/report/index.html" in run(folder, page) and len(opened) == 1
+    run(folder, report)
+    compared = (folder / "report.html").read_text(encoding="utf-8")
+    assert "readme-0" in compared and "readme-1" in compared
+    assert "finished" in run(folder, watch)
+    assert "epoch" in run(folder, logs)
+    refused = commands.invoke(folder, "stop", "readme-0", code=2)
+    assert "is not running" in refused.err
 
 
 def test_champion_is_promoted_and_rolled_back(folder):
@@ -168,7 +188,7 @@ def test_commands_of_many_machines_run_a_sweep(folder, monkeypatch):
 
 def run(folder: Path, command: str, *more: str) -> str:
     """Run a command as the README shows it, with `more` arguments, and return its standard output."""
-    module, *arguments = shlex.split(command.replace("~/", f"{folder}/").replace("SWEEP", "readme-0"))[2:]
+    module, *arguments = shlex.split(command.replace("~/", f"{folder}/").replace("SWEEP", "readme-0").replace("OTHER", "readme-1"))[2:]
     name = module.removeprefix("orchestrator.")
     if name in APART:
         return commands.run(folder, name, *arguments, *more, environment=shown_environment()).out

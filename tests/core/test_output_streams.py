@@ -67,7 +67,9 @@ def test_descriptors_are_put_back_although_the_output_has_no_reader(tmp_path, ca
     reader, writer = os.pipe()
     kept = os.dup(1)
     os.dup2(writer, 1)
-    monkeypatch.setattr(sys, "stdout", os.fdopen(1, "w", closefd=False, encoding="utf-8"))  # as in a command; pytest's is elsewhere
+    monkeypatch.setattr(
+        sys, "stdout", os.fdopen(1, "w", closefd=False, encoding="utf-8")
+    )  # as in a command; pytest's is elsewhere
     try:
         with redirect_output(tmp_path / "log.txt") as (out, err):
             os.close(reader)

@@ -84,7 +84,10 @@ def test_an_unreadable_request_is_set_aside(workspace, inbox, content, monkeypat
     path.write_text(" " * 300_000 if content is None else content, encoding="utf-8")
     (workspace.requests / ".draft.json.partial").write_text("{", encoding="utf-8")
     assert inbox.take() == [good] and inbox.take() == []
-    assert not path.exists() and not json.loads((path.parent / "handled" / "bad.json").read_text(encoding="utf-8"))["accepted"]
+    assert (
+        not path.exists()
+        and not json.loads((path.parent / "handled" / "bad.json").read_text(encoding="utf-8"))["accepted"]
+    )
 
 
 def test_a_request_is_not_repeated_if_its_answer_cannot_be_written(workspace, inbox, monkeypatch, caplog):

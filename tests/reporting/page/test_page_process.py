@@ -50,7 +50,9 @@ def test_the_process_ends_with_the_driver(tmp_path):
         "page = PageProcess(Workspace(Path(sys.argv[1])), 2)\npage.start()\nprint(page.process_id, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(workspace.root)], capture_output=True, text=True, timeout=60, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(workspace.root)], capture_output=True, text=True, timeout=60, encoding="utf-8"
+    )
     deadline = time.monotonic() + 30
     while alive(int(done.stdout)) and time.monotonic() < deadline:
         time.sleep(0.05)

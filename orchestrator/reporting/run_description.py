@@ -24,10 +24,10 @@ def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
 
     result = summary.as_result()
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.counts["search"].items() if count)
-    verdict, *others = conclusions(result)
+    verdict, *others = conclusions(result) or [""]  # without confirm runs nothing is compared
     # MLflow folds a long description, so the result comes first.
     parts = [
-        f"**{verdict}** {summary_line(result)} Trials: {outcomes}.",
+        f"{f'**{verdict}** ' if verdict else ''}{summary_line(result)} Trials: {outcomes}.",
         markdown_table(result),
         f"Figures: {protocol_line(result)}.",
         *cross_markdown(result),

@@ -98,9 +98,9 @@ class SearchSpace(BaseModel):
         A parameter that does not exist with them stays as it is, and its condition is never met.
 
         Raises:
-            InputError: the parameters do not fit the space.
+            InputError: a parameter is missing.
         """
-        chosen = self.configuration(params)
+        chosen = self.configuration(params, in_range=False)
         values = {**chosen.model, **chosen.training, **chosen.backbone}
         return SearchSpace(
             **{

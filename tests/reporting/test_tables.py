@@ -126,3 +126,9 @@ def test_optimistic_results_are_marked(made):
     summary = replace(made.summary(), optimistic=True)
     assert "optimistic" in shown(summary).lower()
     assert "ptimistic" in describe_result(made.prepared, summary)
+
+
+def test_a_sweep_without_confirm_runs_has_a_description(run_sweep, tmp_path):
+    made = run_sweep(tmp_path, confirm=0, trials=1)
+    text = describe_result(made.prepared, made.summary())
+    assert text.startswith("Best: trial 0, validation SRCC") and "****" not in text

@@ -119,3 +119,10 @@ def test_a_result_without_a_space_prints_without_parameters(made, finished):
     workspace.result.write_text(json.dumps(result), encoding="utf-8")
     workspace.space.unlink()
     assert read_result(workspace, made.prepared.spec)["best"]["parameters"] == []
+
+
+def test_a_winner_outside_narrower_ranges_is_fixed_all_the_same(finished):
+    result, workspace = finished
+    best = {**result["best"], "params": {**result["best"]["params"], "lr": 0.5}}
+    write_winner(SPACE, {**result, "best": best}, workspace.report)
+    assert load_space(workspace.report / "best_space.yaml").configuration({}).training == {"lr": 0.5}

@@ -61,6 +61,7 @@ def _scatter(axis: Axes, trace: dict[str, Any]) -> None:
         marker=_MARKERS.get(symbol or "", "o") if "markers" in mode else "none",
         markersize=(marker.get("size") or 6) * 0.6,
         color=line.get("color") or colours,
+        markeredgecolor=(marker.get("line") or {}).get("color") or line.get("color") or colours,
         alpha=trace.get("opacity"),
         label=label,
     )
@@ -80,8 +81,14 @@ def _bar(axis: Axes, trace: dict[str, Any]) -> None:
 def _contour(axis: Axes, trace: dict[str, Any]) -> None:
     import numpy as np
 
-    z = np.array(_values(trace["z"]), dtype=float)
-    drawn = axis.contourf(_values(trace["x"]), _values(trace["y"]), np.ma.masked_invalid(z), levels=10, cmap="cividis")
+    z = np.array([[math.nan if value is None else value for value in row] for row in _values(trace["z"])], dtype=float)
+    rows, columns = np.nonzero(np.isfinite(z))
+    # Plotly interpolates between the few cells that have a value; so does a triangulation.
+    try:
+        x, y = np.array(_values(trace["x"]), dtype=float), np.array(_values(trace["y"]), dtype=float)
+        drawn = axis.tricontourf(x[columns], y[rows], z[rows, columns], levels=10, cmap="cividis")
+    except (ValueError, RuntimeError):  # names on an axis, fewer than three points, or all on a line
+        return
     axis.figure.colorbar(drawn, ax=axis, label="validation SRCC")
 
 
@@ -89,6 +96,8 @@ _DRAW: dict[str, Callable[[Any, dict[str, Any]], None]] = {"scatter": _scatter, 
 
 
 def _finish(axis: Axes, layout: dict[str, Any], name: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     x_layout = layout.get(f"xaxis{name[1:]}") or {}
     y_layout = layout.get(f"yaxis{name[1:]}") or {}
     axis.set_xlabel(_title(x_layout))
@@ -100,6 +109,13 @@ def _finish(axis: Axes, layout: dict[str, Any], name: str) -> None:
     for one, set_ticks in ((x_layout, axis.set_xticks), (y_layout, axis.set_yticks)):
         if one.get("ticktext") is not None:
             set_ticks(list(one["tickvals"]), [_plain(text) for text in one["ticktext"]])
+        elif set_ticks == axis.set_xticks and _title(one) in {"trial", "epoch"}:
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if y_layout.get("visible") is False:
+        axis.yaxis.set_visible(False)
+        axis.spines["left"].set_visible(False)
+    for note in layout.get("annotations") or () if name == "x" else ():
+        axis.text(note["x"], note["y"], f" {_plain(note['text'])}", fontsize=7, va="center")
     axis.grid(alpha=0.25)
 
 

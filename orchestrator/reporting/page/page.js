@@ -1,8 +1,10 @@
 "use strict";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+let printing = false;
+
 function theme() {
-  const paper = matchMedia("print").matches || !dark.matches;
+  const paper = printing || !dark.matches;
   const [text, grid] = paper ? ["#1d2127", "#d9dde3"] : ["#e6e9ee", "#343a44"];
   const axis = { gridcolor: grid, linecolor: grid, zerolinecolor: grid, automargin: true };
   return { layout: {
@@ -21,3 +23,6 @@ for (const chart of CHARTS) {
 }
 function follow() { for (const chart of CHARTS) Plotly.relayout(chart.id, { template: theme() }); }
 dark.addEventListener("change", follow);
+for (const [event, state] of [["beforeprint", true], ["afterprint", false]]) {
+  addEventListener(event, () => { printing = state; follow(); });
+}

@@ -188,7 +188,9 @@ def test_commands_of_many_machines_run_a_sweep(folder, monkeypatch):
 
 def run(folder: Path, command: str, *more: str) -> str:
     """Run a command as the README shows it, with `more` arguments, and return its standard output."""
-    module, *arguments = shlex.split(command.replace("~/", f"{folder}/").replace("SWEEP", "readme-0").replace("OTHER", "readme-1"))[2:]
+    module, *arguments = shlex.split(
+        command.replace("~/", f"{folder}/").replace("SWEEP", "readme-0").replace("OTHER", "readme-1")
+    )[2:]
     name = module.removeprefix("orchestrator.")
     if name in APART:
         return commands.run(folder, name, *arguments, *more, environment=shown_environment()).out

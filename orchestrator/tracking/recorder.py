@@ -128,11 +128,10 @@ class Recorder:
             self._log_best_so_far(job, final, resent)
 
     def _log_best_so_far(self, job: Job, final: Mapping[str, float], resent: bool) -> None:
-        """Log the next point of the sweep's best-so-far curve."""
+        """Log the next point of the sweep's best-so-far curve; after a kill, the curve may lack one."""
         step, point = self._best_so_far.add(job, finite_metrics(final).get("best_val_srcc"))
-        if point:
-            time_ms = self.spooled(job.key).last_epoch_time if resent else None
-            self.record("metrics", SWEEP, time_ms, step=step, metrics=point, **_resent(resent))
+        if point and not resent:
+            self.record("metrics", SWEEP, step=step, metrics=point)
 
     def logged_metrics(self, job: Job, metrics: Mapping[str, float]) -> dict[str, float]:
         """Return the metrics of a job that MLflow can draw, under their names there."""

@@ -69,7 +69,6 @@ def test_a_trial_without_events_is_recorded(spool):
         (1, 1001000): {"val_srcc": 0.1, "train_loss": 1.0},
         (2, 1002000): {"val_srcc": 0.2, "train_loss": 0.5},
         (0, 1002000): {"best_val_srcc": 0.2},
-        (1, 1002000): {"best_so_far_val_srcc": 0.2},
     }
 
 

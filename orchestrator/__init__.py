@@ -82,9 +82,9 @@ def run_sweep(
         KeyboardInterrupt: it was interrupted; it can be resumed.
 
     Example:
-        >>> run_sweep(variant="text_hyper", trails=24)
+        >>> run_sweep(variant="text_hyper", epocs=24)
         Traceback (most recent call last):
-        orchestrator.core.errors.InputError: Unknown setting 'trails': did you mean trials?
+        orchestrator.core.errors.InputError: Unknown setting 'epocs': did you mean epochs?
         >>> result = run_sweep(variant="text_hyper", dataset="csv:ratings.csv", trials=24)  # doctest: +SKIP
         >>> result.trials.sort_values("objective").tail()  # doctest: +SKIP
     """

@@ -17,7 +17,6 @@ from orchestrator.core.spec import SweepSpec
 @examples(
     "python -m orchestrator.resume SWEEP",
     "python -m orchestrator.resume SWEEP --trials 48 --max-hours 2",
-    "python -m orchestrator.resume SWEEP --trials 48 --set 'lr=loguniform(5e-4,2e-3)'",
 )
 @takes_settings([setting for setting in setting_options(SweepSpec) if setting.in_resume], defaults=False)
 def resume(

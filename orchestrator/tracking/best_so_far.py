@@ -20,8 +20,8 @@ class _Curve:
     ended: int = 0
     best: float | None = None
 
-    def add(self, objective: float | None) -> None:
-        self.ended += 1
+    def add(self, objective: float | None, counted: bool = False) -> None:
+        self.ended += not counted
         if objective is not None:
             self.best = objective if self.best is None else max(self.best, objective)
 
@@ -40,12 +40,18 @@ class BestSoFar:
             if curve is not None and has_ended(run):
                 curve.add(run.final.get(_OBJECTIVE))
 
-    def add(self, job: Job, objective: float | None) -> tuple[int, dict[str, float]]:
-        """Count a trial that ended; return the number of ended trials and the curve's new point, if it has one."""
+    def add(self, job: Job, objective: float | None, counted: bool = False) -> tuple[int, dict[str, float]]:
+        """Add a trial that ended; return the number of ended trials and the curve's new point, if it has one.
+
+        Args:
+            job: the trial.
+            objective: its objective, if it has one.
+            counted: whether the trial is among the ended ones already.
+        """
         if job.study not in CURVES:
             return 0, {}
         curve = self._curves[KEY_PREFIX[job.study]]
-        curve.add(objective)
+        curve.add(objective, counted)
         return curve.ended, {} if curve.best is None else {CURVES[job.study]: curve.best}
 
 

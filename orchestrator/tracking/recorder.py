@@ -124,13 +124,15 @@ class Recorder:
         self.record("tags", job.key, tags=tags)
         self.upload_checkpoint(job, outcome)
         self.record("end", job.key, run.last_epoch_time if resent else None, status=STATUS[outcome])
-        if not counted:
-            self._log_best_so_far(job, final, resent)
+        self._log_best_so_far(job, final, resent, counted)
 
-    def _log_best_so_far(self, job: Job, final: Mapping[str, float], resent: bool) -> None:
-        """Log the next point of the sweep's best-so-far curve; after a kill, the curve may lack one."""
-        step, point = self._best_so_far.add(job, finite_metrics(final).get("best_val_srcc"))
-        if point and not resent:
+    def _log_best_so_far(self, job: Job, final: Mapping[str, float], resent: bool, counted: bool) -> None:
+        """Log the next point of the sweep's best-so-far curve; after a kill, the curve may lack one.
+
+        A trial that is counted already may have lost its final metrics in a damaged spool.
+        """
+        step, point = self._best_so_far.add(job, finite_metrics(final).get("best_val_srcc"), counted)
+        if point and not resent and not counted:
             self.record("metrics", SWEEP, step=step, metrics=point)
 
     def logged_metrics(self, job: Job, metrics: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,6 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-import typer
 
 from orchestrator.core import notification_target
 from orchestrator.core.errors import InputError
@@ -19,6 +18,7 @@ from orchestrator.execution.job import Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps import notifier as module
 from orchestrator.sweeps import start_or_resume
+from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.notifier import Notifier
 from orchestrator.tracking.provenance import public_settings
 
@@ -165,9 +165,9 @@ def test_address_gets_a_post(monkeypatch):
     "ending, event",
     [
         (lambda: {"best": None}, "finished"),
-        (lambda: (_ for _ in ()).throw(typer.Exit(130)), "interrupted"),
+        (lambda: (_ for _ in ()).throw(SweepInterrupted("Interrupted")), "interrupted"),
         (lambda: (_ for _ in ()).throw(KeyboardInterrupt), "interrupted"),
-        (lambda: (_ for _ in ()).throw(typer.Exit(1)), "failed"),
+        (lambda: (_ for _ in ()).throw(SweepStopped("The disk is full.")), "failed"),
         (lambda: (_ for _ in ()).throw(ValueError("secret-word")), "failed"),
     ],
 )
@@ -177,6 +177,6 @@ def test_every_end_of_a_sweep_is_sent(ending, event, tmp_path, monkeypatch):
     monkeypatch.setattr(Notifier.__init__, "__defaults__", (lambda target, notification: got.append(notification),))
     spec = build_spec({"name": "made", "notify": ["true"]})
     workspace = start_or_resume.Workspace(tmp_path)
-    with contextlib.suppress(typer.Exit, KeyboardInterrupt, ValueError):
+    with contextlib.suppress(SweepInterrupted, SweepStopped, KeyboardInterrupt, ValueError):
         start_or_resume._run(spec, workspace, start_or_resume.make_console(sys.stderr), tmp_path, False)
     assert [each["event"] for each in got] == [event] and "secret-word" not in json.dumps(got)

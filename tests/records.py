@@ -122,11 +122,12 @@ class Records:
             )
         final = {k: v for k, v in trial.attributes.get("final", {}).items() if math.isfinite(v)}
         for name, value in final.items():
-            assert run.data.metrics.get(name) == value, f"{key}: {name} {run.data.metrics.get(name)}, not {value}"
+            logged = run.data.metrics.get(_logged_name(key, name))
+            assert logged == value, f"{key}: {name} {logged}, not {value}"
         return len(trial.params) + len(known) + len(final) + 2
 
     def _check_curve(self, key: str, run: Run, known: dict[int, float]) -> None:
-        points = self.client.get_metric_history(run.info.run_id, "val_srcc")
+        points = self.client.get_metric_history(run.info.run_id, _logged_name(key, "val_srcc"))
         steps = sorted(point.step for point in points)
         assert len(steps) == len(set(steps)), f"{key}: points twice at {steps}"
         found = {point.step: point.value for point in points}
@@ -156,7 +157,8 @@ class Records:
         again = {}
         for run in self.runs:
             key = run.data.tags["run_key"]
-            points = self.client.get_metric_history(run.info.run_id, "val_srcc") if key != SWEEP else []
+            name = _logged_name(key, "val_srcc")
+            points = self.client.get_metric_history(run.info.run_id, name) if key != SWEEP else []
             if points:
                 lines = [json.loads(line) for line in self._read(f"{key}/epochs.jsonl").splitlines()]
                 ended = {line["number"]: int(line["time"] * 1000) for line in lines}
@@ -175,3 +177,9 @@ class Records:
         found = {run.data.tags["run_key"]: run.data.metrics for run in self.runs}
         assert found[key]["best_val_srcc"] == best.objective
         assert round(found[SWEEP]["test_srcc"], 6) == result["best"]["test"]["srcc"]
+
+
+def _logged_name(key: str, metric: str) -> str:
+    """Return the name of a metric in MLflow, which is another for validation metrics of confirm runs."""
+    confirm = key.startswith("confirm-") and metric.startswith(("val_", "best_val_"))
+    return f"confirm_{metric}" if confirm else metric

@@ -37,8 +37,8 @@ class LedgerTrial:
     outcome: Outcome | None
     objective: float | None
     best_epoch: int | None
-    started: datetime | None = field(default=None, compare=False)
-    ended: datetime | None = field(default=None, compare=False)
+    started: datetime | None = field(default=None, compare=False, repr=False)
+    ended: datetime | None = field(default=None, compare=False, repr=False)
 
     @property
     def last_epoch(self) -> int | None:

@@ -63,7 +63,8 @@ def test_the_names_that_tune_copies_to_workers_are_a_set():
 
 
 def test_without_tunes_private_attributes_tune_chooses_the_trial(monkeypatch):
-    controller = SimpleNamespace(gives_way=lambda: True, stopping=SimpleNamespace(is_set=lambda: False))
+    calls = SimpleNamespace(run_pending=lambda: None)
+    controller = SimpleNamespace(gives_way=lambda: True, stopping=SimpleNamespace(is_set=lambda: False), calls=calls)
     register_controller("without", controller)
     chosen = tune.experiment.Trial.__new__(tune.experiment.Trial)
     monkeypatch.setattr(FIFOScheduler, "choose_trial_to_run", lambda *_: chosen)

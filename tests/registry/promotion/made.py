@@ -39,10 +39,15 @@ def run(key, split, source=None, **metrics):
     )
 
 
+def _refuse(*_arguments):
+    raise OSError("there is no MLflow")
+
+
 class MadeSweepResults:
     """Two splits of one configuration, with control and baselines on the splits `control_splits`."""
 
     name, data_hash, targets = "made", "d" * 64, ("alignment",)
+    client = SimpleNamespace(download_artifacts=_refuse)
 
     def __init__(
         self,

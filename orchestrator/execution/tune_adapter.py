@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
-from ray.tune import Callback
+from ray.tune import Callback, ProgressReporter
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -158,6 +158,17 @@ class RunningJobs(Callback):
         """Mark a trial's job as running: its actor is there."""
         with suppress(Exception):  # an exception in a callback would end the whole sweep
             _open_controllers[self._controller_key].mark_running(Job.from_config(trial.config))
+
+
+class NoReporter(ProgressReporter):
+    """Tune reporter that shows nothing; Tune's own would clear the output of a notebook's cell."""
+
+    def should_report(self, trials: list[Trial], done: bool = False) -> bool:
+        """Return False."""
+        return False
+
+    def report(self, trials: list[Trial], done: bool, *sys_info: Any) -> None:
+        """Do nothing."""
 
 
 def _without_actor(tune_controller: Any) -> list[Trial]:

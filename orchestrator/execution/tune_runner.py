@@ -75,6 +75,8 @@ def run_jobs(
     from orchestrator.execution.tune_adapter import (
         ControllerScheduler,
         ControllerSearcher,
+        NoReporter,
+        NoReporter,
         RunningJobs,
         register_controller,
     )
@@ -98,6 +100,7 @@ def run_jobs(
             name=key,
             storage_path=str(folder.absolute()),
             verbose=0,
+            progress_reporter=NoReporter(),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),  # the controller retries jobs
             callbacks=[RunningJobs(key)],

@@ -76,7 +76,6 @@ def run_jobs(
         ControllerScheduler,
         ControllerSearcher,
         NoReporter,
-        NoReporter,
         RunningJobs,
         register_controller,
     )

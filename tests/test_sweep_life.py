@@ -284,7 +284,8 @@ def test_the_terminal_shows_the_phases_the_best_runs_and_the_running_ones(extend
     frames = extended[-1].frames
     for words in ("loading libraries", "reading data", "connecting to Ray", "starting workers", "confirm trial"):
         assert any(words in frame for frame in frames), words
-    shown = [frame for frame in frames if frame.startswith("life: text_hyper on csv:ratings.csv")]
+    title = "life: text_hyper on csv:ratings.csv"
+    shown = [title + after for _, found, after in (frame.partition(title) for frame in frames) if found]
     assert any("best     trial" in frame and "lr=" in frame and "CPU" in frame for frame in shown)
     whole = [frame for frame in shown if frame.rstrip().rpartition("\n")[2].startswith("CPU")]  # not half drawn
     for frame in whole:

@@ -24,12 +24,16 @@ def without_memory() -> Iterator[None]:
         yield
 
 
+_FILLS = (torch.Tensor.normal_, torch.Tensor.uniform_)
+"""Methods that some functions of `torch.nn.init` call before any override of theirs is asked."""
+
+
 class _WithoutInitialisation(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Return the tensor of a function of `torch.nn.init` as it is, and call every other function."""
+        """Return the tensor of an initialisation as it is, and call every other function."""
         kwargs = kwargs or {}
-        if getattr(func, "__module__", None) == torch.nn.init.__name__:
+        if func in _FILLS or getattr(func, "__module__", None) == torch.nn.init.__name__:
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
         return func(*args, **kwargs)

@@ -162,7 +162,10 @@ def _session(process: SweepProcess, spec: SweepSpec, lost: Callable[[str], None]
     process.view.enter(Phase.CONNECTING)
     with ExitStack() as stack:
         with signals.defer():
-            stack.enter_context(executor.session(spec))
+            try:
+                stack.enter_context(executor.session(spec))
+            except SystemExit:  # of the handler of SIGTERM that Ray installs in the midst of its start
+                signals.stopping.set()
             signals.take_over()
         if signals.stopping.is_set():
             raise KeyboardInterrupt

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 import typer
@@ -218,6 +219,20 @@ def test_a_closed_terminal_interrupts_as_a_signal_does(simulated_tune, start, ou
         start()
     assert exit_code.value.exit_code == INTERRUPTED and "Resume with" in capfd.readouterr().out
     assert sweep_run(out).tags["outcome"] == "interrupted"
+
+
+def test_the_handler_that_ray_installs_while_it_starts_interrupts_as_a_signal_does(
+    simulated_tune, start, capfd, monkeypatch
+):
+    @contextmanager
+    def session(spec):
+        raise SystemExit(signal.SIGTERM)
+        yield
+
+    monkeypatch.setattr(simulated_tune, "session", session)
+    with pytest.raises(typer.Exit) as exit_code:
+        start()
+    assert exit_code.value.exit_code == INTERRUPTED and "Resume with" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

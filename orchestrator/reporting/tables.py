@@ -89,6 +89,12 @@ def write_tables(result: Result, folder: Path, commands: Mapping[str, str] = Map
         writer.writerows((row.label, *row.cells, *row.cross[: len(more)]) for row in result_rows(result))
 
 
+def serve_command(tracking_uri: str) -> str:
+    """Return the command that serves MLflow's pages from a database."""
+    default = tracking_uri == sqlite_url(Path.cwd() / "mlflow.db")
+    return f"{tool_command('mlflow')} ui" + ("" if default else f" --backend-store-uri {shlex.quote(tracking_uri)}")
+
+
 def print_pointers(console: Console, workspace: Workspace, result: Result) -> None:
     """Print where the results are, how to open MLflow, and the command for the next step."""
     mlflow, slots = result["mlflow"], result["slots"]
@@ -96,10 +102,7 @@ def print_pointers(console: Console, workspace: Workspace, result: Result) -> No
     runs = mlflow.get("page")  # None if nothing has reached MLflow yet
     look = runs or f"{uri}/#/experiments"
     if not uri.startswith("http"):
-        server = tool_command("mlflow") + " ui"
-        if uri != sqlite_url(Path.cwd() / "mlflow.db"):
-            server += f" --backend-store-uri {shlex.quote(uri)}"
-        look = f"{server}, then open {runs}" if runs else server
+        look = f"{serve_command(uri)}, then open {runs}" if runs else serve_command(uri)
     folder = os.path.relpath(workspace.root)
     score = (
         f'{tool_command("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'

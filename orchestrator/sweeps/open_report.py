@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import webbrowser
+from urllib.parse import urlsplit
 
+from orchestrator.cluster.loopback import refused
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reporting.page.write_page import page_path
+from orchestrator.reporting.tables import serve_command
 from orchestrator.sweeps.resume_hint import report_command
+from orchestrator.tracking.shared_view import LOCAL_SERVER, runs_address
 
 
 def report_address(workspace: Workspace) -> str:
@@ -26,21 +30,25 @@ def report_address(workspace: Workspace) -> str:
 
 
 def mlflow_address(workspace: Workspace) -> str:
-    """Return the address of a finished sweep's runs on its MLflow server.
+    """Return the address of a finished sweep's runs in MLflow.
 
     Raises:
-        InputError: the sweep is not finished, or its runs lie in a database that no server shows.
+        InputError: the sweep is not finished, its runs have not reached MLflow, or no server shows their database.
     """
     try:
         mlflow = json.loads(workspace.result.read_text(encoding="utf-8"))["mlflow"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"The sweep {workspace.name} has no runs in MLflow that its result names.") from error
     uri, experiment = str(mlflow["tracking_uri"]), mlflow.get("experiment_id")
-    if not uri.startswith("http"):
-        raise InputError(f"The runs lie in {uri}. Start MLflow with: mlflow ui --backend-store-uri {uri}")
-    # Without the workflow type MLflow opens a page about traces of language models.
-    runs = f"/{experiment}/runs?workflowType=machine_learning" if experiment is not None else ""
-    return f"{uri.rstrip('/')}/#/experiments{runs}"
+    served = uri.startswith("http")
+    address = mlflow.get("page")
+    if not address and experiment is not None:  # the result of an earlier version
+        address = runs_address(uri if served else LOCAL_SERVER, experiment, load_spec(workspace.spec).id)
+    if not address:
+        raise InputError(f"The runs of {workspace.name} have not reached MLflow: python -m orchestrator.sync")
+    if not served and refused(urlsplit(LOCAL_SERVER).netloc):
+        raise InputError(f"No server shows the runs at {LOCAL_SERVER}. Start it with: {serve_command(uri)}")
+    return str(address)
 
 
 def open_address(address: str) -> bool:

@@ -15,7 +15,7 @@ from orchestrator.reporting.claims import claims_of_result, print_claims
 from orchestrator.reporting.finished_sweep import print_finished, read_result
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps.best import best_configurations, print_best
-from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, standings, sweep_status
+from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, is_paused, standings, sweep_status
 
 
 def print_list(out: Path, console: Console) -> None:
@@ -62,7 +62,10 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
             print_claims(console, claims)
         return
     holder = running(workspace)
-    lines = [f"{spec.name} is {f'running {holder}' if holder else 'not finished'}: {spec.variant} on {spec.dataset}."]
+    state = "not finished"
+    if holder:
+        state = f"{State.PAUSED if is_paused(workspace, holder) else State.RUNNING} {holder}"
+    lines = [f"{spec.name} is {state}: {spec.variant} on {spec.dataset}."]
     for study, by_outcome in counts(workspace).items():
         found = ", ".join(f"{by_outcome[outcome]} {outcome}" for outcome in Outcome if by_outcome[outcome])
         of = "" if study == "confirm" else f" of {spec.trials}"

@@ -80,7 +80,7 @@ def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepSta
     try:
         if holder := running(workspace):
             trials = sum(counts(workspace)["search"].values())
-            state = State.PAUSED if _is_paused(workspace, holder) else State.RUNNING
+            state = State.PAUSED if is_paused(workspace, holder) else State.RUNNING
             return replace(_of(spec, state), holder=holder, trials=trials)
         if workspace.result.is_file():
             return _finished(spec, workspace.result.read_text(encoding="utf-8"), State.FINISHED)
@@ -90,7 +90,7 @@ def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepSta
         return replace(_of(spec, State.DAMAGED), reason=f"{type(error).__name__}: {error}")
 
 
-def _is_paused(workspace: Workspace, holder: LockOwner) -> bool:
+def is_paused(workspace: Workspace, holder: LockOwner) -> bool:
     """Return whether the latest heartbeat of a running sweep says that it is paused."""
     try:
         beat = json.loads(workspace.progress.read_text(encoding="utf-8"))

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 from torch import Tensor
 
 from orchestrator.training.metrics import FloatArray, srcc
@@ -31,6 +30,8 @@ def fit_ridge(
         >>> fit_ridge(data, ["image_prompt.embedding"], data.test).shape
         (10, 1)
     """
+    from scipy.linalg import cho_factor, cho_solve  # here, since the import is slow
+
     parts = (data.train, data.validation, rows)
     train, validation, wanted = (_matrix(data.features, reads, part) for part in parts)
     if others is not None:

@@ -38,6 +38,13 @@ def naive_tau_b(x: Values, y: Values) -> float:
     return float(sum(a * b for a, b in signs) / np.sqrt(untied_x * untied_y))
 
 
+@pytest.mark.parametrize("rows", [50, 1024, 1025, 3000])
+def test_kendalls_tau_is_scipys_to_the_last_digit(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    x, y = rng.normal(size=rows), rng.integers(0, 20, rows).astype(float)
+    assert correlations(x, y).krcc == scipy.stats.kendalltau(x, y, method="asymptotic").statistic
+
+
 @given(pairs)
 def test_agrees_with_naive_loops_and_scipy(rows: list[tuple[int, int]]) -> None:
     x, y = columns(rows)

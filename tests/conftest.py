@@ -154,7 +154,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture
 def simulated_tune(monkeypatch: pytest.MonkeyPatch) -> "SimulatedRayTune":
     """Executor that runs a sweep's jobs in this process, without Ray and MLflow; see `tests/simulated_tune.py`."""
-    from orchestrator.sweeps import background_services, run
+    from orchestrator.execution import tune_runner
+    from orchestrator.sweeps import background_services
     from tests.simulated_tune import (
         OfflineUploader,
         PageInTest,
@@ -162,7 +163,7 @@ def simulated_tune(monkeypatch: pytest.MonkeyPatch) -> "SimulatedRayTune":
     )  # imported here, since it imports Ray Tune
 
     executor = SimulatedRayTune()
-    monkeypatch.setattr(run, "RayTune", lambda: executor)
+    monkeypatch.setattr(tune_runner, "RayTune", lambda: executor)
     monkeypatch.setattr(background_services, "UploaderProcess", OfflineUploader)
     monkeypatch.setattr(background_services, "PageProcess", PageInTest)
     return executor

@@ -110,10 +110,13 @@ class OfflineUploader:
 
     error, sink = "no MLflow server in this test", None
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, delay: float) -> None:
         self._spool = spool
 
     def start(self) -> None:
+        pass
+
+    def begin(self) -> None:
         pass
 
     def close(self, timeout: float) -> int:

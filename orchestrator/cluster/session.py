@@ -42,6 +42,11 @@ _OBJECT_STORE = 256 * 2**20
 """Bytes of the object store in a local session: workers map the feature store's files, so little goes through Ray.
 The memory that Ray would reserve by default (30 %) stays free for trials."""
 
+WORKER_MODULES = ("orchestrator.execution.trainable", "orchestrator.execution.training_job")
+"""Modules that the workers of a local session import as soon as they start, while this process reads the data."""
+
+_started: dict[str, bool] = {}
+
 logger = logging.getLogger(__name__)
 
 
@@ -70,10 +75,17 @@ def ray_session(address: str | None, cpus_per_job: float, gpus_per_job: float) -
         _connect(address) if address else _start()
         import ray
 
+        _started["here"] = not address
         try:
             yield require_slots(ray.nodes(), cpus_per_job, gpus_per_job)
         finally:
+            _started.clear()
             ray.shutdown()
+
+
+def started_here() -> bool:
+    """Return whether this process has started the cluster that it is connected to."""
+    return _started.get("here", False)
 
 
 def caller_session() -> str | None:
@@ -149,7 +161,10 @@ def _start() -> None:
                     object_store_memory=_OBJECT_STORE,
                     _node_ip_address=ADDRESS,
                     _temp_dir=str(folder),
-                    _system_config={"gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS},
+                    _system_config={
+                        "gcs_rpc_server_reconnect_timeout_s": _HEAD_AWAY_SECONDS,
+                        "preload_python_modules": list(WORKER_MODULES),
+                    },
                 )
             return
         except Exception as error:  # Ray has no type of its own for it

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models import CONTROL
 from orchestrator.core.errors import InputError
+from orchestrator.core.names_for_help import registered_names
 from orchestrator.core.plugins import NO_PLUGINS, SharedPlugins, load_plugins, share_plugins
 from orchestrator.core.spec import SweepSpec
 from orchestrator.data.progress import Progress, silent
 from orchestrator.execution.check_score_names import check_score_names
 from orchestrator.execution.check_space import check_backbone, check_keys, check_models, check_training
 from orchestrator.execution.cross_test_set import CrossDataset, extract_cross, prepare_cross_dataset
-from orchestrator.execution.sweep_data import check_prompts, known_variant, load_sweep_data
+from orchestrator.execution.sweep_data import check_prompts, check_sweep_data, known_variant, read_sweep_data
 from orchestrator.scoring.feature_distribution import FEATURES as DISTANCE_FEATURES
 from orchestrator.search.initial_trials import InitialTrials, choose_initial_trials, read_enqueued
 from orchestrator.search.pruners import build_pruner
@@ -90,7 +91,11 @@ class PreparedSweep:
 
 
 def prepare(
-    spec: SweepSpec, progress: Progress = silent, space: SearchSpace | None = None, begun: bool = False
+    spec: SweepSpec,
+    progress: Progress = silent,
+    space: SearchSpace | None = None,
+    begun: bool = False,
+    data_read: Callable[[], None] = lambda: None,
 ) -> PreparedSweep:
     """Look up every name and read the data.
 
@@ -99,6 +104,7 @@ def prepare(
         progress: called while data is generated or verified.
         space: used instead of the spec's, for a sweep that resumes with the space that it began with.
         begun: True if the first trials are in the sweep's folder; their file, which may be gone, is not read again.
+        data_read: called once the data are read, before torch is imported and the models are checked.
 
     Raises:
         InputError: the first thing that is wrong, in one sentence.
@@ -111,12 +117,16 @@ def prepare(
 
         check_database(spec.ledger)
     resumed = space is not None
-    space = space or _space(spec)
+    own = load_space(spec.space) if spec.space and not resumed else None
+    raw = read_sweep_data(spec, progress)
+    if spec.variant in registered_names("variant"):  # others are known once torch and the plug-ins are imported
+        data_read()
+    space = space or _space(spec, own)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     space, overridden = (space, ()) if resumed else override_space(space, spec.set)
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
     encoders = choose_encoders(spec.encoders)
-    dataset, targets = load_sweep_data(spec, progress, new=not resumed)
+    dataset, targets = check_sweep_data(spec, raw, progress, new=not resumed)
     if known_variant(spec.variant).all_scores:  # stored, since an earlier version learned the first score only
         spec = spec.model_copy(update={"targets": targets})
     info = known_variant(spec.variant, control_of(spec.variant, targets, space))
@@ -229,12 +239,11 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
     return {**chosen, "criteria": chosen["prompt"]}
 
 
-def _space(spec: SweepSpec) -> SearchSpace:
-    """Return the shipped space, or the user's space completed with the shipped space's defaults."""
+def _space(spec: SweepSpec, own: SearchSpace | None) -> SearchSpace:
+    """Return the shipped space, or the user's `own` space completed with the shipped space's defaults."""
     known_variant(spec.variant)
-    if spec.space is None:
+    if own is None:
         return load_space(spec.variant)
-    own = load_space(spec.space)
     of = control_of(spec.variant, spec.targets, own)
     if of is None:
         return own.filled_from(load_space(spec.variant)) if has_space(spec.variant) else own

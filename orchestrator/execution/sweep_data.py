@@ -26,7 +26,7 @@ def known_variant(name: str, of: str | None = None) -> VariantInfo:
 
 
 def load_sweep_data(
-    spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None, new: bool = False
+    spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None
 ) -> tuple[Dataset, tuple[str, ...]]:
     """Return a sweep's checked data set, with its criteria if it names some, and the scores that it learns.
 
@@ -34,16 +34,41 @@ def load_sweep_data(
         spec: the sweep's settings.
         progress: called while data is generated or verified.
         data_root: folder of the data set, if it has moved.
-        new: whether the sweep has not begun; a variant for all scores then learns all if none is chosen.
 
     Raises:
         InputError: the data set cannot be read, or lacks scores or criteria.
     """
+    return check_sweep_data(spec, read_sweep_data(spec, progress, data_root), progress)
+
+
+def read_sweep_data(spec: SweepSpec, progress: Progress = silent, data_root: Path | None = None) -> RawDataset:
+    """Read the rows of a sweep's data set; nothing is checked yet, and torch is not imported.
+
+    Raises:
+        InputError: the data set is unknown, or a folder, file or column is missing.
+    """
     from orchestrator.data.registry import read_dataset
+
+    return read_dataset(spec.dataset, data_root or spec.data_root, progress, spec.columns)
+
+
+def check_sweep_data(
+    spec: SweepSpec, raw: RawDataset, progress: Progress = silent, new: bool = False
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Return a sweep's checked data set, with its criteria if it names some, and the scores that it learns.
+
+    Args:
+        spec: the sweep's settings.
+        raw: rows of the data set.
+        progress: called while images are verified.
+        new: whether the sweep has not begun; a variant for all scores then learns all if none is chosen.
+
+    Raises:
+        InputError: the data set lacks scores or criteria.
+    """
     from orchestrator.data.validate import check_dataset, written_targets
 
     known_variant(spec.variant)
-    raw = read_dataset(spec.dataset, data_root or spec.data_root, progress, spec.columns)
     targets = written_targets(raw, spec.targets) if spec.targets else _default_targets(spec.variant, raw, new)
     dataset = check_dataset(raw, progress, targets)
     if spec.criteria and dataset.has_prompts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from orchestrator.cluster.process_registry import cluster_address
+from orchestrator.cluster.session import started_here
 from orchestrator.core.spec import SweepSpec
 from orchestrator.execution.controller import SweepController
 from orchestrator.execution.sweep_context import SweepContext
@@ -69,7 +70,6 @@ def run_jobs(
     # Tune starts all waiting workers at once; the controller limits how many jobs wait.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "100000"
     from ray import tune
-    from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
     from orchestrator.execution.trainable import JobTrainable
     from orchestrator.execution.tune_adapter import (
@@ -80,8 +80,6 @@ def run_jobs(
         register_controller,
     )
 
-    # Tune would copy the driver's credentials to every worker, and so to Ray's log on its node; nodes have their own.
-    ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
     context.trials.mkdir(parents=True, exist_ok=True)  # a node that does not see it has another disk
     key = uuid4().hex
     register_controller(key, controller)
@@ -105,4 +103,26 @@ def run_jobs(
             callbacks=[RunningJobs(key)],
         ),
     )
-    tuner.fit()
+    with _environment_of_workers():
+        tuner.fit()
+
+
+@contextmanager
+def _environment_of_workers() -> Iterator[None]:
+    """Restrict the variables that Tune sets for its workers while the context is open.
+
+    Workers of a cluster that this process started inherit all variables. Only if none are set does Ray give a trial a
+    process that has started already. Other nodes have their own credentials; Tune would write this node's to Ray's log.
+    """
+    from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
+
+    before = dict(DEFAULT_ENV_VARS), set(ENV_VARS_TO_PROPAGATE)
+    if started_here():
+        DEFAULT_ENV_VARS.clear()
+        ENV_VARS_TO_PROPAGATE.clear()
+    ENV_VARS_TO_PROPAGATE.difference_update({name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")})
+    try:
+        yield
+    finally:
+        DEFAULT_ENV_VARS.update(before[0])
+        ENV_VARS_TO_PROPAGATE.update(before[1])

@@ -10,6 +10,7 @@ from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.core.object_store import ObjectStoreUnavailable
 from orchestrator.execution.callback_interface import order_callbacks
 from orchestrator.execution.controller import SweepController
+from orchestrator.execution.first_epoch_trigger import FirstEpochTrigger
 from orchestrator.execution.plan import job_budget, make_plan
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.sweep_heartbeat import HeartbeatPublisher, read_heartbeats
@@ -23,6 +24,9 @@ from orchestrator.tracking.recorder import SWEEP
 from orchestrator.tracking.sweep_run import report_pending
 from orchestrator.tracking.uploader_process import UploaderProcess
 
+_UPLOAD_DELAY = 15.0
+"""Seconds within which uploads begin if no trial has had an epoch before."""
+
 _INTERRUPTIONS = (SweepInterrupted, SweepStopped, LedgerUnavailable, ObjectStoreUnavailable, KeyboardInterrupt)
 
 
@@ -33,7 +37,7 @@ def upload_services(process: SweepProcess, records: SweepRecords) -> Iterator[Up
     Raises:
         SweepStopped: the ledger or the storage did not answer inside the context.
     """
-    uploader, recorder = UploaderProcess(records.spool), records.recorder
+    uploader, recorder = UploaderProcess(records.spool, delay=_UPLOAD_DELAY), records.recorder
     uploader.start()
     close_orphans(process.workspace)
     records.collector.start()
@@ -64,7 +68,7 @@ def report_page(process: SweepProcess, records: SweepRecords) -> Iterator[PagePr
 
 @contextmanager
 def monitored_controller(
-    process: SweepProcess, records: SweepRecords
+    process: SweepProcess, records: SweepRecords, uploader: UploaderProcess
 ) -> Iterator[tuple[SweepController, SweepProgress]]:
     """Return the sweep's controller and progress, with watchdog, heartbeat and slot sharing running."""
     prepared, slots, studies = records.prepared, records.slots, records.studies
@@ -88,7 +92,7 @@ def monitored_controller(
             collector=records.collector,
         )
     )
-    controller.add_callbacks(process.callbacks)
+    controller.add_callbacks([FirstEpochTrigger(uploader.begin), *process.callbacks])
     heartbeat = HeartbeatPublisher(spec, workspace, progress, slots, cluster_address(spec.address) is not None)
     process.monitor.show_runs(progress, {arm.study: arm.space for arm in studies.arms})
     with watchdog, heartbeat, _slot_sharing(process, records, progress, controller):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console
@@ -12,19 +12,17 @@ from rich.console import Console
 from orchestrator.core.code_digest import code_digest
 from orchestrator.core.errors import InputError
 from orchestrator.core.object_store import ObjectStoreUnavailable
-from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.callback_interface import SweepCallback
 from orchestrator.execution.controller import SweepController
-from orchestrator.execution.executor import Executor
 from orchestrator.execution.open_trial_store import open_trial_store
 from orchestrator.execution.prepare import PreparedSweep
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.progress_snapshot import Phase
+from orchestrator.execution.session_thread import SessionThread
 from orchestrator.execution.snapshot_file import SnapshotPublisher
 from orchestrator.execution.sweep_monitor import SweepMonitor
 from orchestrator.execution.trial_store import TrialStore
-from orchestrator.execution.tune_runner import RayTune
 from orchestrator.reporting.live_view import LiveView, ScreenMaker
 from orchestrator.sweeps.background_services import monitored_controller, report_page, upload_services
 from orchestrator.sweeps.conclude import conclude
@@ -42,6 +40,7 @@ from orchestrator.sweeps.run_setup import (
 from orchestrator.sweeps.signals import SignalHandler
 from orchestrator.sweeps.trial_requests import TrialRequestHandler
 from orchestrator.tracking.reconcile_spool_with_ledger import reconcile
+from orchestrator.tracking.uploader_process import UploaderProcess
 
 _PAUSE = 0.2
 """Seconds between two looks for a request while the sweep is paused."""
@@ -54,7 +53,7 @@ def execute_sweep(
     signals: SignalHandler,
     ray_lost: Callable[[str], None],
     requests: RequestPoller,
-    executor: Executor | None = None,
+    session: SessionThread,
     notifier: Notifier | None = None,
     make_callbacks: Callable[[SweepMonitor], Sequence[SweepCallback]] | None = None,
     make_screen: ScreenMaker | None = None,
@@ -68,7 +67,7 @@ def execute_sweep(
         signals: installed handler of SIGINT and SIGTERM.
         ray_lost: called from a thread, with a sentence, if the cluster is gone; the process soon ends.
         requests: handles the requests of other terminals.
-        executor: runs its jobs; None for Ray Tune.
+        session: session of the executor that runs its jobs; the caller closes it.
         notifier: sends notifications; None for none.
         make_callbacks: returns callbacks that are called after those of the sweep itself.
         make_screen: as of `LiveView`.
@@ -88,18 +87,24 @@ def execute_sweep(
         callbacks = tuple(make_callbacks(monitor)) if make_callbacks else ()
         began = time.monotonic()
         process = SweepProcess(
-            *(workspace, console, signals, executor or RayTune(), began, monitor, view, requests),
+            *(workspace, console, signals, session.executor, began, monitor, view, requests),
             notifier=notifier or Notifier(spec, ()),
             callbacks=callbacks,
             shows_result=make_screen is None,  # a program with a screen of its own shows the result itself
         )
+        session.start()
         store = open_trial_store(spec, workspace)
         data = read_data(prepared, store, view.count)
         _check_store(store)
-        with _session(process, spec, _after_closing(view, ray_lost)):
+        process.view.enter(Phase.CONNECTING)
+        session.wait()
+        with ExitStack() as liveness:
+            liveness.enter_context(session.executor.liveness(spec, _after_closing(view, ray_lost)))
             records = open_records(process, prepared, distribute(data, prepared))
             with upload_services(process, records) as uploader, report_page(process, records) as page:
-                progress = run_trials(process, records)
+                progress = run_trials(process, records, uploader)
+                liveness.close()
+                session.request_close()
                 return conclude(process, records, uploader, progress, page)
 
 
@@ -113,7 +118,7 @@ def _after_closing(view: LiveView, end: Callable[[str], None]) -> Callable[[str]
     return close_and_end
 
 
-def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
+def run_trials(process: SweepProcess, records: SweepRecords, uploader: UploaderProcess) -> SweepProgress:
     """Run every job that is left; return the progress once all have ended.
 
     Raises:
@@ -122,7 +127,7 @@ def run_trials(process: SweepProcess, records: SweepRecords) -> SweepProgress:
     """
     downloader = records.downloader
     process.view.enter(Phase.WORKERS)
-    with monitored_controller(process, records) as (controller, progress):
+    with monitored_controller(process, records, uploader) as (controller, progress):
         downloader.before(controller.known())
         progress.load_known(controller.known())
         reconcile(records.recorder, controller.known(), process.workspace.trials)
@@ -153,24 +158,6 @@ def run_jobs_with_pauses(process: SweepProcess, controller: SweepController, rec
             # Not Event.wait: a signal that sets the event while this thread has its lock would wait forever.
             time.sleep(_PAUSE)
         controller.end_suspension()
-
-
-@contextmanager
-def _session(process: SweepProcess, spec: SweepSpec, lost: Callable[[str], None]) -> Iterator[None]:
-    """Connect the executor; handle a signal once it is connected, since Ray crashes if its start is interrupted."""
-    executor, signals = process.executor, process.signals
-    process.view.enter(Phase.CONNECTING)
-    with ExitStack() as stack:
-        with signals.defer():
-            try:
-                stack.enter_context(executor.session(spec))
-            except SystemExit:  # of the handler of SIGTERM that Ray installs in the midst of its start
-                signals.stopping.set()
-            signals.take_over()
-        if signals.stopping.is_set():
-            raise KeyboardInterrupt
-        stack.enter_context(executor.liveness(spec, lost))
-        yield
 
 
 def _check_store(store: TrialStore) -> None:

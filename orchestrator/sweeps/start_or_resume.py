@@ -29,6 +29,7 @@ from orchestrator.sweeps.resume_hint import exit_immediately, print_reason, resu
 if TYPE_CHECKING:
     from orchestrator.data import Dataset
     from orchestrator.execution.prepare import PreparedSweep
+    from orchestrator.execution.session_thread import SessionThread
     from orchestrator.search.space import SearchSpace
     from orchestrator.sweeps.embedding import Embedding
     from orchestrator.sweeps.notifier import Notifier
@@ -95,7 +96,10 @@ def run_or_read(
         else:
             spec = with_defaults(spec)
         found = _finished(workspace, spec, console, out, embedding)
-        return found or _run(spec, workspace, console, out, allow_changed, embedding=embedding)
+        if found:
+            return found
+        with _session(spec) as session:
+            return _run(spec, workspace, console, out, allow_changed, session, embedding=embedding)
 
 
 def with_earlier_sweeps(spec: SweepSpec, out: Path) -> SweepSpec:
@@ -153,18 +157,27 @@ def resume_sweep(
             result = _finished(workspace, spec, console, out)
         else:
             # The budget is raised last, so that a sweep that cannot be resumed stays as it was.
-            prepared = _prepare(spec, workspace, console, allow_changed, space)
-            if space:
-                check_models_of(prepared)
-                console.print(sentence, highlight=False)
-                _print_space(console, prepared)
-                save_space(workspace, prepared.space, frozen=not prepared.finetune)
-            add_splits(prepared, workspace)
-            set_budget(workspace, before, spec.trials, spec.splits)
-            with exit_if_stopped(spec, out, console):
-                result = _run(spec, workspace, console, out, allow_changed, prepared)
+            with _session(spec) as session:
+                prepared = _prepare(spec, workspace, console, allow_changed, session, space)
+                if space:
+                    check_models_of(prepared)
+                    console.print(sentence, highlight=False)
+                    _print_space(console, prepared)
+                    save_space(workspace, prepared.space, frozen=not prepared.finetune)
+                add_splits(prepared, workspace)
+                set_budget(workspace, before, spec.trials, spec.splits)
+                with exit_if_stopped(spec, out, console):
+                    result = _run(spec, workspace, console, out, allow_changed, session, prepared)
     if as_json:
         print(json.dumps(result, allow_nan=False))
+
+
+def _session(spec: SweepSpec) -> SessionThread:
+    """Return the session of the sweep's executor, not begun to open."""
+    from orchestrator.execution import tune_runner
+    from orchestrator.execution.session_thread import SessionThread
+
+    return SessionThread(tune_runner.RayTune(), spec)
 
 
 def _prepare(
@@ -172,6 +185,7 @@ def _prepare(
     workspace: Workspace,
     console: Console,
     allow_changed: bool,
+    session: SessionThread,
     space: SearchSpace | None = None,
     embedding: Embedding | None = None,
 ) -> PreparedSweep:
@@ -203,7 +217,8 @@ def _prepare(
         if resumed:
             finish_change(workspace, frozen=spec.backbone == "frozen")
         present = load_space(workspace.space, begun=True) if resumed else None
-        prepared = prepare(spec, view.count, space or present, begun=resumed and workspace.first.is_file())
+        begun = resumed and workspace.first.is_file()
+        prepared = prepare(spec, view.count, space or present, begun=begun, data_read=session.start)
         if resumed and not allow_changed:
             check_unchanged(replace(prepared, space=present) if space and present else prepared, workspace)
         return prepared
@@ -215,6 +230,7 @@ def _run(
     console: Console,
     out: Path,
     allow_changed: bool,
+    session: SessionThread,
     prepared: PreparedSweep | None = None,
     embedding: Embedding | None = None,
 ) -> dict[str, Any]:
@@ -229,7 +245,7 @@ def _run(
 
     notifier = Notifier(spec, notification_targets(spec.notify))
     try:
-        result = _run_notified(spec, workspace, console, out, allow_changed, prepared, notifier, embedding)
+        result = _run_notified(spec, workspace, console, out, allow_changed, session, prepared, notifier, embedding)
         notifier.finished(result)
         return result
     except (SweepInterrupted, KeyboardInterrupt):
@@ -253,6 +269,7 @@ def _run_notified(
     console: Console,
     out: Path,
     allow_changed: bool,
+    session: SessionThread,
     prepared: PreparedSweep | None,
     notifier: Notifier,
     embedding: Embedding | None,
@@ -260,7 +277,7 @@ def _run_notified(
     """Run a sweep; raise SweepInterrupted or SweepStopped if it ends before it is finished."""
     resumed = workspace.spec.is_file()
     if prepared is None:
-        prepared = _prepare(spec, workspace, console, allow_changed, embedding=embedding)
+        prepared = _prepare(spec, workspace, console, allow_changed, session, embedding=embedding)
     from orchestrator.core.output_capture import descriptor, redirect_output
     from orchestrator.sweeps.embedding import Streams
     from orchestrator.sweeps.fingerprint import save_fingerprint
@@ -289,7 +306,7 @@ def _run_notified(
                     ray_lost = exit_immediately(terminal, spec, out, FAILED, notifier)
                     signals.force_exit = exit_immediately(terminal, spec, out, INTERRUPTED, notifier)
                 result = execute_sweep(
-                    *(prepared, workspace, terminal, signals, ray_lost, requests),
+                    *(prepared, workspace, terminal, signals, ray_lost, requests, session),
                     notifier=notifier,
                     make_callbacks=make_callbacks,
                     make_screen=screen,

@@ -59,11 +59,14 @@ class UploaderProcess:
     Args:
         spool: the spool.
         pause: seconds before a process that ended by itself is replaced; doubled each time.
+        delay: seconds that the first process waits for `begin`, so that its imports do not delay the first trials.
     """
 
-    def __init__(self, spool: Spool, pause: float = 1.0) -> None:
+    def __init__(self, spool: Spool, pause: float = 1.0, delay: float = 0.0) -> None:
         self._spool = spool
         self._pause = pause
+        self._delay = delay
+        self._begin = threading.Event()
         self.error: str | None = None
         self.sink: MlflowRunIds | None = None
         self._finish = threading.Event()
@@ -75,8 +78,12 @@ class UploaderProcess:
         self._thread = threading.Thread(target=self._run, name="uploader-process", daemon=True)
 
     def start(self) -> None:
-        """Start to upload."""
+        """Start to upload, after the delay."""
         self._thread.start()
+
+    def begin(self) -> None:
+        """End the delay."""
+        self._begin.set()
 
     @property
     def process_id(self) -> int | None:
@@ -88,6 +95,7 @@ class UploaderProcess:
 
         If MLflow fails, wait at most `CLOSE_SECONDS`: the events stay on disk.
         """
+        self.begin()
         with self._lock:
             self._finish.set()
             self._ask_to_finish()
@@ -110,6 +118,7 @@ class UploaderProcess:
 
     def _run(self) -> None:
         """Run processes until one ends as asked; begin with a short pause again after one that ran for long."""
+        self._begin.wait(self._delay)
         while True:
             retrying = Retrying(
                 retry=retry_if_result(lambda ran_long: ran_long is False),

@@ -9,11 +9,11 @@ import pytest
 import ray
 from ray import tune
 from ray.tune.execution import tune_controller
-from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
+from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 from ray.tune.schedulers import FIFOScheduler
 
 from orchestrator.cluster import loopback
-from orchestrator.execution import node_exclusion
+from orchestrator.execution import node_exclusion, tune_runner
 from orchestrator.execution.tune_adapter import ControllerScheduler, _end_cached_actors, register_controller
 
 CHECKED_VERSION = "2.60"
@@ -60,6 +60,17 @@ def test_tunes_controller_has_the_methods():
 @NAMED
 def test_the_names_that_tune_copies_to_workers_are_a_set():
     assert isinstance(ENV_VARS_TO_PROPAGATE, set) and all(isinstance(name, str) for name in ENV_VARS_TO_PROPAGATE)
+    assert isinstance(DEFAULT_ENV_VARS, dict)
+
+
+@pytest.mark.parametrize(("here", "left"), [(True, set()), (False, {"RAY_CHDIR_TO_TRIAL_DIR"})])
+def test_workers_of_an_own_cluster_get_no_variables_and_others_no_credentials(monkeypatch, here, left):
+    monkeypatch.setattr(tune_runner, "started_here", lambda: here)
+    before = dict(DEFAULT_ENV_VARS), set(ENV_VARS_TO_PROPAGATE)
+    with tune_runner._environment_of_workers():
+        assert bool(DEFAULT_ENV_VARS) is not here
+        assert ENV_VARS_TO_PROPAGATE & {"RAY_CHDIR_TO_TRIAL_DIR", "AWS_ACCESS_KEY_ID"} == left
+    assert before == (DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE)
 
 
 def test_without_tunes_private_attributes_tune_chooses_the_trial(monkeypatch):

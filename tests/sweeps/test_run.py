@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import time
 from collections import Counter
 from contextlib import contextmanager
 
@@ -221,18 +222,27 @@ def test_a_closed_terminal_interrupts_as_a_signal_does(simulated_tune, start, ou
     assert sweep_run(out).tags["outcome"] == "interrupted"
 
 
-def test_the_handler_that_ray_installs_while_it_starts_interrupts_as_a_signal_does(
-    simulated_tune, start, capfd, monkeypatch
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_ray_starts_interrupts_and_closes_what_has_started(
+    simulated_tune, start, out, capfd, monkeypatch, number
 ):
+    events = []
+
     @contextmanager
     def session(spec):
-        raise SystemExit(signal.SIGTERM)
+        while not Workspace(out / "made").spec.is_file():  # the sweep is begun while Ray starts
+            time.sleep(0.01)
+        time.sleep(0.5)
+        os.kill(os.getpid(), number)
+        time.sleep(0.5)
         yield
+        events.append("closed")
 
     monkeypatch.setattr(simulated_tune, "session", session)
     with pytest.raises(typer.Exit) as exit_code:
         start()
     assert exit_code.value.exit_code == INTERRUPTED and "Resume with" in capfd.readouterr().out
+    assert events == ["closed"]
 
 
 @pytest.mark.parametrize(

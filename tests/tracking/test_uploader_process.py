@@ -55,6 +55,16 @@ def test_all_events_arrive_and_the_run_ids_are_reported(tracked):
     assert not alive(uploader.process_id) and uploader.close(60) == 0
 
 
+def test_the_first_process_waits_until_it_may_begin(tracked):
+    uploader = UploaderProcess(tracked.spool, delay=600)
+    uploader.start()
+    time.sleep(0.3)
+    assert uploader.process_id is None
+    uploader.begin()
+    wait_for(lambda: uploader.process_id, 20)
+    assert uploader.close(60) == 0
+
+
 def test_a_killed_process_is_replaced_and_no_point_is_logged_twice(tracked):
     uploader = UploaderProcess(tracked.spool, pause=0.1)
     uploader.start()

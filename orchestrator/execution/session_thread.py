@@ -1,0 +1,68 @@
+"""Session of an executor in a thread of its own, so that a cluster starts while the data of a sweep are read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from types import TracebackType
+
+from orchestrator.core.spec import SweepSpec
+from orchestrator.execution.executor import Executor
+
+logger = logging.getLogger(__name__)
+
+
+class SessionThread:
+    """Open an executor's session in a thread, which closes it again at the end of the context.
+
+    The thread lives as long as the session, since Linux ends the processes that a thread started with that thread. A
+    signal interrupts the main thread only, and so never the start of Ray, which would crash.
+
+    Args:
+        executor: opens the session.
+        spec: settings of the sweep.
+    """
+
+    def __init__(self, executor: Executor, spec: SweepSpec) -> None:
+        self.executor = executor
+        self._spec = spec
+        self._opened: Future[None] = Future()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="executor-session", daemon=True)
+
+    def start(self) -> None:
+        """Begin to open the session; return at once."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the session is open; raise the error that kept it from opening."""
+        self.start()
+        self._opened.result()
+
+    def request_close(self) -> None:
+        """Begin to close the session; return at once."""
+        self._closing.set()
+
+    def __enter__(self) -> SessionThread:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session if it was begun to open."""
+        self.request_close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with self.executor.session(self._spec):
+                self._opened.set_result(None)
+                self._closing.wait()
+        except BaseException as error:
+            if not self._opened.done():
+                self._opened.set_exception(error)
+            else:
+                logger.exception("the session did not close")

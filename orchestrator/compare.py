@@ -43,13 +43,13 @@ def compare(
     import sys
     from tempfile import TemporaryDirectory
 
+    from orchestrator.core.console import make_console
     from orchestrator.core.errors import InputError, reason
     from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.promotion.command_helpers import connect, silence_libraries
     from orchestrator.registry.promotion.compare import compare as compare_models
     from orchestrator.registry.promotion.compared_model import find_compared
     from orchestrator.registry.promotion.prediction_scatter import draw_comparison
-    from orchestrator.sweeps.start_or_resume import make_console
 
     load_plugins(plugin or ())
     with TemporaryDirectory(prefix="compare-") as scratch, silence_libraries():

@@ -97,6 +97,7 @@ def promote(
     from tempfile import TemporaryDirectory
 
     from models import CONTROL
+    from orchestrator.core.console import make_console
     from orchestrator.core.errors import InputError
     from orchestrator.core.near_matches import look_up
     from orchestrator.core.plugins import load_plugins
@@ -106,7 +107,6 @@ def promote(
     from orchestrator.registry.promotion.gate_inputs import GateThresholds
     from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
     from orchestrator.registry.promotion.show import show_history
-    from orchestrator.sweeps.start_or_resume import make_console
 
     console = make_console(sys.stdout)
     check_alias(alias)

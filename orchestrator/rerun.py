@@ -43,10 +43,10 @@ def rerun(
     from dataclasses import replace
     from tempfile import TemporaryDirectory
 
+    from orchestrator.core.console import make_console
     from orchestrator.sweeps.rerun.log_run import log_rerun
     from orchestrator.sweeps.rerun.original_run import find_origin
     from orchestrator.sweeps.rerun.retrain import retrain
-    from orchestrator.sweeps.start_or_resume import make_console
 
     console = make_console(sys.stderr if json else sys.stdout)
     with TemporaryDirectory(prefix="rerun-") as scratch:

@@ -34,9 +34,9 @@ def rollback(
     """Return an alias to the version before; a second call returns it to the one before that."""
     import sys
 
+    from orchestrator.core.console import make_console
     from orchestrator.registry.promotion.command_helpers import check_alias, connect, question, silence_libraries
     from orchestrator.registry.promotion.promote import roll_back
-    from orchestrator.sweeps.start_or_resume import make_console
 
     check_alias(alias)
     confirm = question(yes or dry_run)

@@ -30,8 +30,8 @@ def status(
 
     from orchestrator.cluster.inspect import inspect_cluster, totals
     from orchestrator.cluster.process_registry import cluster_address
+    from orchestrator.core.console import make_console
     from orchestrator.sweeps.running_sweeps import running_sweeps
-    from orchestrator.sweeps.start_or_resume import make_console
 
     where = cluster_address(address)
     view = inspect_cluster(where) if where else None

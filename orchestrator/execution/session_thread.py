@@ -66,3 +66,10 @@ class SessionThread:
                 self._opened.set_exception(error)
             else:
                 logger.exception("the session did not close")
+
+
+def ray_session_thread(spec: SweepSpec) -> SessionThread:
+    """Return the session of Ray Tune for a sweep, not begun to open."""
+    from orchestrator.execution import tune_runner
+
+    return SessionThread(tune_runner.RayTune(), spec)

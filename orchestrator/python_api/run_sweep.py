@@ -14,6 +14,7 @@ from rich.console import Console
 
 from orchestrator.cluster.process_registry import cluster_address
 from orchestrator.cluster.session import caller_session
+from orchestrator.core.console import make_console
 from orchestrator.core.errors import InputError
 from orchestrator.core.process_environment import prepare_environment
 from orchestrator.core.service_addresses import VARIABLES
@@ -29,7 +30,7 @@ from orchestrator.sweeps.embedding import Embedding
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.resume_hint import resume_command
 from orchestrator.sweeps.signals import INTERRUPTED
-from orchestrator.sweeps.start_or_resume import make_console, run_or_read, with_earlier_sweeps
+from orchestrator.sweeps.start_or_resume import run_or_read, with_earlier_sweeps
 
 
 def run_sweep(settings: dict[str, Any], out: Path, callbacks: Iterable[Any], quiet: bool, allow_changed: bool) -> Sweep:

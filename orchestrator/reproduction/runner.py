@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import yaml
 
+from orchestrator.core.console import make_console
 from orchestrator.core.errors import InputError
 from orchestrator.core.near_matches import unknown_name_message
 from orchestrator.core.spec import SweepSpec, build_spec, load_spec
@@ -20,7 +21,7 @@ from orchestrator.reproduction.paper_claims import PaperClaim, choose_claims
 from orchestrator.reproduction.report import collect_rows, print_rows, write_report
 from orchestrator.reproduction.rows import Conditions
 from orchestrator.search.space import load_space
-from orchestrator.sweeps.start_or_resume import make_console, start_or_resume
+from orchestrator.sweeps.start_or_resume import start_or_resume
 
 OWN, RANDOM = "own", "random"
 PAPER, SHIPPED = "paper", "shipped"

@@ -35,8 +35,8 @@ def list_(
     """List all sweeps, archived ones included, newest last."""
     import sys
 
+    from orchestrator.core.console import make_console
     from orchestrator.sweeps.listing import print_list
-    from orchestrator.sweeps.start_or_resume import make_console
     from orchestrator.sweeps.sweep_status import standings
 
     if json:
@@ -50,11 +50,11 @@ def show(sweep: Sweep, out: Out = SWEEPS, json: Json = False, debug: Debug = Fal
     """Show the result of a sweep, or its progress and the command that resumes it."""
     import sys
 
+    from orchestrator.core.console import make_console
     from orchestrator.core.spec import load_spec
     from orchestrator.core.sweep_folder import find_sweep
     from orchestrator.sweeps.listing import print_sweep, sweep_json
     from orchestrator.sweeps.resume_hint import resume_command
-    from orchestrator.sweeps.start_or_resume import make_console
 
     workspace = find_sweep(sweep, out)
     if json:
@@ -68,9 +68,9 @@ def best(sweep: Sweep, out: Out = SWEEPS, json: Json = False, debug: Debug = Fal
     """Show the best configuration of a running or finished sweep, and how to use it again."""
     import sys
 
+    from orchestrator.core.console import make_console
     from orchestrator.core.sweep_folder import find_sweep
     from orchestrator.sweeps.best import best_configurations, print_best
-    from orchestrator.sweeps.start_or_resume import make_console
 
     workspace = find_sweep(sweep, out)
     found = best_configurations(workspace)
@@ -90,8 +90,8 @@ def watch(
     """Watch a running sweep from another terminal, until it ends; Ctrl-C ends the view only."""
     import sys
 
+    from orchestrator.core.console import make_console
     from orchestrator.core.sweep_folder import find_sweep
-    from orchestrator.sweeps.start_or_resume import make_console
     from orchestrator.sweeps.watch import watch_sweep
 
     console = make_console(sys.stdout)

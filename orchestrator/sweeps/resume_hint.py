@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 
-from orchestrator.core.cli import INTERRUPTED
+from orchestrator.core.cli import FAILED, INTERRUPTED
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.sweep_folder import Workspace
+from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 
 if TYPE_CHECKING:
     from orchestrator.sweeps.notifier import Notifier
@@ -66,3 +70,37 @@ def exit_immediately(
         os._exit(code)
 
     return exit_process
+
+
+@contextmanager
+def exit_if_stopped(spec: SweepSpec, out: Path, console: Console) -> Iterator[None]:
+    """Print how to resume a sweep that is interrupted or stops inside the context, and exit."""
+    try:
+        yield
+    except (SweepInterrupted, KeyboardInterrupt) as error:
+        if not Workspace(out / spec.name).spec.is_file():
+            raise
+        cause = str(error) or "Interrupted"
+        console.print(f"\n{cause}; nothing is lost. Resume with:", highlight=False, markup=False)
+        console.print(f"  {resume_command(spec, out)}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except SweepStopped as error:
+        console.print(f"\n{error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"The sweep stopped; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True
+        )
+        raise typer.Exit(FAILED) from None
+
+
+def print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Console, out: Path) -> None:
+    """Print how to resume a search that `--max-hours` ended before its budget was met."""
+    from orchestrator.sweeps.budget import exhausted
+
+    budget = result.get("budget", 0)
+    if budget and (done := sum(result["counts"].values())) < budget and "search" not in exhausted(result):
+        console.print(
+            f"\n--max-hours ended the search after {done} of {budget} trials. "
+            f"Resume with:\n  {resume_command(spec, out)}",
+            highlight=False,
+            soft_wrap=True,
+        )

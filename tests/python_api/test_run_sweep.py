@@ -115,7 +115,7 @@ def test_sweep_returns_its_tables_best_configuration_and_model_and_calls_the_cal
 
 
 def test_finished_sweep_is_returned_without_a_job_and_its_best_seeds_another(run, simulated_tune, monkeypatch):
-    monkeypatch.setattr("orchestrator.sweeps.start_or_resume._upload_pending", lambda *arguments: None)
+    monkeypatch.setattr("orchestrator.sweeps.show_finished.upload_pending", lambda *arguments: None)
     result = run(trials=1, confirm=0)
     steps = len(simulated_tune.steps)
     assert run(trials=1, confirm=0).best == result.best and len(simulated_tune.steps) == steps

@@ -11,13 +11,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from orchestrator.core import notification_target
+from orchestrator.core.console import make_console
 from orchestrator.core.errors import InputError
 from orchestrator.core.notification_target import NotDelivered, deliver, notification_targets
 from orchestrator.core.spec import build_spec, load_spec
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import Job
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps import notifier as module
-from orchestrator.sweeps import start_or_resume
+from orchestrator.sweeps import run_and_notify
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 from orchestrator.sweeps.notifier import Notifier
 from orchestrator.tracking.provenance import public_settings
@@ -173,10 +175,10 @@ def test_address_gets_a_post(monkeypatch):
 )
 def test_every_end_of_a_sweep_is_sent(ending, event, tmp_path, monkeypatch):
     got = []
-    monkeypatch.setattr(start_or_resume, "_run_notified", lambda *arguments: ending())
+    monkeypatch.setattr(run_and_notify, "_run_notified", lambda *arguments: ending())
     monkeypatch.setattr(Notifier.__init__, "__defaults__", (lambda target, notification: got.append(notification),))
     spec = build_spec({"name": "made", "notify": ["true"]})
-    workspace = start_or_resume.Workspace(tmp_path)
+    workspace = Workspace(tmp_path)
     with contextlib.suppress(SweepInterrupted, SweepStopped, KeyboardInterrupt, ValueError):
-        start_or_resume._run(spec, workspace, start_or_resume.make_console(sys.stderr), tmp_path, False)
+        run_and_notify.run_and_notify(spec, workspace, make_console(sys.stderr), tmp_path, False)
     assert [each["event"] for each in got] == [event] and "secret-word" not in json.dumps(got)

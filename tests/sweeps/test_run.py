@@ -96,7 +96,7 @@ def test_sweep_searches_confirms_and_writes_its_result(simulated_tune, start, ou
 def test_finished_sweep_prints_its_result_without_a_job(simulated_tune, start, out, capsys, monkeypatch):
     start()
     simulated_tune.steps.clear()
-    monkeypatch.setattr("orchestrator.sweeps.start_or_resume._upload_pending", lambda *arguments: None)
+    monkeypatch.setattr("orchestrator.sweeps.show_finished.upload_pending", lambda *arguments: None)
     resume(out)
     assert simulated_tune.steps == [] and "is finished" in capsys.readouterr().err
 
@@ -172,7 +172,7 @@ class TestFewConfigurations:
         return path
 
     def test_it_trains_each_once_says_so_and_is_finished(self, start, simulated_tune, out, space, capfd, monkeypatch):
-        monkeypatch.setattr("orchestrator.sweeps.start_or_resume._upload_pending", lambda *arguments: None)
+        monkeypatch.setattr("orchestrator.sweeps.show_finished.upload_pending", lambda *arguments: None)
         (out.parent / "first.yaml").write_text("- {batch_size: 32}\n- {batch_size: 32}\n", encoding="utf-8")
         start(space=space, trials=5, enqueue=out.parent / "first.yaml")
         printed = capfd.readouterr().out

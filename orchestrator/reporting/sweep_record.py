@@ -13,7 +13,7 @@ from orchestrator.core.sweep_folder import Workspace
 from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Study, job_key
-from orchestrator.search.ledger_trial import LedgerTrial
+from orchestrator.search.ledger_trial import LedgerTrial, best_of
 from orchestrator.search.read_ledger import read_optuna_trials, read_studies
 from orchestrator.search.space import SearchSpace, load_space
 
@@ -43,6 +43,16 @@ class SweepRecord:
     def space_of(self, study: Study) -> SearchSpace:
         """Return the search space of a study's configurations."""
         return self.space.without_hypernet() if study == "control" else self.space
+
+    def best(self, study: Study) -> LedgerTrial | None:
+        """Return the best trial of a search: the one that the result names, or the best so far without a result.
+
+        The two may differ, since a result ranks the configurations by their confirm runs.
+        """
+        trials = self.studies.get(study, [])
+        if named := (self.result or {}).get("best" if study == "search" else "control"):
+            return next((trial for trial in trials if trial.number == named["trial"]), None)
+        return next(iter(best_of(trials, 1)), None)
 
     @cached_property
     def optuna_studies(self) -> dict[str, OptunaStudy]:

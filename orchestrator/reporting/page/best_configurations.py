@@ -10,7 +10,7 @@ from orchestrator.reporting.page.markup import table
 from orchestrator.reporting.page.palette import STUDY_NAMES
 from orchestrator.reporting.page.section import Section
 from orchestrator.reporting.sweep_record import SweepRecord
-from orchestrator.search.ledger_trial import LedgerTrial, best_of
+from orchestrator.search.ledger_trial import LedgerTrial
 from orchestrator.search.varied_parameters import VariedParameter, format_value, varied_parameters
 
 _STUDIES: tuple[Study, ...] = ("search", "control")
@@ -18,7 +18,7 @@ _STUDIES: tuple[Study, ...] = ("search", "control")
 
 def best_configurations(record: SweepRecord) -> Section | None:
     """Return the section on the best configurations of variant and control, as far as the sweep has got."""
-    winners = {study: found for study in _STUDIES if (found := _best(record, study))}
+    winners = {study: found for study in _STUDIES if (found := record.best(study))}
     title = "Best configurations"
     if not winners:
         return Section("best", title, ("No trial has ended with a finite score yet.",))
@@ -32,15 +32,6 @@ def best_configurations(record: SweepRecord) -> Section | None:
     )
     head = [("validation SRCC", *(f"{trial.objective:.4f}" for trial in winners.values()), "")]
     return Section("best", title, (sentence,), (), table(header, [*head, *rows]))
-
-
-def _best(record: SweepRecord, study: Study) -> LedgerTrial | None:
-    """Return the search trial that the result names as best; while the sweep runs, the best one so far."""
-    trials = record.studies.get(study, [])
-    named = (record.result or {}).get("best" if study == "search" else "control")
-    if named:
-        return next((trial for trial in trials if trial.number == named["trial"]), None)
-    return next(iter(best_of(trials, 1)), None)
 
 
 def _parameters(record: SweepRecord, study: Study, trial: LedgerTrial) -> dict[str, VariedParameter]:

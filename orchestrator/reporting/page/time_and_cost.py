@@ -29,7 +29,7 @@ def time_and_cost(record: SweepRecord) -> Section | None:
     shown = spans[-_MOST_RUNS:]
     figure = _figure(shown)
     hosts = {span.host for span in spans if span.host}
-    caption = "A bar per run; one row per slot (a slot is room for one run at a time)."
+    caption = "A bar per run, with interruptions; one row per slot (a slot is room for one run at a time)."
     caption += f" The last {len(shown)} of {len(spans)} runs are drawn." if len(shown) < len(spans) else ""
     caption += "" if hosts else " Hosts are unknown, so that slots are derived from the times."
     chart = Chart("timeline", "Timeline of the slots", caption, figure, draw_like(figure))

@@ -14,7 +14,7 @@ from orchestrator.reporting.page.markup import script_json, without_tags
 from orchestrator.reporting.page.page_schedule import PageSchedule
 from orchestrator.reporting.page.run_spans import assign_slots, read_spans
 from orchestrator.reporting.page.section import Section
-from orchestrator.reporting.page.several_sweeps import comparison_page, differences
+from orchestrator.reporting.page.several_sweeps import comparison_page, differences, several_sweeps
 from orchestrator.reporting.page.write_page import render_page
 from orchestrator.reporting.sweep_record import read_sweep_record
 from orchestrator.search.outcome import Outcome
@@ -136,15 +136,27 @@ def test_pages_take_no_more_than_their_share():
     assert schedule.delay(elapsed, used) >= 10
 
 
-def test_several_sweeps_are_compared_and_what_differs_is_said(tmp_path):
+def test_several_sweeps_are_compared_and_what_differs_is_said(made, tmp_path):
     workspaces = [make_sweep(tmp_path / name, 6) for name in ("one", "two")]
     for workspace, data in zip(workspaces, ("a" * 40, "b" * 40), strict=True):
-        write_file(workspace.identity, json.dumps({"data_hash": data, "splits": {"0": "c"}}))
+        prepared = replace(made.prepared, dataset=replace(made.prepared.dataset, data_hash=data))
+        write_file(workspace.identity, json.dumps(prepared.identity()))
     records = [read_sweep_record(workspace) for workspace in workspaces]
     assert differences(records) == ["The sweeps differ in data: one aaaaaaaaaaaa…, two bbbbbbbbbbbb…."]
     page = comparison_page(records)
     assert "not comparable" in page and '"id":"chart-history"' in page and '"id":"chart-curves"' in page
     assert "are comparable" in comparison_page([records[0], records[0]])
+
+
+def test_several_sweeps_show_the_trial_that_the_result_names(tmp_path):
+    record = read_sweep_record(make_sweep(tmp_path / "one", 6))
+    first = record.best("search").number
+    other = next(t for t in record.studies["search"] if t.objective is not None and t.number != first)
+    confirmed = replace(record, result={"best": {"trial": other.number}, "control": None})
+    assert confirmed.best("search") == other
+    results, _, curves, _ = several_sweeps([confirmed])
+    assert f"best trial</th><td>{other.number}</td>" in results.html
+    assert list(curves.charts[0].figure.data[0].y) == list(other.epochs.values())
 
 
 def test_the_command_writes_page_and_pictures(tmp_path):

@@ -110,7 +110,8 @@ def test_residuals_agree_with_pandas(record):
 def test_the_margin_knows_which_images_share_a_prompt():
     values = np.random.default_rng(0).normal(size=50)
     each = clustered_margin(values, np.arange(50))
-    assert each == pytest.approx(1.96 * values.std(ddof=1) / np.sqrt(50))
+    interval = stats.t.interval(0.95, 49, scale=stats.sem(values))
+    assert each == pytest.approx(interval[1])
     # Copies of every image under its prompt add nothing.
     assert clustered_margin(np.repeat(values, 4), np.repeat(np.arange(50), 4)) == pytest.approx(each)
 

@@ -130,7 +130,7 @@ class PageInTest:
         pass
 
     def request_last_page(self, result: Mapping[str, Any]) -> None:
-        (self._workspace.report / "index.html").write_text("made in a test", encoding="utf-8")
+        self._workspace.report_page.write_text("made in a test", encoding="utf-8")
 
     def wait(self) -> bool:
         return True

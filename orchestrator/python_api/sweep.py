@@ -140,10 +140,9 @@ class Sweep:
         Raises:
             InputError: it cannot be written.
         """
-        from orchestrator.reporting.page.write_page import page_path
         from orchestrator.reporting.page.write_report import write_report
 
-        path = page_path(self._workspace)
+        path = self._workspace.report_page
         try:
             return path if path.is_file() else write_report([self._workspace])
         except OSError as error:

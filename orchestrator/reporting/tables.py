@@ -107,7 +107,7 @@ def print_pointers(console: Console, workspace: Workspace, result: Result) -> No
     score = (
         f'{tool_command("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     )
-    page = workspace.report / "index.html"
+    page = workspace.report_page
     lines = {
         "Took": f"{duration(result['seconds'])}; {slots['count']} slots, busy {slots['busy_share']:.0%} of the time",
         "Results": f"{folder}/result.json, tables and figures in {folder}/report/",

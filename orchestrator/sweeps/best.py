@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reporting.columns import result_cells
-from orchestrator.reporting.finished_sweep import read_result
+from orchestrator.reporting.read_result import read_result
 from orchestrator.reporting.result_rows import Result, configuration_label
 from orchestrator.reporting.winning_parameters import (
     ENQUEUE,

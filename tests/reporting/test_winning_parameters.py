@@ -8,7 +8,8 @@ from rich.console import Console
 
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
-from orchestrator.reporting.finished_sweep import print_finished, read_result
+from orchestrator.reporting.finished_sweep import print_finished
+from orchestrator.reporting.read_result import read_result
 from orchestrator.reporting.tables import print_result, write_tables
 from orchestrator.reporting.winning_parameters import reuse_commands, write_winner
 from orchestrator.search.enumeration import all_configurations

@@ -27,8 +27,7 @@ MOST_SCORES = 6
 
 def data_set(record: SweepRecord) -> Section | None:
     """Return the section on the data; None before the sweep has divided its data set."""
-    split = record.workspace.splits / "split_00.json"
-    if not split.is_file():
+    if not record.workspace.split(0).is_file():
         return None
     try:
         images = sweep_images(record)
@@ -44,7 +43,7 @@ def data_set(record: SweepRecord) -> Section | None:
 def _without_data_set(record: SweepRecord, error: InputError) -> Section:
     sentences = (f"The data set cannot be read, so only its parts are shown: {error} {BRING_BACK}",)
     try:
-        parts = first_split(record.workspace.splits / "split_00.json")
+        parts = first_split(record.workspace.split(0))
     except InputError as unreadable:
         return Section("data", "Data", (*sentences, str(unreadable)))
     rows = [(part, len(names)) for part, names in parts.items()]

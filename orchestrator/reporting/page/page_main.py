@@ -44,21 +44,18 @@ def main(folder: Path, cores: float) -> int:
 
 def write_running(workspace: Workspace) -> None:
     """Write the page of a sweep that runs."""
-    from orchestrator.core.atomic_files import write_file
-    from orchestrator.reporting.page.write_page import page_path, render_page
+    from orchestrator.reporting.page.write_page import write_page
     from orchestrator.reporting.sweep_record import read_sweep_record
 
-    write_file(page_path(workspace), render_page(read_sweep_record(workspace), running=True)[0])
+    write_page(read_sweep_record(workspace), running=True)
 
 
 def write_finished(workspace: Workspace, result: dict[str, object]) -> None:
     """Write the last page and the pictures of a sweep, whose result is not in its folder yet."""
-    from orchestrator.core.atomic_files import write_file
-    from orchestrator.reporting.page.write_page import page_path, render_page, write_pictures
+    from orchestrator.reporting.page.write_page import write_page, write_pictures
     from orchestrator.reporting.sweep_record import read_sweep_record
 
-    page, sections = render_page(replace(read_sweep_record(workspace), result=result))
-    write_file(page_path(workspace), page)
+    sections = write_page(replace(read_sweep_record(workspace), result=result))
     write_pictures(sections, workspace.report)
 
 

@@ -41,7 +41,7 @@ def parameters(record: SweepRecord) -> Section | None:
     scored = sum(trial.outcome in {Outcome.COMPLETE, Outcome.PRUNED} for trial in trials)
     study = None
     if scored >= _FEWEST_TRIALS:
-        study = record.optuna_studies["search"]
+        study = record.optuna_study("search")
         study = study if complete >= _FEWEST_TRIALS else _with_pruned(study)
     importances = _importances(study) if study is not None else {}
     if study is None or not importances:

@@ -162,11 +162,11 @@ def test_several_sweeps_show_the_trial_that_the_result_names(tmp_path):
 def test_the_command_writes_page_and_pictures(tmp_path):
     workspace = make_sweep(tmp_path / "one", 12)
     done = invoke(tmp_path, "report", "one", "--out", tmp_path, "--json")
-    assert json.loads(done.out)["report"] == str(workspace.report / "index.html")
+    assert json.loads(done.out)["report"] == str(workspace.report_page)
     drawn = {path.name for path in workspace.report.iterdir()}
     assert {"index.html", "search.png", "curves.png", "importance.png", "timeline.png"} <= drawn
     opened = invoke(tmp_path, "sweeps", "open", "one", "--print", "--out", tmp_path)
-    assert opened.out == f"{(workspace.report / 'index.html').as_uri()}\n"
+    assert opened.out == f"{workspace.report_page.as_uri()}\n"
 
 
 def test_an_unknown_sweep_is_wrong_input_with_near_names(tmp_path):

@@ -30,7 +30,7 @@ def test_a_killed_process_is_replaced_for_the_last_page(tmp_path):
     os.kill(first, signal.SIGKILL)
     page.request_last_page({"best": None})
     assert page.wait() and page.process_id != first and not alive(page.process_id)
-    assert "Finished, as of" in (workspace.report / "index.html").read_text(encoding="utf-8")
+    assert "Finished, as of" in workspace.report_page.read_text(encoding="utf-8")
     assert (workspace.report / "search.png").is_file()
 
 
@@ -56,13 +56,13 @@ def test_the_process_ends_with_the_driver(tmp_path):
     deadline = time.monotonic() + 30
     while alive(int(done.stdout)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not alive(int(done.stdout)) and not (workspace.report / "index.html").exists()
+    assert not alive(int(done.stdout)) and not workspace.report_page.exists()
 
 
 def test_a_running_sweep_has_a_page_that_says_so(tmp_path):
     workspace = make_sweep(tmp_path / "mine", 1)
     page_main.write_running(workspace)
-    text = (workspace.report / "index.html").read_text(encoding="utf-8")
+    text = workspace.report_page.read_text(encoding="utf-8")
     assert "Running, as of" in text and 'http-equiv="refresh"' in text
     with pytest.raises(InputError):
         page_main.write_running(Workspace(tmp_path / "missing"))

@@ -129,6 +129,9 @@ class PageInTest:
     def start(self) -> None:
         pass
 
+    def prepare_last_page(self) -> None:
+        pass
+
     def request_last_page(self, result: Mapping[str, Any]) -> None:
         self._workspace.report_page.write_text("made in a test", encoding="utf-8")
 

@@ -39,6 +39,7 @@ def conclude(
     prepared, studies = records.prepared, records.studies
     with process.summing_up():
         busy_share = progress.busy_share()
+        page.prepare_last_page()
         summary = summarise(prepared, studies.arms, studies.confirm, workspace.trials)
         workspace.report.mkdir(exist_ok=True)
         result = summary.as_result()

@@ -102,10 +102,10 @@ def _finish(axis: Axes, layout: dict[str, Any], name: str) -> None:
     y_layout = layout.get(f"yaxis{name[1:]}") or {}
     axis.set_xlabel(_title(x_layout))
     axis.set_ylabel(_title(y_layout))
-    if x_layout.get("type") == "log":
-        axis.set_xscale("log")
-    if y_layout.get("type") == "log":
-        axis.set_yscale("log")
+    for one, set_scale, drawn in ((x_layout, axis.set_xscale, axis.xaxis), (y_layout, axis.set_yscale, axis.yaxis)):
+        if one.get("type") == "log":
+            set_scale("log")
+            drawn.set_major_formatter("{x:g}")  # as on the page; typesetting powers takes a fifth of a second
     for one, set_ticks in ((x_layout, axis.set_xticks), (y_layout, axis.set_yticks)):
         if one.get("ticktext") is not None:
             set_ticks(list(one["tickvals"]), [_plain(text) for text in one["ticktext"]])

@@ -16,6 +16,9 @@ from orchestrator.reporting.sweep_record import SweepRecord
 
 logger = logging.getLogger(__name__)
 
+DPI = 150
+"""Resolution of the pictures, in dots an inch."""
+
 REFRESH_SECONDS = 15
 """Seconds after which the page of a running sweep loads itself again."""
 
@@ -59,12 +62,17 @@ def write_pictures(sections: Iterable[Section], folder: Path) -> None:
 
 def _png(chart: Chart) -> bytes:
     import matplotlib
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     assert chart.draw is not None
+    content = BytesIO()
     with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
-        figure = Figure(figsize=(7, 4), layout="constrained")
+        figure = Figure(figsize=(7, 4), dpi=DPI, layout="constrained")
         chart.draw(figure)
-        content = BytesIO()
-        figure.savefig(content, dpi=150, format="png")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # once, while `savefig` draws a second time to find the layout
+        Image.fromarray(np.asarray(canvas.buffer_rgba())).save(content, "PNG", dpi=(DPI, DPI))
     return content.getvalue()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Study, job_key
 from orchestrator.reporting.read_result import read_result
+from orchestrator.reporting.winning_parameters import parameters_json
 from orchestrator.search.ledger_trial import LedgerTrial, best_of, read_trial
 from orchestrator.search.read_ledger import read_optuna_trials
 from orchestrator.search.space import SearchSpace, load_space
@@ -54,6 +56,14 @@ class SweepRecord:
         if named := (self.result or {}).get("best" if study == "search" else "control"):
             return next((trial for trial in trials if trial.number == named["trial"]), None)
         return next(iter(best_of(trials, 1)), None)
+
+    def parameters(self, study: Study, trial: LedgerTrial) -> list[dict[str, Any]]:
+        """Return a trial's parameters as `parameters_json` does; without defaults if they no longer fit the space."""
+        try:
+            return parameters_json(self.space_of(study), trial.params)
+        except InputError:
+            unknown = {"default": None, "differs": False}
+            return [{"name": name, "value": value, **unknown} for name, value in trial.params.items()]
 
     def optuna_study(self, study: Study) -> OptunaStudy:
         """Return a new study in memory with a study's trials, for Optuna's visualisations."""

@@ -44,7 +44,8 @@ def test_a_value_that_differs_from_its_default_is_marked(made):
     assert list(best) == ["lr", "widths", "rank"] and list(control) == ["lr", "widths"]
     best["rank"].update(value=3, differs=True)
     lines, _ = lines_of(result, 100)
-    assert "rank 3 * 2" in lines and ["parameter", "trial", "1", "control", "1", "default"][0] in " ".join(lines)
+    numbers = f"parameter trial {result['best']['trial']} control {result['control']['trial']} default"
+    assert "rank 3 * 2" in lines and lines[lines.index(numbers) - 1] == "text_hyper, plain_head,"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 140])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.reporting.page.draw_figure import draw_like
 from orchestrator.reporting.page.markup import escape_label
@@ -16,7 +16,6 @@ from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from plotly.graph_objects import Figure
 
 _FEWEST_TRIALS = 5
 """Trials below which nothing is said about parameters."""
@@ -124,7 +123,7 @@ def _importance_chart(importances: dict[str, float]) -> Chart:
 def _slices(study: Study, names: list[str], omitted: str) -> Chart:
     from optuna.visualization import plot_slice
 
-    figure = _plain(plot_slice(study, params=names))
+    figure = plot_slice(study, params=names)
     for trace in figure.data:
         trace.marker.update(color=VARIANT, size=6, line={"width": 0}, opacity=0.7)
     for axis in figure.select_yaxes():
@@ -139,7 +138,7 @@ def _slices(study: Study, names: list[str], omitted: str) -> Chart:
 def _contour(study: Study, count: int, names: list[str]) -> Chart:
     from optuna.visualization import plot_contour
 
-    figure = _plain(plot_contour(study, params=names))
+    figure = plot_contour(study, params=names)
     for trace in figure.data:
         if trace.type == "contour":
             trace.update(colorscale="Cividis", reversescale=False, colorbar={"title": "SRCC"}, hoverinfo="skip")
@@ -148,9 +147,3 @@ def _contour(study: Study, count: int, names: list[str]) -> Chart:
     figure.update_layout(height=460, width=None, showlegend=False)
     caption = f"Validation SRCC between the trials (points), interpolated by Optuna.{_omitted(study, count)}"
     return Chart("contour", f"{names[0]} and {names[1]}", caption, figure, draw_like(figure))
-
-
-def _plain(figure: Any) -> Figure:
-    """Return a figure of Optuna's whose names of parameters and choices are text."""
-    figure.update_layout(template=None)
-    return figure

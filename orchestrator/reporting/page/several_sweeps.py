@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.reporting.page.best_so_far import best_so_far
-from orchestrator.reporting.page.draw_figure import draw_like
 from orchestrator.reporting.page.markup import escape_label, table
 from orchestrator.reporting.page.page_html import PageHeading, page_html
 from orchestrator.reporting.page.palette import CATEGORIES, SYMBOLS
 from orchestrator.reporting.page.section import Chart, Section
 from orchestrator.reporting.sweep_record import SweepRecord
+from orchestrator.reporting.winning_parameters import DIFFERS, parameter_rows
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.varied_parameters import format_value
 
 
 def comparison_page(records: Sequence[SweepRecord]) -> str:
@@ -157,15 +156,17 @@ def _chart_section(
     if not figure.data:
         return Section(name, title, ("No sweep has a complete trial yet.",))
     figure.update_layout(xaxis_title=unit, yaxis_title="validation SRCC", height=420, showlegend=True)
-    return Section(name, title, (), (Chart(name, title, caption, figure, draw_like(figure)),))
+    return Section(name, title, (), (Chart(name, title, caption, figure),))
 
 
 def _parameters(records: Sequence[SweepRecord]) -> Section:
-    chosen = [trial.params if (trial := record.best("search")) else {} for record in records]
-    names = dict.fromkeys(name for params in chosen for name in params)
-    rows = [(name, *(format_value(params[name]) if name in params else "–" for params in chosen)) for name in names]
+    chosen = [record.parameters("search", best) if (best := record.best("search")) else [] for record in records]
+    rows = [cells[:-1] for cells in parameter_rows(chosen, missing="–")]  # without defaults, which may differ
     complete = [sum(t.outcome is Outcome.COMPLETE for t in record.studies.get("search", [])) for record in records]
     head = [("complete trials", *map(str, complete))]
     header = ("parameter", *(record.spec.name for record in records))
-    sentence = "Parameters of the variant's best trial of each sweep; a dash is a parameter that it does not have."
+    sentence = (
+        f"Parameters of the variant's best trial of each sweep; {DIFFERS} marks a value that is not its default, a "
+        "dash a parameter that it does not have."
+    )
     return Section("parameters", "Parameters", (sentence,), (), table(header, [*head, *rows]))

@@ -110,7 +110,7 @@ def test_only_formatting_stays_markup_in_figures():
     assert without_tags({"a": ["<b>x</b><br><a href='y'>z</a>"]}) == {"a": ["<b>x</b><br>&lt;a href='y'>z&lt;/a>"]}
 
 
-def test_a_section_that_fails_is_a_sentence(tmp_path, monkeypatch):
+def test_a_section_that_fails_is_a_sentence(tmp_path):
     def broken(record):
         raise ValueError("<no data>")
 

@@ -67,7 +67,7 @@ def test_the_forest_plots_have_the_figures_of_the_result(two_scores, two):
     assert names == {"comparison", "differences"}
 
 
-def test_only_an_interval_without_zero_is_conclusive(record):
+def test_only_an_interval_without_zero_is_conclusive():
     result = {
         "targets": ["alignment"],
         "comparisons": [

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from benchmarks.made_sweeps import make_sweep
 from orchestrator.core.atomic_files import write_file
 from orchestrator.reporting.page import sections as all_sections
 from orchestrator.reporting.page.build_sections import build_sections
@@ -20,7 +21,6 @@ from orchestrator.reporting.sweep_record import read_sweep_record
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace, load_space
 from tests.commands import invoke
-from tests.reporting.page.made_sweeps import make_sweep
 
 BAD = "</script><img src=x onerror='window.injected=1'><script>window.injected=1</script>"
 """A text that runs a script if a page takes it for markup."""

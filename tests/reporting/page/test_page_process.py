@@ -9,11 +9,11 @@ import time
 import psutil
 import pytest
 
+from benchmarks.made_sweeps import make_sweep
 from orchestrator.core.errors import InputError
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reporting.page import page_main
 from orchestrator.reporting.page.page_process import PageProcess
-from tests.reporting.page.made_sweeps import make_sweep
 
 pytestmark = pytest.mark.integration
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from benchmarks.made_sweeps import make_sweep
 from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import EpochReport
@@ -12,7 +13,6 @@ from orchestrator.reporting.page.run_spans import read_spans
 from orchestrator.reporting.page.sweep_cost import cost_rows
 from orchestrator.reporting.sweep_record import read_sweep_record
 from orchestrator.search.outcome import Outcome
-from tests.reporting.page.made_sweeps import make_sweep
 
 NIGHT = timedelta(hours=10)
 

@@ -19,7 +19,6 @@ from orchestrator.search.space import SearchSpace, load_space
 
 if TYPE_CHECKING:
     import pandas as pd
-    from optuna.study import Study as OptunaStudy
     from optuna.trial import FrozenTrial
 
 
@@ -33,7 +32,7 @@ class SweepRecord:
         space: search space of the variant, as it was when the sweep began.
         studies: started trials by study; a study without trials may be missing.
         result: content of `result.json`; None if the sweep is not finished.
-        optuna_trials: the trials of `studies` as Optuna's.
+        optuna_trials: the trials of `studies` as Optuna's, for its importances and plots.
     """
 
     workspace: Workspace
@@ -64,15 +63,6 @@ class SweepRecord:
         except InputError:
             unknown = {"default": None, "differs": False}
             return [{"name": name, "value": value, **unknown} for name, value in trial.params.items()]
-
-    def optuna_study(self, study: Study) -> OptunaStudy:
-        """Return a new study in memory with a study's trials, for Optuna's visualisations."""
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        made = optuna.create_study(study_name=study, direction="maximize")
-        made.add_trials(self.optuna_trials.get(study, []))
-        return made
 
     def epochs(self, study: Study, trial: LedgerTrial) -> dict[int, EpochReport]:
         """Return a trial's logged epochs by number; empty if its folder is on another host."""

@@ -46,14 +46,6 @@ def test_trials_and_epochs_of_an_unfinished_sweep(workspace):
     assert "lr" in trials and "rank" not in dict(record.space_of("control").items())
 
 
-def test_the_ledger_is_read_once(workspace, monkeypatch):
-    train(Ledger(open_journal(workspace.ledger), "search", SPACE), 0.1, 0.3)
-    record = read_sweep_record(workspace)
-    monkeypatch.setattr("orchestrator.reporting.sweep_record.read_optuna_trials", None)
-    assert [trial.number for trial in record.optuna_study("search").trials] == [0]
-    assert record.optuna_study("control").trials == []
-
-
 def test_a_result_of_an_earlier_version_is_completed_from_the_settings(workspace):
     workspace.result.write_text('{"best": null}', encoding="utf-8")
     result = read_sweep_record(workspace).result

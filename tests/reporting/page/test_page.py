@@ -13,6 +13,7 @@ from orchestrator.reporting.page import sections as all_sections
 from orchestrator.reporting.page.build_sections import build_sections
 from orchestrator.reporting.page.markup import script_json, without_tags
 from orchestrator.reporting.page.page_schedule import PageSchedule
+from orchestrator.reporting.page.parameters import parameters
 from orchestrator.reporting.page.run_spans import assign_slots, read_spans
 from orchestrator.reporting.page.section import Section
 from orchestrator.reporting.page.several_sweeps import comparison_page, differences, several_sweeps
@@ -78,6 +79,20 @@ def test_a_sweep_without_a_complete_trial_has_a_page(tmp_path, outcome):
 def test_pruned_trials_count_where_few_are_complete(tmp_path):
     workspace = make_sweep(tmp_path / "pruned", 8, outcomes=(Outcome.COMPLETE, *[Outcome.PRUNED] * 7))
     assert "importance" in charts_of(workspace) and "pruned ones count as well" in page_of(workspace)
+
+
+def test_the_ledger_is_read_once_a_page(tmp_path, monkeypatch):
+    record = read_sweep_record(make_sweep(tmp_path / "one", 12))
+    monkeypatch.setattr("orchestrator.search.read_ledger._open", None)
+    assert '"id":"chart-importance"' in render_page(record)[0]
+
+
+def test_lines_of_parallel_coordinates_name_their_trial(tmp_path):
+    record = read_sweep_record(make_sweep(tmp_path / "one", 12))
+    objectives = {trial.number: f"{trial.objective:.4f}" for trial in record.studies["search"] if trial.objective}
+    (chart,) = [chart for chart in parameters(record).charts if chart.name == "parallel"]
+    texts = {text.partition("<br>")[0] for trace in chart.figure.data for text in trace.text}
+    assert texts and texts <= {f"trial {number}: {objective}" for number, objective in objectives.items()}
 
 
 def test_a_page_of_many_trials_stays_small(tmp_path):

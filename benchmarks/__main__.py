@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("startup", "encoders", "finetuning", "ledger", "recorder", "scoring", "slots", "data_plane")
+NAMES = ("startup", "encoders", "finetuning", "ledger", "recorder", "scoring", "slots", "data_plane", "report_page")
 LONG = ("history", "many", "scale")
 
 if __name__ == "__main__":

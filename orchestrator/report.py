@@ -31,8 +31,10 @@ def report(
     """Write the report page of a sweep, finished or not, or one page that compares several."""
     from orchestrator.core.errors import InputError, reason
     from orchestrator.core.sweep_folder import find_sweep
+    from orchestrator.reporting.page.load_libraries import load_optuna_plots
     from orchestrator.reporting.page.write_report import write_report
 
+    load_optuna_plots()
     workspaces = [find_sweep(sweep, out) for sweep in sweeps]
     try:
         path = write_report(workspaces, to)

@@ -132,8 +132,11 @@ class PageInTest:
     def start(self) -> None:
         pass
 
+    def prepare_last_page(self) -> None:
+        pass
+
     def request_last_page(self, result: Mapping[str, Any]) -> None:
-        (self._workspace.report / "index.html").write_text("made in a test", encoding="utf-8")
+        self._workspace.report_page.write_text("made in a test", encoding="utf-8")
 
     def wait(self) -> bool:
         return True

@@ -72,6 +72,10 @@ class Workspace:
         """Folder of the splits, one file each."""
         return self.root / "splits"
 
+    def split(self, index: int) -> Path:
+        """Return the file of a split."""
+        return self.splits / f"split_{index:02d}.json"
+
     @property
     def trials(self) -> Path:
         """Folders of the trials: checkpoints and, of confirm runs, predictions."""
@@ -84,8 +88,13 @@ class Workspace:
 
     @property
     def report(self) -> Path:
-        """Tables and figures."""
+        """Report page, tables and figures."""
         return self.root / "report"
+
+    @property
+    def report_page(self) -> Path:
+        """Report page, which is one HTML file."""
+        return self.report / "index.html"
 
     @property
     def result(self) -> Path:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+from orchestrator.sweeps.signals import SIGNALS
 
 Restore = Callable[[], None]
 
@@ -87,7 +87,7 @@ def _folder() -> Restore:
 
 def _signals() -> Restore:
     main = threading.current_thread() is threading.main_thread()  # no other thread may set handlers
-    before = {number: signal.getsignal(number) for number in _SIGNALS} if main else {}
+    before = {number: signal.getsignal(number) for number in SIGNALS} if main else {}
 
     def restore() -> None:
         for number, handler in before.items():

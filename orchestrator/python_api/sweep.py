@@ -11,7 +11,6 @@ from orchestrator.core.errors import InputError, reason
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import job_key
 from orchestrator.reporting.sweep_record import SweepRecord, read_sweep_record
-from orchestrator.search.ledger_trial import best_of
 from orchestrator.search.varied_parameters import format_value, varied_parameters
 
 if TYPE_CHECKING:
@@ -104,10 +103,8 @@ class Sweep:
     @property
     def best(self) -> BestConfiguration | None:
         """Best configuration so far; None as long as no trial has ended with a finite score."""
-        trials = {trial.number: trial for trial in self._record.studies.get("search", [])}
         stored = (self.result or {}).get("best")
-        first = next(iter(best_of(trials.values(), 1)), None)
-        trial = trials.get(stored["trial"], first) if stored else first
+        trial = self._record.best("search")
         if trial is None or trial.objective is None:
             return None
         varied = varied_parameters(self._record.space_of("search"), trial.params)
@@ -143,10 +140,9 @@ class Sweep:
         Raises:
             InputError: it cannot be written.
         """
-        from orchestrator.reporting.page.write_page import page_path
         from orchestrator.reporting.page.write_report import write_report
 
-        path = page_path(self._workspace)
+        path = self._workspace.report_page
         try:
             return path if path.is_file() else write_report([self._workspace])
         except OSError as error:

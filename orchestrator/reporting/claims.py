@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from models import CONTROL
+from orchestrator.reporting.baseline_names import BASELINE_LABELS
 
 MARGIN = 0.02
 """Difference in correlation up to which a model counts as not inferior to its control."""
@@ -24,7 +25,7 @@ NO_PIXEL = {
 }
 """Baselines that do not read the image. A baseline without predictions for the test images has no table."""
 
-OPPONENTS = {"control": CONTROL, "ridge": "ridge regression", **NO_PIXEL}
+OPPONENTS = {"control": CONTROL, "ridge": BASELINE_LABELS["ridge"], **NO_PIXEL}
 """Key of a comparison → name of what the model is compared with."""
 
 

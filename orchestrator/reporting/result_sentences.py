@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from orchestrator.execution.cross_test_set import article
 from orchestrator.reporting.baseline_names import BASELINES
+from orchestrator.reporting.claims import Status, bounds_text, status_of
 from orchestrator.reporting.result_rows import Result
+
+_VERDICTS = {
+    Status.SHOWN: "is better than",
+    Status.NOT_SHOWN: "cannot be distinguished from",
+    Status.REFUTED: "is worse than",
+}
+"""Answer of an interval to the claim that one model is better than another → words for it."""
 
 
 def title_line(result: Result) -> str:
@@ -64,13 +74,9 @@ def conclusions(result: Result) -> list[str]:
             continue
         name = "the control (plain_head)" if against == "control" else BASELINES.get(against, against)
         of = f" of {comparison['target']}" if len(result["targets"]) > 1 else ""
-        verdict = "cannot be distinguished from"
-        if low is not None and (low > 0 or high < 0):
-            verdict = "is better than" if low > 0 else "is worse than"
-        bounds = ", ".join("–" if bound is None else f"{bound:+.4f}" for bound in (low, high))
-        sentences.append(
-            f"Trial {best['trial']} {verdict} {name}: test SRCC{of} {difference:+.4f}, paired 95 % interval [{bounds}]."
-        )
+        verdict = _VERDICTS[status_of(*(math.nan if bound is None else bound for bound in (low, high)))]
+        interval = f"paired 95 % interval {bounds_text(low, high)}"
+        sentences.append(f"Trial {best['trial']} {verdict} {name}: test SRCC{of} {difference:+.4f}, {interval}.")
     for name, baseline in result.get("baselines", {}).items():
         if baseline.get("reason"):
             sentences.append(f"No figure for the {BASELINES.get(name, name)}: {baseline['reason']}.")

@@ -19,7 +19,7 @@ def describe_start(prepared: PreparedSweep) -> str:
 def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     """Return the description of a finished sweep in Markdown."""
     from orchestrator.reporting.result_sentences import conclusions, protocol_line, summary_line
-    from orchestrator.reporting.tables import cross_markdown, markdown_table
+    from orchestrator.reporting.tables import cross_markdown, result_markdown
     from orchestrator.reporting.winning_parameters import parameters_markdown
 
     result = summary.as_result()
@@ -28,7 +28,7 @@ def describe_result(prepared: PreparedSweep, summary: Summary) -> str:
     # MLflow folds a long description, so the result comes first.
     parts = [
         f"{f'**{verdict}** ' if verdict else ''}{summary_line(result)} Trials: {outcomes}.",
-        markdown_table(result),
+        result_markdown(result),
         f"Figures: {protocol_line(result)}.",
         *cross_markdown(result),
         "\n".join(f"- {sentence}" for sentence in others),

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.core.errors import InputError, reason
+from orchestrator.core.errors import InputError
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import KEY_PREFIX, EpochReport, Study, job_key
-from orchestrator.search.ledger_trial import LedgerTrial
-from orchestrator.search.read_ledger import read_optuna_trials, read_studies
+from orchestrator.reporting.read_result import read_result
+from orchestrator.reporting.winning_parameters import parameters_json
+from orchestrator.search.ledger_trial import LedgerTrial, best_of, read_trial
+from orchestrator.search.read_ledger import read_optuna_trials
 from orchestrator.search.space import SearchSpace, load_space
 
 if TYPE_CHECKING:
     import pandas as pd
-    from optuna.study import Study as OptunaStudy
+    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class SweepRecord:
         space: search space of the variant, as it was when the sweep began.
         studies: started trials by study; a study without trials may be missing.
         result: content of `result.json`; None if the sweep is not finished.
+        optuna_trials: the trials of `studies` as Optuna's, for its importances and plots.
     """
 
     workspace: Workspace
@@ -39,26 +40,29 @@ class SweepRecord:
     space: SearchSpace
     studies: dict[Study, list[LedgerTrial]]
     result: dict[str, Any] | None
+    optuna_trials: dict[str, list[FrozenTrial]] = field(default_factory=dict, repr=False)
 
     def space_of(self, study: Study) -> SearchSpace:
         """Return the search space of a study's configurations."""
         return self.space.without_hypernet() if study == "control" else self.space
 
-    @cached_property
-    def optuna_studies(self) -> dict[str, OptunaStudy]:
-        """Studies of the searches in memory, for Optuna's visualisations; read from the ledger at the first use.
+    def best(self, study: Study) -> LedgerTrial | None:
+        """Return the best trial of a search: the one that the result names, or the best so far without a result.
 
-        Raises:
-            InputError: the ledger cannot be read.
+        The two may differ, since a result ranks the configurations by their confirm runs.
         """
-        import optuna
+        trials = self.studies.get(study, [])
+        if named := (self.result or {}).get("best" if study == "search" else "control"):
+            return next((trial for trial in trials if trial.number == named["trial"]), None)
+        return next(iter(best_of(trials, 1)), None)
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        studies = {}
-        for name, trials in read_optuna_trials(self.workspace).items():
-            studies[name] = optuna.create_study(study_name=name, direction="maximize")
-            studies[name].add_trials(trials)
-        return studies
+    def parameters(self, study: Study, trial: LedgerTrial) -> list[dict[str, Any]]:
+        """Return a trial's parameters as `parameters_json` does; without defaults if they no longer fit the space."""
+        try:
+            return parameters_json(self.space_of(study), trial.params)
+        except InputError:
+            unknown = {"default": None, "differs": False}
+            return [{"name": name, "value": value, **unknown} for name, value in trial.params.items()]
 
     def epochs(self, study: Study, trial: LedgerTrial) -> dict[int, EpochReport]:
         """Return a trial's logged epochs by number; empty if its folder is on another host."""
@@ -110,17 +114,13 @@ def read_sweep_record(workspace: Workspace) -> SweepRecord:
     Raises:
         InputError: its settings, its space, its ledger or its result cannot be read.
     """
-    try:
-        text = workspace.result.read_text(encoding="utf-8")
-        result = json.loads(text)
-    except FileNotFoundError:
-        result = None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{workspace.result} cannot be read: {reason(error)}.") from error
+    spec = load_spec(workspace.spec)
+    found = read_optuna_trials(workspace)
     return SweepRecord(
         workspace=workspace,
-        spec=load_spec(workspace.spec),
+        spec=spec,
         space=load_space(workspace.space, begun=True),
-        studies=read_studies(workspace),  # type: ignore[arg-type]
-        result=result,
+        studies={study: [read_trial(trial) for trial in trials] for study, trials in found.items()},  # type: ignore[misc]
+        result=read_result(workspace, spec),
+        optuna_trials=found,
     )

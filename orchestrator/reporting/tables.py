@@ -17,6 +17,7 @@ from orchestrator.core.tool_command import tool_command
 from orchestrator.execution.cross_test_set import dataset_label
 from orchestrator.reporting.columns import CROSS_HEADER, CROSS_PRIORITIES, HEADER, PRIORITIES
 from orchestrator.reporting.duration import duration
+from orchestrator.reporting.markdown_table import markdown_table
 from orchestrator.reporting.result_rows import Result, cross_rows, result_rows
 from orchestrator.reporting.result_sentences import conclusions, cross_line, protocol_line, title_line
 from orchestrator.reporting.result_table import print_table
@@ -53,20 +54,15 @@ def _print_hidden(console: Console, hidden: int, report: str) -> None:
         print_text(console, f"{hidden} more column{'s' * (hidden > 1)} in {report}/result.md", "dim")
 
 
-def markdown_table(result: Result) -> str:
+def result_markdown(result: Result) -> str:
     """Return the result table in Markdown."""
-    return _markdown(HEADER, [(row.label, *row.cells) for row in result_rows(result)])
+    return markdown_table(("", *HEADER), [(row.label, *row.cells) for row in result_rows(result)], right=True)
 
 
 def cross_markdown(result: Result) -> list[str]:
     """Return the heading and the table of a second data set in Markdown; nothing without one."""
     rows = [(row.label, *row.cross) for row in cross_rows(result)]
-    return [f"{cross_line(result)}.", _markdown(CROSS_HEADER, rows)] if rows else []
-
-
-def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [("", *header), ("---",) + ("---:",) * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return [f"{cross_line(result)}.", markdown_table(("", *CROSS_HEADER), rows, right=True)] if rows else []
 
 
 def write_tables(result: Result, folder: Path, commands: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -74,7 +70,7 @@ def write_tables(result: Result, folder: Path, commands: Mapping[str, str] = Map
     parts = [
         f"# {result['name']}",
         protocol_line(result),
-        markdown_table(result),
+        result_markdown(result),
         *cross_markdown(result),
         "\n".join(f"- {sentence}" for sentence in conclusions(result)),
         *parameters_markdown(result),
@@ -107,7 +103,7 @@ def print_pointers(console: Console, workspace: Workspace, result: Result) -> No
     score = (
         f'{tool_command("python")} -m orchestrator.score --model {result["name"]} --prompt "a red fox in snow" IMAGE…'
     )
-    page = workspace.report / "index.html"
+    page = workspace.report_page
     lines = {
         "Took": f"{duration(result['seconds'])}; {slots['count']} slots, busy {slots['busy_share']:.0%} of the time",
         "Results": f"{folder}/result.json, tables and figures in {folder}/report/",

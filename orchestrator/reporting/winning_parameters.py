@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.reporting.markdown_table import markdown_table
 from orchestrator.reporting.result_rows import Result, configuration_label
 from orchestrator.reporting.wrapped_text import print_command, print_heading
 
@@ -49,16 +50,26 @@ def parameter_cells(result: Result) -> tuple[list[str], list[tuple[str, ...]]]:
     The columns are the parameter, its value in the best configuration of the variant and of the control, its default.
     """
     winners = [found for found in (result.get("best"), result.get("control")) if found and found.get("parameters")]
-    by_name = [{one["name"]: one for one in found["parameters"]} for found in winners]
-    names = dict.fromkeys(name for found in by_name for name in found)
-    if not names:
+    rows = parameter_rows([found["parameters"] for found in winners])
+    if not rows:
         return [], []
-    headings = ["parameter", *(configuration_label(result, found) for found in winners), "default"]
-    rows = []
-    for name in names:
-        default = next(found[name]["default"] for found in by_name if name in found)
-        rows.append((name, *(_value(found.get(name)) for found in by_name), _text(default)))
-    return headings, rows
+    return ["parameter", *(configuration_label(result, found) for found in winners), "default"], rows
+
+
+def parameter_rows(columns: Sequence[Sequence[Mapping[str, Any]]], missing: str = "") -> list[tuple[str, ...]]:
+    """Return a row for each parameter: its name, its value in each configuration, its default.
+
+    Args:
+        columns: parameters of each configuration, as `parameters_json` returns them.
+        missing: cell of a configuration that does not have the parameter.
+    """
+    by_name = [{one["name"]: one for one in parameters} for parameters in columns]
+    names = dict.fromkeys(name for found in by_name for name in found)
+    defaults = {name: next(found[name]["default"] for found in by_name if name in found) for name in names}
+    return [
+        (name, *(_value(found[name]) if name in found else missing for found in by_name), _text(defaults[name]))
+        for name in names
+    ]
 
 
 def print_parameters(console: Console, result: Result) -> None:
@@ -82,8 +93,7 @@ def parameters_markdown(result: Result) -> list[str]:
     headings, rows = parameter_cells(result)
     if not rows:
         return []
-    lines = [headings, ["---"] * len(headings), *rows]
-    table = "\n".join("| " + " | ".join(cell.replace("*", "\\*") for cell in cells) + " |" for cells in lines)
+    table = markdown_table(headings, [[cell.replace("*", "\\*") for cell in cells] for cells in rows])
     return [f"Best configurations; \\{DIFFERS} marks a value that is not the default.", table]
 
 
@@ -124,9 +134,7 @@ def print_reuse(console: Console, spec: SweepSpec, workspace: Workspace, result:
             print_command(console, command, first=f"{name:8} ")
 
 
-def _value(parameter: Mapping[str, Any] | None) -> str:
-    if parameter is None:
-        return ""
+def _value(parameter: Mapping[str, Any]) -> str:
     return f"{_text(parameter['value'])}{f' {DIFFERS}' if parameter['differs'] else ''}"
 
 

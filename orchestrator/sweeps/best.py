@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reporting.columns import result_cells
-from orchestrator.reporting.finished_sweep import read_result
+from orchestrator.reporting.read_result import read_result
 from orchestrator.reporting.result_rows import Result, configuration_label
 from orchestrator.reporting.winning_parameters import (
     ENQUEUE,
@@ -86,19 +86,19 @@ def enqueue_commands(spec: SweepSpec, found: Result) -> list[str]:
 def _best_so_far(record: SweepRecord, study: Study) -> dict[str, Any] | None:
     from models import CONTROL
     from orchestrator.execution.job import job_key
-    from orchestrator.search.ledger_trial import best_of
 
-    for trial in best_of(record.studies.get(study, []), 1):
-        return {
-            "trial": trial.number,
-            "source": job_key(study, trial.number),
-            "variant": CONTROL if study == "control" else record.spec.variant,
-            "params": trial.params,
-            "parameters": parameters_json(record.space_of(study), trial.params),
-            "val": {"srcc": trial.objective, "plcc": _finite(trial.attributes.get("final", {}).get("best_val_plcc"))},
-            "test": None,
-        }
-    return None
+    trial = record.best(study)
+    if trial is None:
+        return None
+    return {
+        "trial": trial.number,
+        "source": job_key(study, trial.number),
+        "variant": CONTROL if study == "control" else record.spec.variant,
+        "params": trial.params,
+        "parameters": parameters_json(record.space_of(study), trial.params),
+        "val": {"srcc": trial.objective, "plcc": _finite(trial.attributes.get("final", {}).get("best_val_plcc"))},
+        "test": None,
+    }
 
 
 def _finite(value: float | None) -> float | None:

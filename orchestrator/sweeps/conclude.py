@@ -39,11 +39,17 @@ def conclude(
     prepared, studies = records.prepared, records.studies
     with process.summing_up():
         busy_share = progress.busy_share()
+        page.prepare_last_page()
         summary = summarise(prepared, studies.arms, studies.confirm, workspace.trials)
         workspace.report.mkdir(exist_ok=True)
         result = summary.as_result()
         result["budget"] = prepared.spec.trials
-        result["slots"] = {"count": records.slots.count, "busy_share": round(busy_share, 3)}
+        result["slots"] = {
+            "count": records.slots.count,
+            "busy_share": round(busy_share, 3),
+            "cpus": prepared.spec.cpus_per_trial,
+            "gpus": prepared.spec.gpus,
+        }
         page.request_last_page(result | {"seconds": round(time.monotonic() - process.began, 1)})
         write_tables(result, workspace.report, reuse_commands(prepared.spec, workspace, result))
         write_winner(prepared.space, result, workspace.report)

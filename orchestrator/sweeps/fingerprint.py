@@ -46,7 +46,7 @@ def _save_splits(prepared: PreparedSweep, workspace: Workspace, indices: Iterabl
 
     workspace.splits.mkdir(exist_ok=True)
     for index in indices:
-        save_split(prepared.splits[index], prepared.dataset, workspace.splits / f"split_{index:02d}.json")
+        save_split(prepared.splits[index], prepared.dataset, workspace.split(index))
 
 
 def check_unchanged(prepared: PreparedSweep, workspace: Workspace) -> None:

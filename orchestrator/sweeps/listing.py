@@ -12,7 +12,8 @@ from rich.table import Table
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace, running
 from orchestrator.reporting.claims import claims_of_result, print_claims
-from orchestrator.reporting.finished_sweep import print_finished, read_result
+from orchestrator.reporting.finished_sweep import print_finished
+from orchestrator.reporting.read_result import read_result
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps.best import best_configurations, print_best
 from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, is_paused, standings, sweep_status

@@ -11,7 +11,6 @@ from orchestrator.cluster.loopback import refused
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace
-from orchestrator.reporting.page.write_page import page_path
 from orchestrator.reporting.tables import serve_command
 from orchestrator.sweeps.resume_hint import report_command
 from orchestrator.tracking.shared_view import LOCAL_SERVER, runs_address
@@ -23,7 +22,7 @@ def report_address(workspace: Workspace) -> str:
     Raises:
         InputError: the page is missing; the message has the command that writes it.
     """
-    path = page_path(workspace)
+    path = workspace.report_page
     if not path.is_file():
         command = report_command(load_spec(workspace.spec), workspace.root.parent)
         raise InputError(f"The sweep {workspace.name} has no report page yet. Write it with: {command}")

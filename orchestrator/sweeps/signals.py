@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that stop a sweep; a terminal that is closed sends the last."""
 
 GRACE = 3.0
@@ -42,7 +42,7 @@ class SignalHandler:
         self._deferred = False
         # Python handles signals in the main thread only; a sweep of another thread leaves them as they are.
         main = threading.current_thread() is threading.main_thread()
-        self._numbers = [number for number in _SIGNALS if main and not _ignores_hangup(number)]
+        self._numbers = [number for number in SIGNALS if main and not _ignores_hangup(number)]
 
     @contextmanager
     def installed(self) -> Iterator[None]:

@@ -146,7 +146,7 @@ def test_saved_sweep_is_prepared_with_the_same_identity(spec, tmp_path):
     again = prepare(load_spec(workspace.spec), space=load_space(workspace.space))
     check_unchanged(again, workspace)
     assert again.space == prepared.space
-    saved = json.loads((workspace.splits / "split_01.json").read_text(encoding="utf-8"))
+    saved = json.loads(workspace.split(1).read_text(encoding="utf-8"))
     assert saved["test"] == [prepared.dataset.names[row] for row in prepared.splits[1].test]
 
 

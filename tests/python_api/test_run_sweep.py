@@ -175,7 +175,7 @@ def test_wrong_settings_are_input_errors_and_leave_nothing(run, settings, messag
     assert not (tmp_path / "sweeps").exists()
 
 
-def test_data_frame_is_a_data_set(run, ratings, tmp_path, monkeypatch):
+def test_data_frame_is_a_data_set(run, ratings, monkeypatch):
     monkeypatch.chdir(ratings.parent)
     frame = pd.read_csv("ratings.csv").set_index("image")
     result = run(dataset=frame, trials=1, confirm=0)

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.spec import SweepSpec
+from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.core.training_files import EPOCHS
 from orchestrator.execution.epoch_log import EpochLog
 from orchestrator.execution.job import EpochReport
+from orchestrator.reporting.read_result import read_result
 from orchestrator.reporting.sweep_record import read_sweep_record
 from orchestrator.search.journal_storage import open_journal
 from orchestrator.search.ledger import Ledger
@@ -43,6 +44,12 @@ def test_trials_and_epochs_of_an_unfinished_sweep(workspace):
     assert list(epochs["objective"]) == [0.1, 0.3]
     assert epochs["val_plcc"][0] == 0.2 and epochs["val_plcc"].isna()[1]
     assert "lr" in trials and "rank" not in dict(record.space_of("control").items())
+
+
+def test_a_result_of_an_earlier_version_is_completed_from_the_settings(workspace):
+    workspace.result.write_text('{"best": null}', encoding="utf-8")
+    result = read_sweep_record(workspace).result
+    assert result == read_result(workspace, load_spec(workspace.spec)) and result["protocol"] == "disjoint"
 
 
 def test_tables_of_a_sweep_without_trials_have_columns(workspace):

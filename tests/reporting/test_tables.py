@@ -13,7 +13,7 @@ from orchestrator.reporting.columns import HEADER
 from orchestrator.reporting.result_rows import result_rows
 from orchestrator.reporting.result_sentences import conclusions
 from orchestrator.reporting.run_description import describe_result, describe_start
-from orchestrator.reporting.tables import markdown_table, print_result, write_tables
+from orchestrator.reporting.tables import print_result, result_markdown, write_tables
 
 
 def shown(summary, width=160):
@@ -53,12 +53,12 @@ def test_the_files_have_the_table(made, tmp_path):
     with (tmp_path / "result.csv").open() as file:
         lines = list(csv.reader(file))
     assert [tuple(line) for line in lines[1:]] == [(row.label, *row.cells) for row in result_rows(summary.as_result())]
-    assert markdown_table(summary.as_result()) in (tmp_path / "result.md").read_text(encoding="utf-8")
+    assert result_markdown(summary.as_result()) in (tmp_path / "result.md").read_text(encoding="utf-8")
 
 
 def test_every_line_of_the_markdown_table_has_as_many_cells(made, two):
     for one in (made, two):
-        lines = markdown_table(one.result()).splitlines()
+        lines = result_markdown(one.result()).splitlines()
         assert {line.count("|") for line in lines} == {len(HEADER) + 2}
 
 
@@ -118,7 +118,7 @@ def test_the_description_has_the_search_and_the_result(made):
     beginning, result = describe_start(made.prepared), describe_result(made.prepared, made.summary())
     for text in (beginning, result):
         assert "text_hyper" in text and "alignment" in text and "widths, rank, lr" in text and "disjoint" in text
-    assert "Running" in beginning and "Running" not in result and markdown_table(made.result()) in result
+    assert "Running" in beginning and "Running" not in result and result_markdown(made.result()) in result
     assert made.summary().best("search").representative in result
 
 

@@ -23,8 +23,8 @@ def set_mlflow(workspace, **mlflow):
 def test_page_of_a_sweep_is_a_file(workspace):
     with pytest.raises(InputError, match="has no report page yet. Write it with: python -m orchestrator.report mine"):
         report_address(workspace)
-    (workspace.report / "index.html").touch()
-    assert report_address(workspace) == (workspace.report / "index.html").as_uri()
+    workspace.report_page.touch()
+    assert report_address(workspace) == workspace.report_page.as_uri()
 
 
 def test_runs_have_the_address_that_the_result_names(workspace):

@@ -78,6 +78,7 @@ def assert_complete(out, executor):
     result = json.loads(workspace.result.read_text(encoding="utf-8"))
     assert (result["budget"], result["counts"]["complete"], result["best"]["run"]) == (2, 2, "confirm-0001")
     assert result["slots"]["count"] == executor.slots and result["control"]["run"] == "confirm-0002"
+    assert (result["slots"]["cpus"], result["slots"]["gpus"]) == (1.0, 0.0)
     assert sweep_run(out).tags["outcome"] == "complete" and not sweep_run(out).open
     assert (workspace.report / "result.md").is_file()
     for key, steps in STEPS.items():

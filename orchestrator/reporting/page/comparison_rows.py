@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.reporting.baseline_names import BASELINES
+from orchestrator.reporting.baseline_names import BASELINE_LABELS
 from orchestrator.reporting.page.palette import BASELINE, CONTROL, VARIANT
 from orchestrator.reporting.result_rows import study_of, variant_of
 
@@ -65,9 +65,7 @@ def _named(result: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, A
 
 
 def _short(baseline: str) -> str:
-    return (
-        BASELINES.get(baseline, baseline).replace(" (sees no pixel)", ", no pixel").replace(" on the same features", "")
-    )
+    return BASELINE_LABELS.get(baseline, baseline)
 
 
 def _of_target(result: Mapping[str, Any], figures: Mapping[str, Any] | None, target: str) -> Mapping[str, Any] | None:

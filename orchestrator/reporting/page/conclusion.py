@@ -6,7 +6,6 @@ from orchestrator.execution.job import Study
 from orchestrator.reporting.page.section import Section
 from orchestrator.reporting.result_sentences import conclusions, summary_line
 from orchestrator.reporting.sweep_record import SweepRecord
-from orchestrator.search.ledger_trial import best_of
 
 OPTIMISTIC = "Optimistic: epochs and configurations were chosen on the test images."
 NOT_CONFIRMED = "Not confirmed: no configuration was scored on the test images, so nothing is known but validation."
@@ -30,5 +29,5 @@ def _best_so_far(record: SweepRecord) -> list[str]:
     return [
         f"Best so far: {name} {best.number}, validation SRCC {best.objective:.4f}."
         for study, name in names.items()
-        for best in best_of(record.studies.get(study, []), 1)
+        if (best := record.best(study))
     ]

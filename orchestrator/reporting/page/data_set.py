@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from orchestrator.core.errors import InputError
+from orchestrator.reporting.page.draw_figure import draw_like
 from orchestrator.reporting.page.example_images import BRING_BACK
-from orchestrator.reporting.page.markup import escape_label, table
+from orchestrator.reporting.page.markup import table, wrapped_label
 from orchestrator.reporting.page.palette import VARIANT
 from orchestrator.reporting.page.section import Chart, Section
-from orchestrator.reporting.page.step_histogram import draw_histogram, step_histogram
+from orchestrator.reporting.page.step_histogram import step_histogram
 from orchestrator.reporting.page.sweep_images import PARTS, SweepImages, first_split, sweep_images
 from orchestrator.reporting.sweep_record import SweepRecord
 
@@ -27,8 +27,7 @@ MOST_SCORES = 6
 
 def data_set(record: SweepRecord) -> Section | None:
     """Return the section on the data; None before the sweep has divided its data set."""
-    split = record.workspace.splits / "split_00.json"
-    if not split.is_file():
+    if not record.workspace.split(0).is_file():
         return None
     try:
         images = sweep_images(record)
@@ -44,7 +43,7 @@ def data_set(record: SweepRecord) -> Section | None:
 def _without_data_set(record: SweepRecord, error: InputError) -> Section:
     sentences = (f"The data set cannot be read, so only its parts are shown: {error} {BRING_BACK}",)
     try:
-        parts = first_split(record.workspace.splits / "split_00.json")
+        parts = first_split(record.workspace.split(0))
     except InputError as unreadable:
         return Section("data", "Data", (*sentences, str(unreadable)))
     rows = [(part, len(names)) for part, names in parts.items()]
@@ -102,15 +101,9 @@ def _charts(images: SweepImages, targets: tuple[str, ...]) -> tuple[Chart, ...]:
     for number, target in enumerate(targets, 1):
         scores = {part: values for part in PARTS if len(values := _finite(images, part, target))}
         if scores:
-            charts.append(
-                Chart(
-                    f"scores-{number}",
-                    f"Distribution of {target}",
-                    "Share of each part's images by their mean opinion score, in 20 steps.",
-                    step_histogram(scores, target),
-                    partial(draw_histogram, scores=scores, target=target),
-                )
-            )
+            title, caption = f"Distribution of {target}", "Share of each part's images by their score, in 20 steps."
+            figure = step_histogram(scores, target)
+            charts.append(Chart(f"scores-{number}", title, caption, figure, draw_like(figure)))
     counts = images.table["generator"].value_counts()
     if len(counts) > 1:
         left = f" The {len(counts) - MOST_GENERATORS} rarest are not shown." if len(counts) > MOST_GENERATORS else ""
@@ -133,7 +126,7 @@ def _bars(bars: dict[str, int]) -> PlotlyFigure:
     figure = Figure(
         Bar(x=counts, y=positions, orientation="h", text=counts, marker={"color": VARIANT}, hoverinfo="skip")
     )
-    labels = ["<br>".join(map(escape_label, wrap(name, 18)[:2])) for name in bars]
+    labels = [wrapped_label(name, 2) for name in bars]
     figure.update_xaxes(title_text="images", rangemode="tozero")
     figure.update_yaxes(tickvals=positions, ticktext=labels, autorange="reversed", showgrid=False)
     figure.update_layout(height=110 + 30 * len(bars))

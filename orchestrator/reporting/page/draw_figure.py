@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as MatplotlibFigure
     from plotly.graph_objects import Figure as PlotlyFigure
 
-_MARKERS = {"x-thin-open": "x", "x": "X", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"}
-_DASHES = {"dot": ":", "dash": "--", "dashdot": "-."}
-_STEPS = {"hv": "steps-post", "vh": "steps-pre"}
+_DASHES = {"dot": ":", "dash": "--"}
 
 
 def draw_like(figure: PlotlyFigure) -> Callable[[MatplotlibFigure], None]:
@@ -45,20 +44,19 @@ def draw_like(figure: PlotlyFigure) -> Callable[[MatplotlibFigure], None]:
 def _scatter(axis: Axes, trace: dict[str, Any]) -> None:
     x, y = (_gaps(trace.get(name)) for name in ("x", "y"))
     line, marker, mode = trace.get("line") or {}, trace.get("marker") or {}, trace.get("mode") or "markers"
-    label = trace.get("name") if trace.get("showlegend") is not False else None
+    label = _plain(trace["name"]) if trace.get("name") and trace.get("showlegend") is not False else None
     colours = marker.get("color")
     if not isinstance(colours, str) and colours is not None and "lines" not in mode:
         size = marker["size"] if isinstance(marker.get("size"), int | float) else 6
         axis.scatter(x, y, c=_values(colours), s=size**2 * 0.6, label=label, cmap="cividis", alpha=trace.get("opacity"))
         return
-    symbol = marker.get("symbol") if isinstance(marker.get("symbol"), str) else "circle"
     axis.plot(
         x,
         y,
         linestyle=_DASHES.get(line.get("dash", ""), "-") if "lines" in mode else "none",
-        drawstyle=_STEPS.get(line.get("shape", ""), "default"),
+        drawstyle="steps-post" if line.get("shape") == "hv" else "default",
         linewidth=line.get("width", 1.5) * 0.8,
-        marker=_MARKERS.get(symbol or "", "o") if "markers" in mode else "none",
+        marker=("x" if marker.get("symbol") == "x-thin-open" else "o") if "markers" in mode else "none",
         markersize=(marker.get("size") or 6) * 0.6,
         color=line.get("color") or colours,
         markeredgecolor=(marker.get("line") or {}).get("color") or line.get("color") or colours,
@@ -102,10 +100,10 @@ def _finish(axis: Axes, layout: dict[str, Any], name: str) -> None:
     y_layout = layout.get(f"yaxis{name[1:]}") or {}
     axis.set_xlabel(_title(x_layout))
     axis.set_ylabel(_title(y_layout))
-    if x_layout.get("type") == "log":
-        axis.set_xscale("log")
-    if y_layout.get("type") == "log":
-        axis.set_yscale("log")
+    for one, set_scale, drawn in ((x_layout, axis.set_xscale, axis.xaxis), (y_layout, axis.set_yscale, axis.yaxis)):
+        if one.get("type") == "log":
+            set_scale("log")
+            _label_log_axis(drawn)
     for one, set_ticks in ((x_layout, axis.set_xticks), (y_layout, axis.set_yticks)):
         if one.get("ticktext") is not None:
             set_ticks(list(one["tickvals"]), [_plain(text) for text in one["ticktext"]])
@@ -117,6 +115,16 @@ def _finish(axis: Axes, layout: dict[str, Any], name: str) -> None:
     for note in layout.get("annotations") or () if name == "x" else ():
         axis.text(note["x"], note["y"], f" {_plain(note['text'])}", fontsize=7, va="center")
     axis.grid(alpha=0.25)
+
+
+def _label_log_axis(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers as on the page; typesetting powers takes a fifth of a second."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _title(layout: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from orchestrator.reporting.page.comparison_rows import ForestRow
-from orchestrator.reporting.page.markup import escape_label
+from orchestrator.reporting.page.markup import escape_label, wrapped_label
 from orchestrator.reporting.page.palette import NEUTRAL
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 Groups = Mapping[str, Sequence[ForestRow]]
 """Rows of each group, by the heading of the group; a single group needs no heading."""
-
-LABEL_WIDTH = 18
-"""Characters of a line of a label, so that the plot keeps its room on a narrow screen."""
 
 MIN_HEIGHT = 320
 """Pixels; the page reserves them for every chart."""
@@ -64,7 +61,7 @@ def forest_plot(groups: Groups, axis: str, differences: bool = False) -> PlotlyF
         figure.update_yaxes(
             row=number,
             tickvals=list(range(len(rows))),
-            ticktext=[_label(row.label) for row in rows],
+            ticktext=[wrapped_label(row.label) for row in rows],
             range=[len(rows) - 0.4, -0.8],
             showgrid=False,
             zeroline=False,
@@ -119,10 +116,6 @@ def _error(row: ForestRow) -> dict[str, object] | None:
         "width": 5,
         "color": row.colour,
     }
-
-
-def _label(text: str) -> str:
-    return "<br>".join(map(escape_label, wrap(text, LABEL_WIDTH)))
 
 
 def _number(value: float, signed: bool) -> str:

@@ -6,20 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.reporting.page.palette import CATEGORIES, NEUTRAL, SYMBOLS
+from orchestrator.reporting.page.palette import CATEGORIES, MARKERS, NEUTRAL, SYMBOLS
 
 OTHERS = "others"
-
-_MATPLOTLIB_SYMBOLS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
 
 @dataclass(frozen=True)
 class GeneratorStyle:
-    """Look of a generator's points: its colour, Plotly's and Matplotlib's symbol."""
+    """Look of a generator's points: its colour and Plotly's symbol."""
 
     colour: str
     symbol: str
-    marker: str
+
+    @property
+    def marker(self) -> str:
+        """Matplotlib's symbol."""
+        return MARKERS[self.symbol]
 
 
 def generator_styles(generators: Sequence[str]) -> dict[str, GeneratorStyle]:
@@ -30,7 +32,7 @@ def generator_styles(generators: Sequence[str]) -> dict[str, GeneratorStyle]:
         ['a', 'b']
     """
     counts = Counter(generators)
-    looks = list(zip(CATEGORIES, SYMBOLS, _MATPLOTLIB_SYMBOLS, strict=True))
+    looks = list(zip(CATEGORIES, SYMBOLS, strict=True))
     if len(counts) <= len(looks):
         return {name: GeneratorStyle(*look) for name, look in zip(sorted(counts), looks, strict=False)}
     (neutral,) = (look for look in looks if look[0] == NEUTRAL)

@@ -6,7 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from textwrap import wrap
 from typing import Any
+
+LABEL_WIDTH = 18
+"""Characters of a line of a label, so that a plot keeps its room on a narrow screen."""
 
 _FORMATTING = re.compile(r"<(?!/?(?:br|b|i|sub|sup|extra)>)")
 """A less-than sign that begins none of the tags that Plotly's hover texts are formatted with."""
@@ -20,6 +24,16 @@ def escape_label(text: Any) -> str:
         'a &lt;b&gt;red&lt;/b&gt; fox &amp; co'
     """
     return escape(str(text), quote=False)
+
+
+def wrapped_label(text: str, most: int | None = None, width: int = LABEL_WIDTH) -> str:
+    """Return a text of the data as a label in lines of at most `width` characters, of which `most` are kept.
+
+    Example:
+        >>> wrapped_label("Stable Diffusion & its refiner", most=2)
+        'Stable Diffusion &amp;<br>its refiner'
+    """
+    return "<br>".join(map(escape_label, wrap(text, width)[:most]))
 
 
 def script_json(value: Any) -> str:

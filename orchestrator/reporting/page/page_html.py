@@ -62,9 +62,9 @@ def _section(section: Section) -> str:
 def _chart(chart: Chart) -> str:
     name = escape(chart.name)
     narrow = f'<p class="narrow-only">{escape(chart.wide_only)}</p>' if chart.wide_only else ""
-    css = "chart wide-only" if chart.wide_only else "chart"
+    opening = '<figure class="wide-only">' if chart.wide_only else "<figure>"
     return (
-        f'<figure class="{css}"><h3>{escape(chart.title)}</h3><div class="plot" id="chart-{name}"></div>'
+        f'{opening}<h3>{escape(chart.title)}</h3><div class="plot" id="chart-{name}"></div>'
         f"<figcaption>{escape(chart.caption)}</figcaption></figure>{narrow}"
     )
 

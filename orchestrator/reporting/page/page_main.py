@@ -1,7 +1,8 @@
 """The process that a `PageProcess` starts: `python -m orchestrator.reporting.page.page_main SWEEP_FOLDER CORES`.
 
-It writes the report page of a running sweep from time to time. A line on its standard input that ends with the sweep's
-result asks it for the last page and the pictures. It exits without them if that input ends, as it does with the driver.
+It writes the report page of a running sweep from time to time. An empty line on its standard input asks it to load what
+the last page needs. The next line, the sweep's result, asks it for that page and the pictures. It exits without them if
+the input ends, as it does with the driver.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from orchestrator.core.logging_setup import send_logs_to
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.reporting.page.load_libraries import load_libraries, load_optuna_plots
+from orchestrator.reporting.page.page_process import PREPARE
 from orchestrator.reporting.page.page_schedule import PageSchedule
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,9 @@ def main(folder: Path, cores: float) -> int:
         except Exception:  # any, such as a full disk: the next page may succeed
             logger.exception("the report page was not written")
     line = sys.stdin.buffer.readline()
+    if line == PREPARE:
+        load_libraries()
+        line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return 1
     write_finished(workspace, json.loads(line))
@@ -44,21 +50,20 @@ def main(folder: Path, cores: float) -> int:
 
 def write_running(workspace: Workspace) -> None:
     """Write the page of a sweep that runs."""
-    from orchestrator.core.atomic_files import write_file
-    from orchestrator.reporting.page.write_page import page_path, render_page
+    load_optuna_plots()
+    from orchestrator.reporting.page.write_page import write_page
     from orchestrator.reporting.sweep_record import read_sweep_record
 
-    write_file(page_path(workspace), render_page(read_sweep_record(workspace), running=True)[0])
+    write_page(read_sweep_record(workspace), running=True)
 
 
 def write_finished(workspace: Workspace, result: dict[str, object]) -> None:
     """Write the last page and the pictures of a sweep, whose result is not in its folder yet."""
-    from orchestrator.core.atomic_files import write_file
-    from orchestrator.reporting.page.write_page import page_path, render_page, write_pictures
+    load_optuna_plots()
+    from orchestrator.reporting.page.write_page import write_page, write_pictures
     from orchestrator.reporting.sweep_record import read_sweep_record
 
-    page, sections = render_page(replace(read_sweep_record(workspace), result=result))
-    write_file(page_path(workspace), page)
+    sections = write_page(replace(read_sweep_record(workspace), result=result))
     write_pictures(sections, workspace.report)
 
 

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 FINISH_SECONDS = 180.0
 """Seconds that a finished sweep waits for its page at most."""
 
+PREPARE = b"\n"
+"""Message that asks the process to load the libraries of the last page."""
+
 _KILL_SECONDS = 5.0
 """Seconds to wait for a killed process, which does not end while a file server hangs."""
 
@@ -58,12 +61,16 @@ class PageProcess:
         except OSError as error:  # for example, no memory for another process
             logger.warning("no process writes the report page: %s", error)
 
+    def prepare_last_page(self) -> None:
+        """Ask the process to load what the last page needs, while the sweep's result is computed; return at once."""
+        self._send(PREPARE)
+
     def request_last_page(self, result: Mapping[str, Any]) -> None:
         """Ask for the last page and the pictures of a sweep with this result; return at once."""
         self._result = json.dumps(result).encode() + b"\n"
         if self._process is None or self._process.poll() is not None:
             self.start()
-        self._send()
+        self._send(self._result)
 
     def wait(self, timeout: float = FINISH_SECONDS) -> bool:
         """Wait for the last page, requested before; return whether it was written.
@@ -74,7 +81,7 @@ class PageProcess:
         code = self._wait_for_exit(deadline)
         if code is not None and code < 0:
             self.start()
-            self._send()
+            self._send(self._result)
             code = self._wait_for_exit(deadline)
         self.close()
         return code == 0
@@ -91,10 +98,10 @@ class PageProcess:
             with suppress(OSError):
                 process.stdin.close()
 
-    def _send(self) -> None:
-        if self._process and self._process.stdin and self._result:
+    def _send(self, message: bytes | None) -> None:
+        if self._process and self._process.stdin and message:
             with suppress(OSError):  # the process has ended
-                self._process.stdin.write(self._result)
+                self._process.stdin.write(message)
                 self._process.stdin.flush()
 
     def _wait_for_exit(self, deadline: float) -> int | None:

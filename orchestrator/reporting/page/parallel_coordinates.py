@@ -14,7 +14,6 @@ from orchestrator.search.varied_parameters import format_value
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
 _GROUPS = {
@@ -25,14 +24,14 @@ _GROUPS = {
 """Name of a group of trials → where it begins and ends in the ranking, worst first; colour and opacity."""
 
 
-def parallel_coordinates(study: Study, names: Sequence[str], omitted: str) -> list[Chart]:
+def parallel_coordinates(trials: Sequence[FrozenTrial], names: Sequence[str], omitted: str) -> list[Chart]:
     """Return the chart; none if there are fewer than two trials with these parameters.
 
     Plotly's own type for it draws with WebGL, which the page's policy forbids and paper cannot show.
     """
     from plotly.graph_objects import Figure, Scatter
 
-    trials = [trial for trial in study.get_trials(deepcopy=False) if all(name in trial.params for name in names)]
+    trials = [trial for trial in trials if all(name in trial.params for name in names)]
     if len(trials) < 2:
         return []
     trials.sort(key=lambda trial: trial.value or 0.0)
@@ -68,16 +67,20 @@ def parallel_coordinates(study: Study, names: Sequence[str], omitted: str) -> li
 
 
 def _draw_axes(figure: Any, axes: list[dict[str, Any]], names: Sequence[str]) -> None:
-    for position, axis in enumerate(axes):
-        figure.add_shape(type="line", x0=position, x1=position, y0=0, y1=1, line={"color": "#808080", "width": 1})
-        for height, text in axis["ticks"]:
-            figure.add_annotation(
-                x=position, y=height, text=escape_label(text), showarrow=False, xanchor="left", xshift=4, font_size=10
-            )
+    line = {"color": NEUTRAL, "width": 1}
+    shapes = [{"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": line} for place in range(len(axes))]
+    look = {"showarrow": False, "xanchor": "left", "xshift": 4, "font": {"size": 10}}
+    notes = [
+        {"x": place, "y": height, "text": escape_label(text), **look}
+        for place, axis in enumerate(axes)
+        for height, text in axis["ticks"]
+    ]
     labels = [escape_label(name) for name in names]
     figure.update_layout(
         height=460,
         hovermode="closest",
+        shapes=shapes,
+        annotations=notes,
         xaxis={"tickvals": list(range(len(axes))), "ticktext": labels, "showgrid": False, "zeroline": False},
         yaxis={"visible": False, "range": [-0.04, 1.06]},
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from orchestrator.reporting.page.draw_figure import draw_like
 from orchestrator.reporting.page.markup import escape_label
@@ -16,7 +16,7 @@ from orchestrator.search.outcome import Outcome
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from plotly.graph_objects import Figure
+    from optuna.trial import FrozenTrial
 
 _FEWEST_TRIALS = 5
 """Trials below which nothing is said about parameters."""
@@ -36,38 +36,45 @@ _MOST_IN_CONTOUR = 90
 def parameters(record: SweepRecord) -> Section | None:
     """Return the section on the parameters of the variant's search."""
     title = "Parameters"
-    trials = record.studies.get("search", [])
-    complete = sum(trial.outcome is Outcome.COMPLETE for trial in trials)
-    scored = sum(trial.outcome in {Outcome.COMPLETE, Outcome.PRUNED} for trial in trials)
-    study = None
-    if scored >= _FEWEST_TRIALS:
-        study = record.optuna_studies["search"]
-        study = study if complete >= _FEWEST_TRIALS else _with_pruned(study)
+    complete = _scored_trials(record, {Outcome.COMPLETE})
+    early = len(complete) < _FEWEST_TRIALS
+    trials = _scored_trials(record, {Outcome.COMPLETE, Outcome.PRUNED}) if early else complete
+    study = _study(trials) if len(trials) >= _FEWEST_TRIALS else None
     importances = _importances(study) if study is not None else {}
     if study is None or not importances:
         fewest = f"Too few trials to compare the parameters yet; {_FEWEST_TRIALS} with a finite score are needed."
         return Section("parameters", title, (fewest,))
-    early = () if complete >= _FEWEST_TRIALS else (_EARLY,)
-    few, count = _some(study, _MOST_TRIALS)
-    names = list(importances)
-    omitted = _omitted(few, count)
+    few, names = _some(trials, _MOST_TRIALS), list(importances)
+    omitted = _omitted(few, trials)
     charts = [_importance_chart(importances), *parallel_coordinates(few, names[:5], omitted)]
-    charts.append(_slices(few, names[:2], omitted))
+    charts.append(_slices(study if len(few) == len(trials) else _study(few), names[:2], omitted))
     if len(names) > 1:
-        charts.append(_contour(*_some(study, _MOST_IN_CONTOUR), names[:2]))
-    return Section("parameters", title, (_sentence(importances), *early), tuple(charts))
+        fewer = _some(trials, _MOST_IN_CONTOUR)
+        charts.append(_contour(_study(fewer), names[:2], _omitted(fewer, trials)))
+    return Section("parameters", title, (_sentence(importances), *((_EARLY,) if early else ())), tuple(charts))
 
 
-def _with_pruned(study: Study) -> Study:
-    """Return a study in which pruned trials are complete with their best epoch's objective."""
+def _scored_trials(record: SweepRecord, outcomes: Collection[Outcome]) -> list[FrozenTrial]:
+    """Return the variant's trials of these outcomes as complete ones with their objective, parameters and number."""
+    from optuna.trial import create_trial
+
+    stored = {trial.number: trial for trial in record.optuna_trials.get("search", [])}
+    made = []
+    for trial in record.studies.get("search", []):
+        if trial.outcome in outcomes and trial.objective is not None and (found := stored.get(trial.number)):
+            scored = create_trial(value=trial.objective, params=found.params, distributions=found.distributions)
+            scored.number = trial.number
+            made.append(scored)
+    return made
+
+
+def _study(trials: Sequence[FrozenTrial]) -> Study:
+    """Return a study in memory for Optuna's importances and plots; it numbers the trials by their place."""
     import optuna
-    from optuna.trial import TrialState, create_trial
 
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     made = optuna.create_study(direction="maximize")
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-        finite = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
-        if finite and trial.user_attrs.get("outcome") != Outcome.DIVERGED:
-            made.add_trial(create_trial(value=max(finite), params=trial.params, distributions=trial.distributions))
+    made.add_trials(trials)
     return made
 
 
@@ -90,22 +97,15 @@ def _sentence(importances: dict[str, float]) -> str:
     )
 
 
-def _omitted(few: Study, count: int) -> str:
-    shown = len(few.trials)
-    return f" Of {count} trials {shown} are drawn, the best among them." if count > shown else ""
+def _omitted(few: Sequence[FrozenTrial], trials: Sequence[FrozenTrial]) -> str:
+    return f" Of {len(trials)} trials {len(few)} are drawn, the best among them." if len(trials) > len(few) else ""
 
 
-def _some(study: Study, most: int) -> tuple[Study, int]:
-    """Return a study with some of the complete trials, and how many there are in all."""
-    import optuna
-    from optuna.trial import TrialState
-
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    ranked = sorted(complete, key=lambda trial: -(trial.value or 0))
+def _some(trials: Sequence[FrozenTrial], most: int) -> list[FrozenTrial]:
+    """Return at most `most` of the trials: the best, and others evenly spaced."""
+    ranked = sorted(trials, key=lambda trial: -(trial.value or 0))
     best = ranked[: most // 2]
-    few = optuna.create_study(direction="maximize")
-    few.add_trials([*best, *evenly_spaced(ranked[len(best) :], most - len(best))])
-    return few, len(complete)
+    return [*best, *evenly_spaced(ranked[len(best) :], most - len(best))]
 
 
 def _importance_chart(importances: dict[str, float]) -> Chart:
@@ -124,7 +124,7 @@ def _importance_chart(importances: dict[str, float]) -> Chart:
 def _slices(study: Study, names: list[str], omitted: str) -> Chart:
     from optuna.visualization import plot_slice
 
-    figure = _plain(plot_slice(study, params=names))
+    figure = plot_slice(study, params=names)
     for trace in figure.data:
         trace.marker.update(color=VARIANT, size=6, line={"width": 0}, opacity=0.7)
     for axis in figure.select_yaxes():
@@ -136,21 +136,15 @@ def _slices(study: Study, names: list[str], omitted: str) -> Chart:
     return Chart("slice", "Slices of the most important", caption, figure, draw_like(figure))
 
 
-def _contour(study: Study, count: int, names: list[str]) -> Chart:
+def _contour(study: Study, names: list[str], omitted: str) -> Chart:
     from optuna.visualization import plot_contour
 
-    figure = _plain(plot_contour(study, params=names))
+    figure = plot_contour(study, params=names)
     for trace in figure.data:
         if trace.type == "contour":
             trace.update(colorscale="Cividis", reversescale=False, colorbar={"title": "SRCC"}, hoverinfo="skip")
         else:
             trace.marker.update(color="#ffffff", size=6, line={"color": "#000000", "width": 1})
     figure.update_layout(height=460, width=None, showlegend=False)
-    caption = f"Validation SRCC between the trials (points), interpolated by Optuna.{_omitted(study, count)}"
+    caption = f"Validation SRCC between the trials (points), interpolated by Optuna.{omitted}"
     return Chart("contour", f"{names[0]} and {names[1]}", caption, figure, draw_like(figure))
-
-
-def _plain(figure: Any) -> Figure:
-    """Return a figure of Optuna's whose names of parameters and choices are text."""
-    figure.update_layout(template=None)
-    return figure

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from orchestrator.reporting.page.generator_styles import OTHERS, generator_styles
-from orchestrator.reporting.page.markup import escape_label
+from orchestrator.reporting.page.markup import escape_label, wrapped_label
 from orchestrator.reporting.page.palette import NEUTRAL
 from orchestrator.reporting.page.run_predictions import NoPredictions, RunPredictions, run_predictions
 from orchestrator.reporting.page.section import Chart, Section
@@ -93,8 +92,8 @@ def _figure(found: RunPredictions, target: str) -> PlotlyFigure:
 def hover_text(row: tuple[str, ...]) -> str:
     """Return the hover text of an image: its name, prompt and generator, each escaped."""
     name, prompt, generator = (str(value) for value in row)
-    lines = [*wrap(prompt, 48)[:6], generator]
-    return "<br>".join([f"<b>{escape_label(name)}</b>", *map(escape_label, lines)])
+    lines = (f"<b>{escape_label(name)}</b>", wrapped_label(prompt, 6, width=48), escape_label(generator))
+    return "<br>".join(filter(None, lines))
 
 
 def _limits(table: pd.DataFrame, target: str) -> tuple[float, float]:

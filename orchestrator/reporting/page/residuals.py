@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from orchestrator.reporting.page.forest_plot import LABEL_WIDTH, MIN_HEIGHT
-from orchestrator.reporting.page.markup import escape_label
+from orchestrator.reporting.page.forest_plot import MIN_HEIGHT
+from orchestrator.reporting.page.markup import escape_label, wrapped_label
 from orchestrator.reporting.page.palette import NEUTRAL, VARIANT
 from orchestrator.reporting.page.residual_means import (
     MeanResidual,
@@ -99,9 +98,7 @@ def _by_generator(means: Sequence[MeanResidual]) -> PlotlyFigure:
         )
     )
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 2, "dash": "dash"})
-    labels = [
-        "<br>".join(map(escape_label, [*wrap(mean.name, LABEL_WIDTH)[:2], f"n = {mean.images}"])) for mean in means
-    ]
+    labels = [f"{wrapped_label(mean.name, 2)}<br>n = {mean.images}" for mean in means]
     figure.update_xaxes(title_text="predicted − rated", zeroline=False)
     figure.update_yaxes(tickvals=positions, ticktext=labels, range=[len(means) - 0.4, -0.6], showgrid=False)
     figure.update_layout(height=max(MIN_HEIGHT, 90 + 44 * len(means)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.core.training_files import PREDICTIONS
@@ -58,8 +60,7 @@ def run_predictions(record: SweepRecord) -> RunPredictions | None:
     key, targets = best["run"], tuple(record.result["targets"])
     path = record.workspace.trials / key / PREDICTIONS
     try:
-        table = read_predictions(path)
-        table = table[table["part"] == "test"].reset_index(drop=True)
+        table = _test_rows(path, path.stat().st_mtime_ns)
         finite = table[[name for target in targets for name in (target, f"predicted_{target}")]].notna().all(axis=1)
     except (OSError, ValueError, KeyError):
         raise NoPredictions(f"The predictions of {key} are not at {path}.") from None
@@ -76,6 +77,13 @@ def run_predictions(record: SweepRecord) -> RunPredictions | None:
         table=table,
         metrics={target: _logged(final, target, len(targets) > 1) or _computed(table, target) for target in targets},
     )
+
+
+@lru_cache(maxsize=1)
+def _test_rows(path: Path, changed: int) -> pd.DataFrame:
+    """Return the test rows of a table of predictions; they are kept, since three sections read the same ones."""
+    table = read_predictions(path)
+    return table[table["part"] == "test"].reset_index(drop=True)
 
 
 def _logged(final: dict[str, float], target: str, several: bool) -> dict[str, float]:

@@ -20,9 +20,9 @@ class RunSpan:
         key: the run, such as trial-0003.
         study: its study.
         outcome: one of the five outcomes, or running.
-        started, ended: local times; of a running one, `ended` is the time of reading.
+        started, ended: local times; of an unfinished one, `ended` is the end of its last logged epoch.
         epochs: number of its epochs.
-        trained: seconds of its epochs, None if its folder is on another host.
+        seconds: of its epochs, without interruptions between them; from start to end if not all are logged here.
         host, device: of its last epochs; empty if unknown.
     """
 
@@ -32,22 +32,20 @@ class RunSpan:
     started: datetime
     ended: datetime
     epochs: int
-    trained: float | None = None
+    seconds: float
     host: str = ""
     device: str = ""
 
     def describe(self) -> str:
         """Return run, outcome, seconds and place in a line."""
         place = f", {self.host} {self.device}".rstrip() if self.host else ""
-        seconds = (self.ended - self.started).total_seconds()
-        return f"{self.key}, {self.outcome}, {self.epochs} epochs, {seconds:.1f} s{place}"
+        return f"{self.key}, {self.outcome}, {self.epochs} epochs, {self.seconds:.1f} s{place}"
 
 
 def read_spans(record: SweepRecord) -> list[RunSpan]:
     """Return the runs of a sweep that have started, in the order of their starts."""
-    now = datetime.now()
     spans = [
-        _span(study, trial, record.epochs(study, trial), now)
+        _span(study, trial, trial.started, record.epochs(study, trial))
         for study in KEY_PREFIX
         for trial in record.studies.get(study, [])
         if trial.started is not None
@@ -55,13 +53,15 @@ def read_spans(record: SweepRecord) -> list[RunSpan]:
     return sorted(spans, key=lambda span: span.started)
 
 
-def _span(study: Study, trial: LedgerTrial, logged: dict[int, EpochReport], now: datetime) -> RunSpan:
-    asked = trial.started or now
-    started, ended = asked, trial.ended or now
+def _span(study: Study, trial: LedgerTrial, asked: datetime, logged: dict[int, EpochReport]) -> RunSpan:
+    started, ended = asked, trial.ended or asked
     if logged:  # a run is asked for before a slot is free
-        first = logged[min(logged)]
+        first, last = logged[min(logged)], logged[max(logged)]
         began = datetime.fromtimestamp(first.time) - timedelta(seconds=first.seconds)
+        ended = trial.ended or max(asked, datetime.fromtimestamp(last.time))
         started = min(max(asked, began), ended)
+    wall = (ended - started).total_seconds()
+    complete = bool(logged) and logged.keys() >= trial.epochs.keys()
     place = next((logged[number].place for number in sorted(logged, reverse=True) if logged[number].place), {})
     return RunSpan(
         key=job_key(study, trial.number),
@@ -70,7 +70,7 @@ def _span(study: Study, trial: LedgerTrial, logged: dict[int, EpochReport], now:
         started=started,
         ended=ended,
         epochs=len(trial.epochs),
-        trained=sum(epoch.seconds for epoch in logged.values()) if logged else None,
+        seconds=min(wall, sum(epoch.seconds for epoch in logged.values())) if complete else wall,
         host=place.get("host", ""),
         device=place.get("device", ""),
     )

@@ -8,15 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.reporting.page.best_so_far import best_so_far
-from orchestrator.reporting.page.draw_figure import draw_like
 from orchestrator.reporting.page.markup import escape_label, table
 from orchestrator.reporting.page.page_html import PageHeading, page_html
 from orchestrator.reporting.page.palette import CATEGORIES, SYMBOLS
 from orchestrator.reporting.page.section import Chart, Section
 from orchestrator.reporting.sweep_record import SweepRecord
-from orchestrator.search.ledger_trial import LedgerTrial, best_of
+from orchestrator.reporting.winning_parameters import DIFFERS, parameter_rows
 from orchestrator.search.outcome import Outcome
-from orchestrator.search.varied_parameters import format_value
 
 
 def comparison_page(records: Sequence[SweepRecord]) -> str:
@@ -25,7 +23,12 @@ def comparison_page(records: Sequence[SweepRecord]) -> str:
     heading = PageHeading(
         " · ".join(record.spec.name for record in records), f"As of {now:%H:%M:%S} on {now:%Y-%m-%d}."
     )
-    return page_html(heading, [build(records) for build in (_results, _history, _curves, _parameters)])
+    return page_html(heading, several_sweeps(records))
+
+
+def several_sweeps(records: Sequence[SweepRecord]) -> list[Section]:
+    """Return the sections that compare sweeps."""
+    return [build(records) for build in (_results, _history, _curves, _parameters)]
 
 
 def differences(records: Sequence[SweepRecord]) -> list[str]:
@@ -51,7 +54,7 @@ def _identity(key: str) -> Callable[[SweepRecord], Any]:
 
 
 _COMPARED: dict[str, Callable[[SweepRecord], Any]] = {
-    "data": _identity("data_hash"),
+    "data": _identity("data"),
     "splits": _identity("splits"),
     "protocol": lambda record: record.spec.protocol,
     "targets": lambda record: list((record.result or {}).get("targets", record.spec.targets)),
@@ -82,7 +85,7 @@ def _result_cells(record: SweepRecord) -> dict[str, str]:
     best, control = result.get("best") or {}, result.get("control") or {}
     ridge = (result.get("baselines") or {}).get("ridge") or {}
     trials = record.studies.get("search", [])
-    leader = next(iter(best_of(trials, 1)), None)
+    leader = record.best("search")
     test = best.get("test") or {}
     return {
         "state": "finished" if record.result else "not finished",
@@ -115,7 +118,7 @@ def _history(records: Sequence[SweepRecord]) -> Section:
 
 def _curves(records: Sequence[SweepRecord]) -> Section:
     def line(record: SweepRecord) -> tuple[list[int], list[float]]:
-        trial = _best(record)
+        trial = record.best("search")
         epochs = sorted(trial.epochs.items()) if trial else []
         return [epoch for epoch, _ in epochs], [value for _, value in epochs]
 
@@ -153,19 +156,17 @@ def _chart_section(
     if not figure.data:
         return Section(name, title, ("No sweep has a complete trial yet.",))
     figure.update_layout(xaxis_title=unit, yaxis_title="validation SRCC", height=420, showlegend=True)
-    return Section(name, title, (), (Chart(name, title, caption, figure, draw_like(figure)),))
-
-
-def _best(record: SweepRecord) -> LedgerTrial | None:
-    return next((trial for trial in best_of(record.studies.get("search", []), 1)), None)
+    return Section(name, title, (), (Chart(name, title, caption, figure),))
 
 
 def _parameters(records: Sequence[SweepRecord]) -> Section:
-    chosen = [trial.params if (trial := _best(record)) else {} for record in records]
-    names = dict.fromkeys(name for params in chosen for name in params)
-    rows = [(name, *(format_value(params[name]) if name in params else "–" for params in chosen)) for name in names]
+    chosen = [record.parameters("search", best) if (best := record.best("search")) else [] for record in records]
+    rows = [cells[:-1] for cells in parameter_rows(chosen, missing="–")]  # without defaults, which may differ
     complete = [sum(t.outcome is Outcome.COMPLETE for t in record.studies.get("search", [])) for record in records]
     head = [("complete trials", *map(str, complete))]
     header = ("parameter", *(record.spec.name for record in records))
-    sentence = "Parameters of the variant's best trial of each sweep; a dash is a parameter that it does not have."
+    sentence = (
+        f"Parameters of the variant's best trial of each sweep; {DIFFERS} marks a value that is not its default, a "
+        "dash a parameter that it does not have."
+    )
     return Section("parameters", "Parameters", (sentence,), (), table(header, [*head, *rows]))

@@ -1,4 +1,4 @@
-"""Histograms of a score in several parts of a data set, as steps over each other, drawn with Plotly or Matplotlib."""
+"""Histograms of a score in several parts of a data set, as steps over each other."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from orchestrator.reporting.page.markup import escape_label
 from orchestrator.reporting.page.palette import BASELINE, CONTROL, VARIANT
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as MatplotlibFigure
     from numpy.typing import NDArray
     from plotly.graph_objects import Figure as PlotlyFigure
 
 BINS = 20
-AXIS = "% of the part's images"
 
-_LOOKS = ((VARIANT, "solid", "-"), (CONTROL, "dash", "--"), (BASELINE, "dot", ":"))
+_LOOKS = ((VARIANT, "solid"), (CONTROL, "dash"), (BASELINE, "dot"))
 
 Scores = Mapping[str, "NDArray[np.float64]"]
 """Finite scores (N,) of each part, by its name; three parts at most."""
@@ -29,7 +27,7 @@ def step_histogram(scores: Scores, target: str) -> PlotlyFigure:
     from plotly.graph_objects import Figure, Scatter
 
     edges, figure = _edges(scores), Figure()
-    for (part, values), (colour, dash, _) in zip(scores.items(), _LOOKS, strict=False):
+    for (part, values), (colour, dash) in zip(scores.items(), _LOOKS, strict=False):
         shares = _shares(values, edges)
         figure.add_trace(
             Scatter(
@@ -42,18 +40,8 @@ def step_histogram(scores: Scores, target: str) -> PlotlyFigure:
             )
         )
     figure.update_xaxes(title_text=f"{escape_label(target)} (MOS)", zeroline=False)
-    figure.update_yaxes(title_text=AXIS, rangemode="tozero")
+    figure.update_yaxes(title_text="% of the part's images", rangemode="tozero")
     return figure
-
-
-def draw_histogram(figure: MatplotlibFigure, scores: Scores, target: str) -> None:
-    """Draw the same with Matplotlib on an empty figure."""
-    figure.set_size_inches(6, 3.6)
-    axis, edges = figure.subplots(), _edges(scores)
-    for (part, values), (colour, _, line) in zip(scores.items(), _LOOKS, strict=False):
-        axis.stairs(_shares(values, edges), edges, color=colour, ls=line, lw=1.6, label=f"{part} (n = {len(values)})")
-    axis.set(xlabel=f"{target} (mean opinion score)", ylabel=AXIS)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
 
 
 def _edges(scores: Scores) -> NDArray[np.float64]:

@@ -16,21 +16,23 @@ def cost_table(record: SweepRecord, spans: Sequence[RunSpan]) -> str:
 
 
 def cost_rows(record: SweepRecord, spans: Sequence[RunSpan]) -> list[tuple[str, str]]:
-    """Return name and value of each figure of the cost."""
-    result, spec = record.result or {}, record.spec
-    busy = sum(_seconds(span) for span in spans)
+    """Return name and value of each figure of the cost; a run's CPUs and GPUs are known from the result only."""
+    result = record.result or {}
+    busy = sum(span.seconds for span in spans)
     rows = []
     if "seconds" in result:
         rows.append(("time of the last start", duration(result["seconds"])))
     rows.append(("first run to last", duration(_length(spans))))
-    if slots := result.get("slots"):
+    slots = result.get("slots") or {}
+    if slots:
         rows.append(("slots", f"{slots['count']}, busy {slots['busy_share']:.0%} of the time"))
     rows.append(("time of all runs together", f"{duration(busy)} in {len(spans)} runs"))
     if places := sorted({f"{span.host}, {span.device}" for span in spans if span.host}):
         rows.append(("hosts and devices", "; ".join(places)))
-    cpus, gpus = spec.cpus_per_trial or 1.0, spec.gpus
-    rows.append(("CPU hours", f"{busy / 3600 * cpus:.2f} ({cpus:g} per run)"))
-    rows.append(("GPU hours", f"{busy / 3600 * gpus:.2f} ({gpus:g} per run)" if gpus else "0, no run had a GPU"))
+    for kind in ("CPU", "GPU"):
+        if (share := slots.get(f"{kind.lower()}s")) is not None:
+            hours = f"{busy / 3600 * share:.2f} ({share:g} per run)" if share else f"0, no run had a {kind}"
+            rows.append((f"{kind} hours", hours))
     rows.append(("saved by pruning", _saved(record, spans)))
     return rows
 
@@ -42,15 +44,11 @@ def _saved(record: SweepRecord, spans: Sequence[RunSpan]) -> str:
     left = {span.key: record.spec.epochs - span.epochs for span in pruned}
     searched = [span for span in spans if span.study != "confirm"]
     possible = len(searched) * record.spec.epochs
-    seconds = sum(_seconds(span) / max(1, span.epochs) * left[span.key] for span in pruned)
+    seconds = sum(span.seconds / max(1, span.epochs) * left[span.key] for span in pruned)
     share = sum(left.values()) / possible
     return (
         f"{sum(left.values())} of {possible} epochs of the search ({share:.0%}), about {duration(seconds)} of training"
     )
-
-
-def _seconds(span: RunSpan) -> float:
-    return (span.ended - span.started).total_seconds()
 
 
 def _length(spans: Sequence[RunSpan]) -> float:

@@ -1,4 +1,4 @@
-"""Rows of a sweep's data set with their part of the first split, read without decoding images."""
+"""Rows of a sweep's data set with their part of the first split, and the reasons why others were excluded."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def sweep_images(record: SweepRecord) -> SweepImages:
     Raises:
         InputError: the data set or the split cannot be read.
     """
-    split = record.workspace.splits / "split_00.json"
+    split = record.workspace.split(0)
     targets = tuple((record.result or {}).get("targets") or record.spec.targets)
     try:
         changed = split.stat().st_mtime_ns

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.reporting.page.draw_figure import draw_like
 from orchestrator.reporting.page.markup import escape_label
+from orchestrator.reporting.page.palette import CONTROL, OUTCOME_COLOURS
 from orchestrator.reporting.page.run_spans import RunSpan, assign_slots, read_spans
 from orchestrator.reporting.page.section import Chart, Section
 from orchestrator.reporting.page.sweep_cost import cost_table
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _MOST_RUNS = 1000
-_COLOURS = {"complete": "#0072B2", "pruned": "#56B4E9", "running": "#009E73"}
-_OTHER = "#D55E00"
 
 
 def time_and_cost(record: SweepRecord) -> Section | None:
@@ -29,7 +28,7 @@ def time_and_cost(record: SweepRecord) -> Section | None:
     shown = spans[-_MOST_RUNS:]
     figure = _figure(shown)
     hosts = {span.host for span in spans if span.host}
-    caption = "A bar per run; one row per slot (a slot is room for one run at a time)."
+    caption = "A bar per run, with interruptions; one row per slot (a slot is room for one run at a time)."
     caption += f" The last {len(shown)} of {len(spans)} runs are drawn." if len(shown) < len(spans) else ""
     caption += "" if hosts else " Hosts are unknown, so that slots are derived from the times."
     chart = Chart("timeline", "Timeline of the slots", caption, figure, draw_like(figure))
@@ -55,7 +54,7 @@ def _figure(spans: Iterable[RunSpan]) -> Figure:
                 text=[escape_label(span.describe()) for span, _ in own],
                 textposition="none",
                 name=outcome,
-                marker={"color": _COLOURS.get(outcome, _OTHER), "line": {"width": 0}},
+                marker={"color": OUTCOME_COLOURS.get(outcome, CONTROL), "line": {"width": 0}},
                 hovertemplate="%{text}<extra></extra>",
             )
         )

@@ -1,4 +1,4 @@
-"""Write the report page of a sweep and its charts as PNG files, each in one step."""
+"""Write the report page of a sweep and its charts as PNG files; each file is replaced whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from io import BytesIO
 from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
-from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reporting.page.build_sections import build_sections
 from orchestrator.reporting.page.page_html import PageHeading, page_html
 from orchestrator.reporting.page.section import Chart, Section
@@ -17,16 +16,18 @@ from orchestrator.reporting.sweep_record import SweepRecord
 
 logger = logging.getLogger(__name__)
 
-PAGE = "index.html"
-"""Name of the page in the folder `report/`."""
+DPI = 150
+"""Resolution of the pictures, in dots an inch."""
 
 REFRESH_SECONDS = 15
 """Seconds after which the page of a running sweep loads itself again."""
 
 
-def page_path(workspace: Workspace) -> Path:
-    """Return the path of a sweep's report page."""
-    return workspace.report / PAGE
+def write_page(record: SweepRecord, running: bool = False, to: Path | None = None) -> list[Section]:
+    """Write the page of a sweep, if `to` is None as its own, and return the page's sections."""
+    page, sections = render_page(record, running)
+    write_file(to or record.workspace.report_page, page)
+    return sections
 
 
 def render_page(record: SweepRecord, running: bool = False) -> tuple[str, list[Section]]:
@@ -61,12 +62,17 @@ def write_pictures(sections: Iterable[Section], folder: Path) -> None:
 
 def _png(chart: Chart) -> bytes:
     import matplotlib
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     assert chart.draw is not None
+    content = BytesIO()
     with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
-        figure = Figure(figsize=(7, 4), layout="constrained")
+        figure = Figure(figsize=(7, 4), dpi=DPI, layout="constrained")
         chart.draw(figure)
-        content = BytesIO()
-        figure.savefig(content, dpi=150, format="png")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # once, while `savefig` draws a second time to find the layout
+        Image.fromarray(np.asarray(canvas.buffer_rgba())).save(content, "PNG", dpi=(DPI, DPI))
     return content.getvalue()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.sweep_folder import Workspace, running
-from orchestrator.reporting.page.write_page import page_path, render_page, write_pictures
+from orchestrator.reporting.page.write_page import write_page, write_pictures
 from orchestrator.reporting.sweep_record import read_sweep_record
 
 
@@ -33,9 +33,8 @@ def write_report(workspaces: Sequence[Workspace], to: Path | None = None) -> Pat
         write_file(path, comparison_page(records))
         return path
     (record,) = records
-    path = to.expanduser().absolute() if to else page_path(record.workspace)
-    page, sections = render_page(record, running=running(record.workspace) is not None)
-    write_file(path, page)
+    path = to.expanduser().absolute() if to else record.workspace.report_page
+    sections = write_page(record, running=running(record.workspace) is not None, to=path)
     if to is None:
         write_pictures(sections, record.workspace.report)
     return path

@@ -50,7 +50,7 @@ def retrain(origin: OriginalRun, threads: int | None, console: Console) -> Curve
         cross = extract_cross_test(prepared, progress) if job.test else None
     finally:
         progress.close()
-    saved = origin.workspace.splits / f"split_{job.split:02d}.json"
+    saved = origin.workspace.split(job.split)
     split = load_split(saved, prepared.dataset) if saved.is_file() else prepared.splits[job.split]
     with TemporaryDirectory(prefix="rerun-") as folder:
         epochs = max(origin.curve)

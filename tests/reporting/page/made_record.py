@@ -26,7 +26,7 @@ def record_of(made: Any, folder: Path, prompts: dict[str, str] | None = None) ->
     shutil.copytree(made.workspace.root, workspace.root, ignore=shutil.ignore_patterns("model", "*.pt"))
     arms = {arm.study: arm.ledger.trials() for arm in made.sweep.arms}
     spec = made.prepared.spec.model_copy(update={"dataset": f"csv:{write_data_set(made, folder, prompts or {})}"})
-    save_split(made.task.splits[0], replace_names(made), workspace.splits / "split_00.json")
+    save_split(made.task.splits[0], replace_names(made), workspace.split(0))
     studies = {**arms, "confirm": made.sweep.confirm.trials()}
     for path in workspace.trials.glob("*/predictions.csv"):
         _with_prompts(path, prompts or {})

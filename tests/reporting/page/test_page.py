@@ -7,20 +7,21 @@ from html.parser import HTMLParser
 
 import pytest
 
+from benchmarks.made_sweeps import make_sweep
 from orchestrator.core.atomic_files import write_file
 from orchestrator.reporting.page import sections as all_sections
 from orchestrator.reporting.page.build_sections import build_sections
 from orchestrator.reporting.page.markup import script_json, without_tags
 from orchestrator.reporting.page.page_schedule import PageSchedule
+from orchestrator.reporting.page.parameters import parameters
 from orchestrator.reporting.page.run_spans import assign_slots, read_spans
 from orchestrator.reporting.page.section import Section
-from orchestrator.reporting.page.several_sweeps import comparison_page, differences
+from orchestrator.reporting.page.several_sweeps import comparison_page, differences, several_sweeps
 from orchestrator.reporting.page.write_page import render_page
 from orchestrator.reporting.sweep_record import read_sweep_record
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace, load_space
 from tests.commands import invoke
-from tests.reporting.page.made_sweeps import make_sweep
 
 BAD = "</script><img src=x onerror='window.injected=1'><script>window.injected=1</script>"
 """A text that runs a script if a page takes it for markup."""
@@ -80,6 +81,20 @@ def test_pruned_trials_count_where_few_are_complete(tmp_path):
     assert "importance" in charts_of(workspace) and "pruned ones count as well" in page_of(workspace)
 
 
+def test_the_ledger_is_read_once_a_page(tmp_path, monkeypatch):
+    record = read_sweep_record(make_sweep(tmp_path / "one", 12))
+    monkeypatch.setattr("orchestrator.search.read_ledger._open", None)
+    assert '"id":"chart-importance"' in render_page(record)[0]
+
+
+def test_lines_of_parallel_coordinates_name_their_trial(tmp_path):
+    record = read_sweep_record(make_sweep(tmp_path / "one", 12))
+    objectives = {trial.number: f"{trial.objective:.4f}" for trial in record.studies["search"] if trial.objective}
+    (chart,) = [chart for chart in parameters(record).charts if chart.name == "parallel"]
+    texts = {text.partition("<br>")[0] for trace in chart.figure.data for text in trace.text}
+    assert texts and texts <= {f"trial {number}: {objective}" for number, objective in objectives.items()}
+
+
 def test_a_page_of_many_trials_stays_small(tmp_path):
     workspace = make_sweep(tmp_path / "big", 300, epochs=3)
     page = page_of(workspace)
@@ -110,7 +125,7 @@ def test_only_formatting_stays_markup_in_figures():
     assert without_tags({"a": ["<b>x</b><br><a href='y'>z</a>"]}) == {"a": ["<b>x</b><br>&lt;a href='y'>z&lt;/a>"]}
 
 
-def test_a_section_that_fails_is_a_sentence(tmp_path, monkeypatch):
+def test_a_section_that_fails_is_a_sentence(tmp_path):
     def broken(record):
         raise ValueError("<no data>")
 
@@ -136,10 +151,11 @@ def test_pages_take_no_more_than_their_share():
     assert schedule.delay(elapsed, used) >= 10
 
 
-def test_several_sweeps_are_compared_and_what_differs_is_said(tmp_path):
+def test_several_sweeps_are_compared_and_what_differs_is_said(made, tmp_path):
     workspaces = [make_sweep(tmp_path / name, 6) for name in ("one", "two")]
     for workspace, data in zip(workspaces, ("a" * 40, "b" * 40), strict=True):
-        write_file(workspace.identity, json.dumps({"data_hash": data, "splits": {"0": "c"}}))
+        prepared = replace(made.prepared, dataset=replace(made.prepared.dataset, data_hash=data))
+        write_file(workspace.identity, json.dumps(prepared.identity()))
     records = [read_sweep_record(workspace) for workspace in workspaces]
     assert differences(records) == ["The sweeps differ in data: one aaaaaaaaaaaa…, two bbbbbbbbbbbb…."]
     page = comparison_page(records)
@@ -147,14 +163,25 @@ def test_several_sweeps_are_compared_and_what_differs_is_said(tmp_path):
     assert "are comparable" in comparison_page([records[0], records[0]])
 
 
+def test_several_sweeps_show_the_trial_that_the_result_names(tmp_path):
+    record = read_sweep_record(make_sweep(tmp_path / "one", 6))
+    first = record.best("search").number
+    other = next(t for t in record.studies["search"] if t.objective is not None and t.number != first)
+    confirmed = replace(record, result={"best": {"trial": other.number}, "control": None})
+    assert confirmed.best("search") == other
+    results, _, curves, _ = several_sweeps([confirmed])
+    assert f"best trial</th><td>{other.number}</td>" in results.html
+    assert list(curves.charts[0].figure.data[0].y) == list(other.epochs.values())
+
+
 def test_the_command_writes_page_and_pictures(tmp_path):
     workspace = make_sweep(tmp_path / "one", 12)
     done = invoke(tmp_path, "report", "one", "--out", tmp_path, "--json")
-    assert json.loads(done.out)["report"] == str(workspace.report / "index.html")
+    assert json.loads(done.out)["report"] == str(workspace.report_page)
     drawn = {path.name for path in workspace.report.iterdir()}
     assert {"index.html", "search.png", "curves.png", "importance.png", "timeline.png"} <= drawn
     opened = invoke(tmp_path, "sweeps", "open", "one", "--print", "--out", tmp_path)
-    assert opened.out == f"{(workspace.report / 'index.html').as_uri()}\n"
+    assert opened.out == f"{workspace.report_page.as_uri()}\n"
 
 
 def test_an_unknown_sweep_is_wrong_input_with_near_names(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from benchmarks.made_sweeps import make_sweep
 from orchestrator.core.atomic_files import write_file
 from orchestrator.reporting.page.several_sweeps import comparison_page
 from orchestrator.reporting.page.write_page import render_page
@@ -11,7 +12,6 @@ from orchestrator.reporting.sweep_record import read_sweep_record
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.space import SearchSpace, load_space
 from tests.browser import require_browser, show
-from tests.reporting.page.made_sweeps import make_sweep
 
 pytestmark = pytest.mark.integration
 

@@ -1,5 +1,6 @@
 """Sections on the conclusion, the test figures, the predictions, the residuals and the pictures."""
 
+import os
 import re
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from scipy import stats
 
 from orchestrator.core.training_files import PREDICTIONS
+from orchestrator.data.read_predictions import read_predictions
 from orchestrator.reporting.page.build_sections import build_sections
 from orchestrator.reporting.page.comparison import comparison
 from orchestrator.reporting.page.comparison_rows import marginal_rows, paired_rows
@@ -65,7 +67,7 @@ def test_the_forest_plots_have_the_figures_of_the_result(two_scores, two):
     assert names == {"comparison", "differences"}
 
 
-def test_only_an_interval_without_zero_is_conclusive(record):
+def test_only_an_interval_without_zero_is_conclusive():
     result = {
         "targets": ["alignment"],
         "comparisons": [
@@ -110,7 +112,8 @@ def test_residuals_agree_with_pandas(record):
 def test_the_margin_knows_which_images_share_a_prompt():
     values = np.random.default_rng(0).normal(size=50)
     each = clustered_margin(values, np.arange(50))
-    assert each == pytest.approx(1.96 * values.std(ddof=1) / np.sqrt(50))
+    interval = stats.t.interval(0.95, 49, scale=stats.sem(values))
+    assert each == pytest.approx(interval[1])
     # Copies of every image under its prompt add nothing.
     assert clustered_margin(np.repeat(values, 4), np.repeat(np.arange(50), 4)) == pytest.approx(each)
 
@@ -153,12 +156,25 @@ def test_predictions_that_are_gone_are_named(record):
     assert "are not at" in predictions(record).sentences[0] and residuals(record) is None
 
 
+def test_predictions_are_read_once_a_page_and_again_after_a_change(record, monkeypatch):
+    reads = []
+    monkeypatch.setattr(
+        "orchestrator.reporting.page.run_predictions.read_predictions",
+        lambda path: reads.append(path) or read_predictions(path),
+    )
+    build_sections(record, MINE)
+    assert len(reads) == 1
+    os.utime(reads[0], (1, 1))
+    build_sections(record, MINE)
+    assert len(reads) == 2
+
+
 def test_an_unfinished_sweep_has_a_section_on_its_data_only(record):
     running = replace(record, result=None)
     sections = build_sections(running, MINE)
     assert [section.id for section in sections] == ["conclusion", "data"]
     assert "not finished" in sections[0].sentences[0] and "Best so far: trial" in texts(sections)
-    (running.workspace.splits / "split_00.json").unlink()
+    running.workspace.split(0).unlink()
     assert [section.id for section in build_sections(running, MINE)] == ["conclusion"]
 
 

@@ -110,8 +110,8 @@ class RunOutput:
 class _LogStream(io.TextIOBase):
     """Text stream on a log; neither a full disk nor a log that is closed ends a run.
 
-    It keeps the file, not the number of its descriptor: a library may keep the stream for longer than the log is open,
-    and the number may then be that of another file.
+    It keeps the file, not the number of its descriptor, which may be that of another file once the log is closed.
+    A library may keep the stream for longer.
     """
 
     encoding = "utf-8"

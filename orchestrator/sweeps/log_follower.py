@@ -8,8 +8,7 @@ from pathlib import Path
 class LogFollower:
     """Reader of a log; each call returns the lines that were added since the last one.
 
-    The beginning of a line is held back until the line is complete, so that neither a character nor an address with a
-    password is split.
+    The beginning of a line is held back until the line is complete, so that no character and no address is split.
 
     Args:
         path: the log.

@@ -108,17 +108,21 @@ class RunOutput:
 
 
 class _LogStream(io.TextIOBase):
-    """Text stream on a log; a full disk must not end a run."""
+    """Text stream on a log; neither a full disk nor a log that is closed ends a run.
+
+    It keeps the file, not the number of its descriptor, which may be that of another file once the log is closed.
+    A library may keep the stream for longer.
+    """
 
     encoding = "utf-8"
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._number = file.fileno()
+        self._file = file
 
     def write(self, text: str) -> int:
         """Write text at once."""
-        with suppress(OSError):
-            os.write(self._number, text.encode("utf-8", "backslashreplace"))
+        with suppress(OSError, ValueError):  # a closed file raises the latter
+            self._file.write(text.encode("utf-8", "backslashreplace"))
         return len(text)
 
     def writable(self) -> bool:
@@ -127,7 +131,7 @@ class _LogStream(io.TextIOBase):
 
     def fileno(self) -> int:
         """Return the descriptor of the log."""
-        return self._number
+        return self._file.fileno()
 
 
 def _flush() -> None:

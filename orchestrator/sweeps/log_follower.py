@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 class LogFollower:
-    """Reader of a log; each call returns what was added since the last one.
+    """Reader of a log; each call returns the lines that were added since the last one.
+
+    The beginning of a line is held back until the line is complete, so that no character and no address is split.
 
     Args:
         path: the log.
@@ -18,15 +20,26 @@ class LogFollower:
         self._inode: int | None = None
         self._place = 0
         self._first = True
+        self._held = b""
 
-    def read(self) -> str:
-        """Return the new text; at the first call all of it, with the rotated part before it."""
+    def read(self, final: bool = False) -> str:
+        """Return the new lines; at the first call all of them, with the rotated part before them.
+
+        Args:
+            final: return an incomplete last line as well, since nothing is read after it.
+        """
+        new = self._held + self._read()
+        end = len(new) if final else new.rfind(b"\n") + 1
+        self._held = new[end:]
+        return new[:end].decode("utf-8", "replace")
+
+    def _read(self) -> bytes:
         new = _content(self._earlier, 0) if self._first else b""
         self._first = False
         try:
             status = self._path.stat()
         except OSError:
-            return new.decode("utf-8", "replace")
+            return new
         if self._inode is not None and status.st_ino != self._inode:
             new += _content(self._earlier, self._place)  # the rest of the file that was rotated since
             self._place = 0
@@ -35,7 +48,7 @@ class LogFollower:
         self._inode = status.st_ino
         added = _content(self._path, self._place)
         self._place += len(added)
-        return (new + added).decode("utf-8", "replace")
+        return new + added
 
 
 def _content(path: Path, start: int) -> bytes:

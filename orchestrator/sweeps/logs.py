@@ -41,7 +41,7 @@ def print_log(workspace: Workspace, run: str | None, lines: int | None, follow: 
     key = find_run(workspace, run) if run else None
     with _log_files(workspace, key) as (path, earlier, refresh):
         follower = LogFollower(path, earlier)
-        text = follower.read()
+        text = follower.read(final=not follow)
         if not text and not (follow and not _ended(workspace, key)):
             text = _error(workspace, key)
         kept = text.splitlines(keepends=True)
@@ -52,7 +52,7 @@ def print_log(workspace: Workspace, run: str | None, lines: int | None, follow: 
             if time.monotonic() - checked >= CHECK_SECONDS:
                 ended, checked = _ended(workspace, key), time.monotonic()
             refresh()
-            _write(out, follower.read())  # after the end was read, so that nothing is missing
+            _write(out, follower.read(final=ended))  # after the end was read, so that nothing is missing
             if ended:
                 return
             time.sleep(POLL_SECONDS)

@@ -157,6 +157,8 @@ def run_jobs_with_pauses(process: SweepProcess, controller: SweepController, rec
             controller.calls.run_pending()
             # Not Event.wait: a signal that sets the event while this thread has its lock would wait forever.
             time.sleep(_PAUSE)
+        if controller.stopping.is_set():
+            return
         controller.end_suspension()
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 from orchestrator.execution.run_output import RunOutput
 
@@ -59,3 +60,21 @@ def test_full_disk_does_not_end_a_run(tmp_path):
         print("lost")
         logging.getLogger("a.library").warning("lost")
     output.close()
+
+
+def test_handler_that_outlives_the_log_writes_into_no_other_file(tmp_path):
+    output, library = RunOutput(), logging.getLogger("a.library.with.its.own.handler")
+    with output.captured():
+        library.addHandler(handler := logging.StreamHandler())
+        number = sys.stderr.fileno()
+    output.close()
+    other = tmp_path / "spool.jsonl"
+    try:
+        with other.open("wb") as file:
+            os.dup2(file.fileno(), number)
+            library.warning("late")
+    finally:
+        library.removeHandler(handler)
+        with suppress(OSError):  # the file itself may have had the number
+            os.close(number)
+    assert other.read_bytes() == b""

@@ -97,3 +97,21 @@ def test_rotated_log_is_read_whole(tmp_path):
     path.write_text("c\n", encoding="utf-8")
     assert follower.read() == "b\nc\n"
     assert LogFollower(path, earlier).read() == "a\nb\nc\n"
+
+
+def test_a_line_that_is_read_in_two_parts_is_printed_whole_and_without_its_password(tmp_path):
+    path = tmp_path / "log.txt"
+    line = "schön: postgresql://me:secret@host/db\n".encode()
+    follower, printed = LogFollower(path, tmp_path / "log.1.txt"), io.StringIO()
+    for end in range(1, len(line) + 1):
+        path.write_bytes(line[:end])
+        logs._write(printed, follower.read())
+    assert printed.getvalue() == "schön: postgresql://host/db\n"
+
+
+def test_an_incomplete_last_line_is_printed_at_the_end(workspace):
+    with (workspace.trials / "trial-0000" / "log.txt").open("a", encoding="utf-8") as file:
+        file.write("without an end")
+    for follow in (False, True):
+        logs.print_log(workspace, "0", None, follow, out := io.StringIO())
+        assert out.getvalue().endswith("host/db\nwithout an end")

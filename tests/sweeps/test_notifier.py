@@ -79,13 +79,24 @@ def test_later_best_is_sent_when_the_minute_is_over(notifier, sent, monkeypatch)
     assert sent[1]["best"]["trial"] == "trial-0002"
 
 
-def test_trials_that_are_no_better_are_not_sent(notifier, sent):
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"value": 0.4},
+        {"value": 0.5},
+        {"value": float("nan")},
+        {"value": 0.9, "outcome": Outcome.FAILED},
+        {"value": 0.9, "study": "control"},
+    ],
+)
+def test_trial_that_is_no_better_is_not_sent(notifier, sent, monkeypatch, ending):
+    monkeypatch.setattr(module, "BEST_SECONDS", 0.0)
     notifier.know_best(0.5)
-    end(notifier, 1, 0.4), end(notifier, 2, float("nan")), end(notifier, 3, 0.9, Outcome.FAILED)
-    end(notifier, 4, 0.9, study="control")
-    notifier.interrupted()
-    notifier.close()
-    assert [each["event"] for each in sent] == ["interrupted"]
+    end(notifier, 1, **ending)
+    time.sleep(0.05)  # a notification of this trial would be sent now
+    end(notifier, 2, 0.6)
+    wait_for(sent, 1)
+    assert [each["best"]["trial"] for each in sent] == ["trial-0002"]
 
 
 def test_failing_target_is_logged_once_as_a_warning_without_its_address(caplog):

@@ -23,6 +23,7 @@ from tests.commands import invoke
 from tests.ratings import make_ratings
 
 EPOCHS = 3
+WAIT_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +170,13 @@ def test_a_request_left_by_a_killed_driver_does_not_stop_the_resumed_sweep(start
     assert "to an earlier run" in workspace.log.read_text(encoding="utf-8")
 
 
+def wait_until_paused(out):
+    deadline = time.monotonic() + WAIT_SECONDS
+    while standings(out)[0].state is not State.PAUSED:
+        assert time.monotonic() < deadline, "the sweep was never paused"
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("step", [5, 20])
 def test_paused_sweep_uses_no_slot_and_continues_once_it_is_unpaused(
     start, at, ask, workspace, out, simulated_tune, capfd, step
@@ -176,35 +184,44 @@ def test_paused_sweep_uses_no_slot_and_continues_once_it_is_unpaused(
     states = []
 
     def unpause():
-        while not (states and states[-1] is State.PAUSED):
-            states.append(standings(out)[0].state)
-            time.sleep(0.02)
+        wait_until_paused(out)
         time.sleep(0.5)
         states.append(len(simulated_tune.steps))
         submit(workspace, LockOwner.read(workspace), RequestKind.UNPAUSE, {})
 
-    thread = threading.Thread(target=unpause)
+    thread = threading.Thread(target=unpause, daemon=True)
     at(step, lambda: (ask(RequestKind.PAUSE), thread.start()))
     start()
-    thread.join()
+    thread.join(timeout=WAIT_SECONDS)
     assert_complete(workspace)
-    assert states[-1] <= step + simulated_tune.slots, "running jobs ended their epoch, and none started"
+    (steps,) = states
+    assert steps <= step + simulated_tune.slots, "running jobs ended their epoch, and none started"
     printed = capfd.readouterr().out
     assert "Paused by " in printed and "Unpaused by " in printed
     runs = index_spool(Spool(workspace.spool)).runs
     assert {run.tags["outcome"] for run in runs.values()} == {"complete"}
 
 
-def test_stop_while_paused_leaves_a_sweep_that_resumes_unpaused(start, at, ask, workspace, out, simulated_tune):
+def test_stop_while_paused_leaves_a_sweep_that_resumes_unpaused(
+    start, at, ask, workspace, out, simulated_tune, monkeypatch
+):
+    run_jobs, runs = simulated_tune.run_jobs, []
+
+    def counted(*arguments):
+        run_jobs(*arguments)
+        runs.append(arguments)
+
     def stop():
-        while standings(out)[0].state is not State.PAUSED:
-            time.sleep(0.02)
+        wait_until_paused(out)
+        time.sleep(0.5)  # by then no run of Tune is left
         submit(workspace, LockOwner.read(workspace), RequestKind.STOP, {})
 
-    at(4, lambda: (ask(RequestKind.PAUSE), threading.Thread(target=stop).start()))
+    monkeypatch.setattr(simulated_tune, "run_jobs", counted)
+    at(4, lambda: (ask(RequestKind.PAUSE), threading.Thread(target=stop, daemon=True).start()))
     with pytest.raises(typer.Exit) as exit_code:
         start()
     assert exit_code.value.exit_code == INTERRUPTED
+    assert len(runs) == 1, "a stop does not start Tune again"
     resume(out)
     assert_complete(workspace)
 

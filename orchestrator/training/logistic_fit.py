@@ -12,8 +12,6 @@ from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import OptimizeWarning, curve_fit
-from scipy.special import expit
 
 from orchestrator.training.metrics import FloatArray, plcc, undefined_because
 
@@ -83,6 +81,8 @@ def fit_logistic(prediction: ArrayLike, truth: ArrayLike) -> LogisticFit:
         >>> fit.curve([-9, 9]).round(2).tolist()
         [2.0, 4.0]
     """
+    from scipy.optimize import OptimizeWarning, curve_fit  # its import takes a third of a second
+
     x, y = np.asarray(prediction, np.float64), np.asarray(truth, np.float64)
     if reason := _unsuitable(x, y):
         return LogisticFit(None, f"no logistic fit: {reason}")
@@ -139,5 +139,7 @@ def _unsuitable(x: FloatArray, y: FloatArray) -> str | None:
 
 
 def _curve(x: FloatArray, upper: float, lower: float, middle: float, width: float) -> FloatArray:
+    from scipy.special import expit
+
     slope = max(abs(width), _NARROWEST)
     return np.asarray(lower + (upper - lower) * expit((x - middle) / slope), np.float64)

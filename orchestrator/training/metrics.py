@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau, rankdata
 
 FloatArray = NDArray[np.float64]
 
@@ -74,6 +73,8 @@ def correlations(prediction: ArrayLike, truth: ArrayLike) -> Correlations:
     rmse = float(np.sqrt(np.mean((x - y) ** 2))) if len(x) and _finite(x) and _finite(y) else nan
     if reason is not None:
         return Correlations(nan, nan, nan, rmse, reason)
+    from scipy.stats import kendalltau, rankdata  # its import takes half a second, and few commands correlate
+
     krcc = float(kendalltau(x, y, method="asymptotic").statistic)
     return Correlations(_pearson(rankdata(x), rankdata(y)), _pearson(x, y), krcc, rmse)
 
@@ -85,6 +86,8 @@ def srcc(prediction: ArrayLike, truth: ArrayLike) -> float:
         >>> round(srcc([1, 2, 3, 5], [4, 3, 2, 1]), 6)
         -1.0
     """
+    from scipy.stats import rankdata
+
     x, y = _vectors(prediction, truth)
     return nan if undefined_because(x, y) else _pearson(rankdata(x), rankdata(y))
 

@@ -103,9 +103,6 @@ def promote(
     from orchestrator.core.plugins import load_plugins
     from orchestrator.registry.promotion.alias import read_history
     from orchestrator.registry.promotion.command_helpers import check_alias, connect, question, silence_libraries
-    from orchestrator.registry.promotion.find_candidate import CandidateQuery
-    from orchestrator.registry.promotion.gate_inputs import GateThresholds
-    from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
     from orchestrator.registry.promotion.show import show_history
 
     console = make_console(sys.stdout)
@@ -136,6 +133,9 @@ def promote(
     if reason and not force:
         raise InputError("--reason is why a gate is overruled: give --force as well.")
     from models.registry import VARIANTS
+    from orchestrator.registry.promotion.find_candidate import CandidateQuery
+    from orchestrator.registry.promotion.gate_inputs import GateThresholds
+    from orchestrator.registry.promotion.promote import PromotionOptions, promote_best
 
     load_plugins(plugin or ())
     if variant:

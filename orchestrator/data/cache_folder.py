@@ -1,21 +1,14 @@
-"""The cache folder: files that can be computed again are kept there between runs."""
+"""Folders in the cache, see `models.cache_folder`, whose errors say what to set."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from models.cache_folder import cache_dir
 from orchestrator.core.errors import InputError, reason
 
-
-def cache_dir() -> Path:
-    """Return $HYPERASSESS_CACHE, or the user's cache folder. Everything in it can be computed again."""
-    chosen = os.environ.get("HYPERASSESS_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("hyperassess"))
+__all__ = ["cache_dir", "make_cache_dir"]
 
 
 def make_cache_dir(folder: Path) -> None:

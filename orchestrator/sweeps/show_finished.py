@@ -21,7 +21,8 @@ def show_finished(
     workspace: Workspace, spec: SweepSpec, console: Console, out: Path, embedding: Embedding | None = None
 ) -> dict[str, Any] | None:
     """Print and return the result of a finished sweep, None if it is not finished; upload events that are pending."""
-    from orchestrator.reporting.finished_sweep import print_finished, read_result
+    from orchestrator.reporting.finished_sweep import print_finished
+    from orchestrator.reporting.read_result import read_result
 
     if not workspace.result.is_file():
         return None

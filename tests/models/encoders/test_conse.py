@@ -83,6 +83,18 @@ def test_error_names_the_unsuitable_encoder(encoder, image, prompt, message):
         encoder.shapes_for(image, prompt)
 
 
+def test_class_embeddings_are_the_same_from_the_cache_and_computed_again_if_it_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path))
+    image, prompt = made([{"banana": 0.6, "lemon": 0.2}], ["a banana"])
+    computed = build_encoder("conse").compose(image, prompt)["embedding"]
+    (file,) = (tmp_path / "class_embeddings").iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("models.encoders.conse.class_names", None)
+        assert torch.equal(build_encoder("conse").compose(image, prompt)["embedding"], computed)
+    file.write_bytes(b"damaged")
+    assert torch.equal(build_encoder("conse").compose(image, prompt)["embedding"], computed)
+
+
 @pytest.mark.skipif(not AGIQA3K.exists(), reason=f"AGIQA-3K is not at {AGIQA3K}")
 def test_on_real_images_own_prompts_are_nearer_than_others(encoder):
     """Good generators only: AttnGAN's pictures show little of anything."""

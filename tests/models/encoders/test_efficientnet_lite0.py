@@ -1,4 +1,7 @@
+import copy
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -128,3 +131,49 @@ def test_identity_changes_with_everything_the_arrays_depend_on():
     assert identity == build_encoder("efficientnet_lite0@224").identity
     assert identity != build_encoder("efficientnet_lite0@384").identity
     assert hashlib.sha256(hashlib.sha256(_weights_file().read_bytes()).digest()).hexdigest() in identity
+
+
+@pytest.fixture(scope="module")
+def timms_network() -> torch.nn.Module:
+    import timm
+
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network.load_state_dict(load_network().state_dict())  # timm's names: weights of fine-tuned models have them
+    return network
+
+
+def maps_of(network: torch.nn.Module, x: Tensor) -> list[Tensor]:
+    maps = [network.bn1(network.conv_stem(x))]
+    for block in network.blocks:
+        maps.append(block(maps[-1]))
+    return [*maps[1:], network.bn2(network.conv_head(maps[-1]))]
+
+
+@pytest.mark.parametrize("size", [64, 96, 224])
+def test_maps_equal_timms_to_the_bit(timms_network, size):
+    x = torch.randn(2, 3, size, size).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        ours, theirs = (maps_of(network.eval(), x) for network in (load_network(), timms_network))
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_gradients_and_running_statistics_equal_timms_to_the_bit(timms_network):
+    own, x = load_network().train(), torch.randn(4, 3, 64, 64)
+    theirs = copy.deepcopy(timms_network).train()
+    for network in (own, theirs):
+        maps_of(network, x)[-1].square().mean().backward()
+    gradients = [[p.grad for name, p in net.named_parameters() if p.grad is not None] for net in (own, theirs)]
+    assert len(gradients[0]) == 147
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+    pairs = zip(own.state_dict().values(), theirs.state_dict().values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_encoding_loads_neither_timm_nor_torchvision():
+    code = (
+        "import sys, torch; from models.encoders import build_encoder;"
+        "build_encoder('efficientnet_lite0@64').encode(torch.zeros(1, 3, 64, 64, dtype=torch.uint8));"
+        "print([name for name in ('timm', 'torchvision', 'torch._dynamo') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -43,8 +43,8 @@ def test_embeddings_equal_those_of_sentence_transformers_to_the_bit(own, texts):
 
 def test_another_kind_of_model_is_rejected(tmp_path):
     shutil.copy(MiniLM().folder / "config.json", tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text()) | {"model_type": "mpnet"}
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8")) | {"model_type": "mpnet"}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ValueError, match="a model of mpnet"):
         BertSentenceModel.load(tmp_path, 256, torch.device("cpu"))
 
@@ -55,5 +55,5 @@ def test_encoding_a_prompt_loads_no_transformers():
         "build_encoder('minilm').encode(['a red fox']);"
         "print([name for name in ('transformers', 'sentence_transformers', 'torch._dynamo') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stdout == "[]\n"

@@ -175,5 +175,5 @@ def test_encoding_loads_neither_timm_nor_torchvision():
         "build_encoder('efficientnet_lite0@64').encode(torch.zeros(1, 3, 64, 64, dtype=torch.uint8));"
         "print([name for name in ('timm', 'torchvision', 'torch._dynamo') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stdout == "[]\n"

@@ -31,5 +31,7 @@ def test_commands_about_an_alias_load_neither_pytorch_nor_statistics(tmp_path, m
         "print([name for name in ('mlflow', 'torch', 'scipy.stats', 'scipy.optimize') if name in sys.modules])\n"
     )
     copy_database(mlflow_database, tmp_path)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert done.stdout.splitlines()[-1] == "['mlflow']", done.stdout + done.stderr

@@ -58,7 +58,9 @@ def test_scikit_learn_and_pyplot_are_not_loaded_and_can_be_afterwards(tmp_path):
         "import matplotlib.pyplot, sklearn\n"
     )
     workspace = make_sweep(tmp_path / "mine", 12)
-    done = subprocess.run([sys.executable, "-c", code, str(workspace.root)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(workspace.root)], capture_output=True, text=True, timeout=60, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from models.cache_folder import cache_dir
 from orchestrator.core.sqlite_url import escaped_folder, sqlite_file, sqlite_url
 
 logger = logging.getLogger(__name__)
@@ -65,16 +68,43 @@ def _without_escaped_folder(url: str) -> Iterator[None]:
 
 
 def _create(path: Path) -> None:
-    """Create an MLflow database with all tables next to `path`, and move it there in one step."""
-    draft, whole = path.with_name(f".{path.name}.draft"), path.with_name(f".{path.name}.new")
-    for leftover in (draft, whole, *path.parent.glob(f"{draft.name}-*")):
+    """Create an MLflow database with all tables in one step: a copy of the empty database in the cache."""
+    whole = path.with_name(f".{path.name}.new")
+    try:
+        shutil.copyfile(_empty_database(), whole)
+    except OSError as error:
+        logger.warning("no empty database of MLflow is kept in the cache: %s", error)
+        _write_tables(whole)
+    os.rename(whole, path)
+
+
+def _empty_database() -> Path:
+    """Return the empty database of this version of MLflow in the cache; create it if it is missing.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    folder = cache_dir() / "mlflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"empty-{version('mlflow')}.db"
+    with FileLock(folder / ".lock", timeout=_LOCK_SECONDS):
+        if not path.exists():
+            whole = path.with_suffix(".new")
+            _write_tables(whole)
+            os.rename(whole, path)
+    return path
+
+
+def _write_tables(path: Path) -> None:
+    """Write a new database with all tables to `path`."""
+    draft = path.with_name(f"{path.name}.draft")
+    for leftover in (path, draft, *path.parent.glob(f"{draft.name}-*")):
         leftover.unlink(missing_ok=True)
     _create_tables(sqlite_url(draft))
     with closing(sqlite3.connect(draft)) as connection:
-        connection.execute("VACUUM INTO ?", (str(whole),))  # one file, with the content of the draft's journal
+        connection.execute("VACUUM INTO ?", (str(path),))  # one file, with the content of the draft's journal
     for leftover in (draft, *path.parent.glob(f"{draft.name}-*")):
         leftover.unlink(missing_ok=True)
-    os.rename(whole, path)
 
 
 def _create_tables(uri: str) -> None:

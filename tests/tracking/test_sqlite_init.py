@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from orchestrator.tracking import mlflow_sink, sqlite_init
@@ -78,8 +79,16 @@ def tables(database: Path) -> int:
         connection.close()
 
 
-def test_a_kill_during_the_migrations_leaves_no_partial_database(tmp_path: Path):
-    database, draft = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.draft"
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch):
+    """An empty cache of MLflow's databases."""
+    monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "mlflow"
+
+
+def test_a_kill_during_the_migrations_leaves_no_partial_database(tmp_path: Path, cache: Path):
+    database, draft = tmp_path / "new" / "mlflow.db", cache / f"empty-{mlflow.__version__}.new.draft"
+    database.parent.mkdir()
     maker = multiprocessing.get_context("spawn").Process(target=enter, args=(f"sqlite:///{database}",))
     maker.start()
     while not (draft.exists() and tables(draft) > 10):
@@ -90,7 +99,23 @@ def test_a_kill_during_the_migrations_leaves_no_partial_database(tmp_path: Path)
     assert draft.exists() and not database.exists()
     enter(f"sqlite:///{database}")
     assert tables(database) > 40
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+    assert sorted(path.name for path in database.parent.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+    assert sorted(path.name for path in cache.iterdir()) == [".lock", f"empty-{mlflow.__version__}.db"]
+
+
+def test_a_second_new_database_is_a_copy_without_migrations(tmp_path: Path, cache: Path, monkeypatch):
+    enter(f"sqlite:///{tmp_path}/first.db")
+    monkeypatch.setattr(sqlite_init, "_create_tables", lambda uri: pytest.fail("migrated again"))
+    enter(f"sqlite:///{tmp_path}/second.db")
+    assert (tmp_path / "first.db").read_bytes() == (tmp_path / "second.db").read_bytes()
+
+
+def test_without_a_cache_the_tables_are_created_in_place(tmp_path: Path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HYPERASSESS_CACHE", str(tmp_path / "file"))
+    enter(f"sqlite:///{tmp_path}/mlflow.db")
+    assert tables(tmp_path / "mlflow.db") > 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "file", "mlflow.db"]
 
 
 def test_an_existing_database_is_not_changed(tmp_path: Path):

@@ -151,6 +151,18 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_ray(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit or integration test starts no Ray, also not where a command refuses its input while Ray would start."""
+    if request.node.get_closest_marker("e2e"):
+        return
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("this test starts Ray: mark it e2e")
+
+    monkeypatch.setattr("orchestrator.execution.tune_runner.RayTune.session", refuse)
+
+
 @pytest.fixture
 def simulated_tune(monkeypatch: pytest.MonkeyPatch) -> "SimulatedRayTune":
     """Executor that runs a sweep's jobs in this process, without Ray and MLflow; see `tests/simulated_tune.py`."""

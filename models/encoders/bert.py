@@ -26,6 +26,10 @@ class BertSentenceModel:
         weights: tensors by the names of Hugging Face's checkpoints.
         layers, heads: numbers of layers and of attention heads.
         epsilon: of the layer norms.
+
+    Example:
+        >>> BertSentenceModel(tokenizer=None, weights={}, layers=6, heads=12, epsilon=1e-12).layers
+        6
     """
 
     tokenizer: Any

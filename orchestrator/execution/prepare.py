@@ -95,7 +95,7 @@ def prepare(
     progress: Progress = silent,
     space: SearchSpace | None = None,
     begun: bool = False,
-    data_read: Callable[[], None] = lambda: None,
+    files_read: Callable[[], None] = lambda: None,
 ) -> PreparedSweep:
     """Look up every name and read the data.
 
@@ -104,7 +104,7 @@ def prepare(
         progress: called while data is generated or verified.
         space: used instead of the spec's, for a sweep that resumes with the space that it began with.
         begun: True if the first trials are in the sweep's folder; their file, which may be gone, is not read again.
-        data_read: called once the data are read, before torch is imported and the models are checked.
+        files_read: called once all files are read, before torch is imported and data and models are checked.
 
     Raises:
         InputError: the first thing that is wrong, in one sentence.
@@ -116,15 +116,20 @@ def prepare(
         from orchestrator.search.rdb_storage import check_database
 
         check_database(spec.ledger)
+    from orchestrator.data.validate import written_targets
+
     resumed = space is not None
     own = load_space(spec.space) if spec.space and not resumed else None
     raw = read_sweep_data(spec, progress)
-    if spec.variant in registered_names("variant"):  # others are known once torch and the plug-ins are imported
-        data_read()
+    if spec.targets:
+        written_targets(raw, spec.targets)
     space = space or _space(spec, own)
     space = space.finetuning(load_space(FINETUNE)) if spec.backbone == "finetune" else space.frozen()
     space, overridden = (space, ()) if resumed else override_space(space, spec.set)
     enqueued = () if begun else read_enqueued(spec.enqueue, space)
+    shipped = {name.partition(":")[0] for name in registered_names("encoder")}
+    if shipped >= {name.partition("@")[0].partition(":")[0] for name in spec.encoders}:  # others may be misspelled
+        files_read()
     encoders = choose_encoders(spec.encoders)
     dataset, targets = check_sweep_data(spec, raw, progress, new=not resumed)
     if known_variant(spec.variant).all_scores:  # stored, since an earlier version learned the first score only
@@ -241,13 +246,15 @@ def choose_encoders(given: Iterable[str]) -> dict[str, str]:
 
 def _space(spec: SweepSpec, own: SearchSpace | None) -> SearchSpace:
     """Return the shipped space, or the user's `own` space completed with the shipped space's defaults."""
-    known_variant(spec.variant)
+    if spec.variant not in registered_names("variant"):  # whose source is read without importing torch
+        known_variant(spec.variant)
     if own is None:
         return load_space(spec.variant)
     of = control_of(spec.variant, spec.targets, own)
     if of is None:
         return own.filled_from(load_space(spec.variant)) if has_space(spec.variant) else own
-    known_variant(of, None)
+    if of not in registered_names("variant"):
+        known_variant(of)
     return own.filled_from(load_space(of).without_hypernet())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future
-from types import TracebackType
 
 from orchestrator.core.spec import SweepSpec
 from orchestrator.execution.executor import Executor
@@ -45,16 +44,23 @@ class SessionThread:
         """Begin to close the session; return at once."""
         self._closing.set()
 
-    def __enter__(self) -> SessionThread:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the session if it was begun to open."""
+    def close(self) -> None:
+        """Close the session if it was begun to open; wait until it is closed."""
         self.request_close()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def close_after_error(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Close the session if a context ends with an error."""
+        if kind:
+            self.close()
+
+    def __enter__(self) -> SessionThread:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the session."""
+        self.close()
 
     def _run(self) -> None:
         try:

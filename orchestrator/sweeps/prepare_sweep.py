@@ -31,7 +31,7 @@ def prepare_sweep(
 ) -> PreparedSweep:
     """Return the checked sweep; one that is resumed must be unchanged since its start, apart from the given space.
 
-    The session is begun once the data are read.
+    The session is begun once all files are read.
 
     The screen shows something before the libraries are loaded, which takes seconds.
     """
@@ -46,6 +46,7 @@ def prepare_sweep(
         stream = stack.enter_context(capture_libraries(console.file, workspace.log))
         terminal = console_on(stream, console)
         view = stack.enter_context(LiveView(terminal, monitor, make_screen=make_screen))
+        stack.push(session.close_after_error)  # while its output is captured
         view.enter(Phase.LOADING)
         from orchestrator.execution.prepare import prepare
         from orchestrator.search.space import load_space
@@ -60,7 +61,7 @@ def prepare_sweep(
             finish_change(workspace, frozen=spec.backbone == "frozen")
         present = load_space(workspace.space, begun=True) if resumed else None
         begun = resumed and workspace.first.is_file()
-        prepared = prepare(spec, view.count, space or present, begun=begun, data_read=session.start)
+        prepared = prepare(spec, view.count, space or present, begun=begun, files_read=session.start)
         if resumed and not allow_changed:
             check_unchanged(replace(prepared, space=present) if space and present else prepared, workspace)
         return prepared

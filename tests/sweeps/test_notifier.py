@@ -17,6 +17,7 @@ from orchestrator.core.notification_target import NotDelivered, deliver, notific
 from orchestrator.core.spec import build_spec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import Job
+from orchestrator.execution.session_thread import ray_session_thread
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps import notifier as module
 from orchestrator.sweeps import run_and_notify
@@ -191,5 +192,7 @@ def test_every_end_of_a_sweep_is_sent(ending, event, tmp_path, monkeypatch):
     spec = build_spec({"name": "made", "notify": ["true"]})
     workspace = Workspace(tmp_path)
     with contextlib.suppress(SweepInterrupted, SweepStopped, KeyboardInterrupt, ValueError):
-        run_and_notify.run_and_notify(spec, workspace, make_console(sys.stderr), tmp_path, False)
+        run_and_notify.run_and_notify(
+            spec, workspace, make_console(sys.stderr), tmp_path, False, ray_session_thread(spec)
+        )
     assert [each["event"] for each in got] == [event] and "secret-word" not in json.dumps(got)

@@ -4,7 +4,7 @@ import importlib
 import sys
 
 NAMES = ("startup", "encoders", "finetuning", "ledger", "recorder", "scoring", "slots", "data_plane", "report_page")
-LONG = ("history", "many", "scale")
+LONG = ("history", "hyperiqa", "many", "scale")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import inspect
 import logging
 import sys
@@ -27,6 +28,7 @@ DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 """Errors of a folder or a file that this user cannot read or write."""
 
+_GARBAGE_THRESHOLD = 50_000
 _EXAMPLES = "__examples__"
 _WRONG_PATHS = {errno.ENAMETOOLONG, errno.ENOTDIR}
 _REPORT = "This is an error of hyperassess: please report it with the traceback that --debug prints."
@@ -123,6 +125,7 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def guarded(**options: Any) -> None:
+        collect_garbage_rarely()
         prepare_environment()
         logging.captureWarnings(True)  # of libraries: into the log if there is one, never onto the screen
         context: typer.Context = options.pop(CONTEXT)
@@ -138,6 +141,14 @@ def _guard(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(code) from None
 
     return with_parameters(guarded, signature, signature.parameters.values())
+
+
+def collect_garbage_rarely() -> None:
+    """Let Python look for cycles of objects every 50,000 objects rather than 700.
+
+    Imports make hundreds of thousands of objects that stay: searching them takes a sixth of a command's start.
+    """
+    gc.set_threshold(_GARBAGE_THRESHOLD)
 
 
 def with_parameters(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.training_files import MODEL, PREDICTIONS
+from orchestrator.registry.resolve_process import find_in_process
 from orchestrator.registry.resolved_model import EXPORT, ResolvedModel, from_export, unpack
 from orchestrator.registry.version_reference import parse_version
 from orchestrator.tracking.run_id_format import is_run_id
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def resolve_model(reference: str, sweeps: Path, tracking_uri: str | None = None) -> Iterator[ResolvedModel]:
+def resolve_model(
+    reference: str, sweeps: Path, tracking_uri: str | None = None, meanwhile: Callable[[], object] | None = None
+) -> Iterator[ResolvedModel]:
     """Resolve a reference; delete downloaded and unpacked files when the context ends.
 
     Args:
@@ -30,12 +33,13 @@ def resolve_model(reference: str, sweeps: Path, tracking_uri: str | None = None)
             finished sweep, a model's folder, an exported folder or `.zip`.
         sweeps: folder that sweeps live in.
         tracking_uri: URI of MLflow; see `resolve_tracking_uri`.
+        meanwhile: function to call while another process asks MLflow; None to ask it in this process.
 
     Raises:
         InputError: the model does not exist, or its files do not match the recorded digest.
     """
     with TemporaryDirectory() as scratch:
-        model = _find(reference, sweeps, tracking_uri, Path(scratch))
+        model = _find(reference, sweeps, tracking_uri, Path(scratch), meanwhile)
         model.verify()
         yield model
 
@@ -54,7 +58,16 @@ def load_found(model: ResolvedModel, device: str = "cpu") -> Scorer:
     return scorer
 
 
-def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path) -> ResolvedModel:
+def find_in_mlflow(reference: str, tracking_uri: str | None, scratch: Path) -> ResolvedModel:
+    """Download a registered version or a run's model; raise InputError if it does not exist."""
+    store = _store(tracking_uri, scratch)
+    version = parse_version(reference)
+    return _from_mlflow(store.version(version) if version else store.of_run(reference), store)
+
+
+def _find(
+    reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path, meanwhile: Callable[[], object] | None
+) -> ResolvedModel:
     path = Path(reference).expanduser()
     if (path / "model.json").is_file():
         return ResolvedModel(path, str(path))
@@ -62,13 +75,10 @@ def _find(reference: str, sweeps: Path, tracking_uri: str | None, scratch: Path)
         return from_export(path)
     if path.suffix == ".zip" and path.is_file():
         return replace(from_export(unpack(path, scratch)), name=str(path))
-    version = parse_version(reference)
-    if version is not None and not (path / "spec.yaml").is_file():
-        store = _store(tracking_uri, scratch)
-        return _from_mlflow(store.version(version), store)
-    if is_run_id(reference):
-        store = _store(tracking_uri, scratch)
-        return _from_mlflow(store.of_run(reference), store)
+    is_version = parse_version(reference) is not None and not (path / "spec.yaml").is_file()
+    if is_version or is_run_id(reference):
+        found = find_in_process(reference, tracking_uri, scratch, meanwhile) if meanwhile else None
+        return found or find_in_mlflow(reference, tracking_uri, scratch)
     return _from_sweep(reference, sweeps)
 
 

@@ -55,7 +55,7 @@ def score_images(
     requests = read_requests(given, prompt, criteria, optional_prompts=True)
     for note in requests.notes:
         Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
-    with resolve_model(options.model, options.sweeps, options.tracking_uri) as model:
+    with resolve_model(options.model, options.sweeps, options.tracking_uri, _load_libraries) as model:
         scorer = load_found(model, chosen_device(options.device))
         name = model.name
     if scorer.needs_prompts and requests.lacks_prompts:
@@ -96,6 +96,14 @@ def check_again(options: ScoreOptions, dataset: str | None, data_root: Path | No
         else:
             _show_check(Console(), model.name, check)
     return check.passed
+
+
+def _load_libraries() -> None:
+    """Import what every model needs."""
+    import pandas  # noqa: F401
+
+    import models.encoders  # noqa: F401
+    import orchestrator.training.evaluate  # noqa: F401
 
 
 def chosen_device(given: str) -> str:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from models.encoders import build_encoder
 from orchestrator.core.errors import InputError
-from orchestrator.data.extraction import encode_images, encode_pairs
+from orchestrator.data.extraction import decode_images, encode_images, encode_pairs
 from tests.data.conftest import BesideEncoder, BrightnessEncoder, save_image
 
 
@@ -74,3 +75,27 @@ def test_an_image_that_the_encoder_cannot_preprocess_is_named(paths: list[str]) 
 
     with pytest.raises(InputError, match=r"cannot preprocess the image .*0\.png: RuntimeError: too small\."):
         list(encode_images(Picky(), paths))
+
+
+def test_pixels_and_features_are_those_of_batches_of_eight(tmp_path: Path) -> None:
+    """Pixels to the bit, as Pillow makes them; features to 1e-4, since kernels depend on the batch and on threads."""
+    random = np.random.default_rng(0)
+    for number in range(11):
+        noise = random.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((160, 120), Image.Resampling.BICUBIC).save(tmp_path / f"{number:02d}.jpg")
+    files = [str(path) for path in sorted(tmp_path.glob("*.jpg"))]
+    plain = []
+    for file in files:
+        with Image.open(file) as opened:
+            plain.append(
+                np.asarray(opened.convert("RGB").resize((64, 64), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+            )
+    expected = torch.from_numpy(np.stack(plain))
+    pixels = np.concatenate([block["pixels"] for block in decode_images(64, files)])
+    assert np.array_equal(pixels, expected.numpy())
+    encoder = build_encoder("efficientnet_lite0@64")
+    found = list(encode_images(encoder, files))
+    eights = [encoder.encode(part) for part in expected.split(8)]
+    for name in encoder.shapes:
+        values = torch.from_numpy(np.concatenate([block[name] for block in found]))
+        torch.testing.assert_close(values, torch.cat([part[name] for part in eights]), rtol=1e-4, atol=1e-4)

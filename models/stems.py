@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.dropout import Dropout
 from models.standardize import module_key, standardizers
 
 
@@ -45,7 +46,7 @@ class _Reader(Stem):
         super().__init__()
         self.reads = tuple(reads)
         self.standardizers = standardizers(shapes, self.reads if standardize else ())
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def calibrate(self, features: Mapping[str, Tensor]) -> None:
         """Measure the statistics that standardise the inputs, on training rows."""

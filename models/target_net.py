@@ -6,6 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from models.dropout import Dropout
 from models.generated_layer import GeneratedLayer
 from models.unknown_name import UnknownNameError
 
@@ -61,7 +62,7 @@ class TargetNet(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         hidden = len(self.layers) - 1
         rates = [dropout] * hidden if isinstance(dropout, int | float) else [*dropout, *[0.0] * hidden][:hidden]
-        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in rates)
+        self.dropouts = nn.ModuleList(Dropout(rate) for rate in rates)
         if initial_std:
             for layer in self.static:
                 nn.init.normal_(layer.weight, std=initial_std)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ class Dropout(nn.Module):
         """Drop values of `x` in training mode; return it unchanged in eval mode."""
         if not self.training or self.p == 0:
             return x
-        pattern = x.new_empty((*x.shape[:2], *(1 for _ in x.shape[2:])) if self.channels else x.shape)
+        pattern = x.new_empty((*x.shape[:2], *(1 for _ in x.shape[2:]))) if self.channels else torch.empty_like(x)
         if self.p == 1 or x.device.type != "cpu":
             return x * dropout(torch.ones_like(pattern), self.p) if self.channels else dropout(x, self.p)
         return x * _fill_mask(pattern, self.p)
@@ -56,7 +56,7 @@ def _fill_mask(mask: Tensor, p: float) -> Tensor:
     count = mask.numel()
     # From the lowest integer on: without bounds `random_` leaves the sign bit 0, and an eighth of the bytes below 128.
     words = torch.empty(-(-count // 8), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
-    values = words.view(torch.uint8)[:count].view(mask.shape)
+    values = words.view(torch.uint8)[:count].as_strided(mask.shape, mask.stride())
     # A comparison into floats, since one into booleans and their product with floats take ten times as long.
     torch.ge(values, dropped, out=mask)
     return mask.mul_(_LEVELS / (_LEVELS - dropped))

@@ -71,7 +71,7 @@ class HyperNet(nn.Module):
         if rank < 0:
             raise ValueError(f"rank is 0 (full) or more, got {rank}")
         self.condition = condition
-        self.standardizer = Standardizer(shape) if condition_standardize else None
+        self.standardizer = Standardizer(shape, condition) if condition_standardize else None
         self.grid = condition_grid if len(shape) == 1 else 0
         if self.grid:
             shape = _grid_shape(condition, shape, self.grid)
@@ -98,9 +98,7 @@ class HyperNet(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor]) -> list[GeneratedLayer]:
         """Generate one set of weights for each sample from `features[condition]`, (B, C) or (B, C, H, W)."""
-        x = features[self.condition].float()
-        if self.standardizer is not None:
-            x = self.standardizer(x)
+        x = features[self.condition].float() if self.standardizer is None else self.standardizer.read(features)
         if self.grid:
             x = x.reshape(len(x), -1, self.grid, self.grid)
         condition = self.trunk(x)

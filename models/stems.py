@@ -56,9 +56,10 @@ class _Reader(Stem):
 
     def read(self, features: Mapping[str, Tensor], name: str) -> Tensor:
         """Return one feature (B, *shape), standardised and with dropout."""
-        x = features[name].float()
         key = module_key(name)
-        return self.dropout(self.standardizers[key](x) if key in self.standardizers else x)
+        standardized = key in self.standardizers
+        x = self.standardizers[key].read(features) if standardized else features[name].float()  # type: ignore[operator]
+        return self.dropout(x)
 
 
 class Embedding(_Reader):

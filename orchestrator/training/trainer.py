@@ -98,6 +98,7 @@ class Trainer:
         self._validation_scores = data.scores[data.validation]
         calibrate: Any = model.calibrate
         calibrate(self._features.calibration(data.train.to(device)))
+        self._features.standardize(self.model)
         self._optimizer = AdamW(self.model, settings)
         self._average = WeightEMA(self.model, settings.ema) if settings.ema else None
 
@@ -214,6 +215,7 @@ class Trainer:
                 raise ValueError(f"its {key.replace('_', ' ')} differ: {saved[key]}, here {value}")
         try:
             self.model.load_state_dict(_under("model.", state.tensors))
+            self._features.standardize(self.model)
             self._optimizer.load(_under("optimizer.", state.tensors))
             if self._average:
                 self._average.load(_under("ema.", state.tensors), state.meta["ema_steps"])

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.generated_matrix import GeneratedMatrix
+from models.input_parts import LayerInput
 
 
 class GeneratedLayer(Protocol):
@@ -19,7 +20,7 @@ class GeneratedLayer(Protocol):
         torch.Size([2, 3])
     """
 
-    def apply(self, x: Tensor) -> Tensor:
+    def apply(self, x: LayerInput) -> Tensor:
         """Map (B, in) to (B, out), each row by its own weights."""
         ...
 
@@ -46,7 +47,7 @@ class FullLayer:
     weight: GeneratedMatrix
     bias: Tensor
 
-    def apply(self, x: Tensor) -> Tensor:
+    def apply(self, x: LayerInput) -> Tensor:
         """Map (B, in) to (B, out), each row by its own weights."""
         return self.weight.times(x) + self.bias
 
@@ -76,7 +77,7 @@ class LowRankLayer:
     right: GeneratedMatrix
     bias: Tensor
 
-    def apply(self, x: Tensor) -> Tensor:
+    def apply(self, x: LayerInput) -> Tensor:
         """Map (B, in) to (B, out), each row by its own weights."""
         return self.left.times(self.right.times(x)) + self.bias
 

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+
+from models.input_parts import LayerInput, join, linear
 
 _FEW_VALUES = 128
 """Values of a generated matrix up to which generating it takes less time than the operations that avoid it."""
@@ -21,7 +22,7 @@ class GeneratedMatrix(Protocol):
         torch.Size([2, 3])
     """
 
-    def times(self, x: Tensor) -> Tensor:
+    def times(self, x: LayerInput) -> Tensor:
         """Multiply (B, in) by each row's own matrix; return (B, out)."""
         ...
 
@@ -44,9 +45,9 @@ class ValueMatrix:
 
     values: Tensor
 
-    def times(self, x: Tensor) -> Tensor:
+    def times(self, x: LayerInput) -> Tensor:
         """Multiply (B, in) by each row's own matrix; return (B, out)."""
-        return torch.bmm(self.values, x.unsqueeze(2)).squeeze(2)
+        return torch.bmm(self.values, join(x).unsqueeze(2)).squeeze(2)
 
     def materialize(self) -> Tensor:
         """Return the values (B, out, in)."""
@@ -79,25 +80,22 @@ class BilinearMatrix:
     bias: Tensor
     shape: tuple[int, int]
 
-    def times(self, x: Tensor) -> Tensor:
+    def times(self, x: LayerInput) -> Tensor:
         """Multiply (B, in) by each row's own matrix; return (B, out)."""
         (n_out, n_in), width = self.shape, self.condition.shape[1]
         if prod(self.shape) <= max(_FEW_VALUES, min(n_out, n_in) * width):
             return ValueMatrix(self.materialize()).times(x)
         return self.project_first(x) if n_out <= n_in else self.outer_first(x)
 
-    def project_first(self, x: Tensor) -> Tensor:
+    def project_first(self, x: LayerInput) -> Tensor:
         """Return the product by way of (B, out, width): all W_k·x, then their sum weighted by c."""
-        # Directly in the layout of the product, so that the weights are copied once.
-        by_input = torch.cat(
-            (self.weight.unflatten(0, self.shape).transpose(0, 1), self.bias.view(self.shape).t().unsqueeze(2)), 2
-        )
-        projected = torch.mm(x, by_input.flatten(1)).unflatten(1, (self.shape[0], -1))
+        weight = torch.cat((self.weight.unflatten(0, self.shape).transpose(1, 2), self.bias.view(self.shape[0], 1, -1)), 1)
+        projected = linear(x, weight.flatten(0, 1)).unflatten(1, (self.shape[0], -1))
         return torch.bmm(projected, self.condition.unsqueeze(2)).squeeze(2)
 
-    def outer_first(self, x: Tensor) -> Tensor:
+    def outer_first(self, x: LayerInput) -> Tensor:
         """Return the product by way of (B, in, width): the outer product of x and c."""
-        outer = x.unsqueeze(2) * self.condition.unsqueeze(1)
+        outer = join(x).unsqueeze(2) * self.condition.unsqueeze(1)
         weight = torch.cat((self.weight.unflatten(0, self.shape), self.bias.view(*self.shape, 1)), 2)
         return linear(outer.flatten(1), weight.flatten(1))
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.dropout import Dropout
+from models.input_parts import join
 from models.standardize import module_key, standardizers
 
 
@@ -35,6 +36,10 @@ class Stem(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Compute the vectors (B, width)."""
         raise NotImplementedError
+
+    def forward_parts(self, features: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Return the vectors in parts (B, width_i), of which those that are features as stored need no gradient."""
+        return (self(features),)
 
 
 class _Reader(Stem):
@@ -94,10 +99,14 @@ class Embedding(_Reader):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Compute the vectors (B, width)."""
+        return join(self.forward_parts(features))
+
+    def forward_parts(self, features: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Return the embedding and, if there is one, the projection."""
         embedding = self.read(features, self.reads[0])
         if self.projection is None:
-            return embedding
-        return torch.cat([embedding, self.projection(self.read(features, self.statistics))], 1)
+            return (embedding,)
+        return embedding, self.projection(self.read(features, self.statistics))
 
 
 class LocalDistortion(_Reader):
@@ -179,7 +188,11 @@ class Joined(Stem):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Compute the vectors (B, width)."""
-        return torch.cat([stem(features) for stem in self.stems], 1)
+        return join(self.forward_parts(features))
+
+    def forward_parts(self, features: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Return the parts of every stem."""
+        return [part for stem in self.stems for part in stem.forward_parts(features)]  # type: ignore[operator]
 
 
 def _level(shape: tuple[int, ...], channels: int | None, width: int) -> nn.Sequential:

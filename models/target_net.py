@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.dropout import Dropout
 from models.generated_layer import GeneratedLayer
+from models.input_parts import LayerInput, join, linear
 from models.unknown_name import UnknownNameError
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -68,11 +69,11 @@ class TargetNet(nn.Module):
                 nn.init.normal_(layer.weight, std=initial_std)  # type: ignore[arg-type]
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, generated: Sequence[GeneratedLayer] | None = None) -> Tensor:
+    def forward(self, x: LayerInput, generated: Sequence[GeneratedLayer] | None = None) -> Tensor:
         """Run the net.
 
         Args:
-            x: Input (B, sizes[0]).
+            x: Input (B, sizes[0]), or its parts in order.
             generated: The hypernet's output for each layer; None for the static net alone.
 
         Returns:
@@ -86,8 +87,8 @@ class TargetNet(nn.Module):
         for index in range(len(self.layers)):
             if index:
                 x = self.dropouts[index - 1](self.activation(x))
-            parts = [self.static[index](x)] if self.static else []
+            parts = [linear(x, self.static[index].weight, self.static[index].bias)] if self.static else []
             if generated is not None:
                 parts.append(generated[index].apply(x))
             x = parts[0] if len(parts) == 1 else torch.add(*parts)
-        return x
+        return join(x)

@@ -140,7 +140,8 @@ def _channels_last(tensor: Tensor) -> Tensor:
 def _rows_of(tensor: Tensor, rows: Tensor) -> Tensor:
     """Gather rows; of maps in their own layout, which `index_select` would change."""
     if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
-        return tensor.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+        last = tensor.permute(0, 2, 3, 1)
+        return last.flatten(1).index_select(0, rows).unflatten(1, last.shape[1:]).permute(0, 3, 1, 2)
     return tensor.index_select(0, rows)
 
 

@@ -100,7 +100,7 @@ class Trainer:
         calibrate(self._features.calibration(data.train.to(device)))
         self._features.standardize(self.model)
         self._optimizer = AdamW(self.model, settings)
-        self._average = WeightEMA(self.model, settings.ema) if settings.ema else None
+        self._average = WeightEMA(self._optimizer.flat_parameters, settings.ema) if settings.ema else None
 
     @property
     def finished(self) -> bool:
@@ -178,9 +178,7 @@ class Trainer:
         loss = self._loss(prediction, LossBatch(self._targets[rows], self._prompt_ids[rows], stds))
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
-        if self.settings.clip_norm:
-            nn.utils.clip_grad_norm_(self._optimizer.parameters, self.settings.clip_norm)
-        self._optimizer.step(lr_share)
+        self._optimizer.step(lr_share, self.settings.clip_norm)
         if self._average:
             self._average.update()
         return loss.detach()

@@ -1,6 +1,5 @@
 """Pairwise ranking loss within prompts."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 

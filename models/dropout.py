@@ -43,7 +43,9 @@ class Dropout(nn.Module):
         pattern = x.new_empty((*x.shape[:2], *(1 for _ in x.shape[2:]))) if self.channels else torch.empty_like(x)
         if self.p == 1 or x.device.type != "cpu":
             return x * dropout(torch.ones_like(pattern), self.p) if self.channels else dropout(x, self.p)
-        return x * _fill_mask(pattern, self.p)
+        mask = _fill_mask(pattern, self.p)
+        # Without a gradient to compute nobody needs the mask later, so that its memory takes the result.
+        return mask.mul_(x) if mask.shape == x.shape and not x.requires_grad else x * mask
 
     def extra_repr(self) -> str:
         """Return the settings for the module's text."""

@@ -58,10 +58,10 @@ class ValueMatrix:
 class BilinearMatrix:
     """Matrix that is linear in a condition c: R(c) = Σ_k c_k W_k + W₀.
 
-    R(c)·x is bilinear in c and x. So it is computed in one of three orders, which all multiply out · in · width
-    numbers for a sample and differ in the size of what lies between: the matrix (out · in), all products W_k·x
-    (out · width), or the outer product of x and c (in · width). The smallest is taken: for a low-rank right factor
-    (rank × in) the second, for a left factor (out × rank) the third.
+    R(c)·x is bilinear in c and x, so it can be computed in three orders. All multiply out · in · width numbers for a
+    sample. They differ in what lies between: the matrix (out · in), all products W_k·x (out · width), or the outer
+    product of x and c (in · width). The smallest is taken. For a low-rank right factor (rank × in) it is the second,
+    for a left factor (out × rank) the third.
 
     Attributes:
         condition: (B, width + 1); the last value is 1.
@@ -89,16 +89,16 @@ class BilinearMatrix:
 
     def project_first(self, x: LayerInput) -> Tensor:
         """Return the product by way of (B, out, width): all W_k·x, then their sum weighted by c."""
-        weight = torch.cat((self.weight.unflatten(0, self.shape).transpose(1, 2), self.bias.view(self.shape[0], 1, -1)), 1)
-        projected = linear(x, weight.flatten(0, 1)).unflatten(1, (self.shape[0], -1))
+        weight = torch.cat((self.weight.view(*self.shape, -1).transpose(1, 2), self.bias.view(self.shape[0], 1, -1)), 1)
+        projected = linear(x, weight.flatten(0, 1)).view(-1, self.shape[0], self.condition.shape[1])
         return torch.bmm(projected, self.condition.unsqueeze(2)).squeeze(2)
 
     def outer_first(self, x: LayerInput) -> Tensor:
         """Return the product by way of (B, in, width): the outer product of x and c."""
         outer = join(x).unsqueeze(2) * self.condition.unsqueeze(1)
-        weight = torch.cat((self.weight.unflatten(0, self.shape), self.bias.view(*self.shape, 1)), 2)
+        weight = torch.cat((self.weight.view(*self.shape, -1), self.bias.view(*self.shape, 1)), 2)
         return linear(outer.flatten(1), weight.flatten(1))
 
     def materialize(self) -> Tensor:
         """Return the values (B, out, in)."""
-        return linear(self.condition[:, :-1], self.weight, self.bias).unflatten(1, self.shape)
+        return linear(self.condition[:, :-1], self.weight, self.bias).view(-1, *self.shape)

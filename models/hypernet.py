@@ -111,10 +111,10 @@ class HyperNet(nn.Module):
         heads = [head for head in self.modules() if isinstance(head, _Head) and head.from_map]
         if not heads:
             return {}
-        weight = torch.cat([head.values.weight for head in heads])
+        weight = heads[0].gain * torch.cat([head.values.weight for head in heads])
         bias = torch.cat([head.bias for head in heads])
-        channels = conv2d(heads[0].gain * condition_map, weight, bias, padding=1)
-        parts = channels.split([len(head.bias) for head in heads], 1)
+        channels = conv2d(condition_map, weight, bias, padding=1)
+        parts = torch.split(channels, [len(head.bias) for head in heads], 1)
         return {head.values: part for head, part in zip(heads, parts, strict=True)}
 
 
@@ -158,12 +158,12 @@ class _Head(nn.Module):
 
     def forward(self, condition: Condition) -> Tensor:
         if not self.from_map:
-            return linear(condition.scaled[:, :-1], self.values.weight, self.bias).unflatten(1, self.shape)
+            return linear(condition.scaled[:, :-1], self.values.weight, self.bias).view(-1, *self.shape)
         channels = condition.convolved.get(self.values)
         if channels is None:
             assert condition.map is not None
             channels = self.values(self.gain * condition.map)
-        return channels.flatten(1)[:, : self.n_values].unflatten(1, self.shape)
+        return channels.flatten(1)[:, : self.n_values].reshape(-1, *self.shape)
 
     def matrix(self, condition: Condition) -> GeneratedMatrix:
         """Return the values (B, out, in) as a matrix."""

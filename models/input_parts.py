@@ -36,7 +36,7 @@ def linear(x: LayerInput, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     parts = _by_gradient(x)
     if len(parts) == 1:
         return functional.linear(parts[0], weight, bias)
-    first, *others = zip(parts, weight.split([part.shape[1] for part in parts], 1), strict=True)
+    first, *others = zip(parts, torch.split(weight, [part.shape[1] for part in parts], 1), strict=True)
     y = functional.linear(*first, bias)
     for part, columns in others:
         y = y + functional.linear(part, columns)

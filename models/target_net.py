@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,10 @@ class TargetNet(nn.Module):
         for index in range(len(self.layers)):
             if index:
                 x = self.dropouts[index - 1](self.activation(x))
-            parts = [linear(x, self.static[index].weight, self.static[index].bias)] if self.static else []
+            parts = []
+            if self.static:
+                layer = cast("nn.Linear", self.static[index])
+                parts.append(linear(x, layer.weight, layer.bias))
             if generated is not None:
                 parts.append(generated[index].apply(x))
             x = parts[0] if len(parts) == 1 else torch.add(*parts)

@@ -64,7 +64,9 @@ class FeatureBatches:
         self._source = features
         self._pixels = {name: features[name] for name in pixels}
         self._tensors = {
-            name: _channels_last(features[name].to(device, torch.float32)) if name in small else features[name].to(device)
+            name: _channels_last(features[name].to(device, torch.float32))
+            if name in small
+            else features[name].to(device)
             for name in reads
             if name not in pixels
         }
@@ -141,7 +143,7 @@ def _rows_of(tensor: Tensor, rows: Tensor) -> Tensor:
     """Gather rows; of maps in their own layout, which `index_select` would change."""
     if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
         last = tensor.permute(0, 2, 3, 1)
-        return last.flatten(1).index_select(0, rows).unflatten(1, last.shape[1:]).permute(0, 3, 1, 2)
+        return last.flatten(1).index_select(0, rows).view(-1, *last.shape[1:]).permute(0, 3, 1, 2)
     return tensor.index_select(0, rows)
 
 

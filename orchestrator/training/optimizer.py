@@ -76,7 +76,8 @@ class _Group:
         adamw(
             values,
             gradients,
-            *moments,
+            moments[0],
+            moments[1],
             [],
             steps,
             fused=True,
@@ -95,8 +96,10 @@ class AdamW:
 
     The results are those of the class in torch.optim. The first instance of that class in a process imports torch's
     compiler, which takes 2.4 s, more than many whole trainings here. The hypernet's and the backbone's parameters have
-    learning rates of their own. The parameters of a rate and decay lie in one tensor, which a step updates as a whole. Only weight matrices decay: a vector is a bias or the gain of a norm, whose decay only
-    costs accuracy. The backbone's weights do not decay either: they are pretrained, so that decay to 0 is no better.
+    learning rates of their own. The parameters of a rate and decay lie in one tensor, which a step updates as a whole.
+
+    Only weight matrices decay: a vector is a bias or the gain of a norm, whose decay only costs accuracy. The
+    backbone's weights do not decay either: they are pretrained, so that decay to 0 is no better.
 
     Example:
         >>> model = nn.Linear(2, 1)

@@ -6,17 +6,21 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from models.generated_matrix import GeneratedMatrix
+from models.input_parts import LayerInput
+
 
 class GeneratedLayer(Protocol):
     """Fully connected layer with weights of its own for every sample of the batch.
 
     Example:
-        >>> layer: GeneratedLayer = FullLayer(weight=torch.zeros(2, 3, 4), bias=torch.ones(2, 3))
+        >>> from models.generated_matrix import ValueMatrix
+        >>> layer: GeneratedLayer = FullLayer(ValueMatrix(torch.zeros(2, 3, 4)), bias=torch.ones(2, 3))
         >>> layer.apply(torch.zeros(2, 4)).shape
         torch.Size([2, 3])
     """
 
-    def apply(self, x: Tensor) -> Tensor:
+    def apply(self, x: LayerInput) -> Tensor:
         """Map (B, in) to (B, out), each row by its own weights."""
         ...
 
@@ -27,28 +31,29 @@ class GeneratedLayer(Protocol):
 
 @dataclass(frozen=True)
 class FullLayer:
-    """Layer whose weights are generated value by value.
+    """Layer whose weights are one generated matrix.
 
     Attributes:
-        weight: (B, out, in).
+        weight: of shape (out, in).
         bias: (B, out).
 
     Example:
-        >>> layer = FullLayer(weight=torch.zeros(2, 3, 4), bias=torch.ones(2, 3))
+        >>> from models.generated_matrix import ValueMatrix
+        >>> layer = FullLayer(ValueMatrix(torch.zeros(2, 3, 4)), bias=torch.ones(2, 3))
         >>> layer.apply(torch.zeros(2, 4)).shape
         torch.Size([2, 3])
     """
 
-    weight: Tensor
+    weight: GeneratedMatrix
     bias: Tensor
 
-    def apply(self, x: Tensor) -> Tensor:
+    def apply(self, x: LayerInput) -> Tensor:
         """Map (B, in) to (B, out), each row by its own weights."""
-        return torch.baddbmm(self.bias.unsqueeze(2), self.weight, x.unsqueeze(2)).squeeze(2)
+        return self.weight.times(x) + self.bias
 
     def materialize(self) -> tuple[Tensor, Tensor]:
         """Return weights (B, out, in) and biases (B, out)."""
-        return self.weight, self.bias
+        return self.weight.materialize(), self.bias
 
 
 @dataclass(frozen=True)
@@ -56,25 +61,26 @@ class LowRankLayer:
     """Layer whose weights are a product of two thin matrices; `apply` never computes the product.
 
     Attributes:
-        left: (B, out, rank).
-        right: (B, rank, in).
+        left: of shape (out, rank).
+        right: of shape (rank, in).
         bias: (B, out).
 
     Example:
-        >>> layer = LowRankLayer(torch.zeros(2, 3, 1), torch.zeros(2, 1, 4), torch.zeros(2, 3))
+        >>> from models.generated_matrix import ValueMatrix
+        >>> left, right = ValueMatrix(torch.zeros(2, 3, 1)), ValueMatrix(torch.zeros(2, 1, 4))
+        >>> layer = LowRankLayer(left, right, torch.zeros(2, 3))
         >>> layer.apply(torch.zeros(2, 4)).shape, layer.materialize()[0].shape
         (torch.Size([2, 3]), torch.Size([2, 3, 4]))
     """
 
-    left: Tensor
-    right: Tensor
+    left: GeneratedMatrix
+    right: GeneratedMatrix
     bias: Tensor
 
-    def apply(self, x: Tensor) -> Tensor:
+    def apply(self, x: LayerInput) -> Tensor:
         """Map (B, in) to (B, out), each row by its own weights."""
-        inner = torch.bmm(self.right, x.unsqueeze(2))
-        return torch.baddbmm(self.bias.unsqueeze(2), self.left, inner).squeeze(2)
+        return self.left.times(self.right.times(x)) + self.bias
 
     def materialize(self) -> tuple[Tensor, Tensor]:
         """Return weights (B, out, in) and biases (B, out)."""
-        return torch.bmm(self.left, self.right), self.bias
+        return torch.bmm(self.left.materialize(), self.right.materialize()), self.bias

@@ -1,11 +1,15 @@
 """Hypernetwork: generates weights and biases of a target net from a vector or a map."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod, sqrt
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, linear
 
 from models.generated_layer import FullLayer, GeneratedLayer, LowRankLayer
+from models.generated_matrix import BilinearMatrix, GeneratedMatrix, ValueMatrix
 from models.hypernet_trunks import Condition, ConditioningTrunk, MapTrunk, VectorTrunk
 from models.standardize import Standardizer
 from models.unknown_name import UnknownNameError
@@ -67,7 +71,7 @@ class HyperNet(nn.Module):
         if rank < 0:
             raise ValueError(f"rank is 0 (full) or more, got {rank}")
         self.condition = condition
-        self.standardizer = Standardizer(shape) if condition_standardize else None
+        self.standardizer = Standardizer(shape, condition) if condition_standardize else None
         self.grid = condition_grid if len(shape) == 1 else 0
         if self.grid:
             shape = _grid_shape(condition, shape, self.grid)
@@ -94,13 +98,24 @@ class HyperNet(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor]) -> list[GeneratedLayer]:
         """Generate one set of weights for each sample from `features[condition]`, (B, C) or (B, C, H, W)."""
-        x = features[self.condition].float()
-        if self.standardizer is not None:
-            x = self.standardizer(x)
+        x = features[self.condition].float() if self.standardizer is None else self.standardizer.read(features)
         if self.grid:
             x = x.reshape(len(x), -1, self.grid, self.grid)
         condition = self.trunk(x)
+        if condition.map is not None:
+            condition = replace(condition, convolved=self._convolve(condition.map))
         return [layer(condition) for layer in self.layers]
+
+    def _convolve(self, condition_map: Tensor) -> dict[nn.Module, Tensor]:
+        """Run the convolutions of all heads as one: each has only a few channels."""
+        heads = [head for head in self.modules() if isinstance(head, _Head) and head.from_map]
+        if not heads:
+            return {}
+        weight = heads[0].gain * torch.cat([head.values.weight for head in heads])
+        bias = torch.cat([head.bias for head in heads])
+        channels = conv2d(condition_map, weight, bias, padding=1)
+        parts = torch.split(channels, [len(head.bias) for head in heads], 1)
+        return {head.values: part for head, part in zip(heads, parts, strict=True)}
 
 
 def _grid_shape(condition: str, shape: tuple[int, ...], side: int) -> tuple[int, ...]:
@@ -136,11 +151,26 @@ class _Head(nn.Module):
         assert self.values.bias is not None
         nn.init.zeros_(self.values.bias)
 
+    @property
+    def bias(self) -> Tensor:
+        assert self.values.bias is not None
+        return self.values.bias
+
     def forward(self, condition: Condition) -> Tensor:
         if not self.from_map:
-            return self.values(self.gain * condition.vector).unflatten(1, self.shape)
-        assert condition.map is not None
-        return self.values(self.gain * condition.map).flatten(1)[:, : self.n_values].unflatten(1, self.shape)
+            return linear(condition.scaled[:, :-1], self.values.weight, self.bias).view(-1, *self.shape)
+        channels = condition.convolved.get(self.values)
+        if channels is None:
+            assert condition.map is not None
+            channels = self.values(self.gain * condition.map)
+        return channels.flatten(1)[:, : self.n_values].reshape(-1, *self.shape)
+
+    def matrix(self, condition: Condition) -> GeneratedMatrix:
+        """Return the values (B, out, in) as a matrix."""
+        if self.from_map:
+            return ValueMatrix(self(condition))
+        n_out, n_in = self.shape
+        return BilinearMatrix(condition.scaled, self.values.weight, self.bias, (n_out, n_in))
 
 
 class _Full(nn.Module):
@@ -154,7 +184,7 @@ class _Full(nn.Module):
         self.bias = _Head(trunk, (n_out,), 0.0, from_map=False)
 
     def forward(self, condition: Condition) -> FullLayer:
-        return FullLayer(self.weight(condition), self.bias(condition))
+        return FullLayer(self.weight.matrix(condition), self.bias(condition))
 
 
 class _LowRank(nn.Module):
@@ -171,4 +201,4 @@ class _LowRank(nn.Module):
         self.bias = _Head(trunk, (n_out,), 0.0, from_map=False)
 
     def forward(self, condition: Condition) -> LowRankLayer:
-        return LowRankLayer(self.left(condition), self.right(condition), self.bias(condition))
+        return LowRankLayer(self.left.matrix(condition), self.right.matrix(condition), self.bias(condition))

@@ -1,10 +1,14 @@
 """Trunks of a hypernet: modules that turn the feature it sees into the condition that its weights are linear in."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from models.dropout import Dropout
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,7 @@ class Condition:
     Attributes:
         vector: (B, width).
         map: (B, width, H, W) if the condition is a map, whose spatial mean is `vector`; else None.
+        convolved: channels (B, C, H, W) that convolutions of the map have returned already, by convolution.
 
     Example:
         >>> Condition(Tensor(2, 8)).map is None
@@ -22,6 +27,12 @@ class Condition:
 
     vector: Tensor
     map: Tensor | None = None
+    convolved: Mapping[nn.Module, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def scaled(self) -> Tensor:
+        """The vector divided by its width, and a 1 after it: (B, width + 1)."""
+        return pad(self.vector / self.vector.shape[1], (0, 1), value=1.0)
 
 
 class ConditioningTrunk(nn.Module):
@@ -72,7 +83,7 @@ class VectorTrunk(ConditioningTrunk):
             nn.Sequential(nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.GELU())
             for n_in, n_out in pairwise((shape[0], *widths))
         ]
-        self.blocks = nn.Sequential(nn.LayerNorm(shape[0]), *blocks, nn.Dropout(dropout))
+        self.blocks = nn.Sequential(nn.LayerNorm(shape[0]), *blocks, Dropout(dropout))
 
     def forward(self, x: Tensor) -> Condition:
         """Convert the feature (B, C) to a condition."""
@@ -107,7 +118,7 @@ class MapTrunk(ConditioningTrunk):
             assert convolution.bias is not None
             nn.init.zeros_(convolution.bias)
         blocks = [nn.Sequential(convolution, nn.ReLU()) for convolution in convolutions]
-        self.blocks = nn.Sequential(*blocks, nn.Dropout2d(dropout))
+        self.blocks = nn.Sequential(*blocks, Dropout(dropout, channels=True))
 
     def forward(self, x: Tensor) -> Condition:
         """Convert the feature (B, C, H, W) to a condition."""

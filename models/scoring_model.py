@@ -59,4 +59,4 @@ class ScoringModel(nn.Module):
             (B, n_targets), in units of the standardised scores.
         """
         generated = None if self.hypernet is None else self.hypernet(features)
-        return self.target_net(self.stem(features), generated)
+        return self.target_net(self.stem.forward_parts(features), generated)

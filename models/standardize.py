@@ -17,6 +17,7 @@ class Standardizer(nn.Module):
 
     Args:
         shape: Shape of the feature without the batch: (C,) or (C, H, W).
+        feature: Name of the feature, for `read`.
 
     Example:
         >>> standardizer = Standardizer((1,))
@@ -28,8 +29,9 @@ class Standardizer(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], feature: str = "") -> None:
         super().__init__()
+        self.feature = feature
         per_channel = (shape[0], *(1 for _ in shape[1:]))
         self.register_buffer("mean", torch.zeros(per_channel))
         self.register_buffer("scale", torch.ones(per_channel))
@@ -55,6 +57,11 @@ class Standardizer(nn.Module):
         # The division is in place: for a map, allocating another 4 MB costs as much as a convolution.
         return (x.float() - self.mean).div_(self.scale)
 
+    def read(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Return the feature, standardised; a trainer may have standardised it for all steps."""
+        standardized = features.get(standardized_name(self.feature))
+        return self(features[self.feature]) if standardized is None else standardized
+
 
 def standardizers(shapes: Mapping[str, tuple[int, ...]], names: tuple[str, ...]) -> nn.ModuleDict:
     """Return a Standardizer for each named feature, under the keys of `module_key`.
@@ -63,7 +70,17 @@ def standardizers(shapes: Mapping[str, tuple[int, ...]], names: tuple[str, ...])
         >>> list(standardizers({"image.level1": (8, 8, 8)}, ("image.level1",)))
         ['image_level1']
     """
-    return nn.ModuleDict({module_key(name): Standardizer(shapes[name]) for name in names})
+    return nn.ModuleDict({module_key(name): Standardizer(shapes[name], name) for name in names})
+
+
+def standardized_name(feature: str) -> str:
+    """Return the name of a feature's standardised rows in a batch.
+
+    Example:
+        >>> standardized_name("image.map")
+        'standardized image.map'
+    """
+    return f"standardized {feature}"
 
 
 def module_key(feature: str) -> str:

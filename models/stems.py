@@ -6,6 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.dropout import Dropout
+from models.input_parts import join
 from models.standardize import module_key, standardizers
 
 
@@ -35,6 +37,10 @@ class Stem(nn.Module):
         """Compute the vectors (B, width)."""
         raise NotImplementedError
 
+    def forward_parts(self, features: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Return the vectors in parts (B, width_i), of which those that are features as stored need no gradient."""
+        return (self(features),)
+
 
 class _Reader(Stem):
     """Stem that reads features as float32, optionally standardised and with dropout."""
@@ -45,7 +51,7 @@ class _Reader(Stem):
         super().__init__()
         self.reads = tuple(reads)
         self.standardizers = standardizers(shapes, self.reads if standardize else ())
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def calibrate(self, features: Mapping[str, Tensor]) -> None:
         """Measure the statistics that standardise the inputs, on training rows."""
@@ -55,9 +61,10 @@ class _Reader(Stem):
 
     def read(self, features: Mapping[str, Tensor], name: str) -> Tensor:
         """Return one feature (B, *shape), standardised and with dropout."""
-        x = features[name].float()
         key = module_key(name)
-        return self.dropout(self.standardizers[key](x) if key in self.standardizers else x)
+        standardized = key in self.standardizers
+        x = self.standardizers[key].read(features) if standardized else features[name].float()  # type: ignore[operator]
+        return self.dropout(x)
 
 
 class Embedding(_Reader):
@@ -92,10 +99,14 @@ class Embedding(_Reader):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Compute the vectors (B, width)."""
+        return join(self.forward_parts(features))
+
+    def forward_parts(self, features: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Return the embedding and, if there is one, the projection."""
         embedding = self.read(features, self.reads[0])
         if self.projection is None:
-            return embedding
-        return torch.cat([embedding, self.projection(self.read(features, self.statistics))], 1)
+            return (embedding,)
+        return embedding, self.projection(self.read(features, self.statistics))
 
 
 class LocalDistortion(_Reader):
@@ -177,7 +188,11 @@ class Joined(Stem):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Compute the vectors (B, width)."""
-        return torch.cat([stem(features) for stem in self.stems], 1)
+        return join(self.forward_parts(features))
+
+    def forward_parts(self, features: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        """Return the parts of every stem."""
+        return [part for stem in self.stems for part in stem.forward_parts(features)]  # type: ignore[operator]
 
 
 def _level(shape: tuple[int, ...], channels: int | None, width: int) -> nn.Sequential:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from models.dropout import Dropout
 from models.generated_layer import GeneratedLayer
+from models.input_parts import LayerInput, join, linear
 from models.unknown_name import UnknownNameError
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -61,17 +64,17 @@ class TargetNet(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         hidden = len(self.layers) - 1
         rates = [dropout] * hidden if isinstance(dropout, int | float) else [*dropout, *[0.0] * hidden][:hidden]
-        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in rates)
+        self.dropouts = nn.ModuleList(Dropout(rate) for rate in rates)
         if initial_std:
             for layer in self.static:
                 nn.init.normal_(layer.weight, std=initial_std)  # type: ignore[arg-type]
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, generated: Sequence[GeneratedLayer] | None = None) -> Tensor:
+    def forward(self, x: LayerInput, generated: Sequence[GeneratedLayer] | None = None) -> Tensor:
         """Run the net.
 
         Args:
-            x: Input (B, sizes[0]).
+            x: Input (B, sizes[0]), or its parts in order.
             generated: The hypernet's output for each layer; None for the static net alone.
 
         Returns:
@@ -85,8 +88,11 @@ class TargetNet(nn.Module):
         for index in range(len(self.layers)):
             if index:
                 x = self.dropouts[index - 1](self.activation(x))
-            parts = [self.static[index](x)] if self.static else []
+            parts = []
+            if self.static:
+                layer = cast("nn.Linear", self.static[index])
+                parts.append(linear(x, layer.weight, layer.bias))
             if generated is not None:
                 parts.append(generated[index].apply(x))
             x = parts[0] if len(parts) == 1 else torch.add(*parts)
-        return x
+        return join(x)

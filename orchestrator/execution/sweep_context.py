@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from orchestrator.scoring import FeatureDistribution
     from orchestrator.training.training_data import TrainingData
 
+CHECKPOINT_SECONDS = 1.0
+"""Seconds of training after which a checkpoint is due. A crash loses no more, or the epoch if that is longer."""
+
 
 @dataclass(frozen=True, eq=False)
 class SweepContext:
@@ -53,6 +56,7 @@ class SweepContext:
         criteria: text of the criteria of each row, (N,); None without criteria.
         code: digest of the code that every node must have; None for any.
         plugins: plug-ins that every worker loads.
+        checkpoint_seconds: seconds of training after which a checkpoint is due; 0 for one after each epoch.
     """
 
     features: FeatureSet
@@ -77,6 +81,7 @@ class SweepContext:
     criteria: tuple[str, ...] | None = None
     code: str | None = None
     plugins: SharedPlugins = NO_PLUGINS
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     def training_data(self, split: int) -> TrainingData:
         """Return the data of one split; features are opened once per process.
@@ -151,6 +156,7 @@ def make_context(
     gpus: float = 0.0,
     code: str | None = None,
     plugins: SharedPlugins = NO_PLUGINS,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> SweepContext:
     """Return the context of a sweep over `targets` of a dataset; `store` is `trials` by default."""
     return SweepContext(
@@ -176,4 +182,5 @@ def make_context(
         gpus=gpus,
         code=code,
         plugins=plugins,
+        checkpoint_seconds=checkpoint_seconds,
     )

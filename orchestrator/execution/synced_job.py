@@ -16,8 +16,9 @@ from orchestrator.execution.sweep_context import SweepContext
 class SyncedJob:
     """A job whose folder is fetched before its first step and saved after each step.
 
-    An epoch is reported after its checkpoint was saved. While the store is unavailable, epochs continue without
-    checkpoints. A job's start and the save of a confirm run's predictions wait for the store.
+    An epoch is reported after its checkpoint was saved, if it has one: short epochs share a checkpoint. While the store
+    is unavailable, epochs continue without checkpoints. A job's start and the save of a confirm run's predictions wait
+    for the store.
 
     Args:
         job: the job.
@@ -57,6 +58,8 @@ class SyncedJob:
         """Run a step and save its files."""
         message = self._runner.step()
         log_message(message)  # before its files are saved, one of which is the log
+        if getattr(self._runner, "checkpoint_pending", False):
+            return message
         note = self._save("outcome" in message)
         if note:
             message.setdefault("notes", []).append(note)

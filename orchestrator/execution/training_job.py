@@ -28,14 +28,18 @@ from orchestrator.scoring import ModelConfig, save_scorer
 from orchestrator.scoring.percentiles import quantiles_of
 from orchestrator.search.outcome import Outcome
 from orchestrator.training.checkpoint import Checkpoints
+from orchestrator.training.checkpoint_schedule import CheckpointSchedule
 from orchestrator.training.settings import FitSettings
 from orchestrator.training.trainer import Trainer
 
 
 class TrainingJob:
-    """Training of a variant, one epoch per step, with a checkpoint after each.
+    """Training of a variant, one epoch per step, with a checkpoint after each that lasts a second, or after several.
 
     The job's folder is locked until the last step or `close`.
+
+    Attributes:
+        checkpoint_pending: whether the last step was not saved, because the checkpoint follows after a later one.
 
     Args:
         job: the configuration.
@@ -65,6 +69,8 @@ class TrainingJob:
         self._notes = [note] if (note := self._trial_dir.claim(self._job)) else []
         self._paused = self._placed = False
         self._checkpoints = Checkpoints(self._folder)
+        self._schedule = CheckpointSchedule(self._context.checkpoint_seconds)
+        self.checkpoint_pending = False
         self._history = EpochLog(self._folder / EPOCHS)
         self._training = self._new_training()
         self._pending = self._resumed()
@@ -140,7 +146,9 @@ class TrainingJob:
         )
         self._placed = True
         if self._history.append(epoch):
-            self._save()
+            self.checkpoint_pending = not self._schedule.is_due(self._training.finished)
+            if not self.checkpoint_pending:
+                self._save()
         else:
             self._pause()
         return epoch
@@ -149,8 +157,10 @@ class TrainingJob:
         if self._free(self._folder) < max(self._context.min_free, 2 * self._checkpoints.size):
             self._pause()
             return
+        began = self._schedule.now()
         try:
             self._checkpoints.save(self._training.state_dict())
+            self._schedule.saved(began)
         except OSError as error:
             if not is_disk_full(error):
                 raise

@@ -195,7 +195,7 @@ def open_records(process: SweepProcess, prepared: PreparedSweep, data: SweepData
 
 def build_context(prepared: PreparedSweep, data: SweepData, workspace: Workspace) -> SweepContext:
     """Return what the sweep's jobs share, with the resources of its settings."""
-    from orchestrator.execution.sweep_context import make_context
+    from orchestrator.execution.sweep_context import CHECKPOINT_SECONDS, make_context
 
     spec = prepared.spec
     return make_context(
@@ -215,6 +215,8 @@ def build_context(prepared: PreparedSweep, data: SweepData, workspace: Workspace
         gpus=spec.gpus,
         code=code_digest() if cluster_address(spec.address) else None,  # nodes that join later need the same code
         plugins=prepared.plugins,
+        # If the states of all trials are kept, also those that are stopped after an epoch of milliseconds.
+        checkpoint_seconds=0.0 if spec.keep in {"all", "last"} else CHECKPOINT_SECONDS,
     )
 
 

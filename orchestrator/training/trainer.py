@@ -98,8 +98,9 @@ class Trainer:
         self._validation_scores = data.scores[data.validation]
         calibrate: Any = model.calibrate
         calibrate(self._features.calibration(data.train.to(device)))
+        self._features.standardize(self.model)
         self._optimizer = AdamW(self.model, settings)
-        self._average = WeightEMA(self.model, settings.ema) if settings.ema else None
+        self._average = WeightEMA(self._optimizer.flat_parameters, settings.ema) if settings.ema else None
 
     @property
     def finished(self) -> bool:
@@ -177,9 +178,7 @@ class Trainer:
         loss = self._loss(prediction, LossBatch(self._targets[rows], self._prompt_ids[rows], stds))
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
-        if self.settings.clip_norm:
-            nn.utils.clip_grad_norm_(self._optimizer.parameters, self.settings.clip_norm)
-        self._optimizer.step(lr_share)
+        self._optimizer.step(lr_share, self.settings.clip_norm)
         if self._average:
             self._average.update()
         return loss.detach()
@@ -214,6 +213,7 @@ class Trainer:
                 raise ValueError(f"its {key.replace('_', ' ')} differ: {saved[key]}, here {value}")
         try:
             self.model.load_state_dict(_under("model.", state.tensors))
+            self._features.standardize(self.model)
             self._optimizer.load(_under("optimizer.", state.tensors))
             if self._average:
                 self._average.load(_under("ema.", state.tensors), state.meta["ema_steps"])

@@ -68,6 +68,7 @@ def make_sweep_context(
         store=SharedTrialStore(folder / "trials"),
         threads=1,
         device="cpu",
+        checkpoint_seconds=0.0,
     )
 
 

@@ -140,6 +140,19 @@ def test_job_killed_between_history_and_checkpoint_resumes(context, tmp_path, to
     assert numbers(finish(start(make_job(epochs=4), context))) == numbers(whole)
 
 
+def test_short_epochs_share_a_checkpoint_and_a_killed_job_repeats_them(context, tmp_path):
+    whole = finish(start(make_job(epochs=4), make_sweep_context(tmp_path / "whole")))
+    context = replace(context, checkpoint_seconds=1000.0)
+    worker = start(make_job(epochs=4), context)
+    reported = [worker.step()["message"][0] for _ in range(3)]
+    folder = context.trials / "trial-0000"
+    assert numbers(reported) == numbers(whole)[:3] and not (folder / "checkpoint.json").exists()
+    die(worker)
+    after = finish(start(make_job(epochs=4), context))
+    assert numbers(after) == numbers(whole) and after[-1]["final"] == whole[-1]["final"]
+    assert json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["meta"]["epoch"] == 4
+
+
 def test_worker_runs_one_job_after_another(context, tmp_path):
     worker = start(make_job(0), context)
     first = finish(worker)

@@ -66,3 +66,45 @@ def test_training_does_not_import_torchs_compiler() -> None:
         "assert not {'ray', 'optuna', 'mlflow'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_parameters_that_get_their_gradient_later_are_updated_apart(make_model) -> None:
+    """The reference is torch's optimizer, which counts the steps of each parameter."""
+    ours, theirs = make_model(), make_model()
+    optimizer = AdamW(ours, FitSettings(lr=0.02, weight_decay=0.1))
+    groups = [
+        {"params": [p for p in theirs.parameters() if (p.ndim > 1) == decays], "weight_decay": 0.1 * decays}
+        for decays in (True, False)
+    ]
+    reference = torch.optim.AdamW(groups, lr=0.02, fused=True)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(5):
+        for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            missing = step < 2 and name.startswith("head.")
+            one.grad = None if missing else torch.randn(one.shape, generator=generator)
+            other.grad = None if one.grad is None else one.grad.clone()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.7)
+        optimizer.step(1.0, clip_norm=0.7)
+        reference.step()
+        if step == 3:
+            state = {name: tensor.clone() for name, tensor in optimizer.tensors().items()}
+            assert state["step.head.bias"] == 2 and state["step.hypernet.bias"] == 4
+            optimizer.load(state)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_channels_last_weights_keep_their_layout() -> None:
+    ours, theirs = (torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = AdamW(ours, FitSettings(lr=0.02, weight_decay=0.0))
+    assert ours.weight.is_contiguous(memory_format=torch.channels_last) and torch.equal(ours.weight, theirs.weight)
+    reference = torch.optim.AdamW(theirs.parameters(), lr=0.02, weight_decay=0.0, fused=True)
+    x = torch.randn(2, 3, 6, 6)
+    for _ in range(3):
+        for model in (ours, theirs):
+            model.zero_grad()
+            model(x).square().mean().backward()
+        optimizer.step(1.0)
+        reference.step()
+    torch.testing.assert_close(ours.weight, theirs.weight)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from orchestrator.core.atomic_files import is_draft, write_file
+from orchestrator.core.atomic_files import write_file
 from orchestrator.core.current_user import current_user
 from orchestrator.core.errors import InputError, printable, reason
 from orchestrator.core.sweep_folder import LockOwner, Workspace
@@ -156,7 +156,7 @@ class RequestInbox:
             return []  # nobody has made a request yet
         new = []
         for name in names:
-            if name in self._seen or is_draft(name):
+            if name in self._seen:
                 continue
             self._seen.add(name)
             request = _read(self._folder / name)

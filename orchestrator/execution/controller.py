@@ -263,7 +263,7 @@ class SweepController:
 
         Failures are kept in the ledger, so that a resumed sweep counts them all.
         """
-        if not self.is_live(job):
+        if not self.is_live(job.key):
             return
         if job.key in self._hung:
             failure = Failure(FailureKind.HANG, failure.epoch, self._hung.pop(job.key))
@@ -291,7 +291,7 @@ class SweepController:
             job: the job that could not run there.
             why: text whose first sentence says what the node lacks.
         """
-        if not self.is_live(job):
+        if not self.is_live(job.key):
             return
         self._interrupt(job)
         if node not in self.excluded_nodes:
@@ -388,11 +388,7 @@ class SweepController:
                 callback.on_job_interrupted(job)
         return jobs
 
-    def is_live(self, job: Job) -> bool:
-        """Return whether the job was started and has not ended."""
-        return job.key in self._live
-
-    def is_running(self, key: str) -> bool:
+    def is_live(self, key: str) -> bool:
         """Return whether the job with a key was handed out and has not ended."""
         return key in self._live
 

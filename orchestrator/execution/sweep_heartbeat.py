@@ -17,7 +17,7 @@ from orchestrator.cluster.inspect import NAMESPACE
 from orchestrator.core.atomic_files import write_file
 from orchestrator.core.current_user import current_user
 from orchestrator.core.spec import SweepSpec
-from orchestrator.core.sweep_folder import Workspace
+from orchestrator.core.sweep_folder import LockOwner, Workspace
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.execution.slots import Slots
 
@@ -190,6 +190,15 @@ class HeartbeatPublisher:
     @property
     def _key(self) -> bytes:
         return _PREFIX + self._spec.id.encode()
+
+
+def read_heartbeat(workspace: Workspace, holder: LockOwner) -> Heartbeat | None:
+    """Return the latest heartbeat of the process that runs a sweep, None if its folder has none of this process."""
+    try:
+        beat = Heartbeat.of(json.loads(workspace.progress.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+    return beat if beat and (beat.host, beat.pid) == (holder.host, holder.pid) else None
 
 
 def read_heartbeats() -> list[Heartbeat]:

@@ -231,7 +231,7 @@ def _stop_or_fail(controller: SweepController, job: Job, error: Exception) -> No
 
 def handle_result(controller: SweepController, job: Job, result: dict[str, Any]) -> bool:
     """Report a worker's message to the controller; return False if the worker should stop."""
-    if not controller.is_live(job):
+    if not controller.is_live(job.key):
         return False
     message = result["message"][0]
     for note in message.get("notes", ()):

@@ -16,7 +16,7 @@ from orchestrator.reporting.finished_sweep import print_finished
 from orchestrator.reporting.read_result import read_result
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps.best import best_configurations, print_best
-from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, is_paused, standings, sweep_status
+from orchestrator.sweeps.sweep_status import State, SweepStatus, counts, standings, state_of_running, sweep_status
 
 
 def print_list(out: Path, console: Console) -> None:
@@ -63,9 +63,7 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
             print_claims(console, claims)
         return
     holder = running(workspace)
-    state = "not finished"
-    if holder:
-        state = f"{State.PAUSED if is_paused(workspace, holder) else State.RUNNING} {holder}"
+    state = f"{state_of_running(workspace, holder)} {holder}" if holder else "not finished"
     lines = [f"{spec.name} is {state}: {spec.variant} on {spec.dataset}."]
     for study, by_outcome in counts(workspace).items():
         found = ", ".join(f"{by_outcome[outcome]} {outcome}" for outcome in Outcome if by_outcome[outcome])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.core.training_files import EARLIER_LOG
+
 
 class LogFollower:
     """Reader of a log; each call returns the lines that were added since the last one.
@@ -11,12 +13,11 @@ class LogFollower:
     The beginning of a line is held back until the line is complete, so that no character and no address is split.
 
     Args:
-        path: the log.
-        earlier: place of the part that was rotated.
+        path: the log; the part that was rotated lies next to it.
     """
 
-    def __init__(self, path: Path, earlier: Path) -> None:
-        self._path, self._earlier = path, earlier
+    def __init__(self, path: Path) -> None:
+        self._path, self._earlier = path, path.with_name(EARLIER_LOG)
         self._inode: int | None = None
         self._place = 0
         self._first = True

@@ -39,8 +39,8 @@ def print_log(workspace: Workspace, run: str | None, lines: int | None, follow: 
         InputError: the run is unknown, or it has no log.
     """
     key = find_run(workspace, run) if run else None
-    with _log_files(workspace, key) as (path, earlier, refresh):
-        follower = LogFollower(path, earlier)
+    with _log_files(workspace, key) as (path, refresh):
+        follower = LogFollower(path)
         text = follower.read(final=not follow)
         if not text and not (follow and not _ended(workspace, key)):
             text = _error(workspace, key)
@@ -72,21 +72,21 @@ def find_run(workspace: Workspace, run: str) -> str:
 
 
 @contextmanager
-def _log_files(workspace: Workspace, key: str | None) -> Iterator[tuple[Path, Path, Callable[[], None]]]:
-    """Yield a log, its rotated part, and a function that brings both up to date."""
+def _log_files(workspace: Workspace, key: str | None) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """Yield a log, and a function that brings it and its rotated part up to date."""
     if key is None:
-        yield workspace.log, workspace.log.with_name(EARLIER_LOG), lambda: None
+        yield workspace.log, lambda: None
         return
     folder = workspace.trials / key
     if not load_spec(workspace.spec).storage_path:
-        yield folder / LOG, folder / EARLIER_LOG, lambda: None
+        yield folder / LOG, lambda: None
         return
     with TemporaryDirectory(prefix="logs-") as scratch:
         copy = Path(scratch)
         refresh = _fetcher(workspace, key, copy)
         refresh()
         place = copy if (copy / LOG).is_file() else folder
-        yield place / LOG, place / EARLIER_LOG, refresh
+        yield place / LOG, refresh
 
 
 def _fetcher(workspace: Workspace, key: str, folder: Path) -> Callable[[], None]:

@@ -11,8 +11,10 @@ from typing import Any
 
 from orchestrator.core.notification_target import NotDelivered, deliver
 from orchestrator.core.spec import SweepSpec
+from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import EpochReport, Job
 from orchestrator.search.outcome import Outcome
+from orchestrator.sweeps.sweep_status import confirmed_srcc
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +32,19 @@ class Notifier:
 
     Args:
         spec: settings of the sweep.
+        workspace: its folder.
         targets: addresses and commands.
         send: delivers a notification to a target.
     """
 
     def __init__(
-        self, spec: SweepSpec, targets: Sequence[str], send: Callable[[str, Mapping[str, Any]], None] = deliver
+        self,
+        spec: SweepSpec,
+        workspace: Workspace,
+        targets: Sequence[str],
+        send: Callable[[str, Mapping[str, Any]], None] = deliver,
     ) -> None:
-        self._spec, self._targets, self._send = spec, targets, send
+        self._spec, self._workspace, self._targets, self._send = spec, workspace, targets, send
         self._changed = threading.Condition()
         self._last: dict[str, Any] | None = None
         self._best: dict[str, Any] | None = None
@@ -88,9 +95,9 @@ class Notifier:
         text = f"{self._spec.name}: finished"
         if self._best_value > -math.inf:
             text += f", best validation SRCC {self._best_value:.4f}"
-        if (shown := _srcc(best)) is not None:
+        if (shown := confirmed_srcc(result, "best")) is not None:
             text += f", test SRCC {shown:.4f}"
-            text += f", control {other:.4f}" if (other := _srcc(control)) is not None else ""
+            text += f", control {other:.4f}" if (other := confirmed_srcc(result, "control")) is not None else ""
         self._end(self._notification("finished", text, best={"trial": best.get("source")}, test=figures))
 
     def interrupted(self) -> None:
@@ -110,7 +117,7 @@ class Notifier:
         if self._targets:
             self._thread.join(timeout)
         if self._failed or self._thread.is_alive():
-            return "Some notifications were not delivered; log.txt has the reason."
+            return f"Some notifications were not delivered; {self._workspace.log} has the reason."
         return None
 
     def _notification(self, event: str, text: str, **fields: Any) -> dict[str, Any]:
@@ -120,7 +127,7 @@ class Notifier:
             "event": event,
             "sweep": spec.name,
             "variant": spec.variant,
-            "folder": spec.name,
+            "folder": str(self._workspace.root),
             "best": None,
             "test": None,
             **fields,
@@ -161,9 +168,3 @@ class Notifier:
             log = logger.info if target in self._failed else logger.warning
             log("target %d of --notify did not take the event %s: %s", number, notification["event"], reason)
             self._failed.add(target)
-
-
-def _srcc(entry: Mapping[str, Any]) -> float | None:
-    """Return the test SRCC of a configuration of the result, the mean over targets; None without one."""
-    value = (entry.get("test") or {}).get("srcc")
-    return value if isinstance(value, int | float) else None

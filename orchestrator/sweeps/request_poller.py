@@ -92,7 +92,11 @@ class RequestPoller:
             self._inbox.answer(request, RequestAnswer(True, "It stops already: its running epochs end."))
             return
         # Answered first, since the process may be gone a moment later.
-        text = "It stops now." if now else "It stops: its running epochs end, and checkpoints stay."
+        text = "It stops: its running epochs end, and checkpoints stay."
+        if not self._signals.interrupts:
+            text = "It stops after its running epochs or the encoding: a program runs it in a thread."
+        elif now:
+            text = "It stops now."
         self._inbox.answer(request, RequestAnswer(True, text))
         logger.warning("%s asked the sweep to stop%s", request.by, " now" if now else "")
         self._signals.stop(request.by, now)

@@ -44,7 +44,7 @@ def report_command(spec: SweepSpec, out: Path) -> str:
 
 
 def exit_immediately(
-    console: Console, spec: SweepSpec, out: Path, code: int, notifier: Notifier | None = None
+    console: Console, spec: SweepSpec, out: Path, code: int, notifier: Notifier
 ) -> Callable[[str], None]:
     """Return a function that prints a sentence and how to resume, and ends the process as SIGKILL would.
 
@@ -64,9 +64,8 @@ def exit_immediately(
         explain(sentence)
         console.show_cursor()
         console.file.flush()
-        if notifier is not None:
-            notifier.interrupted() if code == INTERRUPTED else notifier.failed("the cluster is gone")
-            notifier.close(timeout=_NOTIFY_SECONDS)
+        notifier.interrupted() if code == INTERRUPTED else notifier.failed("the cluster is gone")
+        notifier.close(timeout=_NOTIFY_SECONDS)
         os._exit(code)
 
     return exit_process

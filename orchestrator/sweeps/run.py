@@ -54,7 +54,7 @@ def execute_sweep(
     ray_lost: Callable[[str], None],
     requests: RequestPoller,
     session: SessionThread,
-    notifier: Notifier | None = None,
+    notifier: Notifier,
     make_callbacks: Callable[[SweepMonitor], Sequence[SweepCallback]] | None = None,
     make_screen: ScreenMaker | None = None,
 ) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def execute_sweep(
         ray_lost: called from a thread, with a sentence, if the cluster is gone; the process soon ends.
         requests: handles the requests of other terminals.
         session: session of the executor that runs its jobs; the caller closes it.
-        notifier: sends notifications; None for none.
+        notifier: sends notifications.
         make_callbacks: returns callbacks that are called after those of the sweep itself.
         make_screen: as of `LiveView`.
 
@@ -88,7 +88,7 @@ def execute_sweep(
         began = time.monotonic()
         process = SweepProcess(
             *(workspace, console, signals, session.executor, began, monitor, view, requests),
-            notifier=notifier or Notifier(spec, ()),
+            notifier=notifier,
             callbacks=callbacks,
             shows_result=make_screen is None,  # a program with a screen of its own shows the result itself
         )

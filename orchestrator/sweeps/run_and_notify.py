@@ -52,7 +52,7 @@ def run_and_notify(
     from orchestrator.core.notification_target import notification_targets
     from orchestrator.sweeps.notifier import Notifier
 
-    notifier = Notifier(spec, notification_targets(spec.notify))
+    notifier = Notifier(spec, workspace, notification_targets(spec.notify))
     try:
         result = _run_notified(spec, workspace, console, out, allow_changed, session, prepared, notifier, embedding)
         notifier.finished(result)

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.core.current_user import current_user
 from orchestrator.core.spec import SweepSpec, load_spec
 from orchestrator.core.sweep_folder import Workspace, running, scan
-from orchestrator.execution.sweep_heartbeat import Heartbeat, register
+from orchestrator.execution.sweep_heartbeat import Heartbeat, read_heartbeat, register
 from orchestrator.sweeps.sweep_status import State, sweep_status
 
 _GONE = 600.0
@@ -80,11 +80,7 @@ def _of_folder(workspace: Workspace) -> Heartbeat | None:
     """Return a running sweep's heartbeat, or a first one made from its folder; None if it does not run."""
     if (holder := running(workspace)) is None:
         return None
-    try:
-        notice = Heartbeat.of(json.loads(workspace.progress.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        notice = None
-    if notice and notice.pid == holder.pid:
+    if notice := read_heartbeat(workspace, holder):
         return notice
     spec = load_spec(workspace.spec)
     stands = sweep_status(workspace, spec)

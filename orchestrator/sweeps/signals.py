@@ -71,8 +71,13 @@ class SignalHandler:
         finally:
             self._deferred = False
 
+    @property
+    def interrupts(self) -> bool:
+        """True if a stop can interrupt the sweep: the main thread of its program runs it."""
+        return bool(self._numbers)
+
     def stop(self, by: str, now: bool) -> None:
-        """Stop the sweep from another thread as a signal to this process does.
+        """Stop the sweep from another thread as a signal to this process does, if it `interrupts`.
 
         Args:
             by: user and host that asked for it.
@@ -81,7 +86,7 @@ class SignalHandler:
         self.stopped_by = by
         if now:
             self.stopping.set()
-        if not self._numbers:  # a program runs the sweep in another thread than its main one
+        if not self.interrupts:
             self.stopping.set()
             return
         # To the main thread, so that it interrupts a system call there.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -80,8 +81,7 @@ def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepSta
     try:
         if holder := running(workspace):
             trials = sum(counts(workspace)["search"].values())
-            state = State.PAUSED if is_paused(workspace, holder) else State.RUNNING
-            return replace(_of(spec, state), holder=holder, trials=trials)
+            return replace(_of(spec, state_of_running(workspace, holder)), holder=holder, trials=trials)
         if workspace.result.is_file():
             return _finished(spec, workspace.result.read_text(encoding="utf-8"), State.FINISHED)
         state = State.INTERRUPTED if any(_asked(workspace).values()) else State.UNFINISHED
@@ -90,13 +90,12 @@ def sweep_status(workspace: Workspace, spec: SweepSpec | InputError) -> SweepSta
         return replace(_of(spec, State.DAMAGED), reason=f"{type(error).__name__}: {error}")
 
 
-def is_paused(workspace: Workspace, holder: LockOwner) -> bool:
-    """Return whether the latest heartbeat of a running sweep says that it is paused."""
-    try:
-        beat = json.loads(workspace.progress.read_text(encoding="utf-8"))
-        return beat["pid"] == holder.pid and bool(beat.get("paused"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+def state_of_running(workspace: Workspace, holder: LockOwner) -> State:
+    """Return whether a running sweep is paused, as its latest heartbeat says."""
+    from orchestrator.execution.sweep_heartbeat import read_heartbeat
+
+    beat = read_heartbeat(workspace, holder)
+    return State.PAUSED if beat and beat.paused else State.RUNNING
 
 
 def of_archive(name: str, spec: SweepSpec | InputError, result: str | None) -> SweepStatus:
@@ -139,6 +138,16 @@ def _of(spec: SweepSpec, state: State) -> SweepStatus:
 
 def _finished(spec: SweepSpec, result: str, state: State) -> SweepStatus:
     found = json.loads(result)
-    test = (found.get("best") or {}).get("test")
     trials = sum(found["counts"].values()) if "counts" in found else None
-    return replace(_of(spec, state), trials=trials, test_srcc=test["srcc"] if test else None)
+    return replace(_of(spec, state), trials=trials, test_srcc=confirmed_srcc(found, "best"))
+
+
+def confirmed_srcc(result: Mapping[str, Any], part: str) -> float | None:
+    """Return the test SRCC of the best configuration or the control, the mean over targets; None without one.
+
+    Args:
+        result: content of `result.json`.
+        part: `best` or `control`.
+    """
+    value = ((result.get(part) or {}).get("test") or {}).get("srcc")
+    return value if isinstance(value, int | float) else None

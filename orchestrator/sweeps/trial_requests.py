@@ -74,7 +74,7 @@ class TrialRequestHandler:
         key = str(request.arguments.get("trial"))
         if not self._controller.is_unfinished(key):
             raise InputError(self._why_not_stopped(key))
-        when = " at the end of its epoch" if self._controller.is_running(key) else ""
+        when = " at the end of its epoch" if self._controller.is_live(key) else ""
         text = f"{key} ends as pruned{when}."
         self._notify(f"Stopped by {request.by}: {text}")
         self._recorder.note_stop(key, request.by)

@@ -22,6 +22,7 @@ from orchestrator.reporting.live_view import can_redraw, ended_line
 from orchestrator.reporting.progress_screen import draw_progress
 from orchestrator.reporting.run_columns import format_score
 from orchestrator.sweeps.resume_hint import resume_command
+from orchestrator.sweeps.sweep_status import confirmed_srcc
 
 INTERVAL = 0.5
 """Seconds between two looks at the sweep's folder."""
@@ -163,6 +164,5 @@ def _print_end(workspace: Workspace, console: Console, as_json: bool, last: Prog
 
 def _verdict(workspace: Workspace) -> str:
     """Return the best configuration's test SRCC as the end of a sentence; nothing if it was not confirmed."""
-    best = json.loads(workspace.result.read_text(encoding="utf-8")).get("best") or {}
-    test = (best.get("test") or {}).get("srcc")
+    test = confirmed_srcc(json.loads(workspace.result.read_text(encoding="utf-8")), "best")
     return "" if test is None else f": test SRCC {format_score(test)}"

@@ -162,7 +162,7 @@ class TestFailures:
     def test_job_is_retried_next_after_a_death_with_a_message(self, controller):
         job = controller.next_job()
         assert self.failed(controller, job, FailureKind.DEATH).outcome is None
-        assert not controller.is_live(job) and controller.next_job() == job
+        assert not controller.is_live(job.key) and controller.next_job() == job
         ((key, note),) = self.watched.of("noted")
         assert key == "trial-0000" and "death after epoch 0" in note
         assert len(self.watched.of("started")) == 2

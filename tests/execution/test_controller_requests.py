@@ -139,7 +139,7 @@ def test_a_trial_that_is_stopped_in_its_last_epoch_is_complete():
     for number in (1, 2):
         controller.epoch(job, EpochReport(**epoch(number, 0.5)))
     controller.stop_trial(job.key, "ada@node7")
-    assert controller.epoch(job, EpochReport(**epoch(3, 0.5))) and controller.is_running(job.key)
+    assert controller.epoch(job, EpochReport(**epoch(3, 0.5))) and controller.is_live(job.key)
     controller.end(job, "complete")
     assert "stopped_by" not in sweep.arms[0].ledger.trial(0).attributes
 

@@ -62,7 +62,7 @@ def test_pickled_hooks_use_the_same_controller(hooks):
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.CONTINUE
     done = {"message": [{"epochs": [epoch(2, 0.6)], "outcome": "complete", "final": {}}]}
     assert scheduler.on_trial_result(None, trial_of(config), done) == TrialScheduler.STOP
-    assert not controller.is_live(Job.from_config(config))
+    assert not controller.is_live(Job.from_config(config).key)
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_error_in_a_hook_fails_the_trial_and_does_not_reach_tune(hooks, sweep, r
     assert scheduler.on_trial_result(None, trial_of(config), result) == TrialScheduler.STOP
     assert "failed" in caplog.text
     # The sweep would wait for an open job forever.
-    assert not controller.is_live(Job.from_config(config))
+    assert not controller.is_live(Job.from_config(config).key)
     assert sweep.arms[0].ledger.trial(0).outcome is Outcome.FAILED
 
 
@@ -222,7 +222,7 @@ def test_callback_that_raises_fails_its_trial_and_not_the_sweep(sweep):
     config = searcher.suggest("t0")
     message = {"message": [Work().next(Job.from_config(config))]}
     assert scheduler.on_trial_result(None, trial_of(config), message) == TrialScheduler.STOP
-    assert not controller.is_live(Job.from_config(config))
+    assert not controller.is_live(Job.from_config(config).key)
 
 
 class Full:

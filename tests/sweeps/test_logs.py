@@ -89,20 +89,20 @@ def test_sweep_without_a_run_is_refused(tmp_path):
 def test_rotated_log_is_read_whole(tmp_path):
     path, earlier = tmp_path / "log.txt", tmp_path / "log.1.txt"
     path.write_text("a\n", encoding="utf-8")
-    follower = LogFollower(path, earlier)
+    follower = LogFollower(path)
     assert follower.read() == "a\n" and follower.read() == ""
     with path.open("a", encoding="utf-8") as file:
         file.write("b\n")
     path.rename(earlier)
     path.write_text("c\n", encoding="utf-8")
     assert follower.read() == "b\nc\n"
-    assert LogFollower(path, earlier).read() == "a\nb\nc\n"
+    assert LogFollower(path).read() == "a\nb\nc\n"
 
 
 def test_a_line_that_is_read_in_two_parts_is_printed_whole_and_without_its_password(tmp_path):
     path = tmp_path / "log.txt"
     line = "schön: postgresql://me:secret@host/db\n".encode()
-    follower, printed = LogFollower(path, tmp_path / "log.1.txt"), io.StringIO()
+    follower, printed = LogFollower(path), io.StringIO()
     for end in range(1, len(line) + 1):
         path.write_bytes(line[:end])
         logs._write(printed, follower.read())

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,9 @@ def sent():
 
 @pytest.fixture
 def notifier(sent):
-    notifier = Notifier(SPEC, ("target",), lambda target, notification: sent.append(notification))
+    notifier = Notifier(
+        SPEC, Workspace(Path("sweeps/made")), ("target",), lambda target, notification: sent.append(notification)
+    )
     yield notifier
     notifier.close()
 
@@ -67,7 +70,7 @@ def test_new_best_is_sent_at_most_once_a_minute_and_the_end_always(notifier, sen
     assert sent[0]["text"] == "made: new best, validation SRCC 0.5000 (trial-0000)"
     assert sent[0]["best"] == {"trial": "trial-0000", "val_srcc": 0.5, "parameters": {"lr": 0.1}}
     text = "made: finished, best validation SRCC 0.7000, test SRCC 0.6500, control 0.6000"
-    assert (sent[1]["text"], sent[1]["folder"], sent[1]["variant"]) == (text, "made", "text_hyper")
+    assert (sent[1]["text"], sent[1]["folder"], sent[1]["variant"]) == (text, "sweeps/made", "text_hyper")
     json.dumps(sent)
 
 
@@ -104,11 +107,11 @@ def test_failing_target_is_logged_once_as_a_warning_without_its_address(caplog):
     def send(target, notification):
         raise ConnectionError(f"no route to {SECRET}")
 
-    notifier = Notifier(SPEC, (SECRET,), send)
+    notifier = Notifier(SPEC, Workspace(Path("sweeps/made")), (SECRET,), send)
     with caplog.at_level(logging.INFO):
         end(notifier, 0, 0.5)
         notifier.failed(ValueError(SECRET))
-        assert "not delivered" in notifier.close()
+        assert notifier.close() == "Some notifications were not delivered; sweeps/made/log.txt has the reason."
     assert [record.levelname for record in caplog.records][:1] == ["WARNING"]
     assert sum(record.levelname == "WARNING" for record in caplog.records) == 1
     assert "secret-word" not in caplog.text
@@ -192,7 +195,5 @@ def test_every_end_of_a_sweep_is_sent(ending, event, tmp_path, monkeypatch):
     spec = build_spec({"name": "made", "notify": ["true"]})
     workspace = Workspace(tmp_path)
     with contextlib.suppress(SweepInterrupted, SweepStopped, KeyboardInterrupt, ValueError):
-        run_and_notify.run_and_notify(
-            spec, workspace, make_console(sys.stderr), tmp_path, False, ray_session_thread(spec)
-        )
+        run_and_notify.run_and_notify(spec, workspace, make_console(sys.stderr), tmp_path, False, session=None)
     assert [each["event"] for each in got] == [event] and "secret-word" not in json.dumps(got)

@@ -103,6 +103,10 @@ def test_a_paused_sweep_is_listed_as_paused(make):
         assert (listed.state, listed.trials) == (State.PAUSED, 1)
         workspace.progress.write_text(replace(published.heartbeat(), pid=1).as_json(), encoding="utf-8")
         assert standings(workspace.root.parent)[0].state is State.RUNNING, "a killed driver left it behind"
+        elsewhere = replace(published.heartbeat(), host="elsewhere", ended=5)
+        workspace.progress.write_text(elsewhere.as_json(), encoding="utf-8")
+        assert standings(workspace.root.parent)[0].state is State.RUNNING, "its process id is that of another host"
+        assert running_sweeps(workspace.root.parent, None, ())[0].notice.ended != 5
 
 
 def test_leftovers_of_a_killed_sweep_are_not_listed(make, tmp_path):

@@ -44,6 +44,7 @@ class Peer:
             stdout=subprocess.PIPE,
             env=variables,
             text=True,
+            encoding="utf-8",
         )
         self._answer()
 
@@ -84,7 +85,7 @@ def environment(name: str, requirements: Sequence[str]) -> Path:
         [str(python), "-m", "pip", "install", "--quiet", *requirements],
     ]
     for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             last = " ".join(" ".join(done.stderr.splitlines()[-_LAST_LINES:]).split())

@@ -18,7 +18,6 @@ from orchestrator.core.notification_target import NotDelivered, deliver, notific
 from orchestrator.core.spec import build_spec, load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.execution.job import Job
-from orchestrator.execution.session_thread import ray_session_thread
 from orchestrator.search.outcome import Outcome
 from orchestrator.sweeps import notifier as module
 from orchestrator.sweeps import run_and_notify

@@ -1,6 +1,7 @@
-"""The process that `resolve_process` starts: `python -m orchestrator.registry.resolve_main REFERENCE FOLDER [URI]`.
+"""The process that `resolve_process` starts: `python -m orchestrator.registry.resolve_main`.
 
-It writes `resolved.json` to the folder: the model, or the sentence of an error.
+It reads reference, folder and tracking URI as JSON from standard input. It writes `resolved.json` to the folder: the
+model, or the sentence of an error.
 """
 
 from __future__ import annotations
@@ -28,4 +29,5 @@ def main(reference: str, folder: Path, tracking_uri: str | None) -> None:
 
 if __name__ == "__main__":
     collect_garbage_rarely()
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
+    request = json.load(sys.stdin.buffer)
+    main(request["reference"], Path(request["folder"]), request["tracking_uri"])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.core.errors import InputError
@@ -29,14 +30,17 @@ def find_in_process(
     Raises:
         InputError: the other process raised it.
     """
-    command = [sys.executable, "-m", "orchestrator.registry.resolve_main", reference, str(scratch)]
-    command += [tracking_uri] if tracking_uri else []
+    command = [sys.executable, "-m", "orchestrator.registry.resolve_main"]
+    request = json.dumps({"reference": reference, "folder": str(scratch), "tracking_uri": tracking_uri})
     nothing = subprocess.DEVNULL
     try:
-        process = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing)
     except OSError:  # for example, no memory for another process
         return None
     try:
+        assert process.stdin
+        with suppress(OSError), process.stdin:  # not as arguments, which other users see: the URI may have a password
+            process.stdin.write(request.encode())
         meanwhile()
         process.wait()
     finally:

@@ -18,6 +18,7 @@ from orchestrator.core.console import make_console
 from orchestrator.core.errors import InputError
 from orchestrator.core.process_environment import prepare_environment
 from orchestrator.core.service_addresses import VARIABLES
+from orchestrator.core.shown_commands import resume_command
 from orchestrator.core.spec import SweepSpec, build_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.python_api.callbacks import check_callbacks, guard
@@ -28,7 +29,6 @@ from orchestrator.python_api.sweep import Sweep
 from orchestrator.reporting.live_view import ScreenMaker
 from orchestrator.sweeps.embedding import Embedding
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
-from orchestrator.sweeps.resume_hint import resume_command
 from orchestrator.sweeps.signals import INTERRUPTED
 from orchestrator.sweeps.start_or_resume import run_or_read, with_earlier_sweeps
 
@@ -67,7 +67,7 @@ def _output(quiet: bool) -> tuple[Console, ScreenMaker | None]:
 
 
 def _how_to_resume(what: str, spec: SweepSpec, out: Path) -> str:
-    return f"{what}; nothing is lost. Resume with run_sweep(name={spec.name!r}, …) or: {resume_command(spec, out)}"
+    return f"{what}; nothing is lost. Resume with run_sweep(name={spec.name!r}, …) or: {resume_command(spec.name, out)}"
 
 
 def _join_session(spec: SweepSpec) -> None:

@@ -51,16 +51,14 @@ def show(sweep: Sweep, out: Out = SWEEPS, json: Json = False, debug: Debug = Fal
     import sys
 
     from orchestrator.core.console import make_console
-    from orchestrator.core.spec import load_spec
     from orchestrator.core.sweep_folder import find_sweep
     from orchestrator.sweeps.listing import print_sweep, sweep_json
-    from orchestrator.sweeps.resume_hint import resume_command
 
     workspace = find_sweep(sweep, out)
     if json:
         print(json_format.dumps(sweep_json(workspace), allow_nan=False))
         return
-    print_sweep(workspace, resume_command(load_spec(workspace.spec), workspace.root.parent), make_console(sys.stdout))
+    print_sweep(workspace, make_console(sys.stdout))
 
 
 @examples("python -m orchestrator.sweeps best SWEEP", "python -m orchestrator.sweeps best SWEEP --json")

@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 from orchestrator.core.atomic_files import write_file
+from orchestrator.core.shown_commands import report_command
 from orchestrator.execution.progress import SweepProgress
 from orchestrator.reporting.page.page_process import PageProcess
-from orchestrator.sweeps.resume_hint import report_command
 from orchestrator.sweeps.run_setup import SweepProcess, SweepRecords
 from orchestrator.tracking.sweep_run import log_sweep_end, mlflow_ids
 from orchestrator.tracking.uploader_process import UploaderProcess
@@ -55,7 +55,7 @@ def conclude(
         write_winner(prepared.space, result, workspace.report)
         write_csv_tables(read_sweep_record(workspace))
         if not page.wait():
-            again = report_command(prepared.spec, workspace.root.parent)
+            again = report_command(workspace.name, workspace.root.parent)
             process.warn(f"The report page is missing. Write it with: {again}")
         log_sweep_end(prepared, workspace, records.recorder, summary, describe_result(prepared, summary))
         uploader.close(timeout=120)

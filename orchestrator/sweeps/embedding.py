@@ -30,3 +30,8 @@ class Embedding:
 
     callbacks: Callable[[Streams, SweepMonitor], Sequence[SweepCallback]]
     screen: ScreenMaker | None = None
+
+    @property
+    def shows_result(self) -> bool:
+        """True if the sweep prints its result on the console: a program with a screen of its own shows it itself."""
+        return self.screen is None

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.core.shown_commands import resume_lines
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace, running
 from orchestrator.reporting.claims import claims_of_result, print_claims
@@ -44,12 +45,11 @@ def print_list(out: Path, console: Console) -> None:
     console.print(table, highlight=False, markup=False)
 
 
-def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
+def print_sweep(workspace: Workspace, console: Console) -> None:
     """Print result and claims of a finished sweep, or the progress of another one and the command that resumes it.
 
     Args:
         workspace: of the sweep.
-        again: the command that resumes it.
         console: output.
 
     Raises:
@@ -74,7 +74,8 @@ def print_sweep(workspace: Workspace, again: str, console: Console) -> None:
         console.print("\nBest so far:", highlight=False)
         print_best(console, workspace, best)
     if holder is None:
-        console.print(f"\nResume with:\n  {again}", highlight=False, markup=False, soft_wrap=True)
+        hint = resume_lines(workspace.name, workspace.root.parent)
+        console.print(f"\n{hint}", highlight=False, markup=False, soft_wrap=True)
 
 
 def sweep_json(workspace: Workspace) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.shown_commands import resume_command
 from orchestrator.core.spec import SweepSpec
-from orchestrator.sweeps.resume_hint import resume_command
 
 
 def merge_settings(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
@@ -22,7 +22,9 @@ def merge_settings(spec: SweepSpec, before: SweepSpec, out: Path) -> SweepSpec:
     if changed:
         differences = "; ".join(f"{key} was {old}, now {new}" for key, (old, new) in sorted(changed.items()))
         only_budget = set(changed) == {"trials"} and spec.trials > before.trials
-        advice = f"Raise its budget with: {resume_command(before, out)} --trials {spec.trials}" if only_budget else ""
+        advice = (
+            f"Raise its budget with: {resume_command(before.name, out)} --trials {spec.trials}" if only_budget else ""
+        )
         raise InputError(
             f"A sweep named {before.name} exists with other settings ({differences}). {advice or 'Use another --name.'}"
         )

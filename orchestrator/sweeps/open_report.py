@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from orchestrator.cluster.loopback import refused
 from orchestrator.core.errors import InputError
+from orchestrator.core.shown_commands import report_command
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace
 from orchestrator.reporting.tables import serve_command
-from orchestrator.sweeps.resume_hint import report_command
 from orchestrator.tracking.shared_view import LOCAL_SERVER, runs_address
 
 
@@ -24,7 +24,7 @@ def report_address(workspace: Workspace) -> str:
     """
     path = workspace.report_page
     if not path.is_file():
-        command = report_command(load_spec(workspace.spec), workspace.root.parent)
+        command = report_command(workspace.name, workspace.root.parent)
         raise InputError(f"The sweep {workspace.name} has no report page yet. Write it with: {command}")
     return path.as_uri()
 

@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 
 from orchestrator.core.cli import FAILED, INTERRUPTED
+from orchestrator.core.shown_commands import resume_lines
 from orchestrator.core.spec import SweepSpec
 from orchestrator.core.sweep_folder import Workspace
+from orchestrator.sweeps import signals
 from orchestrator.sweeps.interruption_errors import SweepInterrupted, SweepStopped
 
 if TYPE_CHECKING:
@@ -22,25 +24,14 @@ if TYPE_CHECKING:
 _NOTIFY_SECONDS = 3.0
 
 
-def resume_command(spec: SweepSpec, out: Path) -> str:
-    """Return the command that resumes a sweep."""
-    option = "" if out.absolute() == Path("sweeps").absolute() else f" --out {out}"
-    return f"python -m orchestrator.resume {spec.name}{option}"
-
-
 def print_reason(console: Console, spec: SweepSpec, out: Path) -> Callable[[str], None]:
     """Return a function that prints a sentence and how to resume the sweep."""
 
     def print_sentence(sentence: str) -> None:
-        console.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"Nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True)
+        text = f"\n{sentence}\nNothing is lost. {resume_lines(spec.name, out)}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     return print_sentence
-
-
-def report_command(spec: SweepSpec, out: Path) -> str:
-    """Return the command that writes the report page of a sweep again."""
-    return resume_command(spec, out).replace("orchestrator.resume", "orchestrator.report", 1)
 
 
 def exit_immediately(
@@ -79,15 +70,13 @@ def exit_if_stopped(spec: SweepSpec, out: Path, console: Console) -> Iterator[No
     except (SweepInterrupted, KeyboardInterrupt) as error:
         if not Workspace(out / spec.name).spec.is_file():
             raise
-        cause = str(error) or "Interrupted"
-        console.print(f"\n{cause}; nothing is lost. Resume with:", highlight=False, markup=False)
-        console.print(f"  {resume_command(spec, out)}", soft_wrap=True)
+        text = f"\n{str(error) or signals.INTERRUPTED}; nothing is lost. {resume_lines(spec.name, out)}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     except SweepStopped as error:
         console.print(f"\n{error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        console.print(
-            f"The sweep stopped; nothing is lost. Resume with:\n  {resume_command(spec, out)}", soft_wrap=True
-        )
+        text = f"The sweep stopped; nothing is lost. {resume_lines(spec.name, out)}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(FAILED) from None
 
 
@@ -98,8 +87,8 @@ def print_if_ended_early(result: dict[str, Any], spec: SweepSpec, console: Conso
     budget = result.get("budget", 0)
     if budget and (done := sum(result["counts"].values())) < budget and "search" not in exhausted(result):
         console.print(
-            f"\n--max-hours ended the search after {done} of {budget} trials. "
-            f"Resume with:\n  {resume_command(spec, out)}",
+            f"\n--max-hours ended the search after {done} of {budget} trials. {resume_lines(spec.name, out)}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )

@@ -57,6 +57,7 @@ def execute_sweep(
     notifier: Notifier,
     make_callbacks: Callable[[SweepMonitor], Sequence[SweepCallback]] | None = None,
     make_screen: ScreenMaker | None = None,
+    shows_result: bool = True,
 ) -> dict[str, Any]:
     """Run or resume a sweep; return its result, which is also in `result.json`.
 
@@ -71,6 +72,7 @@ def execute_sweep(
         notifier: sends notifications.
         make_callbacks: returns callbacks that are called after those of the sweep itself.
         make_screen: as of `LiveView`.
+        shows_result: print the result at the end.
 
     Raises:
         InputError: the cluster cannot run it, or an encoder is missing.
@@ -90,7 +92,7 @@ def execute_sweep(
             *(workspace, console, signals, session.executor, began, monitor, view, requests),
             notifier=notifier,
             callbacks=callbacks,
-            shows_result=make_screen is None,  # a program with a screen of its own shows the result itself
+            shows_result=shows_result,
         )
         session.start()
         store = open_trial_store(spec, workspace)

@@ -119,6 +119,7 @@ def _run_notified(
                     notifier=notifier,
                     make_callbacks=make_callbacks,
                     make_screen=screen,
+                    shows_result=embedding is None or embedding.shows_result,
                 )
         print_if_ended_early(result, spec, console, out)
         return result

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.shown_commands import resume_lines
 from orchestrator.core.sweep_folder import LockOwner, Workspace, running
 from orchestrator.core.sweep_requests import (
     RequestAnswer,
@@ -129,13 +130,10 @@ def wait_for_end(sent: SentRequest) -> SweepEnd:
 
 def print_end(sent: SentRequest, end: SweepEnd) -> None:
     """Print how the run of a sweep ended and, if it is not finished, the command that resumes it."""
-    from orchestrator.core.spec import load_spec
-    from orchestrator.sweeps.resume_hint import resume_command
-
     workspace = sent.workspace
     print(_END_SENTENCES[end].format(name=workspace.name))
     if end is not SweepEnd.FINISHED:
-        print(f"Resume with:\n  {resume_command(load_spec(workspace.spec), workspace.root.parent)}")
+        print(resume_lines(workspace.name, workspace.root.parent))
 
 
 def trial_key(trial: str) -> str:

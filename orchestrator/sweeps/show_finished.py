@@ -27,11 +27,11 @@ def show_finished(
     if not workspace.result.is_file():
         return None
     result = stored_result(workspace)
-    print_result = not embedding
-    if print_result:
-        print(f"The sweep {workspace.name} is finished.", file=sys.stderr)
-    if print_result and (shown := read_result(workspace, spec)):
-        print_finished(console, workspace, spec, shown)
+    if embedding is None or embedding.shows_result:
+        if not console.quiet:
+            print(f"The sweep {workspace.name} is finished.", file=sys.stderr)
+        if shown := read_result(workspace, spec):
+            print_finished(console, workspace, spec, shown)
     upload_pending(workspace, spec, console)
     print_if_ended_early(result, spec, console, out)
     return result

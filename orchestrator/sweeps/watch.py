@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.core.shown_commands import resume_command, show_command
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import LockOwner, Workspace, running
 from orchestrator.execution.progress_snapshot import Phase, ProgressSnapshot
@@ -21,7 +22,6 @@ from orchestrator.reporting.duration import duration
 from orchestrator.reporting.live_view import can_redraw, ended_line
 from orchestrator.reporting.progress_screen import draw_progress
 from orchestrator.reporting.run_columns import format_score
-from orchestrator.sweeps.resume_hint import resume_command
 from orchestrator.sweeps.sweep_status import confirmed_srcc
 
 INTERVAL = 0.5
@@ -141,13 +141,8 @@ def _print_end(workspace: Workspace, console: Console, as_json: bool, last: Prog
         as_json: print an object instead of sentences.
         last: its last snapshot; None if it did not run.
     """
-    spec = load_spec(workspace.spec)
     finished = workspace.result.is_file()
-    next_command = (
-        f"python -m orchestrator.sweeps show {workspace.name}"
-        if finished
-        else resume_command(spec, workspace.root.parent)
-    )
+    next_command = (show_command if finished else resume_command)(workspace.name, workspace.root.parent)
     if as_json:
         state = "finished" if finished else "interrupted"
         print(json.dumps({"name": workspace.name, "state": state, "next": next_command}), flush=True)

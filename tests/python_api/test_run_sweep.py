@@ -124,6 +124,16 @@ def test_finished_sweep_is_returned_without_a_job_and_its_best_seeds_another(run
     assert again.best_params == result.best_params
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_result_is_printed_by_the_run_and_by_a_repeated_call_unless_quiet(run, monkeypatch, capfd, quiet):
+    monkeypatch.setattr("orchestrator.sweeps.show_finished.upload_pending", lambda *arguments: None)
+    for _ in range(2):
+        run(trials=1, confirm=0, quiet=quiet)
+        err = capfd.readouterr().err
+        assert ("text_hyper, trial 0" in err) != quiet
+    assert ("The sweep made is finished." in err) != quiet
+
+
 def test_process_is_as_it_was_after_an_error(run, monkeypatch):
     def away(*arguments):
         raise LedgerUnavailable("The ledger does not answer.")

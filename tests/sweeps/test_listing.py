@@ -26,7 +26,7 @@ def test_show_prints_the_claims_of_a_finished_sweep(tmp_path):
     result = {"targets": ["alignment"], "best": best, "confirmed": [best], "comparisons": [comparison]}
     workspace.result.write_text(json.dumps(result), encoding="utf-8")
     output = StringIO()
-    print_sweep(workspace, "again", Console(file=output, width=120))
+    print_sweep(workspace, Console(file=output, width=120))
     lines = [" ".join(line.split()) for line in output.getvalue().splitlines()]
     assert lines[1] == "text_hyper on shapes: alignment (protocol disjoint, medians over 5 splits)"
     assert "text_hyper, trial 2 0.5000 –" in lines

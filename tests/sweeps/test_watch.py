@@ -91,7 +91,7 @@ def test_a_terminal_gets_the_live_screen_and_how_it_ended(make):
     text = stream.getvalue()
     assert "Ctrl-C ends this view; the sweep continues." in text
     assert "The sweep mine is finished: test SRCC 0.6123. Look at its result with:" in text
-    assert "python -m orchestrator.sweeps show mine" in text
+    assert f"python -m orchestrator.sweeps show mine --out {workspace.root.parent}\n" in text.replace("\r", "")
 
 
 def test_json_lines_are_the_snapshots(make, capsys):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core.cli_options import SWEEPS
 from orchestrator.core.errors import InputError
+from orchestrator.core.shown_commands import resume_command
 from orchestrator.data.splits import keeps_test_apart
 from orchestrator.registry.promotion.candidate import Arm, Candidate, best_of
 from orchestrator.registry.promotion.compare_on_common_splits import common_ground, common_splits, difference
@@ -84,6 +85,5 @@ def _no_common_ground(compared: list[Candidate], metric: Metric) -> str:
     if fewest.spec.splits >= most:
         return f"{problem}: give --sweep."
     where = fewest.workspace.root.parent if fewest.workspace else SWEEPS.absolute()
-    out = "" if where == SWEEPS.absolute() else f" --out {where}"
-    command = f"python -m orchestrator.resume {fewest.name} --splits {most}{out}"
+    command = f"{resume_command(fewest.name, where)} --splits {most}"
     return f"{problem}. Confirm {fewest.name} on the same splits, or give --sweep: {command}"

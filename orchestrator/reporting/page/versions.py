@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from orchestrator.core.shown_commands import command, out_option, report_command, resume_command, show_command
 from orchestrator.core.sweep_command import sweep_command
 from orchestrator.core.url_passwords import without_passwords
 from orchestrator.reporting.page.markup import table
@@ -26,17 +27,18 @@ def versions(record: SweepRecord) -> Section | None:
 
 def _commands(record: SweepRecord) -> list[tuple[str, str]]:
     name, best = record.spec.name, (record.result or {}).get("best")
+    out = record.workspace.root.parent
     again = ("Run the same search again:", _again(record))
     if record.result is None:
-        return [("Resume the sweep, if no process runs it:", f"python -m orchestrator.resume {name}"), again]
-    commands = [again, ("Show the result, and write this page again:", f"python -m orchestrator.sweeps show {name}")]
-    commands.append(("", f"python -m orchestrator.report {name}"))
+        return [("Resume the sweep, if no process runs it:", resume_command(name, out)), again]
+    commands = [again, ("Show the result, and write this page again:", show_command(name, out))]
+    commands.append(("", report_command(name, out)))
     if best:
         run = best.get("run") or best["source"]
-        commands.append(
-            ("Train the best model again and compare its curve:", f"python -m orchestrator.rerun {name}/{run}")
-        )
-        score = f'python -m orchestrator.score --model {name} --prompt "a red fox in snow" IMAGE…'
+        rerun = command("rerun", f"{name}/{run}", out)
+        commands.append(("Train the best model again and compare its curve:", rerun))
+        folder = out_option(out, "--sweeps")
+        score = f'python -m orchestrator.score --model {name}{folder} --prompt "a red fox in snow" IMAGE…'
         commands.append(("Score images with it:", score))
     return commands
 

@@ -80,7 +80,7 @@ def test_choose_refuses_without_common_ground_and_names_the_command(splits, tmp_
         choose([first, second], "srcc")
     assert str(raised.value).endswith(": python -m orchestrator.resume first --splits 3")
     first.workspace = Workspace(tmp_path / "first")
-    with pytest.raises(InputError, match=f"resume first --splits 3 --out {tmp_path}$"):
+    with pytest.raises(InputError, match=f"resume first --out {tmp_path} --splits 3$"):
         choose([first, second], "srcc")
 
 

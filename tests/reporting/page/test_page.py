@@ -131,7 +131,7 @@ def test_a_section_that_fails_is_a_sentence(tmp_path):
 
     found = build_sections(read_sweep_record(make_sweep(tmp_path / "one", 1)), (broken, all_sections.versions))
     assert found[0] == Section("broken", "Broken", ("This section is missing: ValueError: <no data>.",))
-    assert found[1].id == "versions"
+    assert found[1].id == "versions" and f"-m orchestrator.resume one --out {tmp_path}<" in found[1].html
 
 
 def test_runs_at_the_same_time_are_in_different_slots(tmp_path):

@@ -24,7 +24,7 @@ def redirect_output(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
     at the end, after an error too. If the reader of the first stream goes, one sentence on the second says that the
     work continues.
     """
-    _flush(sys.stdout, sys.stderr)
+    flush(sys.stdout, sys.stderr)
     before = sys.stdout, sys.stderr
     kept = os.dup(1), os.dup(2)
     opened: list[TextIO] = []
@@ -40,7 +40,7 @@ def redirect_output(log: Path) -> Iterator[tuple[TextIO, TextIO]]:
             )
             yield out, err
     finally:
-        _flush(sys.stdout, sys.stderr, out, err)
+        flush(sys.stdout, sys.stderr, out, err)
         sys.stdout, sys.stderr = before
         os.dup2(kept[0], 1)
         os.dup2(kept[1], 2)
@@ -96,7 +96,7 @@ def descriptor(stream: IO[str]) -> int:
         return -1
 
 
-def _flush(*streams: TextIO) -> None:
+def flush(*streams: TextIO) -> None:
     """Flush streams; a full disk or a reader that has gone must not prevent what follows."""
     for stream in streams:
         with suppress(OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,6 +11,8 @@ Study = Literal["search", "control", "confirm"]
 """Studies of a sweep's ledger: the variant's search, its control's search, and the confirm runs."""
 
 KEY_PREFIX: dict[Study, str] = {"search": "trial", "control": "control", "confirm": "confirm"}
+
+_NAME = re.compile(rf"(?:({'|'.join(KEY_PREFIX.values())})[- ]?)?(\d{{1,9}})")
 
 
 def job_key(study: Study, number: int) -> str:
@@ -20,6 +23,17 @@ def job_key(study: Study, number: int) -> str:
         'trial-0007'
     """
     return f"{KEY_PREFIX[study]}-{number:04d}"
+
+
+def parse_key(text: str) -> str | None:
+    """Return the key of a run that a user names by number or by study and number; None for another text.
+
+    Example:
+        >>> parse_key("7"), parse_key("control-3"), parse_key("confirm 12"), parse_key("best")
+        ('trial-0007', 'control-0003', 'confirm-0012', None)
+    """
+    found = _NAME.fullmatch(text.strip())
+    return f"{found[1] or KEY_PREFIX['search']}-{int(found[2]):04d}" if found else None
 
 
 @dataclass(frozen=True)

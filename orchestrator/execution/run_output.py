@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from orchestrator.core.output_capture import flush
 from orchestrator.core.training_files import EARLIER_LOG, LOG
 
 MOST_BYTES = 10**6
@@ -50,7 +51,7 @@ class RunOutput:
     def captured(self) -> Iterator[None]:
         """Send all output of this process to the log inside the context."""
         self._rotate()
-        _flush()
+        flush(sys.stdout, sys.stderr)
         kept = os.dup(1), os.dup(2)
         streams = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = stream = _LogStream(self._file)
@@ -132,12 +133,6 @@ class _LogStream(io.TextIOBase):
     def fileno(self) -> int:
         """Return the descriptor of the log."""
         return self._file.fileno()
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
 
 
 def log_message(message: dict[str, Any]) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
-from orchestrator.core.current_user import current_user
+from orchestrator.core.current_user import user_and_host
 from orchestrator.core.errors import InputError
 from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace, lock_sweep, running
@@ -52,7 +51,7 @@ def _enqueue_for_resume(
     ledger = Ledger(storage, study_name(storage, spec, "search"), space)
     if len(ledger) < first:
         raise InputError(f"{name}: its search has not begun. Resume it, then enqueue.")
-    by = f"{current_user()}@{socket.gethostname()}"
+    by = user_and_host()
     found = enqueue_configurations(ledger, configurations, spec.trials, by)
     if not found.numbers:
         raise InputError(f"{name}: {found.sentences(spec.trials)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +15,11 @@ from orchestrator.core.spec import load_spec
 from orchestrator.core.sweep_folder import Workspace, running
 from orchestrator.core.training_files import EARLIER_LOG, LOG
 from orchestrator.core.url_passwords import without_passwords
-from orchestrator.execution.job import KEY_PREFIX, job_key
+from orchestrator.execution.job import KEY_PREFIX, job_key, parse_key
 from orchestrator.sweeps.log_follower import LogFollower
 
 POLL_SECONDS, CHECK_SECONDS, FETCH_SECONDS = 0.5, 3.0, 5.0
 """Seconds between looks at a file, at whether a run has ended, and at a storage outside the sweep's folder."""
-
-_SHORT = re.compile(r"(?:(trial|control|confirm)[ -]?)?(\d+)")
 
 
 def print_log(workspace: Workspace, run: str | None, lines: int | None, follow: bool, out: TextIO) -> None:
@@ -62,8 +59,7 @@ def find_run(workspace: Workspace, run: str) -> str:
     """Return the key of a run; raise InputError with near matches if the sweep has none of that name."""
     known = list(_trials(workspace))
     known += [path.name for path in workspace.trials.glob("*-[0-9]*") if path.is_dir() and path.name not in known]
-    short = _SHORT.fullmatch(run.strip())
-    wanted = f"{short[1] or KEY_PREFIX['search']}-{int(short[2]):04d}" if short else run.strip()
+    wanted = parse_key(run) or run.strip()
     if wanted in known:
         return wanted
     if not known:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +19,7 @@ from orchestrator.core.sweep_requests import (
     submit,
     wait_for_answer,
 )
+from orchestrator.execution.job import KEY_PREFIX, parse_key
 
 ANSWER_SECONDS = 10.0
 """Seconds that a command waits for an answer. The driver looks twice a second, and NFS may show a file late."""
@@ -146,9 +146,9 @@ def trial_key(trial: str) -> str:
         >>> trial_key("7"), trial_key("control-3")
         ('trial-0007', 'control-0003')
     """
-    found = re.fullmatch(r"(?:(trial|control|confirm)[- ])?(\d{1,9})", trial.strip())
-    if not found:
+    key = parse_key(trial)
+    if key is None:
         raise InputError(f"--trial {trial}: expected a number, such as 7, or a name, such as control-0003.")
-    if found[1] == "confirm":
+    if key.startswith(KEY_PREFIX["confirm"]):
         raise InputError(f"--trial {trial}: a confirm run cannot be stopped alone, since the result needs all of them.")
-    return f"{found[1] or 'trial'}-{int(found[2]):04d}"
+    return key

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.core.errors import InputError, LedgerUnavailable
 from orchestrator.core.sweep_requests import RequestAnswer, RequestKind, SweepRequest
 from orchestrator.execution.controller import SweepController
+from orchestrator.execution.job import KEY_PREFIX
 from orchestrator.execution.plan import Arm
 from orchestrator.search.enqueue_configurations import enqueue_configurations
 from orchestrator.search.initial_trials import check_configurations
@@ -76,18 +77,20 @@ class TrialRequestHandler:
             raise InputError(self._why_not_stopped(key))
         when = " at the end of its epoch" if self._controller.is_live(key) else ""
         text = f"{key} ends as pruned{when}."
-        self._notify(f"Stopped by {request.by}: {text}")
         self._recorder.note_stop(key, request.by)
         self._controller.stop_trial(key, request.by)
+        self._notify(f"Stopped by {request.by}: {text}")
         return RequestAnswer(True, text, {"trial": key})
 
     def _why_not_stopped(self, key: str) -> str:
-        for job, trial in self._controller.known():
+        known = self._controller.known()
+        for job, trial in known:
             if job.key == key:
                 return f"{key} has ended already: {trial.outcome}."
         prefix = key.partition("-")[0]
-        last = max((job.key for job, _ in self._controller.known() if job.key.startswith(f"{prefix}-")), default=None)
-        return f"The sweep has not started {key}{f'; its latest is {last}' if last else ''}."
+        same_study = [job for job, _ in known if KEY_PREFIX[job.study] == prefix]
+        last = max(same_study, key=lambda job: job.number, default=None)
+        return f"The sweep has not started {key}{f'; its latest is {last.key}' if last else ''}."
 
     def _enqueue(self, request: SweepRequest) -> RequestAnswer:
         arm, budget = self._arms[0], self._controller.plan.trials

@@ -299,6 +299,7 @@ class TestCommands:
             (("sweeps", "pause", "busy"), "Done: pause."),
             (("sweeps", "unpause", "busy"), "Done: unpause."),
             (("stop", "busy", "--trial", "control-3"), "Done: stop-trial."),
+            (("stop", "busy", "--trial", "control3"), "Done: stop-trial."),
         ],
     )
     def test_they_print_the_answer(self, driver, command, text):

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from orchestrator.core.current_user import user_and_host
+
 LIMIT = 4800
 """Longest text of a tag in characters; MLflow's databases keep 5000."""
 
 _WHY_LIMIT = 300
-
-
-def user_and_host() -> str:
-    """Return the user and the machine, `user@host`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True)

@@ -157,10 +157,9 @@ class TrainingJob:
         if self._free(self._folder) < max(self._context.min_free, 2 * self._checkpoints.size):
             self._pause()
             return
-        began = self._schedule.now()
         try:
             self._checkpoints.save(self._training.state_dict())
-            self._schedule.saved(began)
+            self._schedule.saved()
         except OSError as error:
             if not is_disk_full(error):
                 raise

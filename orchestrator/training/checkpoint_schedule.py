@@ -3,14 +3,11 @@
 import time
 from collections.abc import Callable
 
-_LARGEST_SHARE = 0.05
-
 
 class CheckpointSchedule:
-    """Schedule of one training: a checkpoint is due at the end, and once there is enough to lose.
+    """Schedule of one training: a checkpoint is due at the end, and once `seconds` of training would be lost.
 
-    A checkpoint of a few megabytes takes 20 to 50 ms, as long as a short epoch. So epochs below a second share one. If
-    a checkpoint takes more than 5 % of that time, the next one waits until it takes 5 %.
+    A checkpoint of a few megabytes takes 20 to 50 ms, as long as a short epoch. So epochs below a second share one.
 
     Args:
         seconds: of training after which a checkpoint is due; 0 for one after each epoch.
@@ -30,19 +27,12 @@ class CheckpointSchedule:
     def __init__(self, seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._wait = seconds
         self._saved = clock()
 
     def is_due(self, finished: bool) -> bool:
         """Return whether the training is to be saved after this epoch."""
-        return finished or self._clock() - self._saved >= self._wait
+        return finished or self._clock() - self._saved >= self._seconds
 
-    def saved(self, began: float) -> None:
-        """Note a checkpoint that was begun at `began` on the schedule's clock and is complete now."""
+    def saved(self) -> None:
+        """Note a checkpoint that is complete now."""
         self._saved = self._clock()
-        if self._seconds:
-            self._wait = max(self._seconds, (self._saved - began) / _LARGEST_SHARE)
-
-    def now(self) -> float:
-        """Return the time on the schedule's clock."""
-        return self._clock()

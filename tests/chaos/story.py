@@ -82,12 +82,16 @@ def _disturb(world: World, chance: random.Random, story: Story) -> None:
             story.faults.append(done)
 
 
+_SECONDS = 2.5
+"""Seconds of training that a trial may lose: a second and the checkpoint's own time on a busy machine."""
+
+
 class _Before:
     """Epochs of each trial before a driver, to count those that it trains again."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._epochs = world.epochs()
+        self._times = world.epoch_times()
         self._least: dict[str, int] = {}
 
     def watch(self) -> None:
@@ -96,11 +100,14 @@ class _Before:
             self._least[key] = min(self._least.get(key, count), count)
 
     def compare(self, story: Story, spoilt: bool) -> None:
-        """Assert that no trial lost more than the running epoch, or one more if its checkpoint was spoilt."""
+        """Assert that no trial lost more than an epoch or a second of work, or twice that if a checkpoint was spoilt."""
         for key, least in self._least.items():
-            lost = self._epochs.get(key, 0) - least
-            assert lost <= 1 + spoilt, f"{key} lost {lost} epochs"
-            story.lost = max(story.lost, lost)
+            times = self._times.get(key, [])
+            lost = times[max(0, least - 1) :]  # from the end of the last epoch that is kept
+            seconds = lost[-1] - lost[0] if least else len(times) and times[-1] - times[0]
+            few = len(times) - least <= 1 + spoilt
+            assert few or seconds <= _SECONDS * (1 + spoilt), f"{key} lost {len(times) - least} epochs of {seconds:.1f} s"
+            story.lost = max(story.lost, len(times) - least)
 
 
 def _wait_for(world: World, chance: random.Random, before: _Before) -> bool:

@@ -156,6 +156,14 @@ class World:
         histories = self.workspace.trials.glob("*/epochs.jsonl")
         return {path.parent.name: path.read_bytes().count(b"\n") for path in histories}
 
+    def epoch_times(self) -> dict[str, list[float]]:
+        """Return the times at which the epochs in every job's history ended."""
+        times = {}
+        for path in self.workspace.trials.glob("*/epochs.jsonl"):
+            lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is not written yet
+            times[path.parent.name] = [float(json.loads(line)["time"]) for line in lines]
+        return times
+
     def unfinished(self) -> list[str]:
         """Return the keys of the trials that will be resumed; the folders of others are not read any more."""
         studies = read_studies(self.workspace)

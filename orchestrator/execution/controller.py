@@ -14,19 +14,18 @@ from enum import Enum, auto
 
 from orchestrator.core.errors import LedgerUnavailable
 from orchestrator.execution.callback_interface import SweepCallback
+from orchestrator.execution.confirm_queue import ConfirmQueue
 from orchestrator.execution.driver_calls import DriverCalls
 from orchestrator.execution.failures import Failure, FailureKind, outcome_of
-from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job, Study, job_key
+from orchestrator.execution.job import KEY_PREFIX, EpochReport, Job
 from orchestrator.execution.plan import Arm, Plan, confirm_job, searched_job
+from orchestrator.execution.repeated_failure import repeated_failure
 from orchestrator.execution.retry_policy import RetryDecision
 from orchestrator.execution.slots import Slots
 from orchestrator.search.ledger import Ledger
 from orchestrator.search.ledger_trial import LedgerTrial, best_epoch
 from orchestrator.search.outcome import Outcome
 from orchestrator.search.unique_configurations import NoConfigurationLeft
-
-_SAME_FAILURES = 3
-"""Number of trials after which the sweep stops if all of them failed with the same error."""
 
 
 class NoJob(Enum):
@@ -80,10 +79,10 @@ class SweepController:
         self.mark_running: Callable[[Job], None] = lambda job: None
         self._live: dict[str, Job] = {}
         self._hung: dict[str, str] = {}
-        self._best_of_done: dict[Study, list[str]] = {}
+        self._queue = ConfirmQueue(plan, arms, confirm, self._may_ask)
         self._unfinished = [self._arm_job(arm, trial) for arm in arms for trial in arm.ledger.resume_unfinished()]
         self._unfinished += [self._confirm_job(trial) for trial in confirm.resume_unfinished()]
-        self._enqueue_confirm_runs()
+        self._queue.enqueue_due()
 
     def add_callbacks(self, callbacks: Iterable[SweepCallback]) -> None:
         """Add callbacks after those that there are; call it before any job starts."""
@@ -117,8 +116,8 @@ class SweepController:
             arm = min(open_arms, key=lambda arm: arm.ledger.asked())
             with suppress(NoConfigurationLeft):  # the arm may not ask again
                 return self._arm_job(arm, arm.ledger.ask())
-        self._enqueue_confirm_runs()
-        if self._confirm.waiting() and not self._confirm_runs_may_change():
+        self._queue.enqueue_due()
+        if self._confirm.waiting() and not self._queue.may_change():
             return self._confirm_job(self._confirm.ask())
         return None
 
@@ -128,62 +127,6 @@ class SweepController:
     def is_overdue(self) -> bool:
         """Return whether the time limit has passed; time for which the sweep was paused does not count."""
         return time.time() >= self.plan.deadline + self.slots.paused_seconds()
-
-    def _enqueue_confirm_runs(self) -> None:
-        due = self._confirm_runs_due()
-        # A search that resumed with a larger budget may have found better configurations: these replace the queued
-        # ones that have not started.
-        outdated = self._outdated()
-        for trial, (source, split) in zip(outdated, due, strict=False):
-            self._confirm.set_attributes(trial.number, source=source, split=split)
-        for source, split in due[len(outdated) :]:
-            self._confirm.enqueue({}, {"source": source, "split": split})
-
-    def _confirm_runs_due(self) -> list[tuple[str | None, int]]:
-        """Return the baselines (without a source) and the confirm runs of finished arms that are not queued yet."""
-        if not self.plan.confirm:
-            return []
-        sources: list[str | None] = [None]
-        for arm in self._arms.values():
-            if self._done(arm):
-                sources += self._best(arm)
-        queued = {(trial.attributes["source"], trial.attributes["split"]) for trial in self._confirm.all()}
-        runs = [(source, split) for source in sources for split in range(1, self.plan.splits + 1)]
-        return [run for run in runs if run not in queued]
-
-    def _done(self, arm: Arm) -> bool:
-        return not self._may_ask(arm) and not arm.ledger.running()
-
-    def _best(self, arm: Arm) -> list[str]:
-        """Return the keys of a finished arm's best trials, ranked once: Tune asks for a job after every result."""
-        if arm.study not in self._best_of_done:
-            best = arm.ledger.best(self.plan.confirm)
-            self._best_of_done[arm.study] = [job_key(arm.study, trial.number) for trial in best]
-        return self._best_of_done[arm.study]
-
-    def _queued(self, arm: Arm) -> list[LedgerTrial]:
-        """Return the confirm runs of an arm's configurations that have not started."""
-        started = {trial.number for trial in self._confirm.trials()}
-        prefix = f"{KEY_PREFIX[arm.study]}-"
-        return [
-            trial
-            for trial in self._confirm.all()
-            if trial.number not in started and (trial.attributes["source"] or "").startswith(prefix)
-        ]
-
-    def _outdated(self) -> list[LedgerTrial]:
-        """Return the queued confirm runs of configurations that are no longer among the best of a finished arm."""
-        done = [arm for arm in self._arms.values() if self._confirm.waiting() and self._done(arm)]
-        return [
-            trial
-            for arm, best in [(arm, self._best(arm)) for arm in done]
-            for trial in self._queued(arm)
-            if trial.attributes["source"] not in best
-        ]
-
-    def _confirm_runs_may_change(self) -> bool:
-        """Return whether a confirm run is queued of an arm that searches again, and so may get other best trials."""
-        return any(not self._done(arm) and self._queued(arm) for arm in self._arms.values())
 
     def _arm_job(self, arm: Arm, trial: LedgerTrial) -> Job:
         return searched_job(arm.study, arm.variant, arm.of, arm.space, trial, self.plan)
@@ -281,7 +224,8 @@ class SweepController:
             self.note(job, note)
         else:
             self.end(job, outcome_of(failures), error=failure.text)
-            self._stop_if_all_fail_the_same()
+            if sentence := repeated_failure([arm.ledger for arm in self._arms.values()], self.plan.trials):
+                self.stop(sentence)
 
     def exclude_node(self, node: str, job: Job, why: str) -> None:
         """Exclude a node from now on, and retry the job that could not run there on another.
@@ -359,22 +303,6 @@ class SweepController:
         self._ledger(job).set_attributes(job.number, stopped_by=self._stopped_by[job.key])
         self.end(job, Outcome.PRUNED)
 
-    def _stop_if_all_fail_the_same(self) -> None:
-        """Stop the sweep if every trial failed with the same error, since the rest of the budget would as well."""
-        counts = [arm.ledger.counts() for arm in self._arms.values()]
-        failed = sum(count[Outcome.FAILED] for count in counts)
-        if failed < min(_SAME_FAILURES, self.plan.trials) or failed < sum(sum(count.values()) for count in counts):
-            return
-        trials = [trial for arm in self._arms.values() for trial in arm.ledger.trials()]
-        ended = [trial for trial in trials if trial.outcome]
-        last = [
-            Failure.from_dict(trial.attributes["failures"][-1]) for trial in ended if "failures" in trial.attributes
-        ]
-        furthest = max((failure.epoch for failure in last), default=0)
-        others_got_further = any(max(trial.epochs, default=0) > furthest for trial in trials)
-        if len(last) == len(ended) and len({failure.signature for failure in last}) == 1 and not others_got_further:
-            self.stop(f"Every trial so far ({len(ended)}) failed in the same way: {last[0].signature}")
-
     def _best_so_far(self, job: Job) -> dict[str, float]:
         """Return the best objective and epoch of a job that did not train to its end."""
         epoch, objective = best_epoch(self._ledger(job).trial(job.number).epochs)
@@ -398,9 +326,9 @@ class SweepController:
 
     def finished(self) -> bool:
         """Return whether every budget is met and every job has ended."""
-        arms = all(self._done(arm) for arm in self._arms.values())
+        arms = all(self._queue.done(arm) for arm in self._arms.values())
         confirmed = not self._confirm.running() and not self._confirm.waiting()
-        return arms and confirmed and not self._confirm_runs_due()
+        return arms and confirmed and not self._queue.due()
 
     def _ledger(self, job: Job) -> Ledger:
         return self._confirm if job.study == "confirm" else self._arms[job.study].ledger

@@ -106,7 +106,9 @@ class _Before:
             lost = times[max(0, least - 1) :]  # from the end of the last epoch that is kept
             seconds = lost[-1] - lost[0] if least else len(times) and times[-1] - times[0]
             few = len(times) - least <= 1 + spoilt
-            assert few or seconds <= _SECONDS * (1 + spoilt), f"{key} lost {len(times) - least} epochs of {seconds:.1f} s"
+            assert few or seconds <= _SECONDS * (1 + spoilt), (
+                f"{key} lost {len(times) - least} epochs of {seconds:.1f} s"
+            )
             story.lost = max(story.lost, len(times) - least)
 
 

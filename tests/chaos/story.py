@@ -100,7 +100,7 @@ class _Before:
             self._least[key] = min(self._least.get(key, count), count)
 
     def compare(self, story: Story, spoilt: bool) -> None:
-        """Assert that no trial lost more than an epoch or a second of work, or twice that if a checkpoint was spoilt."""
+        """Assert that no trial lost more than an epoch or a second, or twice that if a checkpoint was spoilt."""
         for key, least in self._least.items():
             times = self._times.get(key, [])
             lost = times[max(0, least - 1) :]  # from the end of the last epoch that is kept

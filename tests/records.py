@@ -152,8 +152,8 @@ class Records:
                 assert (Path(folder) / name).read_bytes() == path.read_bytes(), f"MLflow's {name} is another"
         return len(kept)
 
-    def trained_again(self) -> dict[str, list[int]]:
-        """Return epochs that were trained again after their report: MLflow keeps their first time."""
+    def trained_again(self) -> dict[str, dict[int, float]]:
+        """Return epochs that were trained again after their report, with their first time, which MLflow keeps."""
         again = {}
         for run in self.runs:
             key = run.data.tags["run_key"]
@@ -162,7 +162,8 @@ class Records:
             if points:
                 lines = [json.loads(line) for line in self._read(f"{key}/epochs.jsonl").splitlines()]
                 ended = {line["number"]: int(line["time"] * 1000) for line in lines}
-                again[key] = sorted(point.step for point in points if abs(ended[point.step] - point.timestamp) > 1)
+                repeated = [point for point in points if abs(ended[point.step] - point.timestamp) > 1]
+                again[key] = {point.step: point.timestamp / 1000 for point in repeated}
         return again
 
     def _check_result(self) -> None:

@@ -26,7 +26,7 @@ from tests.records import Budget
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-BUDGET = Budget(trials=3, epochs=20, confirm=1, splits=1)
+BUDGET = Budget(trials=4, epochs=60, confirm=1, splits=1)
 NAME = "across"
 BUCKET = "sweeps"
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orchestrator.core.spec import SweepSpec
-from orchestrator.execution.executor import Executor
+
+if TYPE_CHECKING:
+    from orchestrator.execution.executor import Executor
 
 logger = logging.getLogger(__name__)
 
@@ -19,20 +24,26 @@ class SessionThread:
     signal interrupts the main thread only, and so never the start of Ray, which would crash.
 
     Args:
-        executor: opens the session.
+        make_executor: returns the executor that opens the session; called when it is first needed.
         spec: settings of the sweep.
     """
 
-    def __init__(self, executor: Executor, spec: SweepSpec) -> None:
-        self.executor = executor
+    def __init__(self, make_executor: Callable[[], Executor], spec: SweepSpec) -> None:
+        self._make_executor = make_executor
         self._spec = spec
         self._opened: Future[None] = Future()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="executor-session", daemon=True)
 
+    @cached_property
+    def executor(self) -> Executor:
+        """Executor that opens the session."""
+        return self._make_executor()
+
     def start(self) -> None:
         """Begin to open the session; return at once."""
         if self._thread.ident is None:
+            _ = self.executor
             self._thread.start()
 
     def wait(self) -> None:
@@ -76,6 +87,10 @@ class SessionThread:
 
 def ray_session_thread(spec: SweepSpec) -> SessionThread:
     """Return the session of Ray Tune for a sweep, not begun to open."""
-    from orchestrator.execution import tune_runner
 
-    return SessionThread(tune_runner.RayTune(), spec)
+    def ray_tune() -> Executor:
+        from orchestrator.execution import tune_runner  # here, since it imports Optuna
+
+        return tune_runner.RayTune()
+
+    return SessionThread(ray_tune, spec)

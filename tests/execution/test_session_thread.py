@@ -28,7 +28,7 @@ def executor():
 
 
 def session_of(executor):
-    return SessionThread(executor, build_spec({"name": "made"}))
+    return SessionThread(lambda: executor, build_spec({"name": "made"}))
 
 
 def test_it_opens_in_another_thread_and_closes_in_the_thread_that_opened_it(executor):

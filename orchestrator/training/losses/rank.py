@@ -16,6 +16,7 @@ def rank(prediction: Tensor, batch: LossBatch) -> Tensor:
     Batches need several images of a prompt; see `FitSettings.prompt_grouped`.
 
     Example:
+        >>> import torch
         >>> batch = LossBatch(torch.tensor([0.0, 1.0, 5.0]), prompt_ids=torch.tensor([0, 0, 1]))
         >>> rank(torch.tensor([0.0, 0.0, 9.0]), batch)
         tensor(0.6931)

@@ -103,13 +103,12 @@ class _Before:
         """Assert that no trial lost more than an epoch or a second, or twice that if a checkpoint was spoilt."""
         for key, least in self._least.items():
             times = self._times.get(key, [])
-            lost = times[max(0, least - 1) :]  # from the end of the last epoch that is kept
-            seconds = lost[-1] - lost[0] if least else len(times) and times[-1] - times[0]
-            few = len(times) - least <= 1 + spoilt
-            assert few or seconds <= _SECONDS * (1 + spoilt), (
-                f"{key} lost {len(times) - least} epochs of {seconds:.1f} s"
-            )
-            story.lost = max(story.lost, len(times) - least)
+            if (lost := len(times) - least) <= 0:
+                continue
+            seconds = times[-1] - times[max(0, least - 1)]  # from the end of the last epoch that is kept
+            few = lost <= 1 + spoilt
+            assert few or seconds <= _SECONDS * (1 + spoilt), f"{key} lost {lost} epochs of {seconds:.1f} s"
+            story.lost = max(story.lost, lost)
 
 
 def _wait_for(world: World, chance: random.Random, before: _Before) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console
@@ -100,13 +99,10 @@ def execute_sweep(
         _check_store(store)
         process.view.enter(Phase.CONNECTING)
         session.wait()
-        with ExitStack() as liveness:
-            liveness.enter_context(session.executor.liveness(spec, _after_closing(view, ray_lost)))
+        with session.executor.liveness(spec, _after_closing(view, ray_lost)):
             records = open_records(process, prepared, distribute(data, prepared))
             with upload_services(process, records) as uploader, report_page(process, records) as page:
                 progress = run_trials(process, records, uploader)
-                liveness.close()
-                session.request_close()
                 return conclude(process, records, uploader, progress, page)
 
 
